@@ -1,0 +1,152 @@
+/*
+ * vcpu.h: one virtual CPU, as everybody sees it.
+ *
+ * The guest's registers live in `state`, a struct of the target's own (cpu.h in its room). Generated
+ * code keeps a pointer to state + VCPU_STATE_BIAS in a host register; `jit` lies right before `state`,
+ * so both are reached with small constant offsets and no absolute address.
+ *
+ * Threads: a vCPU is run by one thread. Others may set exit_request (vcpu_kick) and, in system mode,
+ * interrupt lines; everything else belongs to the running thread or to one who has stopped it.
+ */
+#ifndef ACCEL_VCPU_H
+#define ACCEL_VCPU_H
+
+#include <setjmp.h>
+#include "tcg/ir.h"
+#include "util/base.h"
+
+typedef struct Vcpu Vcpu;
+typedef struct Machine Machine;
+typedef struct Process Process; /* linux-user */
+typedef struct AddressSpace AddressSpace;
+typedef struct TransUnit TransUnit;
+
+enum {
+    VCPU_STATE_BIAS = 128,   /* state pointer - &state: disp8 reaches the first 256 bytes */
+    VCPU_MAX_MMU_MODES = 8,
+    VCPU_N_SPILLS = 64,      /* 32-byte spill places for host back ends */
+    JUMP_CACHE_ENTRIES = 4096,
+};
+
+/* Why generated code went back to the main loop (IrExit.reason and host results). */
+typedef enum VcpuExit {
+    VCPU_EXIT_NONE,       /* look up the block for the current pc and go on */
+    VCPU_EXIT_REQUEST,    /* exit_request was seen at a poll */
+    VCPU_EXIT_SYSCALL,    /* user mode: system call; pc is the instruction's (the target's cpu loop moves it) */
+    VCPU_EXIT_BREAKPOINT, /* breakpoint instruction or gdb breakpoint */
+    VCPU_EXIT_EXCEPTION,  /* vcpu->exception is pending: deliver it (user mode: a signal) */
+    VCPU_EXIT_HALTED,     /* wait for interrupt */
+    VCPU_EXIT_ATOMIC,     /* run one instruction with all other vCPUs stopped */
+    VCPU_EXIT_FLUSH,      /* translation state changed: as NONE, but do not link */
+    VCPU_EXIT_DEBUG,      /* stop for gdb */
+    VCPU_EXIT_TARGET,     /* first of the target's own reasons */
+} VcpuExit;
+
+typedef struct JumpCacheEntry {
+    vaddr pc;
+    const void *code; /* NULL: empty (pc then never matches: see jump_cache_clear) */
+} JumpCacheEntry;
+
+/*
+ * Soft TLB, system mode. An entry's three tags are page address | flags; a flag makes the inline
+ * comparison fail, so the slow path in C decides. addend: host address - guest virtual address.
+ */
+typedef struct TlbEntry {
+    vaddr read, write, code;
+    uintptr_t addend;
+} TlbEntry;
+static_assert(sizeof(TlbEntry) == 32, "indexed with a shift of 5");
+
+typedef struct TlbFast {
+    uintptr_t mask;   /* (entries - 1) * sizeof(TlbEntry) */
+    TlbEntry *table;
+} TlbFast;
+
+enum { /* low bits of TLB tags */
+    TLB_INVALID = 1 << 11,  /* no mapping */
+    TLB_MMIO = 1 << 10,
+    TLB_NOTDIRTY = 1 << 9,  /* page holds translated code or is being logged: stores go slow */
+    TLB_WATCH = 1 << 8,     /* a watchpoint is on this page */
+    TLB_FLAGS = 0xf00,
+};
+
+/* What generated code touches. All offsets are compile-time constants (VCPU_JIT_OFFSET). */
+typedef struct VcpuJit {
+    _Atomic uint32_t exit_request;  /* nonzero: leave at the next poll */
+    int32_t icount_budget;          /* -icount: instructions left before leaving */
+    uint32_t fp_control_guest;      /* x86 hosts: MXCSR while generated code runs (sticky flags are the guest's) */
+    uint32_t fp_control_host;       /* MXCSR in C */
+    JumpCacheEntry *jump_cache;     /* table of the current mode, JUMP_CACHE_ENTRIES entries */
+    void *const *helpers;           /* by helper id */
+    const void *epilogue;           /* generated: leaves generated code; result as the host defines */
+    const void *lookup;             /* generated: pc slot is set; finds or makes the next block, else epilogue */
+    uint64_t host_sp;               /* stack pointer on entry: the base of the shadow return stack */
+    uint64_t host_sp_limit;         /* calls below this drop the shadow frames */
+    uint64_t guest_base;            /* user mode: host address of guest address 0 */
+    uint64_t monitor_addr;          /* ll/sc: address, ~0 when closed */
+    uint64_t monitor_value[2];
+    uint64_t scratch[8];            /* hosts' own */
+    TlbFast tlb[VCPU_MAX_MMU_MODES];
+    alignas(32) uint8_t spill[VCPU_N_SPILLS][32];
+} VcpuJit;
+
+/* A guest exception found by a helper or the MMU, in the target's own numbers. */
+typedef struct VcpuException {
+    int32_t cause;
+    uint64_t value;   /* faulting address or instruction */
+} VcpuException;
+
+struct Vcpu {
+    const Target *target;
+    int index;
+    void *opaque;                    /* Process thread (user) or Machine data (system) */
+    Machine *machine;
+    AddressSpace *as;                /* system: physical memory as this vCPU sees it */
+    sigjmp_buf jmp_env;              /* set by the main loop; vcpu_loop_exit comes back here */
+    VcpuException exception;
+    VcpuExit exit_reason;            /* why vcpu_loop_exit was called */
+
+    bool softmmu;
+    bool parallel;                   /* other vCPU threads exist: translate atomics as such */
+    bool single_step;                /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
+    bool one_insn_per_tb;
+    bool use_icount;
+    bool in_code;                    /* generated code is running (signal handlers look) */
+    bool guest_access;               /* C code is touching guest memory: a host fault is the guest's */
+    bool halted;
+    _Atomic uint32_t interrupt_request; /* target-defined lines that are up */
+    _Atomic bool stop_request, stopped; /* system: run control */
+
+    void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
+    void *host_frame;                /* registers saved by a slow path under way, or NULL */
+    const void *model;               /* target's CPU model data */
+
+    alignas(64) VcpuJit jit;
+    alignas(64) uint8_t state[];
+};
+
+/* Offset of a jit field from `state` (as in ldenv/stenv): negative. */
+#define VCPU_JIT_OFFSET(field) \
+    ((int)(offsetof(Vcpu, jit) + offsetof(VcpuJit, field)) - (int)offsetof(Vcpu, state))
+
+static inline Vcpu *vcpu_of_state(void *state)
+{
+    return container_of(state, Vcpu, state);
+}
+
+/* Allocates a vCPU with zeroed state and everything accel/tcg needs. */
+Vcpu *vcpu_new(const Target *target, bool softmmu);
+void vcpu_free(Vcpu *vcpu);
+
+/* Makes the vCPU leave generated code soon. Any thread, also signal handlers. */
+static inline void vcpu_kick(Vcpu *vcpu)
+{
+    atomic_store_explicit(&vcpu->jit.exit_request, 1, memory_order_release);
+}
+
+/* Leaves a helper, which must be declared RAISES, for the main loop. CPU state is complete. */
+noreturn void vcpu_loop_exit(Vcpu *vcpu, VcpuExit reason);
+/* Sets vcpu->exception and leaves with VCPU_EXIT_EXCEPTION. */
+noreturn void vcpu_raise(Vcpu *vcpu, int32_t cause, uint64_t value);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * translate.h: between the common translation driver (accel/tcg/translate.c) and a front end.
+ *
+ * The driver first *scans*: following fall-through, direct jumps and both sides of branches inside the
+ * page set, it finds where guest blocks begin and which of them have several predecessors or a back
+ * edge. Then it calls target->translate for each instruction, block after block. A front end ends a
+ * guest block by calling exactly one trans_* terminator below (or ir_trap after a helper that never
+ * returns); a NORMAL instruction calls none. The driver decides whether a target is a block of
+ * this unit or an exit, where polls go, and how much belongs in one unit.
+ */
+#ifndef TARGET_TRANSLATE_H
+#define TARGET_TRANSLATE_H
+
+#include "target/target.h"
+#include "tcg/build.h"
+
+struct TransCtx {
+    IrBuilder *b;
+    const Target *target;
+    Vcpu *vcpu;            /* for features (vcpu->model) only: state may change under a unit, mode does not */
+    uint64_t mode;
+    vaddr pc;              /* of the instruction being translated */
+    vaddr next_pc;         /* set by target->translate before it emits */
+    bool ended;            /* a terminator was emitted */
+    uint64_t data[16];     /* the front end's own, zero at trans_begin; must not depend on block order */
+    struct TransDriver *driver;
+};
+
+/* Instruction bytes at pc (little-endian units); false when not fetchable: the driver raises the fault. */
+bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes);
+
+/* Ends the guest block. */
+void trans_branch(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, vaddr taken_pc); /* else next_pc */
+void trans_branch_nz(TransCtx *ctx, IrRef value, vaddr taken_pc);
+void trans_jump(TransCtx *ctx, vaddr pc);
+void trans_call(TransCtx *ctx, vaddr pc, vaddr return_pc);
+void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_pc);
+/* Back to the main loop with the pc slot = pc. */
+void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc);
+
+#endif
