@@ -6,11 +6,11 @@
  * the host's floating point, so the host's rounding mode may be anything.
  *
  * Everything that differs between architectures is data: the dynamic part is
- * in FpStatus, the fixed part (NaN and integer-conversion rules) in FpPolicy.
+ * in FpStatus, the fixed part (NaN and integer-conversion rules) in FpRules.
  * Operations accumulate exceptions in FpStatus.flags and never clear them.
  *
  * Standard: IEEE 754-2019 unless a comment says otherwise.
- * Threads: a FpStatus belongs to one vCPU; policies are constant.
+ * Threads: a FpStatus belongs to one vCPU; rules are constant.
  */
 #ifndef TARGET_FPU_H
 #define TARGET_FPU_H
@@ -50,7 +50,7 @@ enum {
     FP_DENORMAL = 1 << 5,       /* a subnormal operand was used (x86 DE) */
     FP_INPUT_FLUSHED = 1 << 6,  /* a subnormal operand was read as zero (Arm IDC) */
     FP_OUTPUT_FLUSHED = 1 << 7, /* a subnormal result was written as zero */
-    FP_ROUNDED_UP = 1 << 8,     /* f80 results only: magnitude rounded up (x87 C1) */
+    FP_ROUNDED_UP = 1 << 8,     /* f80 arithmetic, round_to_int: magnitude grew (x87 C1) */
     /* Why FP_INVALID was raised; FP_INVALID is set as well. */
     FP_INVALID_SNAN = 1 << 9,
     FP_INVALID_INF_SUB = 1 << 10,  /* inf - inf */
@@ -94,8 +94,8 @@ typedef enum FpIntResult {
     FP_INT_INDEFINITE, /* x86: only the top bit for signed, all ones for unsigned */
 } FpIntResult;
 
-/* The rules an architecture fixes for ever. Policies are in fpu-policy.c. */
-typedef struct FpPolicy {
+/* The rules an architecture fixes for ever. They are in fpu-rules.c. */
+typedef struct FpRules {
     FpNanPick nan_pick;
     uint8_t fma_order[3];       /* operands (0 = a, 1 = b, 2 = c) in order of preference */
     FpInfZeroNan fma_inf_zero_nan;
@@ -103,16 +103,16 @@ typedef struct FpPolicy {
     uint64_t default_nan_frac;  /* fraction field, left-aligned */
     bool signalling_bit_set;    /* MIPS before 2008, PA-RISC: quiet bit inverted */
     FpIntResult int_nan, int_overflow;
-} FpPolicy;
+} FpRules;
 
-extern const FpPolicy fp_policy_riscv;
-extern const FpPolicy fp_policy_x86;         /* SSE and AVX; FMA in instruction order */
-extern const FpPolicy fp_policy_x87;
-extern const FpPolicy fp_policy_arm;         /* FPCR.DN = 0 */
-extern const FpPolicy fp_policy_arm_default; /* FPCR.DN = 1 */
+extern const FpRules fp_rules_riscv;
+extern const FpRules fp_rules_x86;         /* SSE and AVX; FMA in instruction order */
+extern const FpRules fp_rules_x87;
+extern const FpRules fp_rules_arm;         /* FPCR.DN = 0 */
+extern const FpRules fp_rules_arm_default; /* FPCR.DN = 1 */
 
 typedef struct FpStatus {
-    const FpPolicy *policy;
+    const FpRules *rules;
     uint32_t flags;         /* accumulated FP_… exceptions */
     uint8_t rounding;       /* FpRounding */
     uint8_t flush_outputs;  /* FpFlush */
@@ -170,9 +170,9 @@ enum {
  *   compare        signalling: any NaN is invalid; compare_quiet: only signalling NaNs are
  *   round_to_int   to an integral value in the same format; `exact` raises inexact
  *   to_int         value * 2^scale to an integer of `bits` (1..64) bits; the result is
- *                  sign- or zero-extended. Out of range and NaN: the policy's result.
+ *                  sign- or zero-extended. Out of range and NaN: the rules' result.
  *   from_int       value / 2^scale; `value` is read as int64_t when is_signed
- *   default_nan    the policy's
+ *   default_nan    the rules'
  */
 #define FP_DECLARE(T)                                                                         \
     T T##_add(T a, T b, FpStatus *s);                                                         \
@@ -185,12 +185,12 @@ enum {
     T T##_minmax(T a, T b, FpMinMax kind, FpStatus *s);                                       \
     FpRelation T##_compare(T a, T b, FpStatus *s);                                            \
     FpRelation T##_compare_quiet(T a, T b, FpStatus *s);                                      \
-    unsigned T##_classify(T a, const FpPolicy *policy);                                       \
+    unsigned T##_classify(T a, const FpRules *rules);                                       \
     T T##_round_to_int(T a, FpRounding rounding, bool exact, FpStatus *s);                    \
     uint64_t T##_to_int(T a, unsigned bits, bool is_signed, int scale, FpRounding rounding,   \
                         FpStatus *s);                                                         \
     T T##_from_int(uint64_t value, bool is_signed, int scale, FpStatus *s);                   \
-    T T##_default_nan(const FpPolicy *policy);                                                \
+    T T##_default_nan(const FpRules *rules);                                                \
     static inline int32_t T##_to_i32(T a, FpRounding r, FpStatus *s)                          \
     { return (int32_t)T##_to_int(a, 32, true, 0, r, s); }                                     \
     static inline uint32_t T##_to_u32(T a, FpRounding r, FpStatus *s)                         \

@@ -120,14 +120,14 @@ static unsigned num_classify(FpNum n)
             return T##_pack(nan, s);                                               \
         }                                                                          \
     }                                                                              \
-    unsigned T##_classify(T a, const FpPolicy *policy)                             \
+    unsigned T##_classify(T a, const FpRules *rules)                             \
     {                                                                              \
-        FpStatus s = { .policy = policy };                                         \
+        FpStatus s = { .rules = rules };                                         \
         return num_classify(T##_unpack(a, &s));                                    \
     }                                                                              \
-    T T##_default_nan(const FpPolicy *policy)                                      \
+    T T##_default_nan(const FpRules *rules)                                      \
     {                                                                              \
-        FpStatus s = { .policy = policy };                                         \
-        return T##_pack(num_default_nan(policy), &s);                              \
+        FpStatus s = { .rules = rules };                                         \
+        return T##_pack(num_default_nan(rules), &s);                              \
     }
 FP_EACH_FORMAT(DEFINE_COMPARE)

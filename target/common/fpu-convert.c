@@ -2,7 +2,7 @@
  * fpu-convert.c: conversions between floating-point formats.
  *
  * IEEE 754-2019, 5.4.2. NaN payloads keep their leading bits, unless the
- * policy has only default NaNs. The half-precision format without infinities
+ * rules have only default NaNs. The half-precision format without infinities
  * of Arm (FPCR.AHP) is not here.
  */
 #include "target/common/fpu-num.h"

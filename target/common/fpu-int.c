@@ -2,7 +2,7 @@
  * fpu-int.c: to and from integers, and rounding to integral values.
  *
  * IEEE 754-2019, 5.4.1, 5.8, 5.9. What an invalid conversion returns is the
- * policy's choice.
+ * rules' choice.
  */
 #include "target/common/fpu-num.h"
 
@@ -61,7 +61,7 @@ FP_INLINE uint64_t num_to_int(FpNum a, unsigned bits, bool is_signed, int scale,
     if (a.cls & NUM_NAN) {
         s->flags |= FP_INVALID | FP_INVALID_CONVERT |
                     (a.cls == NUM_SNAN ? FP_INVALID_SNAN : 0);
-        return int_special(s->policy->int_nan, a.sign, bits, is_signed);
+        return int_special(s->rules->int_nan, a.sign, bits, is_signed);
     }
     a.exp += scale;
     if (a.cls == NUM_NORMAL && a.exp <= 64) {
@@ -81,7 +81,7 @@ FP_INLINE uint64_t num_to_int(FpNum a, unsigned bits, bool is_signed, int scale,
         }
     }
     s->flags |= FP_INVALID | FP_INVALID_CONVERT;
-    return int_special(s->policy->int_overflow, a.sign, bits, is_signed);
+    return int_special(s->rules->int_overflow, a.sign, bits, is_signed);
 }
 
 FP_INLINE FpNum num_from_int(uint64_t value, bool is_signed, int scale)
@@ -121,7 +121,11 @@ FP_INLINE FpNum num_round_to_int(FpNum a, FpRounding rounding, bool exact, FpSta
         return a;
     }
     unsigned shift = num_clz(v);
-    a.sig = v << shift;
+    u128 sig = v << shift;
+    if (127 - (int)shift != a.exp || sig > a.sig) {
+        s->flags |= FP_ROUNDED_UP;
+    }
+    a.sig = sig;
     a.exp = 127 - (int)shift;
     return a;
 }

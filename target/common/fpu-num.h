@@ -55,8 +55,8 @@ static const FpFormat fp_format_f128 = { 15, 112 };
 #define NUM_TOP ((u128)1 << 127)
 #define NUM_QUIET ((u128)1 << 126)
 
-/* fpu-policy.c: the NaN rules, out of the way of the fast paths. */
-FpNum num_default_nan(const FpPolicy *policy);
+/* fpu-rules.c: the NaN rules, out of the way of the fast paths. */
+FpNum num_default_nan(const FpRules *rules);
 FpNum num_quiet_nan(FpNum a, FpStatus *s);
 FpNum num_invalid(uint32_t why, FpStatus *s);
 FpNum num_pick_nan(FpNum a, FpNum b, FpStatus *s);
@@ -146,7 +146,7 @@ FP_INLINE FpNum num_unpack(const FpFormat *f, u128 bits, FpStatus *s)
         n.cls = NUM_INF;
     } else {
         bool quiet = (frac & NUM_QUIET) != 0;
-        n.cls = quiet != s->policy->signalling_bit_set ? NUM_QNAN : NUM_SNAN;
+        n.cls = quiet != s->rules->signalling_bit_set ? NUM_QNAN : NUM_SNAN;
         n.sig = frac | NUM_TOP;
     }
     return n;

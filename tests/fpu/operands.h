@@ -10,6 +10,11 @@
 
 static uint64_t operand_state = 0x9e3779b97f4a7c15u;
 
+static inline void operand_seed(uint64_t seed)
+{
+    operand_state = (seed + 1) * 0x9e3779b97f4a7c15u | 1; /* never 0, a fixed point */
+}
+
 static inline uint64_t operand_random(void)
 {
     operand_state ^= operand_state << 13;
