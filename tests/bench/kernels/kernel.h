@@ -1,0 +1,27 @@
+/*
+ * kernel.h: the benchmark kernels. Each does `n` rounds of one kind of work and returns a checksum, which must be the
+ * same on every machine: `kernels NAME N` prints it.
+ */
+#ifndef BENCH_KERNEL_H
+#define BENCH_KERNEL_H
+
+#include <stdint.h>
+
+typedef uint64_t KernelFn(unsigned n);
+
+KernelFn kernel_integer, kernel_sort, kernel_sieve, kernel_tree, kernel_interpreter, kernel_branches, kernel_recursion,
+    kernel_indirect, kernel_hash;
+KernelFn kernel_f64, kernel_f32, kernel_libm, kernel_matrix, kernel_vector_loops;
+KernelFn kernel_memory, kernel_syscalls, kernel_signals, kernel_threads, kernel_setjmp, kernel_fork;
+
+/* xorshift64: the same numbers everywhere. */
+static inline uint64_t kernel_random(uint64_t *state)
+{
+    uint64_t x = *state;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return *state = x;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* main.c: kernels NAME N runs one benchmark kernel; without arguments it lists them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+static const struct { const char *name; KernelFn *run; } kernels[] = {
+    { "integer", kernel_integer }, { "sort", kernel_sort }, { "sieve", kernel_sieve },
+    { "tree", kernel_tree }, { "interpreter", kernel_interpreter }, { "branches", kernel_branches },
+    { "recursion", kernel_recursion }, { "indirect", kernel_indirect }, { "hash", kernel_hash },
+    { "f64", kernel_f64 }, { "f32", kernel_f32 }, { "libm", kernel_libm }, { "matrix", kernel_matrix },
+    { "vector-loops", kernel_vector_loops }, { "memory", kernel_memory }, { "syscalls", kernel_syscalls },
+    { "signals", kernel_signals }, { "threads", kernel_threads }, { "setjmp", kernel_setjmp },
+    { "fork", kernel_fork },
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+        if (argc < 2) {
+            puts(kernels[i].name);
+        } else if (!strcmp(argv[1], kernels[i].name)) {
+            printf("%s %016llx\n", kernels[i].name,
+                   (unsigned long long)kernels[i].run(argc > 2 ? atoi(argv[2]) : 1));
+            return 0;
+        }
+    }
+    return argc < 2 ? 0 : 2;
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""run.py: how fast we are against the reference, on the same guest files, in one run on this machine.
+
+    tests/bench/run.py --reference DIR [--ours build] [--suite kernels,programs,start,system] [--only NAME,…] [--repeat 5]
+
+DIR is a folder with q72/bin and q11/bin (two versions of the reference). For each benchmark every candidate runs
+REPEAT times, interleaved; the figure is the median of processor time (user + system) of the whole process tree, or wall time for those
+marked so. Output must be equal everywhere (native output where the native program is the same source). The last
+column is the better reference's time divided by ours: more than 1 is faster. Geometric means per suite at the end.
+Results are also written as JSON (--json FILE).
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+
+# Rounds: about half a second to a second under the reference. 'wall': threads.
+KERNELS = {
+    'integer': 60, 'sort': 25, 'sieve': 50, 'tree': 100, 'interpreter': 9, 'branches': 18, 'recursion': 16,
+    'indirect': 7, 'hash': 60, 'f64': 5, 'f32': 30, 'libm': 12, 'matrix': 10, 'vector-loops': 150, 'memory': 150,
+    'syscalls': 6, 'signals': 4, 'threads': 60, 'setjmp': 20, 'fork': 8,
+}
+WALL = {'threads', 'make'}
+
+
+def tree_time(command, env=None, stdin=None, timeout=900):
+    """(processor seconds, wall seconds, status, output) of a command and all its children."""
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        wall = time.monotonic() - begin
+        out.seek(0)
+        return usage.ru_utime + usage.ru_stime, wall, status, out.read()
+
+
+class Bench:
+    def __init__(self, name, commands, wall=False, compare=True):
+        self.name, self.commands, self.wall, self.compare = name, commands, wall, compare
+
+    def run(self, repeat):
+        times, outputs = {who: [] for who in self.commands}, {}
+        for _ in range(repeat):
+            for who, command in self.commands.items():
+                cpu, wall, status, output = tree_time(command)
+                if status:
+                    outputs[who] = f'status {status}: {output[-200:]!r}'
+                    times[who].append(float('nan'))
+                    continue
+                outputs[who] = output
+                times[who].append(wall if self.wall else cpu)
+        self.medians = {who: statistics.median(t) for who, t in times.items()}
+        base = outputs.get('q11') or outputs.get('q72')
+        self.bad = [who for who, o in outputs.items()
+                    if isinstance(o, str) or (self.compare and who == 'ours' and base is not None and o != base)]
+        self.outputs = outputs
+        return self
+
+    @property
+    def ratio(self):
+        refs = [self.medians[w] for w in ('q72', 'q11') if w in self.medians and not math.isnan(self.medians[w])]
+        ours = self.medians.get('ours')
+        return min(refs) / ours if refs and ours and not math.isnan(ours) else float('nan')
+
+
+def emulators(args, name):
+    found = {'ours': [str(pathlib.Path(args.ours) / name)]}
+    if args.reference:
+        for version in ('q72', 'q11'):
+            found[version] = [str(pathlib.Path(args.reference) / version / 'bin' / name)]
+    return found
+
+
+def build(work, name, sources, compilers, flags):
+    made = {}
+    for who, compiler in compilers.items():
+        made[who] = work / f'{name}-{who}'
+        if not made[who].exists():
+            subprocess.run([compiler, '-O2', '-static', '-o', made[who], *sources, *flags], check=True)
+    return made
+
+
+def suite_kernels(args, work):
+    made = build(work, 'kernels', sorted((HERE / 'kernels').glob('*.c')),
+                 {'native': 'gcc', 'riscv64': 'riscv64-linux-gnu-gcc'}, ['-ftree-vectorize', '-lm', '-lpthread'])
+    for name, rounds in KERNELS.items():
+        tail = [name, str(rounds)]
+        commands = {'native': [str(made['native'])] + tail}
+        for who, emulator in emulators(args, 'qemu-riscv64').items():
+            commands[who] = emulator + [str(made['riscv64'])] + tail
+        yield Bench(name, commands, wall=name in WALL)
+
+
+def suite_start(args, work):
+    source = work / 'nothing.c'
+    source.write_text('int main(void) { return 0; }\n')
+    made = build(work, 'nothing', [source], {'native': 'gcc', 'riscv64': 'riscv64-linux-gnu-gcc'}, [])
+    loop = ['sh', '-c', 'i=0; while [ $i -lt 100 ]; do "$@"; i=$((i + 1)); done', 'loop']
+    commands = {'native': loop + [str(made['native'])]}
+    for who, emulator in emulators(args, 'qemu-riscv64').items():
+        commands[who] = loop + emulator + [str(made['riscv64'])]
+    yield Bench('start x100', commands)
+
+
+def suite_programs(args, work):
+    """Debian's own programs, from a root made by scripts/debian-fetch."""
+    root = pathlib.Path(args.root)
+    if not (root / 'usr/bin/python3').exists():
+        subprocess.run([SOURCE / 'scripts/debian-fetch', '--into', root, '--deps', 'bash', 'coreutils', 'python3-minimal',
+                        'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
+                        'libc6-dev'], check=True)
+    native = pathlib.Path(args.native_root)
+    if args.native and not (native / 'usr/bin/python3').exists():
+        subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', 'amd64', '--into', native, '--deps', 'bash', 'coreutils',
+                        'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
+                        'libc6-dev'], check=True)
+    inputs = HERE / 'programs'
+    text = work / 'text.bin'
+    if not text.exists():
+        data = b''.join(p.read_bytes() for p in sorted((SOURCE / 'include').rglob('*.h')))
+        text.write_bytes((data * 40)[:3_000_000])
+    big = work / 'big.c'
+    if not big.exists():
+        subprocess.run([sys.executable, inputs / 'make-c.py', '300'], stdout=open(big, 'wb'), check=True)
+    def cc1(base):
+        return str(next((base / 'usr/libexec/gcc').glob('*/14/cc1')))
+    programs = {
+        'python3': lambda b: [b / 'usr/bin/python3', '-S', '-E', inputs / 'work.py'],
+        'perl': lambda b: [b / 'usr/bin/perl', inputs / 'work.pl'],
+        'cc1 -O2': lambda b: [cc1(b), '-quiet', '-O2', big, '-o', '/dev/null'],
+        'cc1 -O0': lambda b: [cc1(b), '-quiet', '-O0', big, '-o', '/dev/null'],
+        'xz': lambda b: [b / 'usr/bin/xz', '-T1', '-3', '-k', '-c', text],
+        'zstd': lambda b: [b / 'usr/bin/zstd', '-q', '--single-thread', '-9', '-c', text],
+        'openssl': lambda b: [b / 'usr/bin/openssl', 'dgst', '-sha256', work / 'zeros'],
+        'sqlite3': lambda b: [b / 'usr/bin/sqlite3', ':memory:', f'.read {inputs / "work.sql"}'],
+        'node': lambda b: [b / 'usr/bin/node', inputs / 'work.js'],
+        'bash': lambda b: [b / 'usr/bin/bash', inputs / 'work.sh'],
+    }
+    if not (work / 'zeros').exists():
+        (work / 'zeros').write_bytes(bytes(60_000_000))
+    for name, make in programs.items():
+        commands = {}
+        if args.native:
+            loader = native / 'usr/lib64/ld-linux-x86-64.so.2'
+            libs = f'{native}/usr/lib/x86_64-linux-gnu'
+            commands['native'] = [str(loader), '--library-path', libs] + [str(x) for x in make(native)]
+        for who, emulator in emulators(args, 'qemu-riscv64').items():
+            commands[who] = emulator + ['-L', str(root)] + [str(x) for x in make(root)]
+        yield Bench(name, commands)
+
+
+def suite_system(args, work):
+    guest = SOURCE / 'build/guest/linux-riscv64'
+    if not (guest / 'initrd.gz').exists():
+        subprocess.run([SOURCE / 'scripts/guest-linux', '--out', guest], check=True)
+    for name, smp, run in (('boot', 1, 'nothing'), ('boot smp 4', 4, 'nothing')):
+        commands = {}
+        for who, emulator in emulators(args, 'qemu-system-riscv64').items():
+            commands[who] = emulator + ['-M', 'virt', '-m', '512M', '-smp', str(smp), '-display', 'none', '-serial', 'null',
+                                        '-monitor', 'none', '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd',
+                                        str(guest / 'initrd.gz'), '-append', f'console=ttyS0 quiet run={run}']
+        yield Bench(name, commands, compare=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--reference')
+    parser.add_argument('--ours', default=str(SOURCE / 'build'))
+    parser.add_argument('--suite', default='kernels,start,programs,system')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--repeat', type=int, default=5)
+    parser.add_argument('--work', default=str(SOURCE / 'build/bench'))
+    parser.add_argument('--root', default=str(SOURCE / 'build/guest/bench-riscv64'))
+    parser.add_argument('--native-root', default=str(SOURCE / 'build/guest/bench-amd64'))
+    parser.add_argument('--no-native', dest='native', action='store_false')
+    parser.add_argument('--json')
+    args = parser.parse_args()
+    work = pathlib.Path(args.work)
+    work.mkdir(parents=True, exist_ok=True)
+    only = set(filter(None, args.only.split(',')))
+    results, failed = [], False
+    for suite in args.suite.split(','):
+        ratios = []
+        print(f'{suite:14} {"native":>8} {"ours":>8} {"7.2":>8} {"11":>8}  times native  better reference / ours')
+        for bench in globals()['suite_' + suite](args, work):
+            if only and bench.name not in only:
+                continue
+            if not args.native:
+                bench.commands.pop('native', None)
+            m = bench.run(args.repeat).medians
+            cell = lambda who: f'{m[who]:8.3f}' if who in m else f'{"-":>8}'
+            native = f'{m["ours"] / m["native"]:8.1f}' if m.get('native') else f'{"-":>8}'
+            note = ''
+            if bench.bad:
+                failed = True
+                note = '  WRONG: ' + ', '.join(f'{w} ({bench.outputs[w]})' if isinstance(bench.outputs[w], str) else w for w in bench.bad)
+            print(f'{bench.name:14} {cell("native")} {cell("ours")} {cell("q72")} {cell("q11")}  {native}      {bench.ratio:8.2f}'
+                  + (' wall' if bench.wall else '') + note, flush=True)
+            results.append({'suite': suite, 'name': bench.name, 'seconds': m, 'ratio': bench.ratio, 'bad': bench.bad})
+            if not math.isnan(bench.ratio):
+                ratios.append(bench.ratio)
+        if ratios:
+            print(f'{suite}: geometric mean {math.exp(statistics.mean(map(math.log, ratios))):.2f}, least {min(ratios):.2f}\n')
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(results, indent=1))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == '__main__':
+    main()
