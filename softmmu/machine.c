@@ -1,0 +1,246 @@
+/*
+ * machine.c: the machine object: options, memory, reset.
+ * See machine.h for the order of events. Threads: BQL.
+ */
+#include "hw/device.h"
+#include "softmmu/machine.h"
+#include "softmmu/runstate-internal.h"
+#include "util/log.h"
+
+static Machine *the_machine;
+
+typedef struct ResetHook {
+    void (*fn)(void *opaque);
+    void *opaque;
+} ResetHook;
+static VEC(ResetHook) reset_hooks;
+
+typedef struct Rom {
+    char *name;
+    gpa addr;
+    void *data;
+    uint64_t len, mem_len;
+} Rom;
+static VEC(Rom) roms;
+
+Machine *machine_current(void)
+{
+    return the_machine;
+}
+
+/* --- the base type --- */
+
+#define MACHINE_STR(pname, field, text) PROP_STR(pname, Machine, field, text)
+
+static bool phandle_start_get(Object *obj, const Property *prop, PropValue *ret, Error **errp)
+{
+    *ret = prop_int(0);
+    return true;
+}
+
+static const Property machine_props[] = {
+    MACHINE_STR("kernel", kernel, "Linux kernel image file"),
+    MACHINE_STR("initrd", initrd, "Linux initial ramdisk file"),
+    MACHINE_STR("append", append, "Linux kernel command line"),
+    MACHINE_STR("dtb", dtb, "Linux kernel device tree file"),
+    { .name = "dumpdtb", .kind = PROP_STRING, .offset = offsetof(Machine, dumpdtb),
+      .help = "Dump current dtb to a file and quit", .settable_when_realized = true },
+    { .name = "phandle-start", .kind = PROP_CUSTOM, .type_name = "int",
+      .get = phandle_start_get,
+      .help = "The first phandle ID we may generate dynamically" },
+    MACHINE_STR("dt-compatible", dt_compatible,
+                "Overrides the \"compatible\" property of the dt root node"),
+    { .name = "dump-guest-core", .kind = PROP_BOOL, .offset = offsetof(Machine, dump_guest_core),
+      .def = true, .help = "Include guest memory in a core dump" },
+    { .name = "mem-merge", .kind = PROP_BOOL, .offset = offsetof(Machine, mem_merge),
+      .def = true, .help = "Enable/disable memory merge support" },
+    { .name = "usb", .kind = PROP_BOOL, .offset = offsetof(Machine, usb),
+      .help = "Set on/off to enable/disable usb" },
+    { .name = "graphics", .kind = PROP_BOOL, .offset = offsetof(Machine, graphics),
+      .help = "Set on/off to enable/disable graphics emulation" },
+    MACHINE_STR("firmware", firmware, "Firmware image"),
+    MACHINE_STR("shim", shim, "shim.efi file"),
+    { .name = "suppress-vmdesc", .kind = PROP_BOOL,
+      .offset = offsetof(Machine, suppress_vmdesc),
+      .help = "Set on to disable self-describing migration" },
+    { .name = "memory-backend", .kind = PROP_STRING, .type_name = "link<memory-backend>",
+      .offset = offsetof(Machine, memory_backend),
+      .help = "Set RAM backend. Valid value is ID of hostmem based backend" },
+};
+
+static void machine_obj_init(Object *obj)
+{
+    Machine *m = (Machine *)obj;
+
+    m->dump_guest_core = m->mem_merge = m->graphics = true;
+    m->state = RUN_STATE_PRELAUNCH;
+}
+
+static void machine_obj_finish(Object *obj)
+{
+    Machine *m = (Machine *)obj;
+
+    free(m->cpu_type);
+    free(m->boot_order);
+    free(m->fdt);
+}
+
+static const ObjectType machine_base_type = {
+    .name = "machine",
+    .parent = "object",
+    .summary = "a board with everything on it",
+    .size_bytes = sizeof(Machine),
+    .abstract = true,
+    .props = machine_props,
+    .n_props = ARRAY_SIZE(machine_props),
+    .init = machine_obj_init,
+    .finish = machine_obj_finish,
+};
+OBJECT_TYPE_REGISTER(machine_base_type);
+
+Machine *machine_new(const MachineType *type, const char *arch)
+{
+    assert(!the_machine);
+    Machine *m = (Machine *)object_new(&type->type);
+
+    the_machine = m;
+    m->type = type;
+    m->arch = arch;
+    m->ram_bytes = type->default_ram_bytes;
+    object_add_child(object_root(), "machine", &m->obj);
+    object_unref(&m->obj);
+    object_container("/machine/peripheral");
+    object_container("/machine/peripheral-anon");
+    Object *unattached = object_container("/machine/unattached");
+    bus_init_embedded(&m->sysbus, "System", NULL, "main-system-bus");
+    object_add_child(unattached, "sysbus", &m->sysbus.obj);
+    memory_region_init(&m->system_memory, NULL, "system", MEMORY_SIZE_ALL);
+    memory_region_init(&m->system_io, NULL, "io", 0x10000);
+    address_space_init(&m->memory, &m->system_memory, "memory");
+    address_space_init(&m->io, &m->system_io, "I/O");
+    return m;
+}
+
+bool machine_set_smp(Machine *m, const SmpConfig *smp, Error **errp)
+{
+    SmpConfig s = *smp;
+    const unsigned limit = m->type->max_cpus;
+    uint64_t others = 1;
+    unsigned *level[] = { &s.drawers, &s.books, &s.dies, &s.clusters, &s.modules };
+
+    for (size_t i = 0; i < ARRAY_SIZE(level); i++) {
+        *level[i] = *level[i] ? *level[i] : 1;
+        others *= *level[i];
+    }
+    if (!s.cpus && !s.max_cpus && !s.sockets && !s.cores && !s.threads) {
+        s.cpus = m->type->default_cpus ? m->type->default_cpus : 1;
+    }
+    unsigned total = s.max_cpus ? s.max_cpus : s.cpus;
+    if (!total) {
+        s.sockets = MAX(s.sockets, 1);
+        s.cores = MAX(s.cores, 1);
+        s.threads = MAX(s.threads, 1);
+        uint64_t n = others * s.sockets * s.cores * s.threads;
+        total = (unsigned)MIN(n, UINT32_MAX);
+    } else {
+        /* What is left open is filled in, cores before sockets. */
+        if (!s.cores) {
+            s.sockets = MAX(s.sockets, 1);
+            s.threads = MAX(s.threads, 1);
+            uint64_t n = others * s.sockets * s.threads;
+            s.cores = (unsigned)MAX(total / n, 1);
+        } else if (!s.sockets) {
+            s.threads = MAX(s.threads, 1);
+            s.sockets = (unsigned)MAX(total / (others * s.cores * s.threads), 1);
+        } else if (!s.threads) {
+            s.threads = (unsigned)MAX(total / (others * s.cores * s.sockets), 1);
+        }
+    }
+    s.max_cpus = s.max_cpus ? s.max_cpus : total;
+    s.cpus = s.cpus ? s.cpus : s.max_cpus;
+    if (s.cpus > s.max_cpus) {
+        error_set(errp, "maxcpus (%u) must be equal to or greater than smp (%u)", s.max_cpus,
+                  s.cpus);
+        return false;
+    }
+    if (others * s.sockets * s.cores * s.threads != s.max_cpus) {
+        error_set(errp, "Invalid CPU topology: product of the hierarchy must match maxcpus: "
+                  "sockets (%u) * cores (%u) * threads (%u) != maxcpus (%u)", s.sockets, s.cores,
+                  s.threads, s.max_cpus);
+        return false;
+    }
+    if (s.max_cpus > limit) {
+        error_set(errp, "Invalid SMP CPUs %u. The max CPUs supported by machine '%s' is %u",
+                  s.max_cpus, m->type->name, limit);
+        return false;
+    }
+    m->smp = s;
+    return true;
+}
+
+bool machine_build(Machine *m, Error **errp)
+{
+    if (!m->smp.cpus && !machine_set_smp(m, &(SmpConfig){0}, errp)) {
+        return false;
+    }
+    return m->type->init(m, errp);
+}
+
+bool machine_ready(Machine *m, Error **errp)
+{
+    if (m->type->ready && !m->type->ready(m, errp)) {
+        return false;
+    }
+    m->built = true;
+    return true;
+}
+
+/* --- reset --- */
+
+void machine_add_reset(void (*fn)(void *opaque), void *opaque)
+{
+    *vec_push(&reset_hooks) = (ResetHook){ fn, opaque };
+}
+
+void machine_remove_reset(void (*fn)(void *opaque), void *opaque)
+{
+    for (size_t i = 0; i < reset_hooks.n; i++) {
+        if (reset_hooks.at[i].fn == fn && reset_hooks.at[i].opaque == opaque) {
+            memmove(&reset_hooks.at[i], &reset_hooks.at[i + 1],
+                    (--reset_hooks.n - i) * sizeof(ResetHook));
+            return;
+        }
+    }
+}
+
+void machine_add_rom(Machine *m, const char *name, gpa addr, void *data, uint64_t len,
+                     uint64_t mem_len)
+{
+    *vec_push(&roms) = (Rom){ xstrdup(name), addr, data, len, MAX(len, mem_len) };
+}
+
+void machine_reset_devices(Machine *m, ResetKind kind)
+{
+    device_reset_bus(&m->sysbus, kind);
+    for (size_t i = 0; i < roms.n; i++) {
+        static const uint8_t zeros[4096];
+        memory_write_rom(&m->memory, roms.at[i].addr, roms.at[i].data, roms.at[i].len);
+        for (uint64_t pos = roms.at[i].len; pos < roms.at[i].mem_len; pos += sizeof(zeros)) {
+            memory_write_rom(&m->memory, roms.at[i].addr + pos, zeros,
+                             MIN(sizeof(zeros), roms.at[i].mem_len - pos));
+        }
+    }
+    for (size_t i = 0; i < reset_hooks.n; i++) {
+        reset_hooks.at[i].fn(reset_hooks.at[i].opaque);
+    }
+    vcpu_control_reset_all();
+}
+
+void machine_reset(Machine *m, ResetKind kind)
+{
+    if (m->type->reset) {
+        m->type->reset(m, kind);
+    } else {
+        machine_reset_devices(m, kind);
+    }
+}
