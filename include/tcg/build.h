@@ -22,6 +22,8 @@ struct IrBuilder {
     vaddr insn_pc;
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
+    uint32_t block_slots_cap;
+    IrSlotSet all_slots;         /* of the target */
 };
 
 void ir_builder_init(IrBuilder *b, IrUnit *unit);  /* once per thread */

@@ -206,6 +206,7 @@ bool ir_parse(IrUnit *unit, const char *text, Error **errp);
 
 /* Evaluates a PURE op on constants as the folder and the interpreter do. `cond_type` is the operands'
  * type for setcond/select. Vector ops are not scalar-evaluated here. */
+bool ir_cond_eval(IrCond cond, IrType type, uint64_t a, uint64_t b);
 uint64_t ir_eval(IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a, uint64_t b, uint64_t c);
 
 #endif

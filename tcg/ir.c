@@ -1,0 +1,87 @@
+/*
+ * ir.c: the table of operations, and the memory of a unit.
+ *
+ * Everything an operation is comes from its row in ops.def; here the rows become a table, and the
+ * facts about the enum's order that other files rely on are pinned.
+ * Threads: the table is constant; a unit belongs to one thread.
+ */
+#include "tcg/ir.h"
+
+/* flag names as ops.def writes them */
+#define PURE IR_OP_PURE
+#define COMM IR_OP_COMM
+#define TERM IR_OP_TERM
+#define MEM IR_OP_MEM
+#define SIDE IR_OP_SIDE
+#define STATE IR_OP_STATE
+
+/* "x=abc/aux": operands stand from index 2 up to the slash or the end. */
+#define ENDS_AT(sig, i) (sizeof(sig) <= (i) + 1 || (sig)[(i) < sizeof(sig) ? (i) : 0] == '/')
+#define N_OPERANDS(sig) \
+    (ENDS_AT(sig, 2) ? 0 : ENDS_AT(sig, 3) ? 1 : ENDS_AT(sig, 4) ? 2 : 3)
+
+const IrOpInfo ir_op_info[IR_N_OPS] = {
+#define OP(name_, signature_, flags_, doc_)                                            \
+    [IR_##name_] = { .name = #name_, .signature = signature_, .doc = doc_,             \
+                     .flags = flags_, .n_operands = N_OPERANDS(signature_) },
+#include "tcg/ops.def"
+#undef OP
+};
+
+/* Group boundaries: folder, evaluator and hosts compare against these. */
+static_assert(IR_nop == 0, "a zeroed instruction does nothing");
+static_assert(IR_add > IR_icount && IR_maxu < IR_fadd, "integer ops lie between add and maxu");
+static_assert(IR_maxu - IR_add == 48, "an integer op was added: give it a rule in eval.c");
+static_assert(IR_fadd == IR_maxu + 1 && IR_flow < IR_vget_lane, "scalar floating point");
+static_assert(IR_vget_lane == IR_flow + 1 && IR_vfma < IR_ld, "vectors");
+static_assert(IR_ld == IR_vfma + 1 && IR_fence == IR_ld + 6, "guest memory");
+static_assert(IR_call == IR_fence + 1 && IR_trap == IR_N_OPS - 1, "control flow");
+static_assert(IR_N_OPS <= 256, "IrInsn.op is a byte");
+
+IrCond ir_cond_invert(IrCond cond)
+{
+    /* pairs stand next to each other, except that LE's partner is GT by value */
+    static const uint8_t inverse[IR_N_CONDS] = {
+        [IR_EQ] = IR_NE, [IR_NE] = IR_EQ, [IR_LT] = IR_GE, [IR_GE] = IR_LT,
+        [IR_LE] = IR_GT, [IR_GT] = IR_LE, [IR_LTU] = IR_GEU, [IR_GEU] = IR_LTU,
+        [IR_LEU] = IR_GTU, [IR_GTU] = IR_LEU, [IR_TSTEQ] = IR_TSTNE, [IR_TSTNE] = IR_TSTEQ,
+    };
+    return inverse[cond];
+}
+
+IrCond ir_cond_swap(IrCond cond)
+{
+    static const uint8_t swapped[IR_N_CONDS] = {
+        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE, [IR_LT] = IR_GT, [IR_GE] = IR_LE,
+        [IR_LE] = IR_GE, [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU,
+        [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU, [IR_TSTEQ] = IR_TSTEQ, [IR_TSTNE] = IR_TSTNE,
+    };
+    return swapped[cond];
+}
+
+void ir_unit_init(IrUnit *unit)
+{
+    memset(unit, 0, sizeof(*unit));
+}
+
+void ir_unit_reset(IrUnit *unit)
+{
+    vec_clear(&unit->insns);
+    vec_clear(&unit->blocks);
+    vec_clear(&unit->mem);
+    vec_clear(&unit->exits);
+    vec_clear(&unit->args);
+    vec_clear(&unit->vconst);
+    unit->n_guest_insns = 0;
+    unit->n_guest_bytes = 0;
+}
+
+void ir_unit_finish(IrUnit *unit)
+{
+    vec_free(&unit->insns);
+    vec_free(&unit->blocks);
+    vec_free(&unit->mem);
+    vec_free(&unit->exits);
+    vec_free(&unit->args);
+    vec_free(&unit->vconst);
+}

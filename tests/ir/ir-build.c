@@ -1,0 +1,118 @@
+/*
+ * ir-build.c: the builder, folder and verifier on a handful of units.
+ */
+#include "ir-target.h"
+#include "tcg/build.h"
+#include "tests/test.h"
+
+noreturn void vcpu_raise(Vcpu *vcpu, int32_t cause, uint64_t value) { abort(); }
+noreturn void vcpu_loop_exit(Vcpu *vcpu, VcpuExit reason) { abort(); }
+
+static IrUnit unit;
+static IrBuilder builder, *b = &builder;
+
+static void begin(void)
+{
+    ir_unit_reset(&unit);
+    unit.target = &test_target;
+    unit.pc = 0x1000;
+    unit.guest_base_zero = true;
+    ir_builder_begin(b);
+    ir_block_new(b, 0x1000);
+    ir_block_begin_merge(b, 0, false);
+    ir_insn_start(b, 0x1000, 0);
+}
+
+static void end(void)
+{
+    ir_exit(b, (IrExit){ .kind = IR_EXIT_JUMP, .pc = 0x2000 }, IR_NONE);
+    Error *err = NULL;
+    CHECK(ir_verify(&unit, &err));
+    if (err) {
+        error_report_free(err);
+        ir_print(stderr, &unit);
+    }
+}
+
+static void test_forwarding(void)
+{
+    begin();
+    IrRef x = ir_get(b, T_X0);
+    CHECK_EQ(ir_get(b, T_X0), x);
+    IrRef y = ir_op2_imm(b, IR_add, IR_I64, x, 5);
+    ir_put(b, T_X1, y);
+    CHECK_EQ(ir_get(b, T_X1), y);
+    CHECK_EQ(ir_op2_imm(b, IR_add, IR_I64, y, (uint64_t)-5), x);
+    uint16_t other = ir_block_new(b, 0x1010), join = ir_block_new(b, 0x1020);
+    ir_brcond(b, IR_NE, x, y, other, join);
+    ir_block_begin_tree(b, other, 0);
+    CHECK_EQ(ir_get(b, T_X1), y);
+    ir_br(b, join);
+    ir_block_begin_merge(b, join, false);
+    CHECK(ir_get(b, T_X1) != y);
+    CHECK(ir_slots_has(&unit.blocks.at[join].used, T_X1));
+    CHECK(!ir_slots_has(&unit.blocks.at[0].used, T_X1));
+    CHECK(ir_slots_has(&unit.blocks.at[0].defined, T_X1));
+    end();
+}
+
+static void test_helpers(void)
+{
+    begin();
+    IrRef x = ir_get(b, T_X0);
+    ir_call(b, T_H_STEP, 1, &x);
+    CHECK(ir_get(b, T_X0) != x);
+    ir_insn_start(b, 0x1004, 0);
+    ir_call(b, T_H_MAYBE, 1, &x);
+    CHECK_EQ(ir_insn(&unit, ir_get(b, T_PC))->imm, 0x1004);
+    end();
+}
+
+static void test_addresses(void)
+{
+    IrMem mem = { .size_log2 = 3, .disp = 8 };
+
+    begin();
+    IrRef x = ir_get(b, T_X0), y = ir_get(b, T_X1);
+    IrRef a = ir_op2_imm(b, IR_add, IR_I64, x, 16);
+    const IrInsn *ld = ir_insn(&unit, ir_load(b, IR_I64, a, IR_NONE, mem));
+    CHECK_EQ(ld->a, x);
+    CHECK_EQ(unit.mem.at[ld->aux].disp, 24);
+    IrRef s = ir_op2(b, IR_add, IR_I64, ir_op2_imm(b, IR_shl, IR_I64, y, 3), a);
+    ld = ir_insn(&unit, ir_load(b, IR_I64, s, IR_NONE, mem));
+    CHECK_EQ(ld->a, x);
+    CHECK_EQ(ld->b, y);
+    CHECK_EQ(unit.mem.at[ld->aux].scale_log2, 3);
+    CHECK_EQ(unit.mem.at[ld->aux].disp, 24);
+    end();
+}
+
+static void test_verifier(void)
+{
+    Error *err = NULL;
+
+    begin();
+    ir_put(b, T_X1, ir_get(b, T_X0));
+    end();
+    unit.insns.at[1].type = IR_I32;
+    CHECK(!ir_verify(&unit, &err));
+    error_free(err);
+    err = NULL;
+    unit.insns.at[1].type = IR_I64;
+    unit.insns.at[2].a = 2;
+    CHECK(!ir_verify(&unit, &err));
+    error_free(err);
+}
+
+int main(void)
+{
+    ir_unit_init(&unit);
+    ir_builder_init(b, &unit);
+    test_forwarding();
+    test_helpers();
+    test_addresses();
+    test_verifier();
+    ir_builder_finish(b);
+    ir_unit_finish(&unit);
+    return test_result();
+}
