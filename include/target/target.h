@@ -150,7 +150,9 @@ struct Target {
     bool (*has_work)(Vcpu *vcpu);            /* leaves halt */
     void (*irq_set)(Vcpu *vcpu, unsigned line, bool level);   /* called with the device lock held */
 
-    /* Registers for gdb and info. */
+    /* Registers for gdb and info. A description's feature names by register group; gdb's architecture name. */
+    const char *gdb_arch;
+    const char *(*gdb_feature)(const char *group);
     const RegDesc *(*regs)(const Vcpu *vcpu, size_t *n);
     bool (*reg_read)(Vcpu *vcpu, const RegDesc *reg, void *out);
     bool (*reg_write)(Vcpu *vcpu, const RegDesc *reg, const void *in);

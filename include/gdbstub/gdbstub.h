@@ -1,0 +1,84 @@
+/*
+ * gdbstub.h: the GDB remote serial protocol, for both modes.
+ *
+ * GdbServer is the protocol alone: bytes come in through gdb_input(), go out through GdbOps.send, and everything
+ * about the machine or process is asked of GdbOps. It does not block and has no thread of its own. softmmu/ runs it
+ * on a chardev in the main loop, linux-user/ on a socket in a thread of its own (gdbstub/user.c).
+ *
+ * All-stop: gdb_stopped() is called when every vCPU stands still, and they stay so until GdbOps.resume.
+ * Specification: "Debugging with GDB", appendix "GDB Remote Serial Protocol".
+ */
+#ifndef GDBSTUB_GDBSTUB_H
+#define GDBSTUB_GDBSTUB_H
+
+#include "target/target.h"
+
+typedef struct GdbServer GdbServer;
+
+typedef enum GdbAction { GDB_STAY, GDB_CONTINUE, GDB_STEP } GdbAction;
+
+typedef enum GdbPoint { /* the protocol's numbers in Z/z packets */
+    GDB_POINT_SOFTWARE, GDB_POINT_HARDWARE, GDB_POINT_WRITE, GDB_POINT_READ, GDB_POINT_ACCESS
+} GdbPoint;
+
+typedef enum GdbPointResult { GDB_POINT_DONE, GDB_POINT_FAILED, GDB_POINT_UNSUPPORTED } GdbPointResult;
+
+typedef struct GdbOps {
+    void (*send)(void *opaque, const void *data, size_t size_bytes);
+    size_t (*n_vcpus)(void *opaque);
+    Vcpu *(*vcpu)(void *opaque, size_t index);
+    uint32_t (*thread_id)(void *opaque, Vcpu *vcpu);      /* ≥ 1, stable */
+    uint32_t pid;
+    void (*thread_name)(void *opaque, Vcpu *vcpu, char *out, size_t size);
+    bool (*mem_read)(void *opaque, Vcpu *vcpu, vaddr addr, void *out, size_t size_bytes);
+    bool (*mem_write)(void *opaque, Vcpu *vcpu, vaddr addr, const void *in, size_t size_bytes);
+    GdbPointResult (*point)(void *opaque, GdbPoint kind, vaddr addr, uint64_t size_bytes, bool insert);
+    /* actions[i] for vcpu(i); signal (the guest's number, 0 none) is for `signal_vcpu`. */
+    void (*resume)(void *opaque, const GdbAction *actions, size_t n, int signal, Vcpu *signal_vcpu);
+    void (*interrupt)(void *opaque);   /* stop soon: gdb_stopped follows */
+    void (*kill)(void *opaque);
+    void (*detached)(void *opaque);    /* points have been removed; let everything run */
+    char *(*monitor)(void *opaque, const char *command); /* answer, malloc'd; NULL pointer: no monitor */
+    /* "auxv", "exec-file", "siginfo": malloc'd data or NULL; may be NULL. */
+    void *(*object)(void *opaque, const char *name, const char *annex, size_t *ret_size);
+    bool linux_signals;                /* signal numbers of stops are Linux's and must be translated */
+} GdbOps;
+
+GdbServer *gdb_server_new(const GdbOps *ops, void *opaque);
+void gdb_server_free(GdbServer *gdb);
+/* A debugger connected (stopped state) or went away. */
+void gdb_connected(GdbServer *gdb);
+void gdb_disconnected(GdbServer *gdb);
+void gdb_input(GdbServer *gdb, const void *data, size_t size_bytes);
+
+typedef struct GdbStop {
+    Vcpu *vcpu;
+    int signal;          /* the guest's number (linux_signals) or gdb's; 5 (trap) for points and steps */
+    GdbPoint watch;      /* ≥ GDB_POINT_WRITE: which kind of watchpoint hit at watch_addr */
+    vaddr watch_addr;
+    bool breakpoint;     /* a software or hardware breakpoint was hit */
+    const char *reason;  /* "fork:p1.1;", "syscall_entry:5;"…: extra stop fields, or NULL */
+} GdbStop;
+void gdb_stopped(GdbServer *gdb, const GdbStop *stop);
+void gdb_exited(GdbServer *gdb, int status, int signal);
+bool gdb_is_running(const GdbServer *gdb);
+
+/* -- user mode (gdbstub/user.c): one process, threads come and go -------------------------------------- */
+
+/* Listens on "PORT" (loopback and all interfaces as the reference), or on a socket "PATH", and waits for gdb. */
+bool gdb_user_start(const char *where, Error **errp);
+/* The guest program's file, for gdb to load symbols from; kept, not copied. */
+void gdb_user_set_exec_path(const char *path);
+bool gdb_user_active(void);
+void gdb_user_thread_add(Vcpu *vcpu, uint32_t tid);
+void gdb_user_thread_remove(Vcpu *vcpu);
+/* Called by the vCPU's thread before it (re-)enters guest code; blocks while everything is stopped. */
+void gdb_user_check(Vcpu *vcpu);
+/* The thread stops with a signal (before its delivery), a breakpoint or after a step; blocks; returns the signal to
+ * deliver, 0 for none. */
+int gdb_user_stop(Vcpu *vcpu, int signal, bool breakpoint);
+void gdb_user_exit(int status, int signal);
+/* In the child of a fork: forget the debugger. */
+void gdb_user_forked(void);
+
+#endif
