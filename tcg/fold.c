@@ -521,9 +521,15 @@ static IrRef fold_extension(Fold *f)
                   : i->op == IR_sext16 || i->op == IR_zext16 ? 16 : 32;
     const IrInsn *x;
 
-    i->a = strip_ext(f->unit, i->a, bits);
     if ((sign ? ir_sext_bits(f->unit, i->a) : ir_zext_bits(f->unit, i->a)) <= bits) {
         return i->a;
+    }
+    IrRef stripped = strip_ext(f->unit, i->a, bits);
+    if (stripped != i->a) {
+        i->a = stripped;
+        if ((sign ? ir_sext_bits(f->unit, i->a) : ir_zext_bits(f->unit, i->a)) <= bits) {
+            return i->a;
+        }
     }
     x = def(f->unit, i->a);
     /* the low bits of a sum do not depend on the upper bits of its operands: W-form chains get shorter */

@@ -5,6 +5,7 @@
  * facts about the enum's order that other files rely on are pinned.
  * Threads: the table is constant; a unit belongs to one thread.
  */
+#include "target/target.h"
 #include "tcg/ir.h"
 
 /* flag names as ops.def writes them */
@@ -84,4 +85,46 @@ void ir_unit_finish(IrUnit *unit)
     vec_free(&unit->exits);
     vec_free(&unit->args);
     vec_free(&unit->vconst);
+}
+
+void ir_unit_facts(IrUnit *unit)
+{
+    for (unsigned k = 0; k < unit->blocks.n; k++) {
+        unit->blocks.at[k].n_preds = 0;
+        unit->blocks.at[k].used = unit->blocks.at[k].defined = (IrSlotSet){ { 0 } };
+    }
+    for (unsigned k = 0; k < unit->blocks.n; k++) {
+        IrBlock *bb = &unit->blocks.at[k];
+        for (IrRef i = bb->first; i < bb->end; i++) {
+            const IrInsn *in = ir_insn(unit, i);
+            switch (in->op) {
+            case IR_get:
+                if (!ir_slots_has(&bb->defined, in->aux)) {
+                    ir_slots_add(&bb->used, in->aux);
+                }
+                break;
+            case IR_put:
+                ir_slots_add(&bb->defined, in->aux);
+                break;
+            case IR_call:
+                if (unit->target->helpers[in->aux].flags & (HELPER_READS_STATE | HELPER_RAISES)) {
+                    for (unsigned s = 0; s < unit->target->n_slots; s++) {
+                        if (!ir_slots_has(&bb->defined, s)) {
+                            ir_slots_add(&bb->used, s);
+                        }
+                    }
+                }
+                break;
+            case IR_br:
+                unit->blocks.at[in->a].n_preds++;
+                break;
+            case IR_brcond: case IR_brnz:
+                unit->blocks.at[in->c & 0xffff].n_preds++;
+                unit->blocks.at[in->c >> 16].n_preds++;
+                break;
+            default:
+                break;
+            }
+        }
+    }
 }

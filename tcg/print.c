@@ -12,9 +12,9 @@
  *   b1 tree b0:
  *     exit.jump 0x1040
  *
- * Constants stand where they are used: their own instructions are not printed. A constant whose type the
- * operation does not fix carries it after a colon (100:i32), except i64. Floats are printed as
- * bits, vectors as {low, high} 64-bit words.
+ * Constants stand where they are used: their own instructions are not printed, and values are numbered
+ * without them. A constant whose type the operation does not fix carries it after a colon (100:i32),
+ * except i64. Floats are printed as bits, vectors as {low, high} 64-bit words.
  */
 #include "tcg/text.h"
 #include "target/target.h"
@@ -65,6 +65,19 @@ static void print_vconst(FILE *out, const IrUnit *unit, const IrInsn *in)
     fputc('}', out);
 }
 
+/* Values other than constants before this instruction. */
+static unsigned number_of(const IrUnit *unit, IrRef ref)
+{
+    unsigned n = 0;
+
+    for (IrRef i = 0; i < ref; i++) {
+        const IrInsn *in = ir_insn(unit, i);
+        n += in->op != IR_const && in->op < IR_N_OPS && ir_op_info[in->op].signature[0] != '-' &&
+             in->type != IR_VOID;
+    }
+    return n;
+}
+
 /* `expected`: the type a reader assumes for a bare constant here. */
 static void print_value(FILE *out, const IrUnit *unit, IrRef ref, IrType expected)
 {
@@ -78,7 +91,7 @@ static void print_value(FILE *out, const IrUnit *unit, IrRef ref, IrType expecte
     }
     const IrInsn *in = ir_insn(unit, ref);
     if (in->op != IR_const) {
-        fprintf(out, "v%u", ref);
+        fprintf(out, "v%u", number_of(unit, ref));
         return;
     }
     if (ir_type_is_vec(in->type)) {
@@ -231,7 +244,7 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
     }
     const IrOpInfo *info = &ir_op_info[in->op];
     if (info->signature[0] != '-' && in->type != IR_VOID) {
-        fprintf(out, "v%u = ", ref);
+        fprintf(out, "v%u = ", number_of(unit, ref));
     }
     switch (in->op) {
     case IR_const:

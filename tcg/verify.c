@@ -83,7 +83,7 @@ static bool letter_accepts(char letter, IrType type, IrType own)
     switch (letter) {
     case 't': return type == own && ir_type_is_int(type);
     case 'f': return type == own && ir_type_is_fp(type);
-    case 'v': return type == own && ir_type_is_vec(type);
+    case 'v': return ir_type_is_vec(type) && (type == own || !ir_type_is_vec(own));
     case 'x': return type == own && type != IR_VOID;
     case 'w': return type == IR_I32;
     case 'q': return type == IR_I64;
@@ -154,6 +154,8 @@ static void verify_mem(Verifier *v, const IrInsn *in)
         breach(v, "access of %u bytes of type %s", 1u << mem->size_log2, ir_type_names[in->type]);
     } else if (!ir_type_is_int(in->type) && 1u << mem->size_log2 != ir_type_bytes(in->type)) {
         breach(v, "access narrower than its type");
+    } else if (mem->big_endian && ir_type_is_vec(in->type)) {
+        breach(v, "big-endian vector access");
     } else if (mem->scale_log2 > 3 || (mem->scale_log2 && (atomic || in->b == IR_NONE))) {
         breach(v, "scale %u", mem->scale_log2);
     } else if (mem->align > IR_ALIGN_FAULT || mem->order > IR_ORDER_SEQ_CST) {

@@ -197,10 +197,14 @@ static inline bool ir_is_const(const IrUnit *unit, IrRef ref)
     return ref != IR_NONE && unit->insns.at[ref].op == IR_const;
 }
 
+/* Sets each block's n_preds, used and defined from the instructions: for passes and tests. */
+void ir_unit_facts(IrUnit *unit);
+
 /* Checks every rule above; on a breach stores one line naming the instruction. Debug builds and tests. */
 bool ir_verify(const IrUnit *unit, Error **errp);
 
-/* The text form (tests, -d op). ir_parse accepts what ir_print writes. */
+/* The text form (tests, -d op); tcg/print.c describes it. ir_parse accepts what ir_print writes;
+ * unit->target must be set; the result is not verified. */
 void ir_print(FILE *out, const IrUnit *unit);
 bool ir_parse(IrUnit *unit, const char *text, Error **errp);
 

@@ -1,0 +1,26 @@
+/*
+ * interp-ops.h: the parts of the interpreter.
+ */
+#ifndef TCG_INTERP_OPS_H
+#define TCG_INTERP_OPS_H
+
+#include "target/target.h"
+#include "tcg/ir.h"
+
+/* A value of any type: scalars in u64[0], I32 and F32 zero-extended. */
+typedef union InterpValue {
+    uint8_t u8[32];
+    uint16_t u16[16];
+    uint32_t u32[8];
+    uint64_t u64[4];
+} InterpValue;
+
+/* A scalar floating-point operation (fadd … fround). `operand_type` is that of a. Raises flags. */
+uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a,
+                   uint64_t b, uint64_t c);
+
+/* A vector operation (vget_lane … vfma); operand_type is that of a. `ret` is no operand. */
+void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, const InterpValue *a,
+                const InterpValue *b, const InterpValue *c, InterpValue *ret);
+
+#endif
