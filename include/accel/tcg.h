@@ -22,6 +22,7 @@ typedef struct TcgOptions {
     bool nochain;
     const char *perfmap_path;  /* -perfmap: "/tmp/perf-%d.map" written; NULL none */
     bool jitdump;
+    bool verify;               /* check the IR of every unit (tests; slow) */
 } TcgOptions;
 
 bool tcg_init(const TcgOptions *options, Error **errp);
@@ -39,7 +40,7 @@ bool tcg_handle_fault(Vcpu *vcpu, uintptr_t host_pc, const HostFrame *frame);
 
 /* Guest code at [first, last] changed, was unmapped, or changed protection: its units go. Any thread. */
 void tcg_invalidate(vaddr first, vaddr last);           /* user mode: virtual addresses */
-void tcg_invalidate_phys(gpa first, gpa last);          /* system mode */
+void tcg_invalidate_phys(uint64_t first, uint64_t last); /* system mode: in RamBlock.ram_addr numbering */
 void tcg_flush_all(void);
 
 /*
@@ -47,15 +48,29 @@ void tcg_flush_all(void);
  * True: the page was protected by the translator, is writable now, and the access is to be retried.
  */
 bool tcg_unprotect(vaddr addr);
+/* The same for every page of [first, last], before (or after EFAULT of) a system call that writes there.
+ * True: at least one page was protected by the translator. */
+bool tcg_unprotect_range(vaddr first, vaddr last);
 /* linux-user's hook: the page protection the guest asked for at addr (PAGE_*), and changing the host's. */
 typedef struct TcgUserOps {
-    int (*page_prot)(vaddr addr);                              /* -1: unmapped */
+    int (*page_prot)(vaddr addr);                              /* -1: unmapped; PAGE_*, PAGE_SHARED */
     void (*host_protect)(vaddr page, size_t size_bytes, bool writable);
 } TcgUserOps;
 void tcg_set_user_ops(const TcgUserOps *ops);
+enum {
+    PAGE_SHARED = 8, /* page_prot: may be written through another mapping too (MAP_SHARED) */
+};
+
+/*
+ * User mode, around a fork() that copies the address space: begin before it in the parent (takes every
+ * lock and prepares a private copy of the code cache, which is shared memory), end after it in both.
+ */
+void tcg_fork_begin(void);
+void tcg_fork_end(bool child);
 
 /* The guest's own instruction-cache maintenance (RISC-V fence.i, riscv_flush_icache, Arm IC IVAU…). */
 void tcg_icache_sync(Vcpu *vcpu);
+void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last);
 
 /* System mode TLB maintenance of one vCPU, by its own thread or while it is stopped. */
 void tlb_flush(Vcpu *vcpu);

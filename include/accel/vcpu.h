@@ -90,7 +90,13 @@ typedef struct VcpuJit {
     alignas(32) uint8_t spill[VCPU_N_SPILLS][32];
 } VcpuJit;
 
-/* A guest exception found by a helper or the MMU, in the target's own numbers. */
+/* A guest exception found by a helper or the MMU, in the target's own numbers. Negative causes are
+ * the translator's, for every target. */
+enum {
+    VCPU_CAUSE_FETCH = -1, /* user mode: no instruction can be fetched at `value` (the pc slot's
+                              instruction): a SIGSEGV, SEGV_MAPERR or SEGV_ACCERR by what is mapped */
+};
+
 typedef struct VcpuException {
     int32_t cause;
     uint64_t value;   /* faulting address or instruction */
@@ -102,7 +108,8 @@ struct Vcpu {
     void *opaque;                    /* Process thread (user) or Machine data (system) */
     Machine *machine;
     AddressSpace *as;                /* system: physical memory as this vCPU sees it */
-    sigjmp_buf jmp_env;              /* set by the main loop; vcpu_loop_exit comes back here */
+    sigjmp_buf jmp_env;              /* set by the main loop; vcpu_loop_exit comes back here. The signal
+                                        mask is not saved: a handler that jumps restores it first */
     VcpuException exception;
     VcpuExit exit_reason;            /* why vcpu_loop_exit was called */
 
@@ -113,7 +120,7 @@ struct Vcpu {
     bool use_icount;
     bool in_code;                    /* generated code is running (signal handlers look) */
     bool guest_access;               /* C code is touching guest memory: a host fault is the guest's */
-    bool halted;
+    _Atomic bool halted;             /* waits in accel/ for an interrupt; vcpu_kick wakes it */
     _Atomic uint32_t interrupt_request; /* target-defined lines that are up */
     _Atomic bool stop_request, stopped; /* system: run control */
 
@@ -138,10 +145,16 @@ static inline Vcpu *vcpu_of_state(void *state)
 Vcpu *vcpu_new(const Target *target, bool softmmu);
 void vcpu_free(Vcpu *vcpu);
 
-/* Makes the vCPU leave generated code soon. Any thread, also signal handlers. */
+/* Makes the vCPU leave generated code soon, and look again whether it has work if it is halted.
+ * Any thread, also signal handlers. User mode: tcg_run() may return VCPU_EXIT_REQUEST without anybody
+ * having kicked (the code cache is being cleaned); callers just go on. */
+void vcpu_wake(Vcpu *vcpu);
 static inline void vcpu_kick(Vcpu *vcpu)
 {
-    atomic_store_explicit(&vcpu->jit.exit_request, 1, memory_order_release);
+    atomic_store(&vcpu->jit.exit_request, 1);
+    if (atomic_load(&vcpu->halted)) {
+        vcpu_wake(vcpu);
+    }
 }
 
 /* Leaves a helper, which must be declared RAISES, for the main loop. CPU state is complete. */

@@ -106,6 +106,7 @@ struct Target {
     uint8_t max_insn_bytes;
     uint8_t page_bits;           /* smallest page */
     bool big_endian;
+    bool coherent_icache;        /* stores to code act at once (x86); else at the guest's icache sync */
     uint16_t elf_machine;
 
     const SlotDesc *slots;

@@ -19,6 +19,7 @@
 typedef struct HostFrame {
     uint64_t gpr[16];               /* in the host's encoding order */
     alignas(32) uint8_t vec[16][32];
+    uint32_t fp_control;            /* signal context only: x86 MXCSR at the fault */
 } HostFrame;
 
 typedef enum SnapWhere { SNAP_MEMORY, SNAP_GPR, SNAP_VEC, SNAP_SPILL, SNAP_CONST } SnapWhere;

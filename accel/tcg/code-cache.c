@@ -1,0 +1,411 @@
+/*
+ * code-cache.c: memory for generated code, and when it may be used again.
+ *
+ * One memfd, mapped twice: writable and not executable, executable and not writable. The first 64 KiB
+ * hold the host's run time (prologue, trampolines), the rest is cut into regions. A region is filled
+ * by one translator at a time, from the start, without locks; the structs of its units lie in its own
+ * arena. Space is only ever recovered a whole region at a time: the oldest full ones are evicted when
+ * few are free, their units invalidated one by one while everybody else goes on; the region is free
+ * once every vCPU has left generated code since (epochs). Pages nobody wrote cost no memory.
+ *
+ * A fork shares the memfd, so a child gets a copy of its own (code_cache_fork_*): the used parts, or,
+ * when that is much, an empty cache.
+ *
+ * Threads: any; code_find() is safe in signal handlers.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "internal.h"
+
+enum {
+    RUNTIME_BYTES = CODE_RUNTIME_BYTES,
+    MIN_REGIONS = 4,
+    FORK_COPY_LIMIT_BYTES = 48 << 20,
+};
+#define DEFAULT_CACHE_BYTES (sizeof(void *) == 8 ? 512 * MiB : 32 * MiB)
+
+typedef struct CodeCache {
+    pthread_mutex_t lock;
+    int fd;
+    uint8_t *rw;
+    const uint8_t *rx;
+    size_t size_bytes;
+    CodeRegion *regions;
+    uint32_t n_regions, n_fresh;     /* regions never used yet: [n_fresh, n_regions) */
+    uint32_t n_free, n_full, n_retired;
+    CodeRegion *free, *retired;
+    uint64_t serial;
+    int fork_fd;
+    size_t runtime_bytes;
+} CodeCache;
+
+static CodeCache cache = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .fork_fd = -1 };
+
+static bool cache_map(Error **errp)
+{
+    cache.fd = memfd_create("tcg-code", MFD_CLOEXEC);
+    if (cache.fd < 0 || ftruncate(cache.fd, cache.size_bytes) < 0) {
+        error_set_errno(errp, errno, "cannot reserve a code cache of %zu MiB",
+                        (size_t)(cache.size_bytes / MiB));
+        return false;
+    }
+    void *rw = mmap(NULL, cache.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                    cache.fd, 0);
+    void *rx = mmap(NULL, cache.size_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE,
+                    cache.fd, 0);
+    if (rw == MAP_FAILED || rx == MAP_FAILED) {
+        error_set_errno(errp, errno, "cannot map a code cache of %zu MiB",
+                        (size_t)(cache.size_bytes / MiB));
+        return false;
+    }
+    cache.rw = rw;
+    cache.rx = rx;
+    return true;
+}
+
+bool code_cache_init(size_t size_bytes, Error **errp)
+{
+    if (!size_bytes) {
+        size_bytes = DEFAULT_CACHE_BYTES;
+    }
+    size_bytes = MIN(size_bytes, 2 * GiB - MiB); /* direct jumps reach 2 GiB */
+    cache.n_regions = MAX(size_bytes / REGION_BYTES, MIN_REGIONS);
+    cache.size_bytes = RUNTIME_BYTES + (size_t)cache.n_regions * REGION_BYTES;
+    if (!cache_map(errp)) {
+        return false;
+    }
+    void *table = mmap(NULL, ROUND_UP(cache.n_regions * sizeof(CodeRegion), 4096),
+                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (table == MAP_FAILED) {
+        error_set_errno(errp, errno, "cannot reserve the code cache's tables");
+        return false;
+    }
+    cache.regions = table;
+    return true;
+}
+
+const uint8_t *code_runtime_rx(void)
+{
+    return cache.rx;
+}
+
+void code_cache_set_runtime(size_t size_bytes)
+{
+    cache.runtime_bytes = size_bytes;
+}
+
+uint8_t *code_rw(const uint8_t *rx)
+{
+    return cache.rw + (rx - cache.rx);
+}
+
+bool code_contains(uintptr_t host_pc)
+{
+    return host_pc - (uintptr_t)cache.rx < cache.size_bytes;
+}
+
+/* ---- epochs ---- */
+
+uint64_t tcg_epoch_advance(void)
+{
+    return atomic_fetch_add(&tcg.epoch, 1);
+}
+
+bool tcg_epoch_passed(uint64_t epoch)
+{
+    bool passed = atomic_load(&tcg.n_invalidators) == 0;
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    for (TcgVcpu *tv = tcg.vcpus; tv && passed; tv = tv->next) {
+        uint64_t e = atomic_load(&tv->epoch);
+        passed = e == 0 || e > epoch;
+    }
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+    return passed;
+}
+
+void tcg_kick_all(const TcgVcpu *except)
+{
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
+        if (tv != except) {
+            vcpu_kick(tv->vcpu);
+        }
+    }
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+}
+
+/* ---- regions ---- */
+
+static void region_reset(CodeRegion *region)
+{
+    arena_reset(&region->meta);
+    atomic_store_explicit(&region->n_units, 0, memory_order_relaxed);
+    region->used_bytes = 0;
+}
+
+/* Moves what nobody can be inside of any more to the free list. */
+static void reclaim_locked(void)
+{
+    for (CodeRegion **p = &cache.retired; *p;) {
+        CodeRegion *region = *p;
+        if (!tcg_epoch_passed(region->retired_epoch)) {
+            p = &region->next;
+            continue;
+        }
+        *p = region->next;
+        cache.n_retired--;
+        region_reset(region);
+        region->state = REGION_FREE;
+        region->next = cache.free;
+        cache.free = region;
+        cache.n_free++;
+    }
+}
+
+static CodeRegion *fresh_region_locked(void)
+{
+    CodeRegion *region = &cache.regions[cache.n_fresh];
+    void *units = mmap(NULL, REGION_MAX_UNITS * sizeof(*region->units), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (units == MAP_FAILED) {
+        return NULL;
+    }
+    region->index = cache.n_fresh++;
+    region->rx = cache.rx + RUNTIME_BYTES + (size_t)region->index * REGION_BYTES;
+    region->units = units;
+    arena_init(&region->meta);
+    return region;
+}
+
+CodeRegion *code_region_take(TcgVcpu *tv)
+{
+    pthread_mutex_lock(&cache.lock);
+    if (cache.retired) {
+        reclaim_locked();
+    }
+    CodeRegion *region = cache.free;
+    if (region) {
+        cache.free = region->next;
+        cache.n_free--;
+    } else if (cache.n_fresh < cache.n_regions) {
+        region = fresh_region_locked();
+    }
+    if (region) {
+        region->state = REGION_OPEN;
+    }
+    unsigned left = cache.n_free + cache.n_retired + (cache.n_regions - cache.n_fresh);
+    pthread_mutex_unlock(&cache.lock);
+    /* Evict ahead, so that regions have become free by the time they are wanted. */
+    unsigned reserve = MAX(1, cache.n_regions / 16);
+    if (left < reserve) {
+        code_cache_evict(tv, reserve - left);
+    }
+    return region;
+}
+
+void code_region_close(CodeRegion *region)
+{
+    pthread_mutex_lock(&cache.lock);
+    region->state = REGION_FULL;
+    region->serial = ++cache.serial;
+    cache.n_full++;
+    pthread_mutex_unlock(&cache.lock);
+}
+
+static void evict_region(TcgVcpu *tv, CodeRegion *region)
+{
+    uint32_t n = atomic_load_explicit(&region->n_units, memory_order_acquire);
+    for (uint32_t i = 0; i < n; i++) {
+        tb_invalidate(atomic_load_explicit(&region->units[i], memory_order_relaxed));
+    }
+    if (tv) {
+        COUNT(tv, regions_evicted);
+    }
+    pthread_mutex_lock(&cache.lock);
+    region->retired_epoch = tcg_epoch_advance();
+    region->state = REGION_RETIRED;
+    region->next = cache.retired;
+    cache.retired = region;
+    cache.n_retired++;
+    pthread_mutex_unlock(&cache.lock);
+}
+
+static CodeRegion *oldest_full_locked(void)
+{
+    CodeRegion *oldest = NULL;
+    for (uint32_t i = 0; i < cache.n_fresh; i++) {
+        CodeRegion *region = &cache.regions[i];
+        if (region->state == REGION_FULL && (!oldest || region->serial < oldest->serial)) {
+            oldest = region;
+        }
+    }
+    if (oldest) {
+        oldest->state = REGION_OPEN; /* nobody else evicts it */
+        cache.n_full--;
+    }
+    return oldest;
+}
+
+void code_cache_evict(TcgVcpu *tv, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        pthread_mutex_lock(&cache.lock);
+        CodeRegion *region = oldest_full_locked();
+        pthread_mutex_unlock(&cache.lock);
+        if (!region) {
+            break;
+        }
+        evict_region(tv, region);
+    }
+    tcg_kick_all(tv);
+}
+
+void code_cache_evict_all(TcgVcpu *tv)
+{
+    code_cache_evict(tv, cache.n_regions);
+    /* What translators are still filling stays open; its units go. */
+    for (uint32_t i = 0;; i++) {
+        pthread_mutex_lock(&cache.lock);
+        CodeRegion *region = i < cache.n_fresh ? &cache.regions[i] : NULL;
+        bool open = region && region->state == REGION_OPEN;
+        pthread_mutex_unlock(&cache.lock);
+        if (!region) {
+            break;
+        }
+        if (open) {
+            uint32_t n = atomic_load_explicit(&region->n_units, memory_order_acquire);
+            for (uint32_t k = 0; k < n; k++) {
+                tb_invalidate(atomic_load_explicit(&region->units[k], memory_order_acquire));
+            }
+        }
+    }
+}
+
+void code_cache_wait(TcgVcpu *tv)
+{
+    for (unsigned spins = 0;; spins++) {
+        pthread_mutex_lock(&cache.lock);
+        reclaim_locked();
+        bool room = cache.free || cache.n_fresh < cache.n_regions;
+        bool coming = cache.retired != NULL;
+        pthread_mutex_unlock(&cache.lock);
+        if (room) {
+            return;
+        }
+        if (!coming) {
+            code_cache_evict(tv, 1);
+        }
+        tcg_kick_all(tv);
+        usleep(spins < 100 ? 20 : 1000);
+    }
+}
+
+size_t code_cache_used_bytes(void)
+{
+    size_t used = 0;
+    pthread_mutex_lock(&cache.lock);
+    for (uint32_t i = 0; i < cache.n_fresh; i++) {
+        if (cache.regions[i].state != REGION_FREE) {
+            used += REGION_BYTES;
+        }
+    }
+    pthread_mutex_unlock(&cache.lock);
+    return used;
+}
+
+/* ---- units by address ---- */
+
+TransUnit *code_find(uintptr_t host_pc)
+{
+    uintptr_t offset = host_pc - (uintptr_t)cache.rx;
+    if (offset >= cache.size_bytes || offset < RUNTIME_BYTES) {
+        return NULL;
+    }
+    CodeRegion *region = &cache.regions[(offset - RUNTIME_BYTES) / REGION_BYTES];
+    if (!region->units) {
+        return NULL;
+    }
+    /* The last unit that begins at or before host_pc. */
+    uint32_t low = 0, high = atomic_load_explicit(&region->n_units, memory_order_acquire);
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        TransUnit *unit = atomic_load_explicit(&region->units[mid], memory_order_relaxed);
+        if ((uintptr_t)unit->code <= host_pc) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    if (!low) {
+        return NULL;
+    }
+    TransUnit *unit = atomic_load_explicit(&region->units[low - 1], memory_order_relaxed);
+    return host_pc < (uintptr_t)unit->code + unit->code_bytes ? unit : NULL;
+}
+
+/* ---- fork ---- */
+
+/* Every lock of the translator is held, so nothing is written meanwhile. */
+void code_cache_fork_begin(void)
+{
+    pthread_mutex_lock(&cache.lock);
+    size_t used = 0;
+    for (uint32_t i = 0; i < cache.n_fresh; i++) {
+        used += cache.regions[i].used_bytes;
+    }
+    cache.fork_fd = -1;
+    if (used > FORK_COPY_LIMIT_BYTES) {
+        return;
+    }
+    int fd = memfd_create("tcg-code", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, cache.size_bytes) < 0
+        || pwrite(fd, cache.rx, cache.runtime_bytes, 0) != (ssize_t)cache.runtime_bytes) {
+        goto fail;
+    }
+    for (uint32_t i = 0; i < cache.n_fresh; i++) {
+        const CodeRegion *region = &cache.regions[i];
+        size_t n = region->used_bytes;
+        if (n && pwrite(fd, region->rx, n, region->rx - cache.rx) != (ssize_t)n) {
+            goto fail;
+        }
+    }
+    cache.fork_fd = fd;
+    return;
+fail:
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+bool code_cache_fork_end(bool child)
+{
+    if (!child) {
+        if (cache.fork_fd >= 0) {
+            close(cache.fork_fd);
+            cache.fork_fd = -1;
+        }
+        pthread_mutex_unlock(&cache.lock);
+        return false;
+    }
+    int fd = cache.fork_fd;
+    bool empty = fd < 0;
+    if (empty) {
+        fd = memfd_create("tcg-code", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, cache.size_bytes) < 0
+            || pwrite(fd, cache.rx, cache.runtime_bytes, 0) != (ssize_t)cache.runtime_bytes) {
+            error_exit("cannot make a code cache for a child process");
+        }
+    }
+    if (mmap(cache.rw, cache.size_bytes, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED
+        || mmap((void *)cache.rx, cache.size_bytes, PROT_READ | PROT_EXEC,
+                MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        error_exit("cannot map a code cache for a child process");
+    }
+    close(cache.fd);
+    cache.fd = fd;
+    cache.fork_fd = -1;
+    pthread_mutex_unlock(&cache.lock);
+    return empty;
+}

@@ -1,0 +1,269 @@
+/*
+ * lookup.c: from the current pc to the unit's code, and the jump caches generated code probes.
+ *
+ * A vCPU has a few jump-cache tables, one for each recent combination of translation mode, flags and
+ * TLB set; the one in force is in jit.jump_cache. Only the owning thread writes entries. Other threads
+ * may empty one (invalidation): they replace the pc by one that cannot be looked up at this index, so a
+ * reader that has compared already still finds code, which stays in place until it leaves (epochs).
+ */
+#include "internal.h"
+
+JumpCacheEntry jump_cache_empty[JUMP_CACHE_ENTRIES];
+
+/* A pc whose index is another one: never equal to a pc that is looked up here. */
+static inline vaddr never_pc(const Target *target, unsigned index)
+{
+    return (vaddr)(index ^ 1) << target->pc_shift;
+}
+
+static inline unsigned entry_index(const Target *target, vaddr pc)
+{
+    return pc >> target->pc_shift & (JUMP_CACHE_ENTRIES - 1);
+}
+
+/* The fields are plain so that generated code and other rooms may use them; races on them are meant. */
+static inline void entry_set_pc(JumpCacheEntry *e, vaddr pc)
+{
+    __atomic_store_n(&e->pc, pc, __ATOMIC_RELEASE);
+}
+
+static inline vaddr entry_pc(const JumpCacheEntry *e)
+{
+    return __atomic_load_n(&e->pc, __ATOMIC_RELAXED);
+}
+
+void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
+{
+    const Target *target = tv->vcpu->target;
+    for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
+        entry_set_pc(&cache->table[i], never_pc(target, i));
+    }
+    memset(cache->filter, 0, sizeof(cache->filter));
+}
+
+static void cache_attach(TcgVcpu *tv, JumpCache *cache)
+{
+    tv->cache = cache;
+    cache->last_use = ++tv->cache_clock;
+    tv->vcpu->jit.jump_cache = cache->table;
+}
+
+static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, uint64_t space)
+{
+    JumpCache *victim = NULL;
+    for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+        JumpCache *c = &tv->caches[i];
+        if (c->used && c->mode == mode && c->flags == flags && c->space == space) {
+            cache_attach(tv, c);
+            return;
+        }
+        if (!victim || (victim->used && (!c->used || c->last_use < victim->last_use))) {
+            victim = c;
+        }
+    }
+    JumpCacheEntry *table = victim->table;
+    if (!table) {
+        table = xmemalign(64, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
+        memset(table, 0, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
+    }
+    /* Others look at the tables under this lock. */
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    victim->table = table;
+    victim->mode = mode;
+    victim->flags = flags;
+    victim->space = space;
+    victim->used = true;
+    jump_cache_clear(tv, victim);
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+    cache_attach(tv, victim);
+}
+
+void jump_cache_select(TcgVcpu *tv, uint64_t mode, uint32_t flags)
+{
+    if (unlikely(flags & UNIT_STEP) || unlikely(tcg.options.nochain)
+        || log_enabled(LOG_NOCHAIN | LOG_EXEC | LOG_CPU)) {
+        tv->cache = NULL;
+        tv->vcpu->jit.jump_cache = jump_cache_empty;
+        return;
+    }
+    uint64_t space = tcg_system && tv->vcpu->softmmu ? tcg_system->space(tv) : 0;
+    JumpCache *c = tv->cache;
+    if (likely(c && c->mode == mode && c->flags == flags && c->space == space)) {
+        return;
+    }
+    jump_cache_select_slow(tv, mode, flags, space);
+}
+
+static inline unsigned filter_bit(vaddr addr)
+{
+    return (addr >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15u >> 56;
+}
+
+void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
+{
+    JumpCache *c = tv->cache;
+    if (!c || (unit->flags & UNIT_STEP)) {
+        return;
+    }
+    if (tv->vcpu->softmmu) {
+        for (unsigned i = 0; i < unit->n_pages; i++) {
+            unsigned bit = filter_bit(unit->pc + i * TCG_PAGE_BYTES);
+            c->filter[bit / 64] |= BIT(bit % 64);
+        }
+    }
+    unsigned index = entry_index(tv->vcpu->target, unit->pc);
+    JumpCacheEntry *e = &c->table[index];
+    __atomic_store_n(&e->code, (const void *)unit->code, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->pc, unit->pc, __ATOMIC_SEQ_CST);
+    /* Invalidation marks first and purges afterwards, so one of us sees the other. */
+    if (atomic_load(&unit->invalid)) {
+        entry_set_pc(e, never_pc(tv->vcpu->target, index));
+    }
+}
+
+void jump_cache_purge_unit(const TransUnit *unit)
+{
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
+        const Target *target = tv->vcpu->target;
+        unsigned index = entry_index(target, unit->pc);
+        for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+            JumpCache *c = &tv->caches[i];
+            if (c->used && c->mode == unit->mode) {
+                vaddr pc = unit->pc;
+                __atomic_compare_exchange_n(&c->table[index].pc, &pc, never_pc(target, index), false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+            }
+        }
+    }
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+}
+
+void jump_cache_purge_all(void)
+{
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
+        for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+            JumpCache *c = &tv->caches[i];
+            for (unsigned k = 0; c->used && k < JUMP_CACHE_ENTRIES; k++) {
+                entry_set_pc(&c->table[k], never_pc(tv->vcpu->target, k));
+            }
+        }
+    }
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+}
+
+void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_space)
+{
+    const Target *target = tv->vcpu->target;
+    /* A unit may begin on the page before and reach into this one. */
+    vaddr page = ROUND_DOWN(addr, (vaddr)TCG_PAGE_BYTES);
+    unsigned b0 = filter_bit(page), b1 = filter_bit(page - TCG_PAGE_BYTES);
+    for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+        JumpCache *c = &tv->caches[i];
+        if (!c->used || (!any_space && c->space != space)
+            || !((c->filter[b0 / 64] >> b0 % 64 | c->filter[b1 / 64] >> b1 % 64) & 1)) {
+            continue;
+        }
+        for (unsigned k = 0; k < JUMP_CACHE_ENTRIES; k++) {
+            vaddr pc = entry_pc(&c->table[k]);
+            if (pc - (page - TCG_PAGE_BYTES) < 2 * TCG_PAGE_BYTES) {
+                entry_set_pc(&c->table[k], never_pc(target, k));
+            }
+        }
+    }
+}
+
+void jump_cache_drop_space(TcgVcpu *tv, uint64_t space)
+{
+    for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+        JumpCache *c = &tv->caches[i];
+        if (c->used && c->space == space) {
+            jump_cache_clear(tv, c);
+        }
+    }
+}
+
+void jump_cache_free(TcgVcpu *tv)
+{
+    for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+        free(tv->caches[i].table);
+    }
+}
+
+/* ---- look-up ---- */
+
+uint32_t unit_flags(const Vcpu *vcpu)
+{
+    return (vcpu->parallel ? UNIT_PARALLEL : 0)
+           | (vcpu->one_insn_per_tb || tcg.options.one_insn_per_tb ? UNIT_ONE_INSN : 0)
+           | (vcpu->single_step ? UNIT_STEP : 0) | (vcpu->use_icount ? UNIT_ICOUNT : 0);
+}
+
+/* Where the code at pc is; NULL pages mean: not known without faulting. */
+static bool code_pages(TcgVcpu *tv, vaddr pc, uint64_t phys[2])
+{
+    phys[0] = pc >> TCG_PAGE_BITS;
+    phys[1] = TCG_NO_PAGE;
+    if (!tv->vcpu->softmmu) {
+        return true;
+    }
+    const uint8_t *host;
+    return tcg_system->code_page(tv, pc, &phys[0], &host);
+}
+
+/* A unit that reaches into the next page is only good if that one is mapped as it was. */
+static TransUnit *check_second_page(TcgVcpu *tv, TransUnit *unit)
+{
+    uint64_t page;
+    const uint8_t *host;
+    vaddr next = ROUND_DOWN(unit->pc, (vaddr)TCG_PAGE_BYTES) + TCG_PAGE_BYTES;
+    if (!tcg_system->code_page(tv, next, &page, &host) || page != unit->phys[1]) {
+        return NULL; /* translation finds the fault, or the other page */
+    }
+    return unit;
+}
+
+TransUnit *lookup_unit(TcgVcpu *tv, uint64_t mode, uint32_t flags)
+{
+    vaddr pc = tv->vcpu->target->get_pc(tv->vcpu);
+    uint64_t phys[2];
+    COUNT(tv, lookups);
+    if (unlikely(!code_pages(tv, pc, phys))) {
+        tv->has_fault = true;
+        return NULL;
+    }
+    TransUnit *unit = tb_find(pc, mode, flags, phys);
+    if (unit && unlikely(unit->n_pages > 1 && tv->vcpu->softmmu)) {
+        unit = check_second_page(tv, unit);
+    }
+    if (likely(unit)) {
+        COUNT(tv, hash_hits);
+    } else {
+        unit = translate_unit(tv, pc, mode, flags);
+        if (!unit) {
+            return NULL;
+        }
+    }
+    jump_cache_fill(tv, unit);
+    return unit;
+}
+
+const void *tcg_lookup(Vcpu *vcpu)
+{
+    TcgVcpu *tv = tcg_vcpu(vcpu);
+    if (unlikely(atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) || !tv->cache) {
+        return NULL; /* the main loop decides */
+    }
+    uint64_t mode = vcpu->target->trans_mode(vcpu);
+    if (unlikely(mode != tv->cache->mode)) {
+        return NULL;
+    }
+    TransUnit *unit = lookup_unit(tv, mode, tv->cache->flags);
+    if (!unit) {
+        /* A fault is found again, with the state the main loop expects. */
+        tv->has_fault = false;
+        return NULL;
+    }
+    return unit->code;
+}

@@ -1,0 +1,217 @@
+/*
+ * scan.c: finds the guest instructions of a unit and its control-flow graph.
+ *
+ * From the entry the scan follows fall-through, direct jumps and both sides of branches, as long as
+ * they stay inside the page set (the entry's page, in user mode also the next one) and the unit's
+ * instruction budget; fall-through first, the taken sides in order of discovery afterwards. An
+ * instruction is known by its pc, so a branch into the middle of another one just begins a second
+ * stream. Calls, indirect jumps and everything that stops end a path.
+ *
+ * Blocks begin at the entry, at targets of jumps and branches, behind branches and wherever two paths
+ * meet; a jump to an instruction with no other predecessor does not even end its block. They are
+ * emitted in reverse post-order, so every predecessor but those of back edges comes first, and a block
+ * receives a back edge exactly if it closes a cycle.
+ *
+ * Threads: a driver belongs to one thread.
+ */
+#include "scan.h"
+
+static bool inside(const TransDriver *d, vaddr pc)
+{
+    vaddr reach = d->tv->vcpu->softmmu ? TCG_PAGE_BYTES : 2 * TCG_PAGE_BYTES;
+    return pc - d->page[0].addr < reach;
+}
+
+static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
+{
+    uint32_t from = pc - d->page[0].addr, to = from + length - 1;
+    for (unsigned k = 0; k < 2; k++) {
+        uint32_t low = k * TCG_PAGE_BYTES, high = low + TCG_PAGE_BYTES - 1;
+        if (from <= high && to >= low) {
+            d->page[k].first = MIN(d->page[k].first, MAX(from, low) - low);
+            d->page[k].last = MAX(d->page[k].last, MIN(to, high) - low);
+        }
+    }
+}
+
+/* Scans a straight run, through jumps. Taken sides of branches go to the stack. */
+static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
+{
+    while (d->n_nodes < d->max_insns && inside(d, pc) && scan_find(d, pc) == SCAN_NONE) {
+        ScanInsn insn = { 0 };
+        bool stop = d->n_nodes && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)
+                    && breakpoint_at(pc);
+        if (stop) {
+            return; /* a unit of its own begins there */
+        }
+        if (!d->ctx.target->scan(&d->ctx, pc, &insn)) {
+            return;
+        }
+        assert(insn.length);
+        uint16_t index = d->n_nodes++;
+        d->nodes[index] = (ScanNode){
+            .pc = pc, .target = insn.target, .kind = insn.kind, .length = insn.length,
+            .next = SCAN_NONE, .taken = SCAN_NONE, .pred = SCAN_NONE, .block = SCAN_NONE,
+        };
+        d->map[pc - d->page[0].addr] = index;
+        note_bytes(d, pc, insn.length);
+        switch ((ScanKind)insn.kind) {
+        case SCAN_BRANCH:
+            d->stack[(*n_pending)++] = index;
+            pc += insn.length;
+            break;
+        case SCAN_NORMAL:
+            pc += insn.length;
+            break;
+        case SCAN_JUMP:
+            pc = insn.target;
+            break;
+        case SCAN_CALL:
+        case SCAN_INDIRECT:
+        case SCAN_STOP:
+            return;
+        }
+    }
+}
+
+static void edge(TransDriver *d, uint16_t from, uint16_t to)
+{
+    if (to != SCAN_NONE) {
+        d->nodes[to].n_preds++;
+        d->nodes[to].pred = from;
+    }
+}
+
+static void find_edges(TransDriver *d)
+{
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        ScanNode *n = &d->nodes[i];
+        if (n->kind == SCAN_NORMAL || n->kind == SCAN_BRANCH) {
+            n->next = scan_find(d, n->pc + n->length);
+        }
+        if (n->kind == SCAN_BRANCH || n->kind == SCAN_JUMP) {
+            n->taken = scan_find(d, n->target);
+        }
+        edge(d, i, n->next);
+        edge(d, i, n->taken);
+    }
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        ScanNode *n = &d->nodes[i];
+        n->leader = i == 0 || n->n_preds != 1 || d->nodes[n->pred].kind == SCAN_BRANCH;
+    }
+}
+
+/* The last instruction of the block that begins at a leader, and how many there are. */
+static uint16_t block_end(const TransDriver *d, uint16_t node, uint16_t *ret_n)
+{
+    uint16_t n = 1;
+    for (;; n++) {
+        const ScanNode *at = &d->nodes[node];
+        uint16_t next = at->kind == SCAN_NORMAL ? at->next : at->kind == SCAN_JUMP ? at->taken : SCAN_NONE;
+        if (next == SCAN_NONE || d->nodes[next].leader) {
+            *ret_n = n;
+            return node;
+        }
+        node = next;
+    }
+}
+
+/* Depth first over leaders: order[] gets them in post-order, taken sides first. */
+static uint32_t post_order(TransDriver *d)
+{
+    enum { TAKEN, NEXT, DONE };
+    uint32_t depth = 0, n = 0;
+    /* `block` is, until the order is known, the state of the walk. */
+    d->nodes[0].block = TAKEN;
+    d->stack[depth++] = 0;
+    while (depth) {
+        uint16_t leader = d->stack[depth - 1], n_insns;
+        const ScanNode *last = &d->nodes[block_end(d, leader, &n_insns)];
+        uint16_t to;
+        if (d->nodes[leader].block == TAKEN) {
+            to = last->taken;
+        } else if (d->nodes[leader].block == NEXT) {
+            to = last->next;
+        } else {
+            d->order[n++] = leader;
+            depth--;
+            continue;
+        }
+        d->nodes[leader].block++;
+        if (to != SCAN_NONE && d->nodes[to].block == SCAN_NONE) {
+            d->nodes[to].block = TAKEN;
+            d->stack[depth++] = to;
+        }
+    }
+    return n;
+}
+
+static void plan_blocks(TransDriver *d)
+{
+    uint32_t n_leaders = post_order(d), n = 0;
+    bool entry_is_target = d->nodes[0].n_preds != 0;
+    if (entry_is_target) {
+        d->blocks[n++] = (ScanBlock){ .node = SCAN_NONE, .pc = d->nodes[0].pc };
+    }
+    d->first_block = n;
+    for (uint32_t i = n_leaders; i-- > 0;) {
+        uint16_t leader = d->order[i];
+        ScanBlock *b = &d->blocks[n];
+        *b = (ScanBlock){ .node = leader, .pc = d->nodes[leader].pc };
+        d->nodes[leader].block = n++;
+        const ScanNode *last = &d->nodes[block_end(d, leader, &b->n_insns)];
+        if (last->kind == SCAN_BRANCH && last->next == SCAN_NONE) {
+            /* The way on leaves the unit: right behind, where it needs no jump. */
+            d->blocks[n] = (ScanBlock){ .node = SCAN_NONE, .pc = last->pc + last->length, .pred = n - 1 };
+            n++;
+        }
+    }
+    d->n_blocks = n;
+    /* Kinds: which blocks have one predecessor, and which receive an edge from themselves or later. */
+    for (uint32_t i = 0; i < n; i++) {
+        const ScanBlock *b = &d->blocks[i];
+        if (b->node == SCAN_NONE) {
+            continue;
+        }
+        uint16_t n_insns;
+        const ScanNode *last = &d->nodes[block_end(d, b->node, &n_insns)];
+        uint16_t to[2] = { last->taken, last->next };
+        for (unsigned k = 0; k < 2; k++) {
+            if (to[k] != SCAN_NONE) {
+                ScanBlock *t = &d->blocks[d->nodes[to[k]].block];
+                t->pred = i;
+                t->loop |= d->nodes[to[k]].block <= i;
+            }
+        }
+    }
+    for (uint32_t i = d->first_block; i < n; i++) {
+        ScanBlock *b = &d->blocks[i];
+        if (b->node != SCAN_NONE) {
+            b->merge = b->loop || i == d->first_block || d->nodes[b->node].n_preds != 1;
+        }
+    }
+}
+
+bool scan_unit(TransDriver *d, vaddr pc)
+{
+    uint32_t n_pending = 0;
+    d->n_nodes = d->n_blocks = 0;
+    scan_run(d, pc, &n_pending);
+    if (!d->n_nodes) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n_pending; i++) {
+        scan_run(d, d->nodes[d->stack[i]].target, &n_pending);
+    }
+    find_edges(d);
+    plan_blocks(d);
+    return true;
+}
+
+void scan_forget(TransDriver *d)
+{
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        d->map[d->nodes[i].pc - d->page[0].addr] = SCAN_NONE;
+    }
+    d->n_nodes = 0;
+}

@@ -1,0 +1,86 @@
+/*
+ * scan.h: the shape of a unit before it is translated (scan.c), and the driver's state.
+ */
+#ifndef ACCEL_TCG_SCAN_H
+#define ACCEL_TCG_SCAN_H
+
+#include "internal.h"
+
+enum { SCAN_NONE = UINT16_MAX };
+
+/* A guest instruction of the unit. */
+typedef struct ScanNode {
+    vaddr pc, target;
+    uint8_t kind, length;      /* ScanKind */
+    bool leader;               /* begins a block */
+    bool breakpoint;           /* stop before it */
+    uint16_t n_preds;
+    uint16_t pred;             /* the last one found */
+    uint16_t next, taken;      /* nodes, SCAN_NONE: outside */
+    uint16_t block;            /* index into blocks, of leaders */
+} ScanNode;
+
+/* A block to be emitted, in order. */
+typedef struct ScanBlock {
+    uint16_t node;             /* SCAN_NONE: only an exit to pc */
+    vaddr pc;
+    uint16_t pred;             /* block, of exit blocks and tree blocks */
+    bool merge, loop;
+    uint16_t n_insns;
+} ScanBlock;
+
+/* One page the unit's bytes come from: [0] the entry's, [1] the one after it. */
+typedef struct ScanPage {
+    vaddr addr;
+    bool asked, ok, compare;   /* compare: may change unseen or be written without fault */
+    const uint8_t *host;
+    CodePage *page;
+    uint64_t index;
+    uint32_t version;
+    uint32_t first, last;      /* offsets of bytes used */
+} ScanPage;
+
+typedef struct TransDriver {
+    Translator *tr;
+    TcgVcpu *tv;
+    TransCtx ctx;
+    uint32_t flags;
+    uint32_t max_insns;
+    uint32_t generation;
+    ScanPage page[2];
+    bool fault;                /* a fetch failed, at fault_addr */
+    vaddr fault_addr;
+    ScanNode *nodes;           /* TCG_LIMIT_MAX_INSNS */
+    uint32_t n_nodes;
+    ScanBlock *blocks;         /* 2 * TCG_LIMIT_MAX_INSNS + 2 */
+    uint32_t n_blocks, n_planned;
+    uint16_t *map;             /* by byte offset from page[0].addr: node, SCAN_NONE */
+    uint16_t *stack, *order;
+    uint16_t node;             /* being translated */
+    uint16_t go_on;            /* trans_jump inside a block: the next node */
+    uint16_t fall_block, taken_block; /* of the block being emitted */
+    uint16_t first_block;      /* 1 when block 0 only leads to a loop */
+} TransDriver;
+
+struct Translator {
+    Translator *next;          /* pool */
+    Translator *next_all;
+    bool busy;
+    IrUnit unit;
+    IrBuilder builder;
+    HostCompiler *compiler;
+    CodeRegion *region;
+    TransDriver driver;
+};
+
+/* Fills nodes and blocks from pc. False: nothing can be fetched there. */
+bool scan_unit(TransDriver *d, vaddr pc);
+/* The map is all SCAN_NONE again. */
+void scan_forget(TransDriver *d);
+static inline uint16_t scan_find(const TransDriver *d, vaddr pc)
+{
+    uint64_t offset = pc - d->page[0].addr;
+    return offset < 2 * TCG_PAGE_BYTES ? d->map[offset] : SCAN_NONE;
+}
+
+#endif

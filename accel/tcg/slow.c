@@ -1,0 +1,31 @@
+/*
+ * slow.c: the slow paths generated code and the interpreter call, handed on to system mode (ldst.c), which
+ * the user-mode program does not contain.
+ */
+#include "internal.h"
+
+uint64_t tcg_slow_load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
+{
+    return tcg_system->slow_load(vcpu, addr, mem, frame, site);
+}
+
+void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, void *frame, uintptr_t site)
+{
+    tcg_system->slow_store(vcpu, addr, value, mem, frame, site);
+}
+
+void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site)
+{
+    tcg_system->slow_load_vec(vcpu, addr, ret, mem, frame, site);
+}
+
+void tcg_slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *mem, void *frame,
+                        uintptr_t site)
+{
+    tcg_system->slow_store_vec(vcpu, addr, value, mem, frame, site);
+}
+
+void *tcg_slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
+{
+    return tcg_system->slow_atomic(vcpu, addr, mem, frame, site);
+}

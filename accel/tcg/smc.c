@@ -1,0 +1,250 @@
+/*
+ * smc.c: code that changes under its translation, user mode.
+ *
+ * A writable page that code is translated from loses its host write permission. The first write faults;
+ * linux-user asks tcg_unprotect(), the page becomes writable again and is remembered as written. On
+ * targets with a coherent instruction cache its units go at once. On the others stale code may go on
+ * running until the guest's own cache maintenance: then the units of written pages are compared with the
+ * bytes they were made from (a hash), those that differ go, and the page is protected again if any stay.
+ * Pages that are written again and again stay writable and are compared at each sync. So do pages that
+ * are mapped twice (MAP_SHARED), because writes through the other mapping are not seen.
+ *
+ * Threads: any; tcg_unprotect() is called from signal handlers that interrupted guest code or a marked
+ * guest access, where no lock of ours is held.
+ */
+#include "internal.h"
+
+enum {
+    HOT_FAULTS = 4,
+    MAX_HOT_PAGES = 64,
+};
+
+static struct {
+    pthread_mutex_t lock;
+    CodePage *written;           /* through next_written */
+    unsigned n_hot;
+} smc = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Under the page's stripe. */
+static void remember(CodePage *page)
+{
+    if (!page->written) {
+        page->written = true;
+        pthread_mutex_lock(&smc.lock);
+        page->next_written = smc.written;
+        smc.written = page;
+        pthread_mutex_unlock(&smc.lock);
+    }
+}
+
+bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare)
+{
+    *ret_compare = false;
+    if (!tcg.have_user_ops) {
+        return true;
+    }
+    int prot = tcg.user.page_prot(addr);
+    if (prot < 0 || !(prot & PAGE_EXEC)) {
+        return false;
+    }
+    if (likely(!(prot & (PAGE_WRITE | PAGE_SHARED)))) {
+        return true;
+    }
+    *ret_compare = true;
+    page_lock(page);
+    if (prot & PAGE_SHARED) {
+        page->shared = true;
+        remember(page);
+    } else if (!atomic_load(&page->is_protected) && !(page->written && page->n_faults >= HOT_FAULTS)) {
+        tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
+        atomic_store(&page->is_protected, true);
+    }
+    page_unlock(page);
+    return true;
+}
+
+bool tcg_unprotect(vaddr addr)
+{
+    CodePage *page = page_find(addr >> TCG_PAGE_BITS);
+    if (!page || !tcg.have_user_ops) {
+        return false;
+    }
+    bool coherent = tcg.vcpus && tcg.vcpus->vcpu->target->coherent_icache;
+    bool mine = false;
+    page_lock(page);
+    if (atomic_load(&page->is_protected)) {
+        mine = true;
+        page->n_faults++;
+        tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, true);
+        atomic_store(&page->is_protected, false);
+        if (coherent) {
+            page->version++;
+        } else {
+            remember(page);
+        }
+    }
+    page_unlock(page);
+    if (mine && coherent) {
+        tcg_guard_enter();
+        page_invalidate(page);
+        tcg_guard_leave();
+    }
+    if (!mine && page->n_faults) {
+        /* Another thread was first, perhaps. */
+        int prot = tcg.user.page_prot(addr);
+        mine = prot >= 0 && (prot & PAGE_WRITE);
+    }
+    return mine;
+}
+
+bool tcg_unprotect_range(vaddr first, vaddr last)
+{
+    bool any = false;
+    for (vaddr page = first >> TCG_PAGE_BITS; page <= last >> TCG_PAGE_BITS; page++) {
+        CodePage *cp = page_find(page);
+        if (cp && atomic_load(&cp->is_protected)) {
+            any |= tcg_unprotect(page << TCG_PAGE_BITS);
+        }
+    }
+    return any;
+}
+
+/* The page's units that no longer say what memory says go. Returns how many stay. */
+static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
+{
+    VEC(TransUnit *) units = { 0 };
+    unsigned stay = 0;
+    page_lock(page);
+    for (UnitPage *up = page->units; up; up = up->next) {
+        *vec_push(&units) = up->unit;
+    }
+    page_unlock(page);
+    const uint8_t *host = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base
+                                                       + (page->index << TCG_PAGE_BITS));
+    for (size_t i = 0; i < units.n; i++) {
+        TransUnit *unit = units.at[i];
+        unsigned k = unit->phys[0] == page->index ? 0 : 1;
+        vcpu->guest_access = true;
+        atomic_signal_fence(memory_order_seq_cst);
+        uint64_t now = unit_bytes_hash(host + unit->first[k], unit->last[k] - unit->first[k] + 1);
+        atomic_signal_fence(memory_order_seq_cst);
+        vcpu->guest_access = false;
+        if (now != unit->check[k]) {
+            tb_invalidate(unit);
+            *ret_gone = true;
+        } else {
+            stay++;
+        }
+    }
+    vec_free(&units);
+    return stay;
+}
+
+/* Whether the page must stay on the list: it may still change without our noticing. */
+static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
+{
+    bool keep = true;
+    if (page->shared) {
+        return compare_page(vcpu, page, ret_gone) || true;
+    }
+    bool hot = page->n_faults >= HOT_FAULTS && smc.n_hot < MAX_HOT_PAGES;
+    if (!hot) {
+        /* Protect first and compare afterwards, so that no write slips between. */
+        page_lock(page);
+        if (!atomic_load(&page->is_protected) && page->units) {
+            int prot = tcg.user.page_prot(page->index << TCG_PAGE_BITS);
+            if (prot >= 0 && (prot & PAGE_WRITE)) {
+                tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
+                atomic_store(&page->is_protected, true);
+            }
+        }
+        page->written = false;
+        page_unlock(page);
+        keep = false;
+    }
+    unsigned stay = compare_page(vcpu, page, ret_gone);
+    if (!hot && !stay) {
+        /* Nothing to watch: spare the next write its fault. */
+        page_lock(page);
+        if (atomic_load(&page->is_protected) && !page->units) {
+            tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, true);
+            atomic_store(&page->is_protected, false);
+        }
+        page_unlock(page);
+    }
+    return keep;
+}
+
+void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last)
+{
+    if (vcpu->softmmu || vcpu->target->coherent_icache || !tcg.have_user_ops) {
+        return;
+    }
+    COUNT(tcg_vcpu(vcpu), syncs);
+    pthread_mutex_lock(&smc.lock);
+    CodePage *list = smc.written, *others = NULL;
+    smc.written = NULL;
+    pthread_mutex_unlock(&smc.lock);
+    bool gone = false;
+    unsigned n_hot = 0;
+    tcg_guard_enter();
+    while (list) {
+        CodePage *page = list;
+        list = page->next_written;
+        bool in_range = page->index >= first >> TCG_PAGE_BITS && page->index <= last >> TCG_PAGE_BITS;
+        if (!in_range || sync_page(vcpu, page, &gone)) {
+            n_hot += !page->shared && page->n_faults >= HOT_FAULTS;
+            page->next_written = others;
+            others = page;
+        }
+    }
+    tcg_guard_leave();
+    pthread_mutex_lock(&smc.lock);
+    smc.n_hot = n_hot;
+    while (others) {
+        CodePage *page = others;
+        others = page->next_written;
+        page->next_written = smc.written;
+        smc.written = page;
+    }
+    pthread_mutex_unlock(&smc.lock);
+    if (gone) {
+        tcg_kick_all(tcg_vcpu(vcpu)); /* they may hold return addresses into units that went */
+    }
+}
+
+void tcg_icache_sync(Vcpu *vcpu)
+{
+    tcg_icache_sync_range(vcpu, 0, UINT64_MAX);
+}
+
+static void invalidate_page(CodePage *page)
+{
+    page_lock(page);
+    atomic_store(&page->is_protected, false); /* the caller has set the host's protection anew */
+    page_unlock(page);
+    page_invalidate(page);
+}
+
+void tcg_invalidate(vaddr first, vaddr last)
+{
+    tcg_guard_enter();
+    page_for_range(first >> TCG_PAGE_BITS, last >> TCG_PAGE_BITS, invalidate_page);
+    tcg_guard_leave();
+}
+
+void tcg_set_user_ops(const TcgUserOps *ops)
+{
+    tcg.user = *ops;
+    tcg.have_user_ops = true;
+}
+
+void smc_fork_lock(void)
+{
+    pthread_mutex_lock(&smc.lock);
+}
+
+void smc_fork_unlock(void)
+{
+    pthread_mutex_unlock(&smc.lock);
+}
