@@ -5,6 +5,7 @@
  * fp-convert.c. Only active elements are computed, so that only they raise flags.
  */
 #include "target/riscv/vector/vector.h"
+#include "target/riscv/vector/fp-host.h"
 #include "target/riscv/vector/kernels.h"
 
 /* -- gates and scalars ------------------------------------------------------------------------ */
@@ -42,7 +43,9 @@ static bool is_vf(const RvvExec *e)
 #define C z[i]
 #define S (&e->fp)
 
-#define LOOP(name, D, X, Y, expr)                                                        \
+#define LOOP(name, D, X, Y, expr) LOOP_HOST(name, D, X, Y, false, expr)
+/* `host`: computes everything and is true, or is false. */
+#define LOOP_HOST(name, D, X, Y, host, expr)                                             \
     static void name(PARAMS)                                                             \
     {                                                                                    \
         D *restrict d = dp;                                                              \
@@ -50,6 +53,9 @@ static bool is_vf(const RvvExec *e)
         const Y *y = bp;                                                                 \
         const D *z = cp;                                                                 \
         (void)z, (void)y;                                                                \
+        if (host) {                                                                      \
+            return;                                                                      \
+        }                                                                                \
         for (size_t i = 0; i < n; i++) {                                                 \
             if (rvv_active(e, e->from + i)) {                                            \
                 d[i] = (D)(expr);                                                        \
@@ -63,6 +69,13 @@ static bool is_vf(const RvvExec *e)
     LOOP(name##_16, f16, f16, f16, EXPR(f16)) LOOP(name##_32, f32, f32, f32, EXPR(f32))  \
     LOOP(name##_64, f64, f64, f64, EXPR(f64)) ARRAY(name)
 
+/* The host's vector unit where it can, with operands h1, h2 and addend h3. */
+#define ONE_HOST(name, op, h1, h2, h3, EXPR)                                             \
+    LOOP(name##_16, f16, f16, f16, EXPR(f16))                                            \
+    LOOP_HOST(name##_32, f32, f32, f32, rvv_host_run(e, RVV_HOST_##op, 2, dp, h1, h2, h3, n), EXPR(f32)) \
+    LOOP_HOST(name##_64, f64, f64, f64, rvv_host_run(e, RVV_HOST_##op, 3, dp, h1, h2, h3, n), EXPR(f64)) \
+    ARRAY(name)
+
 #define ADD(F) F##_add(A, B, S)
 #define SUB(F) F##_sub(A, B, S)
 #define RSUB(F) F##_sub(B, A, S)
@@ -71,12 +84,12 @@ static bool is_vf(const RvvExec *e)
 #define RDIV(F) F##_div(B, A, S)
 #define MIN_(F) F##_minmax(A, B, FP_MINIMUM_NUMBER, S)
 #define MAX_(F) F##_minmax(A, B, FP_MAXIMUM_NUMBER, S)
-ONE(fadd, ADD)
-ONE(fsub, SUB)
-ONE(frsub, RSUB)
-ONE(fmul, MUL)
-ONE(fdiv, DIV)
-ONE(frdiv, RDIV)
+ONE_HOST(fadd, ADD, ap, bp, NULL, ADD)
+ONE_HOST(fsub, SUB, ap, bp, NULL, SUB)
+ONE_HOST(frsub, SUB, bp, ap, NULL, RSUB)
+ONE_HOST(fmul, MUL, ap, bp, NULL, MUL)
+ONE_HOST(fdiv, DIV, ap, bp, NULL, DIV)
+ONE_HOST(frdiv, DIV, bp, ap, NULL, RDIV)
 ONE(fmin, MIN_)
 ONE(fmax, MAX_)
 
@@ -97,14 +110,14 @@ ONE(fsgnjx, SGNJX)
 #define NMACC(F) F##_muladd(B, A, C, FP_NEGATE_PRODUCT | FP_NEGATE_ADDEND, S)
 #define MSAC(F) F##_muladd(B, A, C, FP_NEGATE_ADDEND, S)
 #define NMSAC(F) F##_muladd(B, A, C, FP_NEGATE_PRODUCT, S)
-ONE(fmadd, MADD)
-ONE(fnmadd, NMADD)
-ONE(fmsub, MSUB)
-ONE(fnmsub, NMSUB)
-ONE(fmacc, MACC)
-ONE(fnmacc, NMACC)
-ONE(fmsac, MSAC)
-ONE(fnmsac, NMSAC)
+ONE_HOST(fmadd, FMA, bp, cp, ap, MADD)
+ONE_HOST(fnmadd, FNMS, bp, cp, ap, NMADD)
+ONE_HOST(fmsub, FMS, bp, cp, ap, MSUB)
+ONE_HOST(fnmsub, FNMA, bp, cp, ap, NMSUB)
+ONE_HOST(fmacc, FMA, bp, ap, cp, MACC)
+ONE_HOST(fnmacc, FNMS, bp, ap, cp, NMACC)
+ONE_HOST(fmsac, FMS, bp, ap, cp, MSAC)
+ONE_HOST(fnmsac, FNMA, bp, ap, cp, NMSAC)
 
 #define COMPARE(name, EXPR)                                                              \
     LOOP(name##_16, uint8_t, f16, f16, EXPR(f16)) LOOP(name##_32, uint8_t, f32, f32, EXPR(f32)) \
