@@ -127,6 +127,9 @@ struct Vcpu {
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */
+    /* System mode: guest physical memory for page-table walks. The host address of `size_bytes` naturally
+     * aligned bytes of RAM, NULL where there is none (write: about to be written). Set by who makes the vCPU. */
+    void *(*phys_ptr)(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write);
 
     alignas(64) VcpuJit jit;
     alignas(64) uint8_t state[];

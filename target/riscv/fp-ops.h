@@ -1,0 +1,19 @@
+/* fp-ops.h: what helper `fp` computes; between translate-fp.c and helper-fp.c. */
+#ifndef TARGET_RISCV_FP_OPS_H
+#define TARGET_RISCV_FP_OPS_H
+
+typedef enum RiscvFpFormat { RISCV_FP_S, RISCV_FP_D, RISCV_FP_H } RiscvFpFormat;
+
+typedef enum RiscvFpOp {
+    RISCV_FP_ADD, RISCV_FP_SUB, RISCV_FP_MUL, RISCV_FP_DIV, RISCV_FP_SQRT,
+    RISCV_FP_MADD, RISCV_FP_MSUB, RISCV_FP_NMSUB, RISCV_FP_NMADD,
+    RISCV_FP_MIN, RISCV_FP_MAX, RISCV_FP_MINM, RISCV_FP_MAXM,
+    RISCV_FP_EQ, RISCV_FP_LT, RISCV_FP_LE, RISCV_FP_LTQ, RISCV_FP_LEQ, RISCV_FP_CLASS,
+    RISCV_FP_TO_W, RISCV_FP_TO_WU, RISCV_FP_TO_L, RISCV_FP_TO_LU,     /* 32-bit results sign-extended */
+    RISCV_FP_FROM_W, RISCV_FP_FROM_WU, RISCV_FP_FROM_L, RISCV_FP_FROM_LU,
+    RISCV_FP_ROUND, RISCV_FP_ROUNDNX,
+    RISCV_FP_TO_S, RISCV_FP_TO_D, RISCV_FP_TO_H,
+    RISCV_FP_CVTMOD,
+} RiscvFpOp;
+
+#endif
