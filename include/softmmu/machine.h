@@ -79,16 +79,15 @@ struct MachineType {
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
 };
 
+enum { MACHINE_MAX_SERIALS = 8 };
+
 typedef struct SmpConfig {
     unsigned cpus, max_cpus;
     unsigned drawers, books, sockets, dies, clusters, modules, cores, threads; /* ≥ 1 when resolved */
 } SmpConfig;
 
-/* A -drive or -blockdev user as boards see it: if=pflash etc. */
-typedef struct BlockBackend BlockBackend;
-typedef struct CharFrontend CharFrontend;
-
-typedef void MachineEventFn(void *opaque);
+struct BlockBackend;
+struct Chardev;
 
 struct Machine {
     Object obj;
@@ -115,6 +114,7 @@ struct Machine {
     unsigned n_vcpus;
     void *fdt;                      /* malloc'd by the board */
     uint64_t fdt_bytes;
+    struct Chardev *serials[MACHINE_MAX_SERIALS]; /* -serial, in order; NULL: none */
     /* Run state. */
     RunState state;
     bool built, running;
@@ -140,6 +140,8 @@ Machine *machine_new(const MachineType *type, const char *arch);
 /* Fills in what the user left open; checks against the board's limits.
  * `smp` may have zeros. */
 NODISCARD bool machine_set_smp(Machine *machine, const SmpConfig *smp, Error **errp);
+/* For boards: machine->ram of ram_bytes, from the memory backend if one is named. */
+NODISCARD bool machine_create_ram(Machine *machine, Error **errp);
 /* Memory, board, then (after the caller added -device devices) machine_ready(). */
 NODISCARD bool machine_build(Machine *machine, Error **errp);
 NODISCARD bool machine_ready(Machine *machine, Error **errp);
@@ -153,6 +155,11 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
 
+/* -drive if=INTERFACE,index=N as boards find it. The backend stays the caller's. */
+void machine_add_drive(Machine *machine, const char *interface, unsigned index,
+                       struct BlockBackend *blk);
+struct BlockBackend *machine_drive(Machine *machine, const char *interface, unsigned index);
+
 /* --- Run state --- */
 /* Starts or continues / stops vCPUs and the virtual clock. */
 void vm_start(Machine *machine);
@@ -162,7 +169,7 @@ void run_state_set(Machine *machine, RunState state);
 typedef void VmChangeFn(void *opaque, bool running, RunState state);
 void vm_add_change_handler(VmChangeFn *fn, void *opaque);
 void vm_remove_change_handler(VmChangeFn *fn, void *opaque);
-/* Stops and starts the vCPU threads: set by the accelerator. */
+/* Stops and starts the vCPU threads: set by the accelerator before vm_start(). */
 typedef struct VcpuControl {
     void (*pause_all)(void);
     void (*resume_all)(void);
