@@ -223,31 +223,6 @@ bool machine_ready(Machine *m, Error **errp)
     return true;
 }
 
-/* --- drives --- */
-
-typedef struct MachineDrive {
-    char *interface;
-    unsigned index;
-    struct BlockBackend *blk;
-} MachineDrive;
-static VEC(MachineDrive) drives;
-
-void machine_add_drive(Machine *m, const char *interface, unsigned index,
-                       struct BlockBackend *blk)
-{
-    *vec_push(&drives) = (MachineDrive){ xstrdup(interface), index, blk };
-}
-
-struct BlockBackend *machine_drive(Machine *m, const char *interface, unsigned index)
-{
-    for (size_t i = 0; i < drives.n; i++) {
-        if (drives.at[i].index == index && !strcmp(drives.at[i].interface, interface)) {
-            return drives.at[i].blk;
-        }
-    }
-    return NULL;
-}
-
 /* --- reset --- */
 
 void machine_add_reset(void (*fn)(void *opaque), void *opaque)

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include "hw/chardev-prop.h"
+#include "hw/fw_cfg.h"
 #include "hw/riscv/virt.h"
 
 const VirtPlace virt_map[VIRT_N_PARTS] = {
@@ -157,6 +158,33 @@ static bool virt_virtio(VirtMachine *v, Error **errp)
     return true;
 }
 
+static bool virt_fw_cfg(VirtMachine *v, Error **errp)
+{
+    static const char *const props[] = { "data_width", "8", NULL };
+    gpa base = virt_map[VIRT_FW_CFG].base;
+    Device *dev = device_new("fw_cfg_mem", errp);
+
+    if (!dev || !object_property_parse(&dev->obj, props[0], props[1], errp)) {
+        return false;
+    }
+    object_add_child(&v->machine.obj, "fw_cfg", &dev->obj);
+    bool ok = device_realize(dev, NULL, errp);
+    object_unref(&dev->obj);
+    if (!ok) {
+        return false;
+    }
+    sysbus_map(dev, 0, base + 8);
+    sysbus_map(dev, 1, base);
+    sysbus_map(dev, 2, base + 16);
+    fw_cfg_add_u64(dev, FW_CFG_RAM_SIZE, v->machine.ram_bytes);
+    fw_cfg_add_u16(dev, FW_CFG_NB_CPUS, (uint16_t)v->machine.smp.cpus);
+    fw_cfg_add_u16(dev, FW_CFG_MAX_CPUS, (uint16_t)v->machine.smp.max_cpus);
+    fw_cfg_add_u16(dev, FW_CFG_NOGRAPHIC, !v->machine.graphics);
+    v->fw_cfg = dev;
+    v->have_fw_cfg = true;
+    return true;
+}
+
 static bool virt_memory(VirtMachine *v, Error **errp)
 {
     Machine *m = &v->machine;
@@ -214,7 +242,9 @@ static bool virt_init(Machine *m, Error **errp)
     }
     return virt_device(v, "riscv.sifive.test", NULL, virt_map[VIRT_TEST].base, 0, errp) &&
            virt_virtio(v, errp) && virt_uart(v, errp) &&
-           virt_device(v, "goldfish_rtc", NULL, virt_map[VIRT_RTC].base, VIRT_IRQ_RTC, errp);
+           virt_device(v, "goldfish_rtc", NULL, virt_map[VIRT_RTC].base, VIRT_IRQ_RTC, errp) &&
+           virt_fw_cfg(v, errp) &&
+           (!virt_create_flash || (v->have_flash = virt_create_flash(v, errp)));
 }
 
 static bool virt_ready(Machine *m, Error **errp)
@@ -222,6 +252,9 @@ static bool virt_ready(Machine *m, Error **errp)
     VirtMachine *v = (VirtMachine *)m;
     RiscvBoot *boot = &v->boot;
 
+    if (!fw_cfg_take_options(v->fw_cfg, errp)) {
+        return false;
+    }
     *boot = (RiscvBoot){ .is32 = v->is32, .ram_base = virt_map[VIRT_RAM].base,
                          .ram_bytes = m->ram_bytes };
     if (!(m->dtb ? virt_load_fdt(v, errp) : virt_make_fdt(v, errp)) ||
@@ -229,7 +262,7 @@ static bool virt_ready(Machine *m, Error **errp)
         !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) || !virt_finish_fdt(v, errp)) {
         return false;
     }
-    bool flash_code = machine_drive(m, "pflash", 0) != NULL;
+    bool flash_code = virt_flash_has_code && virt_flash_has_code();
     if (!boot->have_firmware) {
         /* No firmware: harts start in the flash or in the kernel. */
         boot->start = boot->next ? boot->next : flash_code ? virt_map[VIRT_FLASH0].base

@@ -73,6 +73,10 @@ NODISCARD bool virt_make_fdt(VirtMachine *v, Error **errp);
 NODISCARD bool virt_load_fdt(VirtMachine *v, Error **errp);
 /* Command line and ramdisk into /chosen. */
 NODISCARD bool virt_finish_fdt(VirtMachine *v, Error **errp);
+/* virt-flash.c; both chips, from the drives of if=pflash. */
+NODISCARD bool virt_create_flash(VirtMachine *v, Error **errp) __attribute__((weak));
+/* Whether the first chip has a drive with code. */
+bool virt_flash_has_code(void) __attribute__((weak));
 /* virt-aia.c; false if the devices are not there. */
 NODISCARD bool virt_create_aia(VirtMachine *v, Error **errp);
 

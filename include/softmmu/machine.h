@@ -86,7 +86,6 @@ typedef struct SmpConfig {
     unsigned drawers, books, sockets, dies, clusters, modules, cores, threads; /* ≥ 1 when resolved */
 } SmpConfig;
 
-struct BlockBackend;
 struct Chardev;
 
 struct Machine {
@@ -154,11 +153,6 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
 /* Bytes to be copied to guest memory at each reset (kept, freed by the machine). */
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
-
-/* -drive if=INTERFACE,index=N as boards find it. The backend stays the caller's. */
-void machine_add_drive(Machine *machine, const char *interface, unsigned index,
-                       struct BlockBackend *blk);
-struct BlockBackend *machine_drive(Machine *machine, const char *interface, unsigned index);
 
 /* --- Run state --- */
 /* Starts or continues / stops vCPUs and the virtual clock. */

@@ -2,6 +2,7 @@
  * hw-devices.c: the contract every device keeps, checked from its tables, and the
  * behaviour of the `virt` board's devices as their data sheets say.
  */
+#include "hw/fw_cfg.h"
 #include "hw/riscv/harts.h"
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
@@ -372,6 +373,45 @@ static void test_rtc(void)
     CHECK_EQ(ld(RTC + 0x18, 4), 0);
 }
 
+static void test_fw_cfg(void)
+{
+    enum { FW = 0x10100000 };
+    uint8_t desc[16], buf[16];
+
+    machine_reset(machine, RESET_COLD);
+    st(FW + 8, 2, 0); /* selector 0, the same in both byte orders */
+    CHECK_EQ(ld(FW, 4), 0x554d4551); /* "QEMU" in string order */
+    CHECK_EQ(ld(FW, 1), 0);
+    CHECK_EQ(memory_ld_be64(&machine->memory, FW + 16, NULL), 0x51454d5520434647);
+    CHECK_EQ(memory_ld_be32(&machine->memory, FW + 20, NULL), 0x20434647);
+    CHECK(fw_cfg_add_file(find("fw_cfg_mem"), "opt/test", "hello", 5, NULL));
+    Error *err = NULL;
+    CHECK(!fw_cfg_add_file(find("fw_cfg_mem"), "opt/test", "hello", 5, &err));
+    error_free(err);
+    /* DMA: select the file, read 8 bytes of which 5 are there. */
+    memory_fill(&machine->memory, 0x80001000, 0xee, 64, MEM_ATTRS_NONE);
+    memset(desc, 0, sizeof(desc));
+    desc[1] = 0x20;
+    desc[3] = 8 | 2;
+    desc[7] = 8;
+    desc[12] = 0x80;
+    desc[14] = 0x10;
+    memory_write(&machine->memory, 0x80002000, desc, 16, MEM_ATTRS_NONE);
+    CHECK_EQ(memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x80002000,
+                          MEM_ATTRS_NONE), MEM_OK);
+    memory_read(&machine->memory, 0x80001000, buf, 9, MEM_ATTRS_NONE);
+    CHECK(!memcmp(buf, "hello\0\0\0\xee", 9));
+    CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 0);
+    /* A descriptor or buffer that is not there: an error, no hang. */
+    CHECK_EQ(memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x4000,
+                          MEM_ATTRS_NONE), MEM_OK);
+    desc[12] = 0;
+    desc[4] = 0xff;
+    memory_write(&machine->memory, 0x80002000, desc, 16, MEM_ATTRS_NONE);
+    memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x80002000, MEM_ATTRS_NONE);
+    CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 1);
+}
+
 static void test_objects(void)
 {
     Error *err = NULL;
@@ -448,11 +488,12 @@ int main(void)
     /* The reset code is in ROM and keeps to its place. */
     CHECK_EQ(ld(0x1000, 4), 0x00000297);
     device_foreach(contract, &n);
-    CHECK(n >= 7);
+    CHECK(n >= 8);
     test_uart();
     test_plic();
     test_clint();
     test_rtc();
+    test_fw_cfg();
     test_objects();
     return test_result();
 }
