@@ -219,10 +219,17 @@ static VcpuExit run_exclusive(TcgVcpu *tv)
 static bool system_events(TcgVcpu *tv)
 {
     Vcpu *vcpu = tv->vcpu;
+    if (vcpu->single_step) {
+        /* Interrupts wait: a step is one instruction of the code that is being looked at. */
+        if (atomic_exchange(&vcpu->jit.exit_request, 0)) {
+            tcg_system->requests(tv);
+        }
+        return atomic_load(&vcpu->stop_request) || atomic_exchange(&tv->leave_request, false);
+    }
     if (atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) {
         atomic_store(&vcpu->jit.exit_request, 0);
         tcg_system->requests(tv);
-        if (atomic_load(&vcpu->stop_request)) {
+        if (atomic_load(&vcpu->stop_request) || atomic_exchange(&tv->leave_request, false)) {
             return true;
         }
     }
@@ -244,7 +251,12 @@ static VcpuExit dispatch(TcgVcpu *tv, VcpuExit reason)
     case VCPU_EXIT_FLUSH:
         return vcpu->single_step ? VCPU_EXIT_DEBUG : VCPU_EXIT_NONE;
     case VCPU_EXIT_REQUEST:
-        return VCPU_EXIT_NONE; /* seen at the top */
+        if (vcpu->softmmu) {
+            return VCPU_EXIT_NONE; /* seen at the top */
+        }
+        /* Cleared before the caller looks at what was requested. */
+        atomic_store(&vcpu->jit.exit_request, 0);
+        return reason;
     case VCPU_EXIT_EXCEPTION:
         if (vcpu->softmmu) {
             if (log_enabled(LOG_INT)) {
@@ -269,7 +281,6 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
                 return VCPU_EXIT_REQUEST;
             }
         } else if (atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) {
-            /* Cleared before the caller looks at what was requested. */
             atomic_store(&vcpu->jit.exit_request, 0);
             return VCPU_EXIT_REQUEST;
         }

@@ -175,7 +175,7 @@ struct TcgVcpu {
     JumpCache *cache;            /* the one in jit.jump_cache; NULL: the empty one */
     uint64_t cache_clock;
     Translator *translator;      /* in use by this thread now */
-    bool step_now;               /* the unit being run is the one of a single step */
+    _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
     bool exclusive;              /* inside an exclusive section */
     bool has_fault;              /* translation found no instruction: exception is filled */
     bool want_room;              /* translation found no region: leave, wait, retry */
@@ -275,6 +275,8 @@ void page_lock(CodePage *page);
 void page_unlock(CodePage *page);
 /* Every unit made from the page goes, and those being made. */
 void page_invalidate(CodePage *page);
+/* Those that contain bytes of [first, last] (offsets in the page). */
+void page_invalidate_bytes(CodePage *page, uint32_t first, uint32_t last);
 uint64_t unit_bytes_hash(const uint8_t *bytes, size_t n);
 
 /* ---- link.c ---- */
@@ -333,7 +335,7 @@ typedef struct TcgSystemOps {
     /* Where code of the page is: RAM page number, host address of the page. False: exception filled. */
     bool (*code_page)(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
     /* Writes to the page must be noticed from now on. */
-    void (*watch_page)(TcgVcpu *tv, uint64_t page, const uint8_t *host);
+    void (*watch_page)(TcgVcpu *tv, CodePage *page, const uint8_t *host);
     uint64_t (*space)(TcgVcpu *tv);
     void (*requests)(TcgVcpu *tv); /* serves mailboxes */
     uint64_t (*load)(Vcpu *vcpu, vaddr addr, unsigned size_bytes, unsigned mmu_index);

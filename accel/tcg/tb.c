@@ -285,6 +285,26 @@ void page_invalidate(CodePage *page)
     }
 }
 
+void page_invalidate_bytes(CodePage *page, uint32_t first, uint32_t last)
+{
+    for (;;) {
+        TransUnit *hit = NULL;
+        page_lock(page);
+        page->version++;
+        for (UnitPage *up = page->units; up && !hit; up = up->next) {
+            unsigned k = up == &up->unit->page[0] ? 0 : 1;
+            if (up->unit->first[k] <= last && up->unit->last[k] >= first) {
+                hit = up->unit;
+            }
+        }
+        page_unlock(page);
+        if (!hit) {
+            return;
+        }
+        tb_invalidate(hit);
+    }
+}
+
 uint64_t unit_bytes_hash(const uint8_t *bytes, size_t n)
 {
     uint64_t h = n;

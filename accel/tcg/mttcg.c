@@ -1,0 +1,365 @@
+/*
+ * mttcg.c: system mode: one host thread per vCPU; start, stop, halt, and the accelerator's table.
+ *
+ * A vCPU thread runs guest code without any lock. To stop, it takes the BQL, says so and waits; pausing waits
+ * for that with the BQL released, since a vCPU may need it for a device access before it can stop. A
+ * halted vCPU waits on the futex that is its exit_request.
+ *
+ * Threads: AccelOps under the BQL.
+ */
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "accel/accel.h"
+#include "softmmu/bql.h"
+#include "softmmu/machine.h"
+#include "tlb.h"
+
+typedef struct VcpuThread {
+    pthread_t thread;
+    bool started;
+    _Atomic bool quit;
+    _Atomic(void *) work;          /* a RunOn */
+} VcpuThread;
+
+typedef struct RunOn {
+    void (*fn)(Vcpu *vcpu, void *opaque);
+    void *opaque;
+    bool done;
+} RunOn;
+
+AccelHooks accel_hooks;
+
+static pthread_cond_t stopped_cond = PTHREAD_COND_INITIALIZER; /* somebody stopped, or work is done */
+static pthread_cond_t resume_cond = PTHREAD_COND_INITIALIZER;
+static __thread Vcpu *current_vcpu;
+static Machine *the_machine;
+static TcgOptions options;
+static bool options_single;
+
+static VcpuThread *thread_of(Vcpu *vcpu)
+{
+    return tcg_vcpu(vcpu)->thread;
+}
+
+/* ---- the thread ---- */
+
+static bool must_stop(Vcpu *vcpu)
+{
+    VcpuThread *t = thread_of(vcpu);
+    return atomic_load(&vcpu->stop_request) || atomic_load(&t->quit) || atomic_load(&t->work);
+}
+
+/* Under the BQL. */
+static void do_work(Vcpu *vcpu)
+{
+    RunOn *work = atomic_exchange(&thread_of(vcpu)->work, NULL);
+    if (work) {
+        work->fn(vcpu, work->opaque);
+        work->done = true;
+        pthread_cond_broadcast(&stopped_cond);
+    }
+}
+
+static void wait_while_stopped(Vcpu *vcpu)
+{
+    VcpuThread *t = thread_of(vcpu);
+    bql_lock();
+    do_work(vcpu);
+    while (atomic_load(&vcpu->stop_request) && !atomic_load(&t->quit)) {
+        if (!atomic_exchange(&vcpu->stopped, true)) {
+            pthread_cond_broadcast(&stopped_cond);
+        }
+        bql_wait(&resume_cond);
+        do_work(vcpu);
+    }
+    atomic_store(&vcpu->stopped, false);
+    bql_unlock();
+}
+
+static void wait_while_halted(Vcpu *vcpu)
+{
+    for (;;) {
+        atomic_store(&vcpu->jit.exit_request, 0);
+        if (must_stop(vcpu)) {
+            return;
+        }
+        tlb_requests(tcg_vcpu(vcpu));
+        if (vcpu->target->has_work(vcpu)) {
+            atomic_store(&vcpu->halted, false);
+            return;
+        }
+        syscall(SYS_futex, &vcpu->jit.exit_request, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    }
+}
+
+static void *vcpu_thread(void *opaque)
+{
+    Vcpu *vcpu = opaque;
+    VcpuThread *t = thread_of(vcpu);
+    char name[16];
+    snprintf(name, sizeof(name), "CPU %d/TCG", vcpu->index);
+    pthread_setname_np(pthread_self(), name);
+    current_vcpu = vcpu;
+    while (!atomic_load(&t->quit)) {
+        if (must_stop(vcpu)) {
+            wait_while_stopped(vcpu);
+            continue;
+        }
+        if (atomic_load(&vcpu->halted)) {
+            wait_while_halted(vcpu);
+            continue;
+        }
+        VcpuExit reason = tcg_run(vcpu);
+        switch (reason) {
+        case VCPU_EXIT_REQUEST:
+            break;
+        case VCPU_EXIT_HALTED:
+            atomic_store(&vcpu->halted, true);
+            break;
+        case VCPU_EXIT_DEBUG:
+        case VCPU_EXIT_BREAKPOINT:
+            bql_lock();
+            atomic_store(&vcpu->stop_request, true);
+            if (accel_hooks.debug_stop) {
+                accel_hooks.debug_stop(vcpu);
+            }
+            bql_unlock();
+            break;
+        default:
+            error_report("vCPU %d left guest code for reason %d", vcpu->index, (int)reason);
+            bql_lock();
+            machine_request_stop(RUN_STATE_INTERNAL_ERROR);
+            atomic_store(&vcpu->stop_request, true);
+            bql_unlock();
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* ---- control, under the BQL ---- */
+
+static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
+{
+    TcgVcpu *tv = tcg_vcpu(vcpu);
+    VcpuThread *t = xnew(VcpuThread);
+    tv->thread = t;
+    atomic_store(&vcpu->stop_request, true);
+    int err = pthread_create(&t->thread, NULL, vcpu_thread, vcpu);
+    if (err) {
+        error_set_errno(errp, err, "cannot start the thread of vCPU %d", vcpu->index);
+        free(t);
+        tv->thread = NULL;
+        return false;
+    }
+    t->started = true;
+    return true;
+}
+
+static void tcg_vcpu_stop_thread(Vcpu *vcpu)
+{
+    VcpuThread *t = thread_of(vcpu);
+    if (!t) {
+        return;
+    }
+    atomic_store(&t->quit, true);
+    atomic_store(&tcg_vcpu(vcpu)->leave_request, true);
+    vcpu_kick(vcpu);
+    pthread_cond_broadcast(&resume_cond);
+    bool held = bql_held();
+    if (held) {
+        bql_unlock();
+    }
+    pthread_join(t->thread, NULL);
+    if (held) {
+        bql_lock();
+    }
+    free(t);
+    tcg_vcpu(vcpu)->thread = NULL;
+}
+
+static void tcg_pause_all(Machine *machine)
+{
+    for (unsigned i = 0; i < machine->n_vcpus; i++) {
+        atomic_store(&machine->vcpus[i]->stop_request, true);
+        vcpu_kick(machine->vcpus[i]);
+    }
+    for (unsigned i = 0; i < machine->n_vcpus; i++) {
+        Vcpu *vcpu = machine->vcpus[i];
+        /* A vCPU that asks for it stops as soon as it comes back to its loop. */
+        while (vcpu != current_vcpu && thread_of(vcpu) && !atomic_load(&vcpu->stopped)) {
+            bql_wait(&stopped_cond);
+        }
+    }
+}
+
+static void tcg_resume_all(Machine *machine)
+{
+    for (unsigned i = 0; i < machine->n_vcpus; i++) {
+        atomic_store(&machine->vcpus[i]->stop_request, false);
+    }
+    pthread_cond_broadcast(&resume_cond);
+}
+
+static void tcg_run_on(Vcpu *vcpu, void (*fn)(Vcpu *vcpu, void *opaque), void *opaque)
+{
+    if (vcpu == current_vcpu || !thread_of(vcpu)) {
+        fn(vcpu, opaque);
+        return;
+    }
+    RunOn work = { .fn = fn, .opaque = opaque };
+    VcpuThread *t = thread_of(vcpu);
+    void *none = NULL;
+    while (!atomic_compare_exchange_strong(&t->work, &none, &work)) {
+        none = NULL;
+        bql_wait(&stopped_cond);
+    }
+    atomic_store(&tcg_vcpu(vcpu)->leave_request, true);
+    vcpu_kick(vcpu);
+    pthread_cond_broadcast(&resume_cond);
+    while (!work.done) {
+        bql_wait(&stopped_cond);
+    }
+}
+
+static void pause_all(void)
+{
+    tcg_pause_all(the_machine);
+}
+
+static void resume_all(void)
+{
+    tcg_resume_all(the_machine);
+}
+
+/* Machine reset: the vCPUs are stopped, or not started. */
+static void reset_all(void)
+{
+    for (unsigned i = 0; i < the_machine->n_vcpus; i++) {
+        Vcpu *vcpu = the_machine->vcpus[i];
+        atomic_store(&vcpu->halted, false);
+        vcpu->target->cpu_reset(vcpu);
+        tlb_flush(vcpu);
+        vcpu->jit.monitor_addr = UINT64_MAX;
+    }
+}
+
+static void memory_changed(MemoryListener *listener)
+{
+    tlb_flush_all_vcpus(the_machine);
+    if (current_vcpu) {
+        tlb_requests(tcg_vcpu(current_vcpu)); /* its own access has changed the map: at once */
+    }
+}
+
+static MemoryListener memory_listener = { .commit = memory_changed };
+
+/* ---- the table ---- */
+
+static bool tcg_available(Error **errp)
+{
+    return true;
+}
+
+static bool parse_on_off(const char *key, const char *value, bool *ret, Error **errp)
+{
+    if (!strcmp(value, "on") || !strcmp(value, "off")) {
+        *ret = value[1] == 'n';
+        return true;
+    }
+    error_set(errp, "parameter '%s' expects 'on' or 'off'", key);
+    return false;
+}
+
+static bool tcg_set_option(const char *key, const char *value, Error **errp)
+{
+    bool ignored;
+    if (!strcmp(key, "tb-size")) {
+        char *end;
+        unsigned long long mib = strtoull(value, &end, 0);
+        if (!*value || *end || mib > 2047) {
+            error_set(errp, "parameter 'tb-size' expects a number of MiB up to 2047");
+            return false;
+        }
+        options.cache_bytes = mib * MiB;
+        return true;
+    }
+    if (!strcmp(key, "thread")) {
+        if (strcmp(value, "single") && strcmp(value, "multi")) {
+            error_set(errp, "invalid 'thread' setting '%s' (single or multi)", value);
+            return false;
+        }
+        options_single = !strcmp(value, "single");
+        return true;
+    }
+    if (!strcmp(key, "one-insn-per-tb")) {
+        return parse_on_off(key, value, &options.one_insn_per_tb, errp);
+    }
+    if (!strcmp(key, "interpreter")) {
+        return parse_on_off(key, value, &options.interpreter, errp);
+    }
+    if (!strcmp(key, "split-wx")) {
+        return parse_on_off(key, value, &ignored, errp); /* always on */
+    }
+    error_set(errp, "property 'tcg-accel.%s' not found", key);
+    return false;
+}
+
+static bool tcg_accel_init(Machine *machine, Error **errp)
+{
+    if (options_single && machine->smp.cpus > 1) {
+        error_set(errp, "-accel tcg,thread=single is not implemented for more than one vCPU");
+        return false;
+    }
+    tcg_system = &tcg_system_ops;
+    if (!tcg_init(&options, errp)) {
+        return false;
+    }
+    the_machine = machine;
+    memory_set_code_hook(ldst_code_written);
+    memory_listener_add(&memory_listener, &machine->memory);
+    machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all,
+                                             .reset_all = reset_all });
+    return true;
+}
+
+static bool tcg_breakpoint(Machine *machine, vaddr pc, bool insert, Error **errp)
+{
+    if (insert) {
+        tcg_breakpoint_insert(machine->vcpus[0], pc);
+    } else {
+        tcg_breakpoint_remove(machine->vcpus[0], pc);
+    }
+    return true;
+}
+
+static bool tcg_watchpoint(Machine *machine, vaddr addr, uint64_t size_bytes, bool read, bool write,
+                           bool insert, Error **errp)
+{
+    watchpoint_set(addr, size_bytes, read, write, insert);
+    tlb_flush_all_vcpus(machine);
+    return true;
+}
+
+const AccelOps accel_tcg = {
+    .name = "tcg",
+    .summary = "translation to host code, one thread per vCPU",
+    .available = tcg_available,
+    .set_option = tcg_set_option,
+    .init = tcg_accel_init,
+    .vcpu_start = tcg_vcpu_start,
+    .vcpu_stop_thread = tcg_vcpu_stop_thread,
+    .pause_all = tcg_pause_all,
+    .resume_all = tcg_resume_all,
+    .run_on = tcg_run_on,
+    .breakpoint = tcg_breakpoint,
+    .watchpoint = tcg_watchpoint,
+};
+
+void tcg_invalidate_phys(uint64_t first, uint64_t last)
+{
+    tcg_guard_enter();
+    page_for_range(first >> TCG_PAGE_BITS, last >> TCG_PAGE_BITS, page_invalidate);
+    tcg_guard_leave();
+}
