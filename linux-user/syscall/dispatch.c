@@ -1,0 +1,169 @@
+/*
+ * dispatch.c: from a system call's number and registers to its handler, by the rows of table.def.
+ */
+#include "linux-user/syscall/syscall.h"
+
+#define NO -1
+#define SYS(name, nr64, nr32, how, ...) { #name, how, .arg = { __VA_ARGS__ } },
+#define PASS(nr) HOW_PASS, .number = nr
+#define WAIT(nr) HOW_WAIT, .number = nr
+#define FAIL(err) HOW_FAIL, .number = err
+#define CALL(f) HOW_CALL, .fn = f
+static const Syscall rows[] = {
+#include "linux-user/syscall/table.def"
+};
+#undef SYS
+
+static const int16_t numbers[][2] = {
+#define SYS(name, nr64, nr32, how, ...) { nr64, nr32 },
+#include "linux-user/syscall/table.def"
+#undef SYS
+};
+
+enum { MAX_NUMBER = 512 };
+static uint16_t index_of[MAX_NUMBER]; /* row + 1; 0: none */
+static _Atomic bool index_ready;
+
+static void build_index(const Abi *abi)
+{
+    /* Every thread that comes here first writes the same. */
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int nr = numbers[i][abi->syscall_column];
+        if (nr >= 0 && nr < MAX_NUMBER) {
+            index_of[nr] = (uint16_t)(i + 1);
+        }
+    }
+    atomic_store_explicit(&index_ready, true, memory_order_release);
+}
+
+const Syscall *syscall_find(const Abi *abi, uint64_t nr)
+{
+    if (unlikely(!atomic_load_explicit(&index_ready, memory_order_acquire))) {
+        build_index(abi);
+    }
+    return nr < MAX_NUMBER && index_of[nr] ? &rows[index_of[nr] - 1] : NULL;
+}
+
+void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], uint64_t args[6])
+{
+    bool is32 = abi->word_bytes == 4;
+    unsigned r = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        uint64_t v = r < 6 ? regs[r++] : 0;
+        switch (row->arg[i] & 0xff) {
+        case A_INT: case A_FD: case A_DIRFD: case A_SIG: case A_PROT: case A_MAPFLAGS: case A_OPENFLAGS:
+        case A_SIGHOW: case A_CLOCK: case A_FUTEX: case A_FCNTL: case A_RLIMIT:
+            v = (uint64_t)(int32_t)v;
+            break;
+        case A_UINT:
+            v = (uint32_t)v;
+            break;
+        case A_LONG:
+            v = is32 ? (uint64_t)(int32_t)v : v;
+            break;
+        case A_OFF:
+            if (is32 && r < 6) {
+                uint64_t other = regs[r++];
+                v = abi->big_endian ? v << 32 | (uint32_t)other : (uint32_t)v | other << 32;
+            }
+            break;
+        }
+        args[i] = v;
+    }
+}
+
+static int64_t host_call(Thread *t, const Syscall *row, const uint64_t *a)
+{
+    return row->how == HOW_WAIT ? safe_syscall(&t->pending, row->number, a[0], a[1], a[2], a[3], a[4], a[5])
+                                : raw_syscall(row->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* Strings are copied: the prefix of -L may change them, and another thread must not. */
+static __attribute__((noinline)) int64_t call_with_strings(Thread *t, const Syscall *row, uint64_t *a)
+{
+    char text[2][USER_PATH_MAX];
+    unsigned n = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        if ((row->arg[i] & 0xff) == A_PATH && a[i] && n < 2) {
+            int64_t r = path_from_guest(text[n], a[i]);
+            if (r < 0) {
+                return r;
+            }
+            a[i] = (uintptr_t)text[n++];
+        }
+    }
+    return host_call(t, row, a);
+}
+
+static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
+{
+    bool ok = true, paths = false;
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned kind = row->arg[i] & 0xff;
+        switch (kind) {
+        case A_INBUF:
+            a[i] = (uintptr_t)guest_in(a[i], a[i + 1], &ok);
+            break;
+        case A_OUTBUF:
+            a[i] = (uintptr_t)guest_out(a[i], a[i + 1], &ok);
+            break;
+        case A_INN_:
+            a[i] = (uintptr_t)guest_in(a[i], row->arg[i] >> 8, &ok);
+            break;
+        case A_OUTN_:
+            a[i] = (uintptr_t)guest_out(a[i], row->arg[i] >> 8, &ok);
+            break;
+        case A_TIMESPEC:
+            a[i] = (uintptr_t)guest_in(a[i], 16, &ok);
+            break;
+        case A_STR:
+        case A_PTR:
+        case A_SIGSET:
+            a[i] = (uintptr_t)guest_in(a[i], 1, &ok);
+            break;
+        case A_PATH:
+            paths = true;
+            break;
+        }
+    }
+    if (unlikely(!ok)) {
+        return -EFAULT;
+    }
+    return paths ? call_with_strings(t, row, a) : host_call(t, row, a);
+}
+
+int64_t syscall_dispatch(Thread *t, uint64_t nr, const uint64_t regs[6])
+{
+    const Syscall *row = syscall_find(t->abi, nr);
+    if (unlikely(!row)) {
+        log_unimp("unknown system call %" PRIu64 "\n", nr);
+        if (log_enabled(LOG_STRACE)) {
+            strace_enter(t, nr, regs);
+            strace_exit(t, nr, regs, -ENOSYS);
+        }
+        return -ENOSYS;
+    }
+    uint64_t args[6];
+    syscall_decode(t->abi, row, regs, args);
+    bool traced = log_enabled(LOG_STRACE);
+    uint64_t shown[6];
+    if (unlikely(traced)) {
+        memcpy(shown, args, sizeof(shown));
+        strace_enter(t, nr, shown);
+    }
+    int64_t r;
+    switch ((SyscallHow)row->how) {
+    case HOW_CALL:
+        r = row->fn(t, args);
+        break;
+    case HOW_FAIL:
+        r = -row->number;
+        break;
+    default:
+        r = pass(t, row, args);
+    }
+    if (unlikely(traced)) {
+        strace_exit(t, nr, shown, r);
+    }
+    return r;
+}

@@ -1,0 +1,102 @@
+/* mem.c: system calls on the address space; the work is in linux-user/mm.c. */
+#include <sys/mman.h>
+#include "linux-user/syscall/syscall.h"
+
+int64_t sys_brk(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_brk(a[0]);
+}
+
+int64_t sys_mmap(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5], 0);
+}
+
+/* The offset is in units of 4096 bytes whatever the page size. */
+int64_t sys_mmap2(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5] << 12, 0);
+}
+
+int64_t sys_munmap(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_munmap(a[0], a[1]);
+}
+
+int64_t sys_mprotect(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_mprotect(a[0], a[1], (int)a[2]);
+}
+
+int64_t sys_pkey_mprotect(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return (int)a[3] == -1 ? mm_mprotect(a[0], a[1], (int)a[2]) : -EINVAL;
+}
+
+int64_t sys_mremap(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_mremap(a[0], a[1], a[2], (int)a[3], a[4]);
+}
+
+int64_t sys_madvise(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_madvise(a[0], a[1], (int)a[2]);
+}
+
+int64_t sys_mincore(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_mincore(a[0], a[1], a[2]);
+}
+
+int64_t sys_msync(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return mm_msync(a[0], a[1], (int)a[2]);
+}
+
+static int64_t lock_range(long nr, vaddr addr, uint64_t len, uint64_t flags)
+{
+    len += addr & (mm.page_bytes - 1);
+    addr = ROUND_DOWN(addr, mm.page_bytes);
+    if (!uaccess_ok(addr, len)) {
+        return -ENOMEM;
+    }
+    return RAW_SYSCALL(nr, g2h(addr), len, flags);
+}
+
+int64_t sys_mlock(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return lock_range(SYS_mlock, a[0], a[1], 0);
+}
+
+int64_t sys_munlock(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return lock_range(SYS_munlock, a[0], a[1], 0);
+}
+
+int64_t sys_mlock2(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    return lock_range(SYS_mlock2, a[0], a[1], a[2]);
+}
+
+/* MCL_FUTURE would lock the code cache and every reservation: only what is mapped now. */
+int64_t sys_mlockall(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    if (!a[0] || a[0] & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || a[0] == MCL_ONFAULT) {
+        return -EINVAL;
+    }
+    return 0;
+}

@@ -1,0 +1,111 @@
+/*
+ * syscall.h: the table of system calls, and what its handlers share.
+ *
+ * A handler gets its arguments decoded by kind: integers sign- or zero-extended, 64-bit offsets put together from
+ * register pairs on 32-bit ABIs, pointers as guest addresses. It returns a value >= 0, -errno, or -USER_E*.
+ */
+#ifndef LINUX_USER_SYSCALL_H
+#define LINUX_USER_SYSCALL_H
+
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include "linux-user/user.h"
+
+/* ArgKind: low byte; high byte: size of A_INN, A_OUTN. */
+enum {
+    A_NONE,
+    A_INT,        /* 32-bit signed */
+    A_UINT,       /* 32-bit unsigned */
+    A_LONG,       /* a word, signed */
+    A_ULONG,      /* a word, unsigned */
+    A_SIZE,       /* the same, printed in decimal */
+    A_OFF,        /* 64 bits: two registers on 32-bit ABIs */
+    A_HEX, A_MODE, A_FD, A_DIRFD, A_OPENFLAGS, A_PROT, A_MAPFLAGS, A_SIG, A_SIGHOW, A_CLOCK, A_FUTEX, A_FCNTL,
+    A_RLIMIT,     /* integers with names */
+    A_PTR,        /* an address */
+    A_PATH,       /* a file name: -L applies */
+    A_STR,        /* any other string */
+    A_INBUF,      /* read by the kernel; the next argument is its size */
+    A_OUTBUF,     /* written by the kernel; the same */
+    A_INN_, A_OUTN_,
+    A_TIMESPEC,   /* struct timespec of two 64-bit words, read */
+    A_SIGSET, A_ARGV, A_SOCKADDR, /* an address, printed with what it points to */
+};
+#define A_INN(n) (A_INN_ | (n) << 8)
+#define A_OUTN(n) (A_OUTN_ | (n) << 8)
+
+typedef int64_t SyscallFn(Thread *t, const uint64_t *a);
+
+typedef enum SyscallHow { HOW_PASS, HOW_WAIT, HOW_CALL, HOW_FAIL } SyscallHow;
+
+typedef struct Syscall {
+    const char *name;
+    uint8_t how;         /* SyscallHow */
+    uint8_t n_args;
+    int16_t number;      /* host's, or errno */
+    uint16_t arg[6];
+    SyscallFn *fn;
+} Syscall;
+
+/* NULL if the ABI has no such number. */
+const Syscall *syscall_find(const Abi *abi, uint64_t nr);
+/* Registers to arguments by kind. */
+void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], uint64_t args[6]);
+
+/* Every handler in the table. */
+#define SYS(name, nr64, nr32, how, ...) how
+#define PASS(nr)
+#define WAIT(nr)
+#define FAIL(err)
+#define CALL(fn) SyscallFn fn;
+#include "linux-user/syscall/table.def"
+#undef SYS
+#undef PASS
+#undef WAIT
+#undef FAIL
+#undef CALL
+
+/* errno of a libc-style call. */
+static inline int64_t syscall_result(int64_t r)
+{
+    return r < 0 ? -errno : r;
+}
+
+/* -- structures (struct.c) ----------------------------------------------------------------------------- */
+
+typedef enum FieldKind {
+    F_U8, F_U16, F_S32, F_U32, F_S64, F_U64, F_LONG, F_ULONG, F_PTR,
+    F_PAD32, F_PAD_WORD,  /* zero on the way out, nothing on the host's side */
+} FieldKind;
+
+typedef struct StructField {
+    uint16_t host_offset;
+    uint8_t host_bytes, kind;
+} StructField;
+
+/* Fields in the guest's order; their guest offsets follow from kinds and the ABI's alignment. */
+typedef struct StructDesc {
+    const StructField *field;
+    uint8_t n_fields;
+    uint16_t host_bytes;
+} StructDesc;
+
+size_t struct_guest_bytes(const Abi *abi, const StructDesc *desc);
+bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const void *host);
+/* Clears *host first. */
+bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr addr);
+
+extern const StructDesc struct_stat, struct_statfs, struct_epoll_event, struct_itimerval, struct_timeval,
+    struct_rusage, struct_tms, struct_sysinfo, struct_sigevent, struct_mq_attr, struct_rlimit, struct_msqid,
+    struct_semid, struct_shmid, struct_stack;
+
+/* -- shared by handlers -------------------------------------------------------------------------------------- */
+
+enum { IOV_ON_STACK = 16 };
+/* Guest iovecs to host ones. Returns `fast` or an allocated array (free it when != fast), or NULL with *err. */
+struct iovec *iov_from_guest(const Abi *abi, vaddr addr, uint64_t n, bool out, struct iovec *fast, int64_t *err);
+/* Reads the signal mask argument { pointer, size } or a plain pointer. 0, or negative errno. */
+int64_t sigset_from_guest(vaddr addr, uint64_t size_bytes, uint64_t *ret);
+int64_t sigevent_from_guest(const Abi *abi, vaddr addr, void *host_sigevent);
+
+#endif
