@@ -56,7 +56,7 @@ static void add(Bytes *b, const void *data, size_t n)
 
 static void add_int(Bytes *b, const Abi *abi, uint64_t v, unsigned n)
 {
-    uint8_t raw[8];
+    uint8_t raw[8] = { 0 };
     for (unsigned i = 0; i < n; i++) {
         raw[i] = (uint8_t)(v >> 8 * (abi->big_endian ? n - 1 - i : i));
     }

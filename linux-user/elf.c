@@ -140,7 +140,7 @@ static bool elf_read(ElfFile *f, const Abi *abi, Error **errp)
         return false;
     }
     uint8_t *raw = xmalloc(f->n_seg * want);
-    if (f->phoff > INT64_MAX - f->n_seg * want || !read_at(f->fd, raw, f->n_seg * want, f->phoff)) {
+    if (f->phoff > (uint64_t)INT64_MAX - f->n_seg * want || !read_at(f->fd, raw, f->n_seg * want, f->phoff)) {
         error_set(errp, "'%s' is truncated: the program header table is incomplete", f->path);
         free(raw);
         return false;
@@ -181,8 +181,8 @@ static bool elf_span(const ElfFile *f, uint64_t page_bytes, vaddr *ret_lo, vaddr
         if (s->type != PT_LOAD || !s->memsz) {
             continue;
         }
-        if (s->vaddr > INT64_MAX || s->memsz > INT64_MAX - s->vaddr - page_bytes || s->filesz > s->memsz
-            || s->offset > INT64_MAX - s->filesz
+        if (s->vaddr > INT64_MAX || s->memsz > (uint64_t)INT64_MAX - s->vaddr - page_bytes || s->filesz > s->memsz
+            || s->offset > (uint64_t)INT64_MAX - s->filesz
             || (s->filesz && (s->vaddr - s->offset) % page_bytes)) {
             error_set(errp, "'%s': program header %u is malformed", f->path, i);
             return false;
@@ -302,9 +302,6 @@ static bool load_interp(const ElfFile *main_file, const Segment *s, const Abi *a
     f.fd = open(f.path, O_RDONLY | O_CLOEXEC);
     if (f.fd < 0) {
         error_set_errno(errp, errno, "cannot open '%s', the interpreter of '%s'", name, main_file->path);
-        if (errno == ENOENT) {
-            error_prepend(errp, "");
-        }
         return false;
     }
     bool ok = false;

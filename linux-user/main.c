@@ -42,7 +42,7 @@ static const Abi *abi_of_program(const char *argv0)
 
 static int open_program(const char *path)
 {
-    int fd = (int)getauxval(AT_EXECFD);
+    int fd = user.exe_fd >= 0 ? user.exe_fd : (int)getauxval(AT_EXECFD);
     errno = 0;
     if (fd > 0 && fcntl(fd, F_GETFD) >= 0) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -99,7 +99,6 @@ int main(int argc, char **argv)
         options_parse(argc, argv, &cmd);
     }
 
-    char under_prefix[USER_PATH_MAX];
     static char default_prefix[64];
     if (!user.options.prefix) {
         snprintf(default_prefix, sizeof(default_prefix), "/usr/gnemul/qemu-%s", user.abi->target);
@@ -107,7 +106,6 @@ int main(int argc, char **argv)
             user.options.prefix = default_prefix;
         }
     }
-    (void)under_prefix;
     int fd = open_program(cmd.program);
     if (fd < 0) {
         error_exit("cannot open '%s': %s", cmd.program, strerror(errno));
@@ -115,10 +113,15 @@ int main(int argc, char **argv)
     user.exe_path = resolve_exe(fd, cmd.program);
 
     Error *err = NULL;
-    user.options.tcg.max_insns = 0;
     if (!tcg_init(&user.options.tcg, &err)) {
-        error_report_free(err);
-        return 1;
+        /* A host without a code generator runs the interpreter. */
+        error_free(err);
+        err = NULL;
+        user.options.tcg.interpreter = true;
+        if (!tcg_init(&user.options.tcg, &err)) {
+            error_report_free(err);
+            return 1;
+        }
     }
     Thread *t = thread_new(user.abi);
     if (!user.target->cpu_init(t->vcpu, user.options.cpu, &err)) {

@@ -105,6 +105,7 @@ SET(set_one_insn, user.options.tcg.one_insn_per_tb = true)
 SET(set_interpreter, user.options.tcg.interpreter = true)
 SET(set_tb_size, user.options.tcg.cache_bytes = number(o, v, false) * MiB;
     if (user.options.tcg.cache_bytes > 2 * GiB) { bad_value(o, v, "at most 2048 (MiB)"); })
+SET(set_exec_fd, user.exe_fd = (int)number(o, v, false))
 SET(set_strace, user.options.strace = true)
 SET(set_seed, user.options.seed = number(o, v, false); user.options.have_seed = true)
 SET(set_perfmap, user.options.tcg.perfmap_path = "/tmp/perf-%d.map")
@@ -156,6 +157,8 @@ static const Option options[] = {
     { "seed", "QEMU_RAND_SEED", "number", "make AT_RANDOM reproducible", true, set_seed },
     { "trace", "QEMU_TRACE", "events", "not available", false, refuse },
     { "plugin", "QEMU_PLUGIN", "file", "not available", false, refuse },
+    { "execfd", NULL, "fd", "the program's file is open as this descriptor (set by the runner itself)", false,
+      set_exec_fd },
     { "version", "QEMU_VERSION", NULL, "print the version and exit", false,
       (void (*)(const Option *, const char *))print_version },
     { "perfmap", "QEMU_PERFMAP", NULL, "write /tmp/perf-PID.map for perf", true, set_perfmap },

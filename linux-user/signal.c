@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "gdbstub/gdbstub.h"
 #include "linux-user/user.h"
 
 #define SIG_BIT(sig) ((uint64_t)1 << ((sig) - 1))
@@ -29,8 +30,6 @@
 #define IGNORE_SIGNALS (SIG_BIT(SIGCHLD) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGCONT))
 #define STOP_SIGNALS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
 #define NEVER_BLOCKED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
-
-void (*user_gdb_signal)(Thread *t, int sig);
 
 uint64_t signal_host_mask(uint64_t guest_mask)
 {
@@ -103,9 +102,6 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
         Vcpu *vcpu = t->vcpu;
         HostFrame frame;
         host_context_frame(uc, &frame);
-        if (vcpu->in_code) {
-            vcpu->jit.fp_control_guest = host_context_fp_control(uc);
-        }
         if (tcg_handle_fault(vcpu, pc, &frame)) {
             int code = info->si_code;
             if (sig == SIGSEGV) {
@@ -118,6 +114,7 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
                 code = mm_page_prot(addr) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
             }
             signal_raise_sync(t, sig, code, addr);
+            vcpu_kick(vcpu);
             vcpu_loop_exit(vcpu, VCPU_EXIT_REQUEST);
         }
     }
@@ -287,8 +284,12 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
 {
     SigHand *h = t->sighand;
     uint64_t bit = SIG_BIT(sig);
-    if (user_gdb_signal) {
-        user_gdb_signal(t, sig);
+    if (gdb_user_active() && sig != SIGKILL) {
+        sig = gdb_user_stop(t->vcpu, sig, false);
+        if (!sig) {
+            return;
+        }
+        bit = SIG_BIT(sig);
     }
     sighand_lock(h);
     if (forced && ((t->sigmask & bit) || h->action[sig].handler == GUEST_SIG_IGN)) {
@@ -368,7 +369,6 @@ void signal_deliver(Thread *t)
         t->restore_sigmask = false;
         t->sigmask = t->saved_sigmask;
     }
-    atomic_store_explicit(&t->vcpu->jit.exit_request, 0, memory_order_relaxed);
     atomic_store_explicit(&t->pending, 0, memory_order_relaxed);
     /* What the kernel holds and the new mask allows is captured right here; the caller's loop sees `pending`
      * at the next poll, because the handler kicks. */

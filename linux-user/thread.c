@@ -357,8 +357,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
                       | CLONE_VFORK | CLONE_DETACHED | CLONE_SETTLS | 0x100000000u;
     uint64_t unshare_flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWNET
                              | CLONE_NEWCGROUP;
-    if (args->flags & ~(simple | unshare_flags | CLONE_PIDFD | CLONE_UNTRACED | CLONE_NEWPID | CLONE_SYSVSEM
-                        )) {
+    if (args->flags & ~(simple | unshare_flags | CLONE_PIDFD | CLONE_UNTRACED | CLONE_NEWPID | CLONE_SYSVSEM)) {
         return -EINVAL;
     }
     if (args->exit_signal != SIGCHLD && args->exit_signal != 0) {
@@ -370,10 +369,12 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
     host_sigmask(~(uint64_t)0);
     fflush(NULL);
     thread_list_lock();
+    tcg_fork_begin();
     mm_fork_lock();
     pid_t pid = fork();
     int err = errno;
     mm_fork_unlock();
+    tcg_fork_end(pid == 0);
     thread_list_unlock();
     if (pid == 0) {
         after_fork_in_child(t, args);

@@ -328,7 +328,6 @@ int64_t host_vfork(uint64_t flags, void *stack_top, void (*fn)(void *), void *ar
 uintptr_t host_context_pc(void *ucontext);
 bool host_context_is_write(void *ucontext, int sig);
 void host_context_frame(void *ucontext, HostFrame *ret);
-uint32_t host_context_fp_control(void *ucontext);
 /* Redirects when interrupted in safe_syscall or uaccess_*; `fault`: a memory fault. True when done. */
 bool host_context_fixup(void *ucontext, bool fault);
 int64_t host_sigaction(int sig, void (*handler)(int, siginfo_t *, void *), uint64_t flags);
@@ -346,7 +345,5 @@ void strace_signal(Thread *t, int sig, const siginfo_t *info);
 int64_t user_execve(Thread *t, const char *path, char **argv, char **envp, int execfd);
 /* coredump.c */
 void core_dump(Thread *t, int sig);
-/* A hook of the gdb stub; NULL without -g. */
-extern void (*user_gdb_signal)(Thread *t, int sig);
 
 #endif

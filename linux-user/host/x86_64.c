@@ -50,6 +50,7 @@ void host_context_frame(void *ucontext, HostFrame *ret)
         ret->gpr[i] = (uint64_t)uc->uc_mcontext.gregs[order[i]];
     }
     memset(ret->vec, 0, sizeof(ret->vec));
+    ret->fp_control = uc->uc_mcontext.fpregs ? uc->uc_mcontext.fpregs->mxcsr : 0;
     const uint8_t *fp = (const uint8_t *)uc->uc_mcontext.fpregs;
     if (!fp) {
         return;
@@ -70,12 +71,6 @@ void host_context_frame(void *ucontext, HostFrame *ret)
             }
         }
     }
-}
-
-uint32_t host_context_fp_control(void *ucontext)
-{
-    const ucontext_t *uc = ucontext;
-    return uc->uc_mcontext.fpregs ? uc->uc_mcontext.fpregs->mxcsr : 0x1f80;
 }
 
 bool host_context_fixup(void *ucontext, bool fault)

@@ -3,6 +3,7 @@
  *
  * Facts: linux arch/riscv/kernel/traps.c's documented behaviour (si_code values), Privileged 3.1.15 (causes).
  */
+#include "gdbstub/gdbstub.h"
 #include "linux-user/riscv/abi.h"
 
 /* The data address of the load or store at pc; used when the host could not name it (non-canonical). */
@@ -102,8 +103,12 @@ void riscv_user_cpu_loop(Thread *t)
         switch (reason) {
         case VCPU_EXIT_NONE:
         case VCPU_EXIT_FLUSH:
-        case VCPU_EXIT_REQUEST:
         case VCPU_EXIT_HALTED:
+            break;
+        case VCPU_EXIT_REQUEST:
+            if (gdb_user_active()) {
+                gdb_user_check(vcpu);
+            }
             break;
         case VCPU_EXIT_SYSCALL: {
             if (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed))) {
@@ -124,15 +129,11 @@ void riscv_user_cpu_loop(Thread *t)
             break;
         }
         case VCPU_EXIT_BREAKPOINT:
-            if (user_gdb_signal) {
-                user_gdb_signal(t, SIGTRAP);
+        case VCPU_EXIT_DEBUG:
+            if (gdb_user_active()) {
+                gdb_user_stop(vcpu, SIGTRAP, reason == VCPU_EXIT_BREAKPOINT);
             } else {
                 signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, s->pc);
-            }
-            break;
-        case VCPU_EXIT_DEBUG:
-            if (user_gdb_signal) {
-                user_gdb_signal(t, SIGTRAP);
             }
             break;
         case VCPU_EXIT_EXCEPTION:

@@ -1,6 +1,7 @@
 /*
  * process.c: processes, threads, futexes, identity and limits.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""run.py: compiles a C program for riscv64 and for the host, runs both, and compares output and status.
+
+usage: run.py RUNNER SOURCE WORKDIR [--dynamic] [--expect TEXT] [--runner-arg ARG]... [-- program args]
+
+A program that prints "skip" and exits 77 skips the test. Output is compared as is, so programs print results, not
+addresses. Without the cross compiler the test is skipped.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+SYSROOT = '/usr/riscv64-linux-gnu'
+
+
+def main():
+    own, program_args = sys.argv[1:], []
+    if '--' in own:
+        at = own.index('--')
+        own, program_args = own[:at], own[at + 1:]
+    p = argparse.ArgumentParser()
+    p.add_argument('runner')
+    p.add_argument('source')
+    p.add_argument('workdir')
+    p.add_argument('--dynamic', action='store_true')
+    p.add_argument('--no-native', action='store_true', help='the program checks itself: only its status counts')
+    p.add_argument('--runner-arg', action='append', default=[])
+    o = p.parse_args(own)
+    cross = shutil.which('riscv64-linux-gnu-gcc')
+    host = shutil.which('cc')
+    if not cross or not host:
+        print('no riscv64-linux-gnu-gcc')
+        return 77
+    os.makedirs(o.workdir, exist_ok=True)
+    base = os.path.join(o.workdir, os.path.basename(o.source)[:-2] + ('-dyn' if o.dynamic else ''))
+    flags = ['-O1', '-Wall', '-D_GNU_SOURCE', '-pthread', '-o']
+    link = [] if o.dynamic else ['-static']
+    subprocess.run([cross, *flags, base + '.riscv64', o.source, *link, '-lm', '-lrt'], check=True)
+    args = list(o.runner_arg)
+    if o.dynamic:
+        args = ['-L', SYSROOT, *args]
+    guest = subprocess.run([o.runner, *args, base + '.riscv64', *program_args], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=240, cwd=o.workdir)
+    if guest.returncode == 77:
+        sys.stdout.buffer.write(guest.stdout)
+        return 77
+    if o.no_native:
+        sys.stdout.buffer.write(guest.stdout)
+        return 0 if guest.returncode == 0 else 1
+    subprocess.run([host, *flags, base + '.native', o.source, '-lm', '-lrt'], check=True)
+    native = subprocess.run([base + '.native', *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            stdin=subprocess.DEVNULL, timeout=60, cwd=o.workdir)
+    if guest.stdout != native.stdout or guest.returncode != native.returncode:
+        print('--- native, status', native.returncode)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(native.stdout)
+        sys.stdout.flush()
+        print('--- guest, status', guest.returncode)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(guest.stdout)
+        return 1
+    return 0
+
+
+sys.exit(main())
