@@ -2,7 +2,8 @@
  * machine.c: the machine object: options, memory, reset.
  * See machine.h for the order of events. Threads: BQL.
  */
-#include "hw/device.h"
+#include "hw/chardev-prop.h"
+#include "hw/hostmem.h"
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
 #include "util/log.h"
@@ -104,6 +105,7 @@ Machine *machine_new(const MachineType *type, const char *arch)
     Machine *m = (Machine *)object_new(&type->type);
 
     the_machine = m;
+    chardev_prop_install();
     m->type = type;
     m->arch = arch;
     m->ram_bytes = type->default_ram_bytes;
@@ -176,6 +178,32 @@ bool machine_set_smp(Machine *m, const SmpConfig *smp, Error **errp)
     }
     m->smp = s;
     return true;
+}
+
+bool machine_create_ram(Machine *m, Error **errp)
+{
+    static MemoryRegion own;
+
+    if (m->memory_backend) {
+        Object *backend = object_resolve(m->memory_backend, NULL);
+        m->ram = backend ? memory_backend_region(backend) : NULL;
+        if (!m->ram) {
+            error_set(errp, "memory backend '%s' not found", m->memory_backend);
+            return false;
+        }
+        if (memory_region_size(m->ram) != m->ram_bytes) {
+            error_set(errp, "memory backend '%s' has %" PRIu64 " bytes, the machine %" PRIu64,
+                      m->memory_backend, memory_region_size(m->ram), m->ram_bytes);
+            return false;
+        }
+        if (m->ram->container) {
+            error_set(errp, "memory backend '%s' is in use already", m->memory_backend);
+            return false;
+        }
+        return true;
+    }
+    m->ram = &own;
+    return memory_region_init_ram(m->ram, NULL, m->type->ram_id, m->ram_bytes, errp);
 }
 
 bool machine_build(Machine *m, Error **errp)

@@ -79,16 +79,14 @@ struct MachineType {
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
 };
 
+enum { MACHINE_MAX_SERIALS = 8 };
+
 typedef struct SmpConfig {
     unsigned cpus, max_cpus;
     unsigned drawers, books, sockets, dies, clusters, modules, cores, threads; /* ≥ 1 when resolved */
 } SmpConfig;
 
-/* A -drive or -blockdev user as boards see it: if=pflash etc. */
-typedef struct BlockBackend BlockBackend;
-typedef struct CharFrontend CharFrontend;
-
-typedef void MachineEventFn(void *opaque);
+struct Chardev;
 
 struct Machine {
     Object obj;
@@ -115,6 +113,7 @@ struct Machine {
     unsigned n_vcpus;
     void *fdt;                      /* malloc'd by the board */
     uint64_t fdt_bytes;
+    struct Chardev *serials[MACHINE_MAX_SERIALS]; /* -serial, in order; NULL: none */
     /* Run state. */
     RunState state;
     bool built, running;
@@ -140,6 +139,8 @@ Machine *machine_new(const MachineType *type, const char *arch);
 /* Fills in what the user left open; checks against the board's limits.
  * `smp` may have zeros. */
 NODISCARD bool machine_set_smp(Machine *machine, const SmpConfig *smp, Error **errp);
+/* For boards: machine->ram of ram_bytes, from the memory backend if one is named. */
+NODISCARD bool machine_create_ram(Machine *machine, Error **errp);
 /* Memory, board, then (after the caller added -device devices) machine_ready(). */
 NODISCARD bool machine_build(Machine *machine, Error **errp);
 NODISCARD bool machine_ready(Machine *machine, Error **errp);
@@ -162,7 +163,7 @@ void run_state_set(Machine *machine, RunState state);
 typedef void VmChangeFn(void *opaque, bool running, RunState state);
 void vm_add_change_handler(VmChangeFn *fn, void *opaque);
 void vm_remove_change_handler(VmChangeFn *fn, void *opaque);
-/* Stops and starts the vCPU threads: set by the accelerator. */
+/* Stops and starts the vCPU threads: set by the accelerator before vm_start(). */
 typedef struct VcpuControl {
     void (*pause_all)(void);
     void (*resume_all)(void);

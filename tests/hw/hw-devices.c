@@ -1,0 +1,499 @@
+/*
+ * hw-devices.c: the contract every device keeps, checked from its tables, and the
+ * behaviour of the `virt` board's devices as their data sheets say.
+ */
+#include "hw/fw_cfg.h"
+#include "hw/riscv/harts.h"
+#include "softmmu/bql.h"
+#include "softmmu/machine.h"
+#include "tests/hw/chardev-double.h"
+#include "tests/test.h"
+
+static uint64_t seed = 0x9e3779b97f4a7c15ull;
+
+static uint64_t rnd(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+static Machine *machine;
+
+/* --- contract: register tables --- */
+
+static uint64_t ones(unsigned size)
+{
+    return ~UINT64_C(0) >> (64 - 8 * size);
+}
+
+static void check_register(Device *dev, const RegisterBank *bank, const Register *reg,
+                           unsigned index)
+{
+    uint64_t offset = reg->offset + (uint64_t)index * (reg->stride ? reg->stride : reg->size);
+    uint64_t value, before, after;
+    MemResult result;
+
+    device_reset(dev, RESET_COLD);
+    if (reg->field_size && !reg->no_reset) {
+        CHECK(register_peek(dev, reg, index, &value));
+        CHECK_EQ(value, reg->reset);
+    }
+    if (reg->write_only) {
+        CHECK_EQ(register_read(dev, bank, offset, reg->size, &result), 0);
+    } else if (!reg->read && register_peek(dev, reg, index, &value)) {
+        uint64_t mask = reg->read_mask ? reg->read_mask : ones(reg->size);
+        CHECK_EQ(register_read(dev, bank, offset, reg->size, &result), value & mask);
+        for (unsigned i = 0; i < reg->size && bank->access_min <= 1; i++) {
+            CHECK_EQ(register_read(dev, bank, offset + i, 1, &result),
+                     (value & mask) >> 8 * i & 0xff);
+        }
+    }
+    for (unsigned round = 0; round < 4; round++) {
+        uint64_t put = round == 0 ? ones(reg->size) : round == 1 ? 0 : rnd() & ones(reg->size);
+        bool have = register_peek(dev, reg, index, &before);
+        CHECK_EQ(register_write(dev, bank, offset, reg->size, put), MEM_OK);
+        if (!have || !register_peek(dev, reg, index, &after)) {
+            continue;
+        }
+        if (reg->read_only) {
+            CHECK_EQ(after, before);
+        } else if (!reg->write && !reg->changed) {
+            uint64_t mask = reg->write_mask ? reg->write_mask : reg->w1c_mask ? 0 : ~0ull;
+            CHECK_EQ(after, ((before & ~mask) | (put & mask)) & ~(put & reg->w1c_mask) &
+                     ones(reg->field_size));
+        }
+    }
+}
+
+static void check_tables(Device *dev)
+{
+    const DeviceType *type = device_type(dev);
+
+    for (size_t b = 0; b < type->n_banks; b++) {
+        const RegisterBank *bank = &type->banks[b];
+        CHECK(bank->name && (bank->regs || bank->ops));
+        for (size_t r = 0; r < bank->n_regs; r++) {
+            const Register *reg = &bank->regs[r];
+            unsigned count = reg->count ? reg->count : 1;
+            CHECK(reg->name && (reg->size == 1 || reg->size == 2 || reg->size == 4 ||
+                                reg->size == 8));
+            CHECK(!r || bank->regs[r - 1].offset < reg->offset);
+            CHECK(reg->field_size || reg->read || reg->write || reg->read_only ||
+                  reg->write_only);
+            for (unsigned i = 0; i < count && i < 40; i++) {
+                check_register(dev, bank, reg, i);
+            }
+        }
+    }
+}
+
+/* --- contract: saved state --- */
+
+static void check_state(Device *dev)
+{
+    StateBuffer a = {0}, b = {0};
+    size_t pos = 0;
+    Error *err = NULL;
+
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned n = (unsigned)(rnd() % MAX(dev->n_mmio, 1));
+        if (n < dev->n_mmio && strcmp(dev->obj.type->name, "riscv.sifive.test")) {
+            uint64_t size = memory_region_size(dev->mmio[n]);
+            uint64_t value, offset = rnd() % MIN(size, UINT64_C(4) << rnd() % 12);
+            unsigned width = 1u << rnd() % 4;
+            offset &= ~(uint64_t)(width - 1);
+            if (rnd() & 1) {
+                memory_region_write(dev->mmio[n], offset, width, MEM_LITTLE_ENDIAN, rnd(),
+                                    MEM_ATTRS_NONE);
+            } else {
+                memory_region_read(dev->mmio[n], offset, width, MEM_LITTLE_ENDIAN, &value,
+                                   MEM_ATTRS_NONE);
+            }
+        }
+    }
+    device_save(dev, &a);
+    device_reset(dev, RESET_COLD);
+    bool ok = device_load(dev, a.at, a.n, &pos, &err);
+    CHECK(ok);
+    if (!ok) {
+        fprintf(stderr, "%s: %s\n", dev->obj.type->name, error_message(err));
+        error_free(err);
+        err = NULL;
+    }
+    CHECK_EQ(pos, a.n);
+    device_save(dev, &b);
+    CHECK_EQ(a.n, b.n);
+    if (a.n != b.n || memcmp(a.at, b.at, a.n)) {
+        test_failures++;
+        fprintf(stderr, "%s: state differs after save, reset, load\n", dev->obj.type->name);
+    }
+    /* Cut short or damaged input: an error, never a crash. */
+    for (size_t len = 0; len < a.n; len += 1 + a.n / 40) {
+        pos = 0;
+        CHECK(!device_load(dev, a.at, len, &pos, &err));
+        error_free(err);
+        err = NULL;
+    }
+    for (unsigned i = 0; i < 200 && a.n; i++) {
+        a.at[rnd() % a.n] = (uint8_t)rnd();
+        pos = 0;
+        if (!device_load(dev, a.at, a.n, &pos, &err)) {
+            error_free(err);
+            err = NULL;
+        }
+    }
+    device_reset(dev, RESET_COLD);
+    vec_free(&a);
+    vec_free(&b);
+}
+
+static void check_prop(const ObjectType *owner, const Property *prop, void *opaque)
+{
+    PropValue value;
+    char *def = property_default_text(prop);
+
+    CHECK(property_type_name(prop) != NULL);
+    free(def);
+    if (object_property_get(opaque, prop->name, &value, NULL)) {
+        char *text = prop_value_text(&value);
+        CHECK(text != NULL);
+        free(text);
+        prop_value_finish(&value);
+    }
+}
+
+static void contract(Device *dev, void *opaque)
+{
+    object_type_foreach_prop(dev->obj.type, check_prop, dev);
+    check_tables(dev);
+    check_state(dev);
+    (*(unsigned *)opaque)++;
+}
+
+/* --- behaviour --- */
+
+static Device *find(const char *type)
+{
+    for (Device *dev = machine->sysbus.first; dev; dev = dev->bus_next) {
+        if (!strcmp(dev->obj.type->name, type)) {
+            return dev;
+        }
+    }
+    CHECK(!"device is there");
+    return NULL;
+}
+
+static uint32_t ld(gpa addr, unsigned size)
+{
+    uint64_t value = 0;
+
+    CHECK_EQ(memory_load(&machine->memory, addr, size, MEM_LITTLE_ENDIAN, &value,
+                         MEM_ATTRS_NONE), MEM_OK);
+    return (uint32_t)value;
+}
+
+static void st(gpa addr, unsigned size, uint64_t value)
+{
+    CHECK_EQ(memory_store(&machine->memory, addr, size, MEM_LITTLE_ENDIAN, value,
+                          MEM_ATTRS_NONE), MEM_OK);
+}
+
+enum { UART = 0x10000000, PLIC = 0xc000000, CLINT = 0x2000000, RTC = 0x101000 };
+
+/* Which interrupt lines of hart 0 and 1 are up: bit n of [hart]. */
+static uint64_t hart_up[2];
+
+static void fake_irq(struct Vcpu *vcpu, unsigned line, bool level)
+{
+    uint64_t *up = (uint64_t *)vcpu;
+
+    *up = level ? *up | 1ull << line : *up & ~(1ull << line);
+}
+
+static struct Vcpu *fake_create(Machine *m, unsigned index, const char *model, uint64_t pc,
+                                Error **errp)
+{
+    return (struct Vcpu *)&hart_up[index];
+}
+
+static void fake_time(struct Vcpu *vcpu, Device *mtimer)
+{
+}
+
+static bool fake_info(struct Vcpu *vcpu, HartInfo *ret)
+{
+    return true;
+}
+
+static const HartOps fake_harts = { fake_create, fake_irq, fake_time, fake_info };
+
+static void test_uart(void)
+{
+    machine_reset(machine, RESET_COLD);
+    CHECK_EQ(ld(UART + 5, 1), 0x60);
+    CHECK_EQ(ld(UART + 2, 1), 1);
+    st(UART + 3, 1, 0x83);
+    st(UART + 0, 1, 0x34);
+    st(UART + 1, 1, 0x12);
+    CHECK_EQ(ld(UART + 0, 1), 0x34);
+    CHECK_EQ(ld(UART + 1, 1), 0x12);
+    st(UART + 3, 1, 0x03);
+    st(UART + 7, 1, 0x5a);
+    CHECK_EQ(ld(UART + 7, 1), 0x5a);
+    /* Output, with back-pressure. */
+    double_out_len = 0;
+    st(UART + 0, 1, 'h');
+    CHECK(double_out_len == 1 && double_out[0] == 'h');
+    st(UART + 2, 1, 1);
+    double_blocked = true;
+    for (unsigned i = 0; i < 16; i++) {
+        st(UART + 0, 1, 'a' + i);
+        CHECK(!(ld(UART + 5, 1) & 0x60));
+    }
+    double_unblock();
+    CHECK(double_out_len == 17 && double_out[16] == 'a' + 15);
+    CHECK_EQ(ld(UART + 5, 1) & 0x60, 0x60);
+    /* Transmitter-empty interrupt: raised by enabling it, taken away by reading IIR. */
+    st(UART + 1, 1, 2);
+    CHECK_EQ(ld(UART + 2, 1), 0xc2);
+    CHECK_EQ(ld(UART + 2, 1), 0xc1);
+    /* Input: trigger level, then the data-ready interrupt. */
+    st(UART + 1, 1, 1);
+    st(UART + 2, 1, 0x41); /* trigger at 4 */
+    CHECK_EQ(double_input("xyz", 3), 3);
+    CHECK_EQ(ld(UART + 2, 1) & 0xf, 1);
+    CHECK_EQ(double_input("w", 1), 1);
+    CHECK_EQ(ld(UART + 2, 1), 0xc4);
+    CHECK_EQ(ld(UART, 1), 'x');
+    CHECK_EQ(ld(UART + 2, 1) & 0xf, 1);
+    CHECK_EQ(double_input("0123456789abcdefgh", 18), 13);
+    CHECK_EQ(ld(UART + 5, 1) & 1, 1);
+    for (unsigned i = 0; i < 16; i++) {
+        ld(UART, 1);
+    }
+    CHECK_EQ(ld(UART + 5, 1) & 1, 0);
+    /* Break and line status. */
+    st(UART + 1, 1, 4);
+    double_break();
+    CHECK_EQ(ld(UART + 2, 1) & 0xf, 6);
+    CHECK_EQ(ld(UART + 5, 1) & 0x11, 0x11);
+    CHECK_EQ(ld(UART + 2, 1) & 0xf, 1);
+    ld(UART, 1);
+    /* Loop-back: bytes and modem lines. */
+    st(UART + 4, 1, 0x1f);
+    CHECK_EQ(ld(UART + 6, 1) & 0xf0, 0xf0);
+    st(UART + 0, 1, 'L');
+    CHECK_EQ(ld(UART, 1), 'L');
+    CHECK_EQ(double_input("no", 2), 0);
+    st(UART + 4, 1, 0);
+}
+
+static void test_plic(void)
+{
+    Device *plic = find("riscv.sifive.plic");
+
+    machine_reset(machine, RESET_COLD);
+    CHECK_EQ(hart_up[0] | hart_up[1], 0);
+    st(PLIC + 4 * 5, 4, 2);
+    st(PLIC + 4 * 6, 4, 7);
+    st(PLIC + 4 * 0, 4, 7);
+    CHECK_EQ(ld(PLIC, 4), 0);
+    CHECK_EQ(ld(PLIC + 4 * 6, 4), 7);
+    st(PLIC + 0x2000, 4, ~0u);
+    CHECK_EQ(ld(PLIC + 0x2000, 4), ~1u);
+    st(PLIC + 0x2000, 4, 0x60);
+    st(PLIC + 0x2080 + 0x100, 4, 0x40); /* context 3: hart 1, S */
+    irq_raise(device_irq_in(plic, NULL, 5));
+    CHECK_EQ(ld(PLIC + 0x1000, 4), 0x20);
+    CHECK_EQ(hart_up[0], 1ull << HART_IRQ_MEI);
+    CHECK_EQ(hart_up[1], 0);
+    irq_raise(device_irq_in(plic, NULL, 6));
+    CHECK_EQ(hart_up[1], 1ull << HART_IRQ_SEI);
+    CHECK_EQ(ld(PLIC + 0x200004, 4), 6); /* the higher priority first */
+    CHECK_EQ(hart_up[1], 0);             /* claimed by somebody else */
+    CHECK_EQ(ld(PLIC + 0x200004, 4), 5);
+    CHECK_EQ(ld(PLIC + 0x200004, 4), 0);
+    CHECK_EQ(hart_up[0], 0);
+    irq_lower(device_irq_in(plic, NULL, 5));
+    st(PLIC + 0x200004, 4, 5);
+    CHECK_EQ(hart_up[0], 0);
+    st(PLIC + 0x200004, 4, 6);           /* still high: again */
+    CHECK_EQ(hart_up[0], 1ull << HART_IRQ_MEI);
+    st(PLIC + 0x200000, 4, 7);           /* threshold */
+    CHECK_EQ(hart_up[0], 0);
+    CHECK_EQ(ld(PLIC + 0x200004, 4), 6); /* masks notification only */
+    irq_lower(device_irq_in(plic, NULL, 6));
+    st(PLIC + 0x200004, 4, 6);
+    CHECK_EQ(hart_up[1], 0);
+    uint64_t value;
+    CHECK(memory_load(&machine->memory, PLIC, 2, MEM_LITTLE_ENDIAN, &value, MEM_ATTRS_NONE));
+}
+
+static void test_clint(void)
+{
+    machine_reset(machine, RESET_COLD);
+    st(CLINT + 4, 4, 1);
+    CHECK_EQ(hart_up[1], 1ull << HART_IRQ_MSI);
+    CHECK_EQ(ld(CLINT + 4, 4), 1);
+    st(CLINT + 4, 4, 0xfffffffe);
+    CHECK_EQ(hart_up[1], 0);
+    st(CLINT + 0x4000, 8, 0);
+    CHECK_EQ(hart_up[0], 1ull << HART_IRQ_MTI);
+    st(CLINT + 0x4004, 4, 0x7fffffff);
+    CHECK_EQ(hart_up[0], 0);
+    CHECK_EQ(ld(CLINT + 0x4004, 4), 0x7fffffff);
+    /* Setting mtime moves the deadline. */
+    st(CLINT + 0xbff8, 8, 0x8000000000000000);
+    CHECK_EQ(hart_up[0], 1ull << HART_IRQ_MTI);
+    CHECK_EQ(ld(CLINT + 0xbffc, 4), 0x80000000);
+    Device *mtimer = find("riscv.aclint.mtimer");
+    uint64_t now = aclint_mtime(mtimer);
+    CHECK_EQ(aclint_deadline_ns(mtimer, now + 10), clock_get_ns(VM_CLOCK_VIRTUAL) + 1000);
+    CHECK_EQ(aclint_deadline_ns(mtimer, UINT64_MAX), INT64_MAX);
+}
+
+static void test_rtc(void)
+{
+    machine_reset(machine, RESET_COLD);
+    uint64_t low = ld(RTC, 4), high = ld(RTC + 4, 4);
+    int64_t now = (int64_t)(high << 32 | low);
+    CHECK(now <= rtc_now_ns() && now > rtc_now_ns() - NS_PER_SECOND);
+    st(RTC + 4, 4, 0x10);
+    st(RTC, 4, 0);
+    ld(RTC, 4);
+    CHECK_EQ(ld(RTC + 4, 4), 0x10);
+    /* An alarm in the past fires at once; on the PLIC as source 11. */
+    st(RTC + 0x10, 4, 1);
+    st(RTC + 0xc, 4, 0);
+    st(RTC + 0x8, 4, 1);
+    CHECK_EQ(ld(PLIC + 0x1000, 4), 1u << 11);
+    st(RTC + 0x1c, 4, 1);
+    CHECK_EQ(ld(RTC + 0x18, 4), 0);
+}
+
+static void test_fw_cfg(void)
+{
+    enum { FW = 0x10100000 };
+    uint8_t desc[16], buf[16];
+
+    machine_reset(machine, RESET_COLD);
+    st(FW + 8, 2, 0); /* selector 0, the same in both byte orders */
+    CHECK_EQ(ld(FW, 4), 0x554d4551); /* "QEMU" in string order */
+    CHECK_EQ(ld(FW, 1), 0);
+    CHECK_EQ(memory_ld_be64(&machine->memory, FW + 16, NULL), 0x51454d5520434647);
+    CHECK_EQ(memory_ld_be32(&machine->memory, FW + 20, NULL), 0x20434647);
+    CHECK(fw_cfg_add_file(find("fw_cfg_mem"), "opt/test", "hello", 5, NULL));
+    Error *err = NULL;
+    CHECK(!fw_cfg_add_file(find("fw_cfg_mem"), "opt/test", "hello", 5, &err));
+    error_free(err);
+    /* DMA: select the file, read 8 bytes of which 5 are there. */
+    memory_fill(&machine->memory, 0x80001000, 0xee, 64, MEM_ATTRS_NONE);
+    memset(desc, 0, sizeof(desc));
+    desc[1] = 0x20;
+    desc[3] = 8 | 2;
+    desc[7] = 8;
+    desc[12] = 0x80;
+    desc[14] = 0x10;
+    memory_write(&machine->memory, 0x80002000, desc, 16, MEM_ATTRS_NONE);
+    CHECK_EQ(memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x80002000,
+                          MEM_ATTRS_NONE), MEM_OK);
+    memory_read(&machine->memory, 0x80001000, buf, 9, MEM_ATTRS_NONE);
+    CHECK(!memcmp(buf, "hello\0\0\0\xee", 9));
+    CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 0);
+    /* A descriptor or buffer that is not there: an error, no hang. */
+    CHECK_EQ(memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x4000,
+                          MEM_ATTRS_NONE), MEM_OK);
+    desc[12] = 0;
+    desc[4] = 0xff;
+    memory_write(&machine->memory, 0x80002000, desc, 16, MEM_ATTRS_NONE);
+    memory_store(&machine->memory, FW + 16, 8, MEM_BIG_ENDIAN, 0x80002000, MEM_ATTRS_NONE);
+    CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 1);
+}
+
+static void test_objects(void)
+{
+    Error *err = NULL;
+    PropValue value;
+
+    Object *plic = object_resolve("/machine/unattached/device[2]", NULL);
+    CHECK(plic && !strcmp(plic->type->name, "riscv.sifive.plic"));
+    CHECK(object_property_get(plic, "num-sources", &value, NULL) && value.u == 96);
+    CHECK(object_property_get(plic, "type", &value, NULL) &&
+          !strcmp(value.s, "riscv.sifive.plic"));
+    prop_value_finish(&value);
+    CHECK(!object_property_parse(plic, "num-sources", "4", &err));
+    error_free(err);
+    err = NULL;
+    CHECK(!device_add("nonsense", NULL, &err));
+    CHECK(err && !strcmp(error_message(err), "'nonsense' is not a valid device model name"));
+    error_free(err);
+    err = NULL;
+    CHECK(!device_add("riscv.sifive.plic", NULL, &err));
+    error_free(err);
+    err = NULL;
+    const char *opts[] = { "size", "4M", NULL };
+    CHECK(object_create_user("memory-backend-ram", "mem0", opts, NULL));
+    CHECK(!object_create_user("memory-backend-ram", "mem0", opts, &err));
+    error_free(err);
+    err = NULL;
+    const char *bad[] = { "size", "4Q", NULL };
+    CHECK(!object_create_user("memory-backend-ram", "mem1", bad, &err));
+    error_free(err);
+    err = NULL;
+    Object *mem = object_resolve("/objects/mem0", NULL);
+    CHECK(mem && object_property_get(mem, "size", &value, NULL) && value.u == 4 * MiB);
+    CHECK(object_delete_user("mem0", NULL));
+    CHECK(!object_resolve("/objects/mem0", NULL));
+    uint64_t size;
+    CHECK(parse_size("1.5G", &size, NULL) && size == 1536 * MiB);
+    CHECK(!parse_size("-1", &size, NULL) && !parse_size("1x", &size, NULL) &&
+          !parse_size("99999999999E", &size, NULL));
+}
+
+static void test_smp(void)
+{
+    SmpConfig smp = { .cpus = 8, .sockets = 2, .threads = 2 };
+    Error *err = NULL;
+
+    CHECK(machine_set_smp(machine, &smp, NULL));
+    CHECK(machine->smp.cores == 2 && machine->smp.max_cpus == 8);
+    CHECK(!machine_set_smp(machine, &(SmpConfig){ .cpus = 513 }, &err));
+    error_free(err);
+    err = NULL;
+    CHECK(!machine_set_smp(machine, &(SmpConfig){ .cpus = 3, .cores = 2 }, &err));
+    error_free(err);
+    err = NULL;
+    CHECK(!machine_set_smp(machine, &(SmpConfig){ .cpus = 4, .max_cpus = 2 }, &err));
+    error_free(err);
+    CHECK(machine_set_smp(machine, &(SmpConfig){ .cpus = 2 }, NULL));
+}
+
+int main(void)
+{
+    Error *err = NULL;
+    unsigned n = 0;
+
+    bql_lock();
+    harts_set_ops(&fake_harts);
+    machine = machine_new(machine_type_find("virt", "riscv64"), "riscv64");
+    test_smp();
+    machine->firmware = xstrdup("none");
+    if (!machine_build(machine, &err) || !machine_ready(machine, &err)) {
+        fprintf(stderr, "%s\n", error_message(err));
+        return 1;
+    }
+    machine_reset(machine, RESET_COLD);
+    /* The reset code is in ROM and keeps to its place. */
+    CHECK_EQ(ld(0x1000, 4), 0x00000297);
+    device_foreach(contract, &n);
+    CHECK(n >= 8);
+    test_uart();
+    test_plic();
+    test_clint();
+    test_rtc();
+    test_fw_cfg();
+    test_objects();
+    return test_result();
+}
