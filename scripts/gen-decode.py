@@ -348,7 +348,7 @@ class Isa:
         for piece in re.split(r'([a-z_][a-z0-9_]*(?::[A-Za-z])?)', row.syntax):
             name, _, kind = piece.partition(':')
             if name in members:
-                if (kind or members[name]) == 'r':   # an optional last operand brings its own comma
+                if (kind or members[name]) in 'rm':   # an optional last operand brings its own comma
                     text = text.rstrip()
                 text += f'\\377\\{list(members).index(name) + 1:03o}{kind or members[name]}'
             else:

@@ -35,9 +35,9 @@ typedef struct ModelDesc {
     "Zba Zbb Zbc Zbs Ssccptr Sscounterenw Ssstrict Sstc Sstvala Sstvecd Svadu Svvptc "
 #define RVA22U BASE "B Zic64b Zicbom Zicbop Zicboz Ziccamoa Ziccif Zicclsm Ziccrse Zihintpause Za64rs Zfhmin Zkt "
 #define RVA22S RVA22U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Svade Svinval Svpbmt "
-#define RVA23U RVA22U "Zicond Zihintntl Zimop Zawrs Zfa Zcb Zcmop "
+#define RVA23U RVA22U "V Zvfhmin Zvbb Zvkt Zicond Zihintntl Zimop Zawrs Zfa Zcb Zcmop "
 #define RVA23S RVA23U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Sstc Svade Svinval Svnapot Svpbmt "
-#define ALL GENERAL "B Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks Smepmp Smstateen Svinval Svnapot Svpbmt "
+#define ALL GENERAL "B Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkt Smepmp Smstateen Svinval Svnapot Svpbmt "
 
 static const ModelDesc models[] = {
     { "rv64", 64, RISCV_SATP_SV57, GENERAL "Ssu64xl" },
@@ -249,6 +249,33 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
         return parse_block(name, value, &m->cbop_bytes, errp);
     } else if (!strcmp(name, "cboz_blocksize")) {
         return parse_block(name, value, &m->cboz_bytes, errp);
+    } else if (!strcmp(name, "vlen")) {
+        if (!parse_number(name, value, UINT16_MAX, &v, errp)) {
+            return false;
+        }
+        if (!bits_is_pow2(v) || v < 128 || v > 8 * RVV_MAX_VLENB) {
+            error_set(errp, "Vector extension implementation only supports VLEN a power of two in the range [128, %d]",
+                      8 * RVV_MAX_VLENB);
+            return false;
+        }
+        m->vlen_bits = (uint16_t)v;
+        return true;
+    } else if (!strcmp(name, "elen")) {
+        if (!parse_number(name, value, UINT16_MAX, &v, errp)) {
+            return false;
+        }
+        if (v != 32 && v != 64) {
+            error_set(errp, "Vector extension implementation only supports ELEN 32 or 64");
+            return false;
+        }
+        m->elen_bits = (uint8_t)v;
+        return true;
+    } else if (!strcmp(name, "vext_spec")) {
+        if (strcmp(value, "v1.0")) {
+            error_set(errp, "Unsupported vector spec version '%s'", value);
+            return false;
+        }
+        return true;
     } else if (!strcmp(name, "mvendorid")) {
         return parse_number(name, value, UINT32_MAX, &m->mvendorid, errp);
     } else if (!strcmp(name, "marchid")) {
@@ -258,6 +285,21 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
     }
     error_set(errp, "Property '%s-riscv-cpu.%s' not found", m->name, name);
     return false;
+}
+
+/* What the vector unit looks at. */
+static void set_vector_features(RiscvModel *m)
+{
+    const bool *x = m->ext;
+
+    if (!x[RISCV_EXT_Zve64x]) {
+        m->elen_bits = 32;
+    }
+    m->vector = (RvvFeatures){
+        .f16_full = x[RISCV_EXT_Zvfh], .f16_convert = x[RISCV_EXT_Zvfhmin], .f32 = x[RISCV_EXT_Zve32f],
+        .f64 = x[RISCV_EXT_Zve64d], .bf16_convert = x[RISCV_EXT_Zvfbfmin], .bf16_fma = x[RISCV_EXT_Zvfbfwma],
+        .zvbb = x[RISCV_EXT_Zvbb], .zvbc = x[RISCV_EXT_Zvbc], .zvkb = x[RISCV_EXT_Zvkb],
+    };
 }
 
 bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp)
@@ -285,6 +327,8 @@ bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp)
     m->mmu = m->pmp = true;
     m->n_pmp = 16;
     m->cbom_bytes = m->cbop_bytes = m->cboz_bytes = 64;
+    m->vlen_bits = 128;
+    m->elen_bits = 64;
     m->mvendorid = desc->mvendorid;
     m->marchid = desc->marchid;
     m->mimpid = desc->mimpid;
@@ -316,6 +360,7 @@ bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp)
         free(m);
         return false;
     }
+    set_vector_features(m);
     if (!m->mmu) {
         m->satp_max = RISCV_SATP_BARE;
     }

@@ -9,6 +9,7 @@
 
 #include "accel/vcpu.h"
 #include "target/riscv/ext.h"
+#include "target/riscv/vector/vector.h"
 #include "target/target.h"
 
 enum { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
@@ -55,6 +56,9 @@ typedef struct RiscvModel {
     uint8_t n_pmp;
     uint16_t cbom_bytes, cbop_bytes, cboz_bytes;
     uint64_t mvendorid, marchid, mimpid;
+    uint16_t vlen_bits;
+    uint8_t elen_bits;
+    RvvFeatures vector;            /* derived from ext[] */
     char isa[768];                 /* "rv64imafdc_zicsr…" for the device tree */
 } RiscvModel;
 
@@ -73,15 +77,13 @@ enum {
     RISCV_N_SLOTS = 64,
 };
 
-/*
- * Translation mode: everything in CPU state that changes what code means. Bits 16 and up are the vector
- * unit's.
- */
+/* Translation mode: everything in CPU state that changes what code means. */
 enum {
     RISCV_MODE_PRIV = 0,           /* 2 bits */
     RISCV_MODE_MMU = 2,            /* 2 bits: MMU index of data accesses */
     RISCV_MODE_FS = 4,             /* 2 bits: 0 off, 1 on but not dirty, 2 dirty */
     RISCV_MODE_FRM = 6,            /* 2 bits: RiscvFrmClass */
+    RISCV_MODE_VS = 16,            /* 2 bits, as FS */
 };
 typedef enum RiscvFrmClass { RISCV_FRM_HOST, RISCV_FRM_RMM, RISCV_FRM_INVALID } RiscvFrmClass;
 

@@ -63,6 +63,21 @@ static void operand(char *out, size_t size, size_t *at, char kind, int value, vo
     case 'n':
         decode_append(out, size, at, ".%d", value);
         break;
+    case 'V':
+        decode_append(out, size, at, "v%d", value);
+        break;
+    case 'm':
+        decode_append(out, size, at, "%s", value ? "" : ",v0.t");
+        break;
+    case 't':
+        if (value >> 8 || (value & 7) == 4 || (value >> 3 & 7) > 3) {
+            decode_append(out, size, at, "%d", value);
+            break;
+        }
+        decode_append(out, size, at, "e%u,m%s%u,t%c,m%c", 8u << (value >> 3 & 7), value & 4 ? "f" : "",
+                      value & 4 ? 1u << (-value & 7) % 4 : 1u << (value & 3), value & 64 ? 'a' : 'u',
+                      value & 128 ? 'a' : 'u');
+        break;
     case 'v':
         decode_append(out, size, at, "%s", fli_names[value]);
         break;

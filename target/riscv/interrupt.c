@@ -146,7 +146,7 @@ void riscv_cpu_reset(Vcpu *vcpu)
         static const uint8_t letter[26] = {
             ['a' - 'a'] = RISCV_EXT_A, ['b' - 'a'] = RISCV_EXT_B, ['c' - 'a'] = RISCV_EXT_C, ['d' - 'a'] = RISCV_EXT_D,
             ['f' - 'a'] = RISCV_EXT_F, ['i' - 'a'] = RISCV_EXT_I, ['m' - 'a'] = RISCV_EXT_M, ['s' - 'a'] = RISCV_EXT_S,
-            ['u' - 'a'] = RISCV_EXT_U,
+            ['u' - 'a'] = RISCV_EXT_U, ['v' - 'a'] = RISCV_EXT_V,
         };
         s->misa |= letter[c] && m->ext[letter[c]] ? BIT(c) : 0;
     }
@@ -154,6 +154,7 @@ void riscv_cpu_reset(Vcpu *vcpu)
     s->stimecmp = UINT64_MAX;
     /* With Svadu alone, hardware updates A and D from the start; with Svade it must be asked for. */
     s->menvcfg = m->ext[RISCV_EXT_Svadu] && !m->ext[RISCV_EXT_Svade] ? MENVCFG_ADUE : 0;
+    rvv_reset(&s->vector, m->vlen_bits, m->elen_bits);
     vcpu->jit.monitor_addr = ~(uint64_t)0;
     vcpu->halted = false;
     riscv_fflags_set(vcpu, 0);

@@ -79,6 +79,66 @@ static bool write_fcsr(Vcpu *vcpu, unsigned csr, uint64_t value)
     return write_fflags(vcpu, csr, value) && write_frm(vcpu, csr, value >> 5);
 }
 
+/* -- vectors (Unprivileged 30.3) ------------------------------------------------------------------------ */
+
+static bool vector_off(Vcpu *vcpu) { return vcpu->softmmu && !(riscv_state(vcpu)->mstatus & MSTATUS_VS); }
+
+static bool read_vector(Vcpu *vcpu, unsigned csr, uint64_t *ret)
+{
+    const RvvState *v = &riscv_state(vcpu)->vector;
+
+    switch (csr) {
+    case 0x008:
+        *ret = v->vstart;
+        break;
+    case 0x009:
+        *ret = v->vxsat;
+        break;
+    case 0x00a:
+        *ret = v->vxrm;
+        break;
+    case 0x00f:
+        *ret = (uint64_t)v->vxrm << 1 | v->vxsat;
+        break;
+    case 0xc20:
+        *ret = v->vl;
+        break;
+    case 0xc21:
+        *ret = v->vill ? BIT(riscv_model(vcpu)->xlen - 1) : v->vtype;
+        break;
+    default:
+        *ret = v->vlenb;
+        break;
+    }
+    return !vector_off(vcpu);
+}
+
+static bool write_vector(Vcpu *vcpu, unsigned csr, uint64_t value)
+{
+    RvvState *v = &riscv_state(vcpu)->vector;
+
+    if (vector_off(vcpu)) {
+        return false;
+    }
+    switch (csr) {
+    case 0x008:
+        v->vstart = value & (v->vlenb * 8u - 1); /* as many bits as the largest index needs */
+        break;
+    case 0x009:
+        v->vxsat = value & 1;
+        break;
+    case 0x00a:
+        v->vxrm = value & 3;
+        break;
+    default:
+        v->vxsat = value & 1;
+        v->vxrm = value >> 1 & 3;
+        break;
+    }
+    riscv_state(vcpu)->mstatus |= MSTATUS_VS;
+    return true;
+}
+
 /* -- entropy (Zkr: Unprivileged 30.5) ------------------------------------------------------------------- */
 
 static bool read_seed(Vcpu *vcpu, unsigned csr, uint64_t *ret)
@@ -268,7 +328,7 @@ static bool write_status(Vcpu *vcpu, uint64_t value, uint64_t mask)
     if (riscv_has(vcpu, S) || riscv_has(vcpu, F)) {
         legal |= MSTATUS_FS;
     }
-    if (s->misa & BIT('v' - 'a')) {
+    if (riscv_has(vcpu, Zve32x)) {
         legal |= MSTATUS_VS;
     }
     unsigned mpp = bits_get(value, 11, 2);

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 AS, OBJDUMP = 'riscv64-linux-gnu-as', 'riscv64-linux-gnu-objdump'
-EXTS = ('zicbom zicbop zicboz zihintpause zawrs zfh zba zbb zbc zbs zbkb zbkc zbkx zknd zkne zknh zksed zksh zkr '
+EXTS = ('v zicbom zicbop zicboz zihintpause zawrs zfh zba zbb zbc zbs zbkb zbkc zbkx zknd zkne zknh zksed zksh zkr '
         'svinval zicond zfa zacas zabha zcb zimop zcmop zihintntl zifencei zicsr')
 
 

@@ -1,0 +1,58 @@
+/*
+ * helper-vector.c: between translated code and the vector unit (vector/): operands from the hart, flags and
+ * results back to it.
+ */
+#include "target/riscv/translate.h"
+
+static uint64_t run(Vcpu *vcpu, RvvExec *e)
+{
+    if (!rvv_exec(e)) {
+        vcpu_raise(vcpu, RISCV_EXC_ILLEGAL, e->insn);
+    }
+    return e->result;
+}
+
+static RvvExec prepare(Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y)
+{
+    const RiscvModel *m = riscv_model(vcpu);
+
+    return (RvvExec){ .s = &riscv_state(vcpu)->vector, .vcpu = vcpu, .features = &m->vector, .insn = insn,
+                      .x = x, .y = y, .xlen = m->xlen };
+}
+
+uint64_t riscv_helper_vector(Vcpu *vcpu, uint32_t insn, uint64_t x)
+{
+    RvvExec e = prepare(vcpu, insn, x, 0);
+
+    return run(vcpu, &e);
+}
+
+uint64_t riscv_helper_vector_fp(Vcpu *vcpu, uint32_t insn, uint64_t x)
+{
+    RiscvState *s = riscv_state(vcpu);
+    RvvExec e = prepare(vcpu, insn, x, 0);
+
+    e.frm_valid = s->frm <= FP_RMM;
+    e.fp = (FpStatus){ .rules = &fp_rules_riscv, .rounding = (uint8_t)s->frm };
+    uint64_t result = run(vcpu, &e);
+    s->fflags |= e.fp.flags & FP_IEEE_FLAGS;
+    return result;
+}
+
+void riscv_helper_vector_mem(Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y, uint32_t mmu)
+{
+    RvvExec e = prepare(vcpu, insn, x, y);
+
+    e.mmu_index = mmu;
+    run(vcpu, &e);
+}
+
+uint64_t riscv_helper_vsetvl(Vcpu *vcpu, uint64_t vtype, uint64_t avl, uint32_t keep_vl)
+{
+    return rvv_set_vl(&riscv_state(vcpu)->vector, vtype, avl, keep_vl, riscv_model(vcpu)->xlen);
+}
+
+void riscv_helper_vs_dirty(Vcpu *vcpu)
+{
+    riscv_state(vcpu)->mstatus |= MSTATUS_VS;
+}
