@@ -283,6 +283,60 @@ static void gen_compute(Gen *g)
     value_insn(g, in);
 }
 
+static void gen_put_to(Gen *g, unsigned slot, IrRef v)
+{
+    append(g, (IrInsn){ .op = IR_put, .type = test_target.slots[slot].type, .aux = slot, .a = v,
+                        .b = IR_NONE, .c = IR_NONE });
+}
+
+/* Chains of cheap operations with the constants compilers like: what folding rules look for. */
+static void gen_idiom(Gen *g)
+{
+    static const uint8_t ops[] = {
+        IR_add, IR_sub, IR_and, IR_or, IR_xor, IR_andn, IR_shl, IR_shl, IR_shr, IR_shr, IR_sar, IR_neg,
+        IR_not, IR_sext8, IR_sext16, IR_sext32, IR_sext32, IR_zext8, IR_zext16, IR_zext32, IR_bfx,
+        IR_bfxs, IR_bfi, IR_trunc, IR_ext_s, IR_ext_u, IR_setcond, IR_select, IR_mul, IR_divu, IR_remu,
+        IR_rotl,
+    };
+    static const uint64_t consts[] = {
+        0, 1, 2, 3, 8, 16, 24, 29, 31, 32, 33, 48, 56, 61, 63, 0xff, 0xffff, 0xffffffff, 0x7fffffff,
+        0x80000000, 0xffffffff80000000, 0xffffffffffffffff, 0xfff, 0x7f, 0x3f, 0x1f,
+    };
+    Rng *r = g->rng;
+    IrRef v = operand(g, rng_percent(r, 75) ? IR_I64 : IR_I32);
+
+    for (unsigned n = 2 + rng_below(r, 4); n--;) {
+        IrType type = ir_insn(g->u, v)->type;
+        IrInsn in = { .op = ops[rng_below(r, ARRAY_SIZE(ops))], .type = type, .a = v, .b = IR_NONE,
+                      .c = IR_NONE };
+        uint64_t c = consts[rng_below(r, ARRAY_SIZE(consts))];
+        const char *sig = ir_op_info[in.op].signature;
+        if ((sig[2] == 'q' && type != IR_I64) || (sig[2] == 'w' && type != IR_I32)) {
+            continue;
+        }
+        if (sig[0] == 'q' || sig[0] == 'w') {
+            in.type = sig[0] == 'q' ? IR_I64 : IR_I32;
+        }
+        in.aux = random_aux(g, &in, IR_VOID);
+        if (ir_op_info[in.op].n_operands >= 2) {
+            in.b = rng_percent(r, 80) ? gen_const_of(g, type, type == IR_I32 ? (uint32_t)c : c)
+                                      : operand(g, type);
+        }
+        if (in.op == IR_setcond) {
+            in.type = rng_percent(r, 70) ? IR_I64 : IR_I32;
+        } else if (in.op == IR_select) {
+            in.c = rng_percent(r, 50) ? gen_const_of(g, type, rng_below(r, 2)) : operand(g, type);
+        }
+        if (ir_op_info[in.op].n_operands == 2 && rng_percent(r, 10) && in.op != IR_bfi) {
+            IrRef t = in.a;
+            in.a = in.b;
+            in.b = t;
+        }
+        v = value_insn(g, in);
+    }
+    gen_put_to(g, random_slot(g, ir_insn(g->u, v)->type, true), v);
+}
+
 /* -- guest memory --------------------------------------------------------------------------------- */
 
 static bool narrow_addresses(const Gen *g)
@@ -414,12 +468,6 @@ static void gen_atomic(Gen *g)
 
 /* -- the rest ---------------------------------------------------------------------------------------- */
 
-static void gen_put_to(Gen *g, unsigned slot, IrRef v)
-{
-    append(g, (IrInsn){ .op = IR_put, .type = test_target.slots[slot].type, .aux = slot, .a = v,
-                        .b = IR_NONE, .c = IR_NONE });
-}
-
 static void gen_put(Gen *g)
 {
     IrType type = random_type(g);
@@ -488,7 +536,9 @@ static void gen_body(Gen *g)
             gen_insn_start(g);
         }
         unsigned dice = rng_below(g->rng, 100);
-        if (dice < 52) {
+        if (dice < 12) {
+            gen_idiom(g);
+        } else if (dice < 52) {
             gen_compute(g);
         } else if (dice < 72) {
             gen_put(g);
@@ -572,7 +622,7 @@ static void gen_terminator(Gen *g, uint16_t block, bool last)
         in.op = IR_brcond;
         in.aux = rng_below(r, IR_N_CONDS);
         in.a = operand(g, type);
-        in.b = operand(g, type);
+        in.b = rng_percent(r, 40) ? gen_const_of(g, type, rng_below(r, 3)) : operand(g, type);
         in.type = type;
     } else {
         in.type = rng_percent(r, 70) ? IR_I64 : IR_I32;
