@@ -247,6 +247,18 @@ void machine_add_rom(Machine *m, const char *name, gpa addr, void *data, uint64_
     *vec_push(&roms) = (Rom){ xstrdup(name), addr, data, len, MAX(len, mem_len) };
 }
 
+void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque)
+{
+    for (size_t i = 0; i < roms.n; i++) {
+        char *text = xasprintf("addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=%s name=\"%s\"\n",
+                               roms.at[i].addr, roms.at[i].mem_len,
+                               memory_lookup(&the_machine->memory, roms.at[i].addr).readonly
+                                   ? "rom" : "ram", roms.at[i].name);
+        print(opaque, text);
+        free(text);
+    }
+}
+
 void machine_reset_devices(Machine *m, ResetKind kind)
 {
     device_reset_bus(&m->sysbus, kind);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/alloc.h"
 #include "util/error.h"
@@ -18,6 +19,7 @@ struct Error {
 
 Error *error_fatal_slot;
 static const char *program_name = "qemu";
+static bool timestamps;
 
 static void error_store(Error **errp, ErrorClass cls, char *message)
 {
@@ -115,8 +117,17 @@ static void report_line(const char *kind, const char *fmt, va_list ap)
 {
     /* One write per line, so that lines of several threads do not mix. */
     char *text = xvasprintf(fmt, ap);
+    char stamp[40] = "";
+    if (timestamps) {
+        struct timespec now;
+        struct tm tm;
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &tm);
+        size_t n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(stamp + n, sizeof(stamp) - n, ".%06ldZ ", now.tv_nsec / 1000);
+    }
     fflush(stdout);
-    fprintf(stderr, "%s: %s%s\n", program_name, kind, text);
+    fprintf(stderr, "%s%s: %s%s\n", stamp, program_name, kind, text);
     free(text);
 }
 
@@ -149,6 +160,11 @@ void error_exit(const char *fmt, ...)
     report_line("", fmt, ap);
     va_end(ap);
     exit(1);
+}
+
+void error_set_timestamps(bool on)
+{
+    timestamps = on;
 }
 
 void error_set_program(const char *name)

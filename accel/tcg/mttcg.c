@@ -299,6 +299,17 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
     if (!strcmp(key, "interpreter")) {
         return parse_on_off(key, value, &options.interpreter, errp);
     }
+    if (!strcmp(key, "perfmap")) {
+        bool on;
+        if (!parse_on_off(key, value, &on, errp)) {
+            return false;
+        }
+        options.perfmap_path = on ? "/tmp/perf-%d.map" : NULL;
+        return true;
+    }
+    if (!strcmp(key, "jitdump")) {
+        return parse_on_off(key, value, &options.jitdump, errp);
+    }
     if (!strcmp(key, "split-wx")) {
         return parse_on_off(key, value, &ignored, errp); /* always on */
     }

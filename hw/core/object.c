@@ -71,12 +71,60 @@ static void prop_default(const ObjectType *owner, const Property *prop, void *op
     }
 }
 
+/* --- -global --- */
+
+typedef struct GlobalProp {
+    char *driver, *name, *value;
+    bool used;
+} GlobalProp;
+
+static VEC(GlobalProp) global_props;
+static Error *global_error;
+
+void object_add_global(const char *driver, const char *name, const char *value)
+{
+    *vec_push(&global_props) = (GlobalProp){ xstrdup(driver), xstrdup(name), xstrdup(value),
+                                             false };
+}
+
+static void globals_apply(Object *obj)
+{
+    for (size_t i = 0; i < global_props.n; i++) {
+        GlobalProp *g = &global_props.at[i];
+        Error *err = NULL;
+        if (!object_type_is_a(obj->type, g->driver)) {
+            continue;
+        }
+        g->used = true;
+        if (!object_property_parse(obj, g->name, g->value, &err)) {
+            error_prepend(&err, "can't apply global %s.%s=%s: ", g->driver, g->name, g->value);
+            error_free(global_error);
+            global_error = err;
+        }
+    }
+}
+
+bool object_check_globals(Error **errp)
+{
+    error_propagate(errp, global_error);
+    bool ok = !global_error;
+    global_error = NULL;
+    for (size_t i = 0; i < global_props.n && ok; i++) {
+        const GlobalProp *g = &global_props.at[i];
+        if (!g->used && !object_type_find(g->driver)) {
+            error_warn("global %s.%s has invalid class name", g->driver, g->name);
+        }
+    }
+    return ok;
+}
+
 static void object_setup(Object *obj, const ObjectType *type)
 {
     obj->type = type;
     obj->refs = 1;
     object_type_foreach_prop(type, prop_default, obj);
     type_run_init(type, obj);
+    globals_apply(obj);
 }
 
 Object *object_new(const ObjectType *type)

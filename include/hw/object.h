@@ -186,6 +186,12 @@ static inline bool object_is_a(const Object *obj, const char *type)
     return object_type_is_a(obj->type, type);
 }
 
+/* -global: `value` becomes the default of a property of `driver` and types below it, for
+ * objects made from now on. object_check_globals() tells, after the machine was built, what
+ * could not be applied. */
+void object_add_global(const char *driver, const char *name, const char *value);
+NODISCARD bool object_check_globals(Error **errp);
+
 /* The tree. The parent takes a reference. A name ending in "[*]" gets the
  * first free number. Names must be unique within the parent. */
 Object *object_root(void);                    /* path "/" */

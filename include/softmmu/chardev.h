@@ -15,8 +15,9 @@
  *
  * Output: char_write() never blocks. It returns how many bytes were taken; if
  * fewer than asked, handlers->writable() is called once when it is worth
- * trying again. char_write_all() queues without that care (for monitors), up
- * to a bound, beyond which it blocks for a short time and then drops.
+ * trying again. char_write_all() queues what does not go out at once (for
+ * monitors), up to 16 MiB, beyond which output is lost; char_queued() tells
+ * how much waits, so that a monitor stops reading from a peer that does not.
  *
  * Threads: char_write/char_write_all/char_accept_input from any thread; all
  * else in the main loop with the device lock. Handlers run in the main loop.
@@ -52,6 +53,7 @@ struct CharFrontend {
     int mux_tag;        /* position on a mux; -1 without */
     bool open;          /* the owner takes part (see char_set_open) */
     bool want_writable; /* a write came up short */
+    bool fixed;         /* the owner cannot stand chardev_change() (monitors, the gdb stub) */
 };
 
 /* ---- for devices and monitors ---- */
@@ -62,12 +64,16 @@ void char_detach(CharFrontend *fe); /* harmless without Chardev */
 void char_set_handlers(CharFrontend *fe, const CharHandlers *handlers, void *opaque);
 size_t char_write(CharFrontend *fe, const void *buf, size_t len);
 void char_write_all(CharFrontend *fe, const void *buf, size_t len);
+/* Bytes queued by char_write_all(); if not 0, writable() will be called when they are gone. */
+size_t char_queued(CharFrontend *fe);
 void char_printf(CharFrontend *fe, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void char_accept_input(CharFrontend *fe);
 /* Whether the guest side is open (virtio console ports); shown by query-chardev. */
 void char_set_open(CharFrontend *fe, bool open);
 /* The peer of a socket is there, or the back end has no notion of it. */
 bool char_connected(const CharFrontend *fe);
+/* Input of the mux goes here now (without a mux: always true). */
+bool char_has_focus(const CharFrontend *fe);
 /* Ends the connection of a socket back end (it may connect again). */
 void char_disconnect(CharFrontend *fe);
 
@@ -109,6 +115,7 @@ bool chardev_remove(const char *id, Error **errp);
 bool chardev_change(const char *id, const Json *opts, Error **errp);
 const char *chardev_id(const Chardev *chr);
 const char *chardev_filename(const Chardev *chr); /* as shown by query-chardev */
+void chardev_print_backends(void); /* -chardev help */
 bool chardev_is_mux(const Chardev *chr);
 /* A pty's path, or NULL. */
 const char *chardev_pty_path(const Chardev *chr);
@@ -121,6 +128,10 @@ Json *chardev_query(void);
 Json *chardev_query_backends(void);
 /* Ends every back end: terminals are restored, socket files removed. Also run at exit(). */
 void chardev_cleanup(void);
+/* -echr: the control character that starts mux commands (1: Ctrl-A); the default of stdio's
+ * signal= (off with -nographic). */
+void chardev_set_escape(int c);
+void chardev_set_stdio_signals(bool on);
 /* What a Ctrl-A x on a mux does. */
 extern void (*chardev_quit_hook)(void);
 

@@ -154,6 +154,9 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
 
+/* "info roms" */
+void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque);
+
 /* --- Run state --- */
 /* Starts or continues / stops vCPUs and the virtual clock. */
 void vm_start(Machine *machine);

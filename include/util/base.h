@@ -26,6 +26,8 @@ typedef uint64_t gpa;
 #define GPA_FMT "%016" PRIx64
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#undef MIN /* GLib and sys/param.h have their own */
+#undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ROUND_DOWN(x, align) ((x) & ~((__typeof__(x))(align) - 1))

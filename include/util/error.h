@@ -50,6 +50,8 @@ void error_warn(const char *fmt, ...) PRINTF_LIKE(1, 2); /* "PROGRAM: warning: â
 void error_report_free(Error *err);
 /* error_report, then exit(1). Only for the command line. */
 noreturn void error_exit(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Reports start with the time (-msg timestamp=on). */
+void error_set_timestamps(bool on);
 /* The name put before messages; kept, not copied. Default: "qemu". */
 void error_set_program(const char *name);
 

@@ -1,0 +1,794 @@
+/*
+ * main.c: the system emulator: from the command line to the main loop.
+ *
+ * The name we are called by, qemu-system-ARCH, chooses the architecture;
+ * qemu-system takes "-target ARCH" as its first argument.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "accel/accel.h"
+#include "hw/chardev-prop.h"
+#include "hw/device.h"
+#include "softmmu/bql.h"
+#include "softmmu/datadir.h"
+#include "softmmu/machine.h"
+#include "softmmu/process.h"
+#include "softmmu/system-priv.h"
+#include "softmmu/system.h"
+#include "softmmu/version.h"
+#include "target/target.h"
+#include "util/log.h"
+
+static bool quitting;
+static int quit_status;
+
+static void print_stdout(void *opaque, const char *text)
+{
+    fputs(text, stdout);
+}
+
+/* ---- which architecture ---- */
+
+static const char *arch_known(const char *name)
+{
+    static const char *const arches[] = { "riscv64", "riscv32" };
+    for (size_t i = 0; i < ARRAY_SIZE(arches); i++) {
+        if (!strcmp(arches[i], name)) {
+            return arches[i];
+        }
+    }
+    return NULL;
+}
+
+/* Returns the index of the first option. */
+static int choose_arch(int argc, char **argv)
+{
+    const char *base = strrchr(argv[0], '/');
+    base = base ? base + 1 : argv[0];
+    error_set_program(base);
+    static const char prefix[] = "qemu-system-";
+    const char *dash = strstr(base, prefix);
+    const char *name = dash ? dash + strlen(prefix) : NULL;
+    int first = 1;
+    if (!name) {
+        if (argc < 3 || (strcmp(argv[1], "-target") && strcmp(argv[1], "--target"))) {
+            error_exit("call it as qemu-system-ARCH, or with -target ARCH as the first argument "
+                       "(riscv64, riscv32)");
+        }
+        name = argv[2];
+        first = 3;
+    }
+    system_config.arch = arch_known(name);
+    if (!system_config.arch) {
+        error_exit("guest architecture '%s' is not supported (riscv64 and riscv32 are)", name);
+    }
+    return first;
+}
+
+/* ---- options that print something and end ---- */
+
+static const Target *need_target(void)
+{
+    const Target *target = target_find(system_config.arch);
+    if (!target) {
+        error_exit("this program was built without the %s guest CPU", system_config.arch);
+    }
+    return target;
+}
+
+static void print_version(void)
+{
+    printf("QEMU emulator version %d.%d.%d (%s)\n"
+           "An independent implementation of QEMU's interfaces\n",
+           EMULATOR_COMPAT_MAJOR, EMULATOR_COMPAT_MINOR, EMULATOR_COMPAT_MICRO, EMULATOR_PACKAGE);
+}
+
+static void print_object_type(const ObjectType *type, void *opaque)
+{
+    if (!type->abstract && type->user_creatable) {
+        printf("  %s\n", type->name);
+    }
+}
+
+/* "-object TYPE,help" */
+static void print_object_prop(const ObjectType *owner, const Property *prop, void *opaque)
+{
+    char *head = xasprintf("%s=<%s>", prop->name, property_type_name(prop));
+    printf("  %-22s - %s\n", head, prop->help ? prop->help : "");
+    free(head);
+}
+
+static bool help_for(const GivenOption *opt, const char *program)
+{
+    Error *err = NULL;
+    const char *name;
+    switch (opt->id) {
+    case OPTION_HELP:
+        options_print_help(program);
+        return true;
+    case OPTION_VERSION:
+        print_version();
+        return true;
+    case OPTION_MACHINE:
+        name = json_get_string(opt->opts, "type");
+        if (name && (!strcmp(name, "help") || !strcmp(name, "?"))) {
+            machine_print_types(system_config.arch, print_stdout, NULL);
+            return true;
+        }
+        if (opts_is_set(opt->opts, "help")) {
+            const MachineType *type = name ? machine_type_find(name, system_config.arch)
+                                           : machine_type_default(system_config.arch);
+            if (!type) {
+                error_exit("unsupported machine type: \"%s\" (-machine help lists them)",
+                           name ? name : "");
+            }
+            machine_print_help(type, print_stdout, NULL);
+            return true;
+        }
+        return false;
+    case OPTION_CPU:
+        if (!strcmp(opt->text, "help") || !strcmp(opt->text, "?")) {
+            need_target()->cpu_models_print(stdout);
+            return true;
+        }
+        return false;
+    case OPTION_ACCEL:
+        if (opts_wants_help(opt->opts, "accel")) {
+            printf("Accelerators supported in QEMU binary:\n");
+            for (size_t i = 0; accel_list[i]; i++) {
+                printf("%s\n", accel_list[i]->name);
+            }
+            return true;
+        }
+        return false;
+    case OPTION_DEVICE:
+        name = json_get_string(opt->opts, "driver");
+        if (!name || !strcmp(name, "help") || !strcmp(name, "?")) {
+            if (!name && !opts_is_set(opt->opts, "help")) {
+                return false;
+            }
+            device_print_types(print_stdout, NULL);
+            return true;
+        }
+        if (opts_is_set(opt->opts, "help") || opts_is_set(opt->opts, "?")) {
+            if (!device_print_help(name, print_stdout, NULL, &err)) {
+                error_prepend(&err, "%s %s: ", opt->spelling, opt->text);
+                error_report_free(err);
+                exit(1);
+            }
+            return true;
+        }
+        return false;
+    case OPTION_OBJECT:
+        name = json_get_string(opt->opts, "qom-type");
+        if (name && (!strcmp(name, "help") || !strcmp(name, "?"))) {
+            printf("List of user creatable objects:\n");
+            object_type_foreach(print_object_type, NULL);
+            return true;
+        }
+        if (name && opts_is_set(opt->opts, "help")) {
+            const ObjectType *type = object_type_find(name);
+            if (!type || !type->user_creatable) {
+                error_exit("%s %s: '%s' is not a user creatable object type", opt->spelling,
+                           opt->text, name);
+            }
+            printf("%s options:\n", name);
+            object_type_foreach_prop(type, print_object_prop, NULL);
+            return true;
+        }
+        return false;
+    case OPTION_CHARDEV:
+        if (opts_wants_help(opt->opts, "backend")) {
+            chardev_print_backends();
+            return true;
+        }
+        return false;
+    case OPTION_DISPLAY:
+        if (opts_wants_help(opt->opts, "type")) {
+            printf("Available display backend types:\nnone\n");
+            return true;
+        }
+        return false;
+    case OPTION_VGA:
+        if (!strcmp(opt->text, "help")) {
+            printf("none\n");
+            return true;
+        }
+        return false;
+    case OPTION_TRACE:
+        if (opts_wants_help(opt->opts, "enable")) {
+            printf("no trace events are compiled in; see -d help\n");
+            return true;
+        }
+        return false;
+    case OPTION_L:
+        if (!strcmp(opt->text, "help")) {
+            datadir_print();
+            return true;
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* ---- rooms that are not there yet say so ---- */
+
+static bool not_yet(GivenOption *opt, Error **errp)
+{
+    error_set(errp, "this option is not supported yet");
+    return false;
+}
+
+static bool no_net(GivenOption *opt, Error **errp)
+{
+    const char *type = json_get_string(opt->opts, "type");
+    if (type && !strcmp(type, "none")) {
+        return true;
+    }
+    error_set(errp, "networking is not supported yet");
+    return false;
+}
+
+static bool no_display(GivenOption *opt, Error **errp)
+{
+    const char *type = opt->opts ? json_get_string(opt->opts, "type") : opt->text;
+    if (type && !strcmp(type, "none")) {
+        return true;
+    }
+    error_set(errp, "there is no display '%s'; only none", type ? type : "");
+    return false;
+}
+
+static bool no_sandbox(GivenOption *opt, Error **errp)
+{
+    bool on;
+    if (!opts_bool(opt->opts, "enable", false, &on, errp)) {
+        return false;
+    }
+    if (on) {
+        error_set(errp, "the system call filter is not supported");
+    }
+    return !on;
+}
+
+static bool no_parallel(GivenOption *opt, Error **errp)
+{
+    if (!strcmp(opt->text, "none") || !strcmp(opt->text, "null")) {
+        return true;
+    }
+    error_set(errp, "this machine has no parallel port");
+    return false;
+}
+
+/* ---- handlers that need nothing else ---- */
+
+static bool set_echr(GivenOption *opt, Error **errp)
+{
+    uint64_t c;
+    if (!options_parse_uint(opt->text, &c) || c > 255) {
+        error_set(errp, "a character code from 0 to 255 is expected");
+        return false;
+    }
+    chardev_set_escape((int)c);
+    return true;
+}
+
+static bool set_log_items(GivenOption *opt, Error **errp)
+{
+    return log_set_items(opt->text, errp);
+}
+
+static bool set_log_file(GivenOption *opt, Error **errp)
+{
+    return log_set_file(opt->text, errp);
+}
+
+static bool set_log_filter(GivenOption *opt, Error **errp)
+{
+    return log_set_filter(opt->text, errp);
+}
+
+static bool set_trace(GivenOption *opt, Error **errp)
+{
+    const char *pattern = json_get_string(opt->opts, "enable");
+    if (pattern) {
+        error_warn("trace event '%s' does not exist", pattern);
+    }
+    return true;
+}
+
+static bool add_data_dir(GivenOption *opt, Error **errp)
+{
+    datadir_add(opt->text);
+    return true;
+}
+
+static bool set_msg(GivenOption *opt, Error **errp)
+{
+    bool stamps;
+    if (!opts_bool(opt->opts, "timestamp", false, &stamps, errp)) {
+        return false;
+    }
+    error_set_timestamps(stamps);
+    return true;
+}
+
+static bool add_object(GivenOption *opt, Error **errp)
+{
+    Json *result = qmp_call("object-add", json_copy(opt->opts), errp);
+    json_free(result);
+    return result != NULL;
+}
+
+static bool add_device(GivenOption *opt, Error **errp)
+{
+    Json *result = qmp_call("device_add", json_copy(opt->opts), errp);
+    json_free(result);
+    return result != NULL;
+}
+
+static bool add_global(GivenOption *opt, Error **errp)
+{
+    const char *driver = json_get_string(opt->opts, "driver");
+    const char *property = json_get_string(opt->opts, "property");
+    const char *value = json_get_string(opt->opts, "value");
+    if (driver && property && value) {
+        object_add_global(driver, property, value);
+        return true;
+    }
+    for (size_t i = 0; i < json_count(opt->opts); i++) {
+        const char *key = json_key_at(opt->opts, i), *dot = strrchr(key, '.');
+        const char *text = json_get_string(opt->opts, key);
+        if (!dot || dot == key || !dot[1] || !text) {
+            error_set(errp, "Invalid parameter '%s': DRIVER.PROPERTY=VALUE is expected", key);
+            return false;
+        }
+        char *name = xstrndup(key, (size_t)(dot - key));
+        object_add_global(name, dot + 1, text);
+        free(name);
+    }
+    return true;
+}
+
+static bool set_accel(GivenOption *opt, Error **errp)
+{
+    /* Each -accel names one; the first available wins. */
+    const char *name = json_get_string(opt->opts, "accel");
+    if (!name || strchr(name, ':')) {
+        error_set(errp, "invalid accelerator %s", name ? name : "");
+        return false;
+    }
+    if (system_config.accel) {
+        return true;
+    }
+    if (!system_choose_accel(name, errp)) {
+        return false;
+    }
+    for (size_t i = 0; system_config.accel && i < json_count(opt->opts); i++) {
+        const char *key = json_key_at(opt->opts, i);
+        const Json *value = json_at(opt->opts, i);
+        if (!strcmp(key, "accel")) {
+            continue;
+        }
+        char *text = json_is(value, JSON_STRING) ? xstrdup(json_as_string(value))
+                     : json_is(value, JSON_BOOL) ? xstrdup(json_as_bool(value) ? "on" : "off")
+                                                 : json_print(value);
+        bool ok = system_config.accel->set_option(key, text, errp);
+        free(text);
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool run_with_user(GivenOption *opt, Error **errp)
+{
+    const char *user = opt->opts ? json_get_string(opt->opts, "user") : opt->text;
+    bool flag;
+    if (opt->opts && (!opts_bool(opt->opts, "async-teardown", false, &flag, errp) ||
+                      !opts_bool(opt->opts, "exit-with-parent", false, &flag, errp))) {
+        return false;
+    }
+    return !user || process_run_as(user, errp);
+}
+
+static bool run_with_chroot(GivenOption *opt, Error **errp)
+{
+    const char *dir = opt->opts ? json_get_string(opt->opts, "chroot") : opt->text;
+    return !dir || process_chroot(dir, errp);
+}
+
+/* ---- the run ---- */
+
+static bool queue_mon_option(GivenOption *opt, Error **errp)
+{
+    return true; /* attached with the others, by monitor_add_option */
+}
+
+static bool attach_mon_option(GivenOption *opt, Error **errp)
+{
+    return monitor_add_option(opt->text, errp);
+}
+
+static void quit(int status)
+{
+    quitting = true;
+    quit_status = status;
+    loop_wake(loop_main());
+}
+
+static void mux_quit(void)
+{
+    machine_request_shutdown(SHUTDOWN_CAUSE_HOST_UI);
+}
+
+static Json *cause_data(bool by_guest, ShutdownCause cause)
+{
+    Json *data = json_object();
+    json_put_bool(data, "guest", by_guest);
+    json_put_string(data, "reason", shutdown_cause_name(cause));
+    return data;
+}
+
+static void on_shutdown(bool by_guest, ShutdownCause cause)
+{
+    int pid, sig = process_signal(&pid);
+    if (cause == SHUTDOWN_CAUSE_HOST_SIGNAL && sig) {
+        error_report("terminating on signal %d from pid %d", sig, pid);
+    }
+    monitor_event("SHUTDOWN", cause_data(by_guest, cause));
+}
+
+static void on_reset(bool by_guest, ShutdownCause cause)
+{
+    monitor_event("RESET", cause_data(by_guest, cause));
+}
+
+static void on_powerdown(void)
+{
+    monitor_event("POWERDOWN", NULL);
+}
+
+static void on_stop(void)
+{
+    monitor_event("STOP", NULL);
+}
+
+static void on_resume(void)
+{
+    monitor_event("RESUME", NULL);
+}
+
+static void on_device_deleted(const char *id, const char *path)
+{
+    Json *data = json_object();
+    if (id) {
+        json_put_string(data, "device", id);
+    }
+    json_put_string(data, "path", path);
+    monitor_event("DEVICE_DELETED", data);
+}
+
+static const MachineEvents machine_event_hooks = {
+    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown, .stop = on_stop,
+    .resume = on_resume,
+};
+
+/* The type all -machine options together name. */
+static const MachineType *choose_machine(CommandLine *line)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < line->given.n; i++) {
+        const GivenOption *opt = &line->given.at[i];
+        const char *type = opt->id == OPTION_MACHINE ? json_get_string(opt->opts, "type") : NULL;
+        name = type ? type : name;
+    }
+    const MachineType *type = name ? machine_type_find(name, system_config.arch)
+                                   : machine_type_default(system_config.arch);
+    if (!type && name) {
+        error_exit("unsupported machine type: \"%s\" (-machine help lists them)", name);
+    } else if (!type) {
+        error_exit("No machine specified, and there is no default (-machine help lists them)");
+    }
+    return type;
+}
+
+typedef struct Phase {
+    OptionId id;
+    OptionHandler *handler;
+} Phase;
+
+static void run_phases(CommandLine *line, const Phase *phases, size_t n)
+{
+    Error *err = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!options_each(line, phases[i].id, phases[i].handler, &err)) {
+            error_report_free(err);
+            exit(1);
+        }
+    }
+}
+
+/* Texts that are properties of the machine under other names. */
+static void set_image_options(CommandLine *line, Machine *m)
+{
+    static const struct {
+        OptionId id;
+        const char *property;
+    } images[] = {
+        { OPTION_KERNEL, "kernel" }, { OPTION_INITRD, "initrd" }, { OPTION_APPEND, "append" },
+        { OPTION_DTB, "dtb" }, { OPTION_BIOS, "firmware" }, { OPTION_SHIM, "shim" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+        const GivenOption *opt = options_last(line, images[i].id);
+        Error *err = NULL;
+        if (opt && !object_property_parse(&m->obj, images[i].property, opt->text, &err)) {
+            error_prepend(&err, "%s %s: ", opt->spelling, opt->text);
+            error_report_free(err);
+            exit(1);
+        }
+    }
+    const GivenOption *cpu = options_last(line, OPTION_CPU);
+    if (cpu) {
+        m->cpu_type = xstrdup(cpu->text);
+    }
+    if ((m->initrd || m->append) && !m->kernel) {
+        error_exit("%s only allowed with -kernel option", m->append ? "-append" : "-initrd");
+    }
+}
+
+static const Phase early_phases[] = {
+    { OPTION_MSG, set_msg },
+    { OPTION_LOGFILE, set_log_file },
+    { OPTION_DFILTER, set_log_filter },
+    { OPTION_D, set_log_items },
+    { OPTION_TRACE, set_trace },
+    { OPTION_NAME, system_set_name },
+    { OPTION_UUID, system_set_uuid },
+    { OPTION_L, add_data_dir },
+    { OPTION_ECHR, set_echr },
+    { OPTION_SANDBOX, no_sandbox },
+    { OPTION_DISPLAY, no_display },
+    { OPTION_VGA, no_display },
+    { OPTION_PARALLEL, no_parallel },
+    { OPTION_ICOUNT, not_yet },
+    { OPTION_SEED, not_yet },
+    { OPTION_RTC, system_set_rtc },
+    { OPTION_ACCEL, set_accel },
+    { OPTION_GLOBAL, add_global },
+};
+
+static const Phase machine_phases[] = {
+    { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_SMP, system_set_smp },
+    { OPTION_M, system_set_memory },
+    { OPTION_BOOT, system_set_boot },
+    { OPTION_ACTION, system_set_actions },
+    { OPTION_WATCHDOG_ACTION, system_set_watchdog_action },
+    { OPTION_ADD_FD, system_add_fd },
+    { OPTION_OVERCOMMIT, system_set_overcommit },
+    { OPTION_CHARDEV, system_add_chardev },
+    { OPTION_OBJECT, add_object },
+    { OPTION_SERIAL, system_add_serial },
+    { OPTION_MONITOR, system_add_hmp },
+    { OPTION_QMP, system_add_qmp },
+    { OPTION_QMP_PRETTY, system_add_qmp_pretty },
+    { OPTION_MON, queue_mon_option },
+    { OPTION_DRIVE, not_yet },
+    { OPTION_BLOCKDEV, not_yet },
+    { OPTION_PFLASH, not_yet },
+    { OPTION_CDROM, not_yet },
+    { OPTION_SD, not_yet },
+    { OPTION_HDA, not_yet },
+    { OPTION_HDB, not_yet },
+    { OPTION_HDC, not_yet },
+    { OPTION_HDD, not_yet },
+    { OPTION_SNAPSHOT, not_yet },
+    { OPTION_NETDEV, no_net },
+    { OPTION_NIC, no_net },
+    { OPTION_NET, no_net },
+};
+
+static void fail(Error *err)
+{
+    error_report_free(err);
+    exit(1);
+}
+
+static void check_daemonize(CommandLine *line)
+{
+    if (!options_last(line, OPTION_DAEMONIZE)) {
+        return;
+    }
+    if (system_config.nographic) {
+        error_exit("-nographic cannot be used with -daemonize");
+    }
+    for (size_t i = 0; i < line->given.n; i++) {
+        const GivenOption *opt = &line->given.at[i];
+        bool stream = opt->id == OPTION_SERIAL || opt->id == OPTION_MONITOR ||
+                      opt->id == OPTION_QMP || opt->id == OPTION_QMP_PRETTY;
+        const char *backend = opt->id == OPTION_CHARDEV ? json_get_string(opt->opts, "backend")
+                                                        : NULL;
+        if ((stream && strstr(opt->text, "stdio")) || (backend && !strcmp(backend, "stdio"))) {
+            error_exit("%s %s: stdio cannot be used with -daemonize", opt->spelling, opt->text);
+        }
+    }
+    Error *err = NULL;
+    if (!process_daemonize(&err)) {
+        fail(err);
+    }
+}
+
+static void choose_machine_accel(CommandLine *line)
+{
+    Error *err = NULL;
+    GivenOption *machine = NULL;
+    for (size_t i = 0; i < line->given.n; i++) {
+        GivenOption *opt = &line->given.at[i];
+        if (opt->id == OPTION_MACHINE && opts_is_set(opt->opts, "accel")) {
+            machine = opt;
+        }
+    }
+    const char *list = machine ? json_get_string(machine->opts, "accel") : NULL;
+    if (list && options_last(line, OPTION_ACCEL)) {
+        error_exit("The -accel and \"-machine accel=\" options are incompatible");
+    }
+    if (list && !system_choose_accel(list, &err)) {
+        fail(err);
+    }
+    if ((list || options_last(line, OPTION_ACCEL)) && !system_config.accel) {
+        error_exit("no accelerator that was asked for is available");
+    }
+    system_config.accel = system_config.accel ? system_config.accel : &accel_tcg;
+    static const struct {
+        OptionId id;
+        const char *key;
+    } switches[] = {
+        { OPTION_SINGLESTEP, "one-insn-per-tb" }, { OPTION_PERFMAP, "perfmap" },
+        { OPTION_JITDUMP, "jitdump" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+        const GivenOption *opt = options_last(line, switches[i].id);
+        if (opt && !system_config.accel->set_option(switches[i].key, "on", &err)) {
+            error_prepend(&err, "%s: ", opt->spelling);
+            fail(err);
+        }
+    }
+}
+
+static bool init_accel(Machine *m, Error **errp)
+{
+    Error *err = NULL;
+    if (system_config.accel->init(m, &err)) {
+        return true;
+    }
+    /* A host without code generator. */
+    if (system_config.accel == &accel_tcg && accel_tcg.set_option("interpreter", "on", NULL) &&
+        accel_tcg.init(m, NULL)) {
+        error_warn("%s: the interpreter runs instead, slowly", error_message(err));
+        error_free(err);
+        return true;
+    }
+    error_propagate(errp, err);
+    return false;
+}
+
+static Machine *make_machine(CommandLine *line)
+{
+    Error *err = NULL;
+    Machine *m = machine_new(choose_machine(line), system_config.arch);
+    m->graphics = !system_config.nographic;
+    m->no_autostart = options_last(line, OPTION_S) != NULL;
+    m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
+    m->no_shutdown = options_last(line, OPTION_NO_SHUTDOWN) != NULL;
+    run_phases(line, machine_phases, ARRAY_SIZE(machine_phases));
+    set_image_options(line, m);
+    if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, &err)) {
+        fail(err);
+    }
+    /* Nothing to run, nothing to reserve memory for. */
+    if (strcmp(m->type->name, "none") && !init_accel(m, &err)) {
+        fail(err);
+    }
+    if (!machine_build(m, &err)) {
+        fail(err);
+    }
+    static const Phase devices[] = { { OPTION_DEVICE, add_device } };
+    run_phases(line, devices, ARRAY_SIZE(devices));
+    if (!object_check_globals(&err) || !machine_ready(m, &err)) {
+        fail(err);
+    }
+    return m;
+}
+
+static void attach_monitors(CommandLine *line)
+{
+    Error *err = NULL;
+    if (!system_attach_monitors(&err)) {
+        fail(err);
+    }
+    static const Phase mon[] = { { OPTION_MON, attach_mon_option } };
+    run_phases(line, mon, ARRAY_SIZE(mon));
+}
+
+static bool start_gdb(GivenOption *opt, Error **errp)
+{
+    return system_start_gdb(opt->text ? opt->text : "tcp::1234", errp);
+}
+
+static void change_process(CommandLine *line)
+{
+    static const Phase phases[] = {
+        { OPTION_CHROOT, run_with_chroot },
+        { OPTION_RUN_WITH, run_with_chroot },
+        { OPTION_RUNAS, run_with_user },
+        { OPTION_RUN_WITH, run_with_user },
+    };
+    Error *err = NULL;
+    run_phases(line, phases, ARRAY_SIZE(phases));
+    if (!process_daemon_ready(&err)) {
+        fail(err);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    CommandLine line = {0};
+    Error *err = NULL;
+    int first = choose_arch(argc, argv);
+    if (!options_parse(&line, argc, argv, first, &err)) {
+        fail(err);
+    }
+    for (size_t i = 0; i < line.given.n; i++) {
+        if (help_for(&line.given.at[i], argv[0])) {
+            return fflush(stdout) ? 1 : 0;
+        }
+    }
+    GivenOption *write = options_last(&line, OPTION_WRITECONFIG);
+    if (write && !options_write_config(&line, write->text, &err)) {
+        fail(err);
+    }
+    system_config.nographic = options_last(&line, OPTION_NOGRAPHIC) != NULL;
+    system_config.no_defaults = options_last(&line, OPTION_NODEFAULTS) != NULL;
+    chardev_set_stdio_signals(!system_config.nographic);
+
+    check_daemonize(&line);
+    process_catch_signals();
+    bql_lock();
+    loop_set_lock(loop_main(), bql_lock, bql_unlock);
+    chardev_quit_hook = mux_quit;
+    chardev_prop_install();
+    atexit(chardev_cleanup);
+    run_phases(&line, early_phases, ARRAY_SIZE(early_phases));
+    choose_machine_accel(&line);
+    const GivenOption *pidfile = options_last(&line, OPTION_PIDFILE);
+    if (pidfile && !process_write_pidfile(pidfile->text, &err)) {
+        fail(err);
+    }
+
+    Machine *m = make_machine(&line);
+    machine_set_events(&machine_event_hooks);
+    device_set_deleted_hook(on_device_deleted);
+    machine_set_quit_hook(quit);
+    attach_monitors(&line);
+    static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };
+    run_phases(&line, gdb, ARRAY_SIZE(gdb));
+    machine_reset(m, RESET_COLD);
+    change_process(&line);
+    if (!m->no_autostart) {
+        vm_start(m);
+    }
+    while (!quitting) {
+        loop_run_once(loop_main(), true);
+    }
+    /* The other threads stay stopped: nobody lets them have the lock again. */
+    monitor_cleanup();
+    chardev_cleanup();
+    options_free(&line);
+    fflush(NULL);
+    return quit_status;
+}

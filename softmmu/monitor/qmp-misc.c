@@ -1,0 +1,186 @@
+/*
+ * qmp-misc.c: tracing, introspection of the command line, texts for people,
+ * and true but empty answers.
+ */
+#include <stdio.h>
+#include "accel/tcg.h"
+#include "hw/device.h"
+#include "softmmu/machine.h"
+#include "softmmu/monitor/priv.h"
+#include "softmmu/system.h"
+#include "target/target.h"
+
+Json *qmp_human_monitor_command(Monitor *mon, const Json *args, Error **errp)
+{
+    Machine *m = machine_current();
+    int64_t index = json_get_int(args, "cpu-index", 0);
+    if (json_get(args, "cpu-index") && (index < 0 || index >= (int64_t)m->n_vcpus)) {
+        error_set(errp, "Invalid parameter 'cpu-index', expected a CPU number");
+        return NULL;
+    }
+    char *text = hmp_run(json_get_string(args, "command-line"), (int)index);
+    Json *ret = json_string(text);
+    free(text);
+    return ret;
+}
+
+Json *qmp_query_none(Monitor *mon, const Json *args, Error **errp)
+{
+    return json_array();
+}
+
+Json *qmp_query_vnc(Monitor *mon, const Json *args, Error **errp)
+{
+    Json *ret = json_object();
+    json_put_bool(ret, "enabled", false);
+    return ret;
+}
+
+Json *qmp_query_replay(Monitor *mon, const Json *args, Error **errp)
+{
+    Json *ret = json_object();
+    json_put_string(ret, "mode", "none");
+    json_put_int(ret, "icount", 0);
+    return ret;
+}
+
+Json *qmp_query_rx_filter(Monitor *mon, const Json *args, Error **errp)
+{
+    const char *name = json_get_string(args, "name");
+    if (name) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "net client '%s' has no receive filter to query", name);
+        return NULL;
+    }
+    return json_array();
+}
+
+Json *qmp_query_migrate(Monitor *mon, const Json *args, Error **errp)
+{
+    return json_object();
+}
+
+Json *qmp_query_acpi_ospm_status(Monitor *mon, const Json *args, Error **errp)
+{
+    error_set(errp, "this machine has no ACPI device with status to query");
+    return NULL;
+}
+
+Json *qmp_query_command_line_options(Monitor *mon, const Json *args, Error **errp)
+{
+    return system_describe_options(json_get_string(args, "option"), errp);
+}
+
+Json *qmp_trace_event_get_state(Monitor *mon, const Json *args, Error **errp)
+{
+    const char *name = json_get_string(args, "name");
+    if (!strpbrk(name, "*?")) {
+        error_set(errp, "unknown event \"%s\"", name);
+        return NULL;
+    }
+    return json_array();
+}
+
+Json *qmp_trace_event_set_state(Monitor *mon, const Json *args, Error **errp)
+{
+    const char *name = json_get_string(args, "name");
+    if (!strpbrk(name, "*?")) {
+        error_set(errp, "unknown event \"%s\"", name);
+        return NULL;
+    }
+    return json_object();
+}
+
+/* ---- texts ---- */
+
+typedef VEC(char) Text;
+
+static void collect(void *opaque, const char *text)
+{
+    for (; *text; text++) {
+        *vec_push((Text *)opaque) = *text;
+    }
+}
+
+static Json *human_text(Text *text)
+{
+    Json *ret = json_object();
+    json_put(ret, "human-readable-text", json_stringn(text->at ? text->at : "", text->n));
+    vec_free(text);
+    return ret;
+}
+
+Json *qmp_x_query_jit(Monitor *mon, const Json *args, Error **errp)
+{
+    char *buf = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&buf, &len);
+    tcg_counters_print(f);
+    fclose(f);
+    Json *ret = json_object();
+    json_put_string(ret, "human-readable-text", buf);
+    free(buf);
+    return ret;
+}
+
+Json *qmp_x_query_roms(Monitor *mon, const Json *args, Error **errp)
+{
+    Text text = {0};
+    machine_print_roms(collect, &text);
+    return human_text(&text);
+}
+
+Json *qmp_x_query_ramblock(Monitor *mon, const Json *args, Error **errp)
+{
+    Text text = {0};
+    collect(&text, "              Block Name              Offset                Used\n");
+    for (const RamBlock *ram = ram_block_first(); ram; ram = ram->next) {
+        char *line = xasprintf("%24s  0x%016" PRIx64 "  0x%016" PRIx64 "\n", ram->id,
+                               ram->ram_addr, ram->size_bytes);
+        collect(&text, line);
+        free(line);
+    }
+    return human_text(&text);
+}
+
+Json *qmp_x_query_irq(Monitor *mon, const Json *args, Error **errp)
+{
+    Text text = {0};
+    collect(&text, "interrupt statistics are not counted\n");
+    return human_text(&text);
+}
+
+Json *qmp_x_query_numa(Monitor *mon, const Json *args, Error **errp)
+{
+    Text text = {0};
+    collect(&text, "0 nodes\n");
+    return human_text(&text);
+}
+
+Json *qmp_x_query_usb(Monitor *mon, const Json *args, Error **errp)
+{
+    error_set(errp, "USB support not enabled");
+    return NULL;
+}
+
+/* The properties a model stands for are those of a vCPU object: none can be listed yet. */
+Json *qmp_query_cpu_model_expansion(Monitor *mon, const Json *args, Error **errp)
+{
+    const Json *model = json_get(args, "model");
+    const char *name = json_get_string(model, "name");
+    const Target *target = target_find(system_config.arch);
+    const char *const *known = target && target->cpu_models ? target->cpu_models() : NULL;
+    while (known && *known && strcmp(*known, name)) {
+        known++;
+    }
+    if (!known || !*known) {
+        error_set(errp, "The CPU type '%s' is not a recognized CPU type", name);
+        return NULL;
+    }
+    if (strcmp(json_get_string(args, "type"), "full")) {
+        error_set(errp, "The requested expansion type is not supported");
+        return NULL;
+    }
+    error_set(errp, "expansion of CPU models is not supported yet");
+    return NULL;
+}

@@ -1,0 +1,28 @@
+/*
+ * system-priv.h: between main.c and system.c. Handlers of options report what is wrong; the
+ * option itself is put in front by options_each().
+ */
+#ifndef SOFTMMU_SYSTEM_PRIV_H
+#define SOFTMMU_SYSTEM_PRIV_H
+
+#include "softmmu/monitor.h"
+#include "softmmu/options-priv.h"
+
+typedef bool OptionHandler(GivenOption *opt, Error **errp);
+
+OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_actions,
+    system_set_watchdog_action, system_add_fd, system_set_overcommit, system_set_machine_options,
+    system_set_smp, system_set_memory, system_set_boot, system_add_chardev, system_add_serial,
+    system_add_hmp, system_add_qmp, system_add_qmp_pretty;
+
+/* "kvm:tcg": sets system_config.accel if one of them works. */
+bool system_choose_accel(const char *list, Error **errp);
+bool system_add_default_chardevs(bool have_mon_option, Error **errp);
+const char *system_panic_action(void);
+const char *system_watchdog_action(void);
+/* Monitors are attached last, so that a guest on the same mux comes first. */
+bool system_attach_monitors(Error **errp);
+/* Set by who runs the vCPU threads. */
+extern int (*system_vcpu_tid)(unsigned index);
+
+#endif

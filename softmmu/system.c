@@ -1,0 +1,565 @@
+/*
+ * system.c: what the command line asked for, made: machine, devices, back
+ * ends, monitors (see system.h). The order of options within a kind counts;
+ * the order of kinds does not.
+ */
+#include "softmmu/system.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+#include "accel/accel.h"
+#include "hw/device.h"
+#include "softmmu/bql.h"
+#include "softmmu/clock.h"
+#include "softmmu/monitor.h"
+#include "softmmu/process.h"
+#include "softmmu/system-priv.h"
+#include "target/target.h"
+#include "util/log.h"
+
+SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
+
+static unsigned n_serials;
+static struct {
+    bool serial, monitor; /* options of the kind were given */
+    unsigned n_monitors;
+} given;
+/* -action; the values of the schema. Reboot and shutdown live in the machine. */
+static char panic_action[16] = "shutdown", watchdog_action[16] = "reset";
+
+/* ---- small options ---- */
+
+bool system_set_name(GivenOption *opt, Error **errp)
+{
+    const char *guest = json_get_string(opt->opts, "guest");
+    const char *process = json_get_string(opt->opts, "process");
+    if (guest) {
+        free(system_config.name);
+        system_config.name = xstrdup(guest);
+    }
+    if (process) {
+        prctl(PR_SET_NAME, process);
+    }
+    return true;
+}
+
+bool system_set_uuid(GivenOption *opt, Error **errp)
+{
+    const char *text = opt->text;
+    bool ok = strlen(text) == 36;
+    for (size_t i = 0; ok && i < 36; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        ok = dash ? text[i] == '-' : strchr("0123456789abcdefABCDEF", text[i]) != NULL;
+    }
+    if (!ok) {
+        error_set(errp, "failed to parse UUID string: wrong format");
+        return false;
+    }
+    for (size_t i = 0; i < 36; i++) {
+        system_config.uuid[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
+    }
+    system_config.uuid_set = true;
+    return true;
+}
+
+bool system_set_rtc(GivenOption *opt, Error **errp)
+{
+    RtcConfig rtc = {0};
+    const char *base = json_get_string(opt->opts, "base");
+    const char *clock = json_get_string(opt->opts, "clock");
+    const char *fix = json_get_string(opt->opts, "driftfix");
+    if (base && !strcmp(base, "localtime")) {
+        rtc.localtime = true;
+    } else if (base && strcmp(base, "utc")) {
+        struct tm tm = {0};
+        const char *end = strptime(base, "%Y-%m-%dT%H:%M:%S", &tm);
+        if (!end || *end) {
+            memset(&tm, 0, sizeof(tm));
+            end = strptime(base, "%Y-%m-%d", &tm);
+        }
+        if (!end || *end) {
+            error_set(errp, "invalid datetime format, valid are utc, localtime, "
+                            "'2006-06-17T16:01:21' and '2006-06-17'");
+            return false;
+        }
+        rtc.has_base = true;
+        rtc.base_s = timegm(&tm);
+    }
+    if (clock) {
+        static const char *const names[] = { "host", "rt", "vm" };
+        size_t i = 0;
+        while (i < ARRAY_SIZE(names) && strcmp(names[i], clock)) {
+            i++;
+        }
+        if (i == ARRAY_SIZE(names)) {
+            error_set(errp, "invalid option value '%s'", clock);
+            return false;
+        }
+        rtc.clock = (RtcClock)i;
+    }
+    if (fix && strcmp(fix, "slew") && strcmp(fix, "none")) {
+        error_set(errp, "invalid option value '%s'", fix);
+        return false;
+    }
+    rtc.driftfix_slew = fix && !strcmp(fix, "slew");
+    rtc_configure(&rtc);
+    return true;
+}
+
+static bool one_of(const char *what, const char *value, const char *choices, Error **errp)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; *p;) {
+        size_t n = strcspn(p, " ");
+        if (n == len && !strncmp(p, value, n)) {
+            return true;
+        }
+        p += n + (p[n] == ' ');
+    }
+    error_set(errp, "Parameter '%s' does not accept value '%s'", what, value);
+    return false;
+}
+
+bool system_set_action(const char *event, const char *action, Error **errp)
+{
+    Machine *m = machine_current();
+    if (!strcmp(event, "reboot")) {
+        if (!one_of(event, action, "reset shutdown", errp)) {
+            return false;
+        }
+        m->no_reboot_action_shutdown = !strcmp(action, "shutdown");
+    } else if (!strcmp(event, "shutdown")) {
+        if (!one_of(event, action, "poweroff pause", errp)) {
+            return false;
+        }
+        m->no_shutdown = !strcmp(action, "pause");
+    } else if (!strcmp(event, "panic")) {
+        if (!one_of(event, action, "pause shutdown exit-failure none", errp)) {
+            return false;
+        }
+        snprintf(panic_action, sizeof(panic_action), "%s", action);
+    } else {
+        if (!one_of(event, action, "reset shutdown poweroff inject-nmi pause debug none", errp)) {
+            return false;
+        }
+        snprintf(watchdog_action, sizeof(watchdog_action), "%s", action);
+    }
+    return true;
+}
+
+const char *system_panic_action(void)
+{
+    return panic_action;
+}
+
+const char *system_watchdog_action(void)
+{
+    return watchdog_action;
+}
+
+bool system_set_actions(GivenOption *opt, Error **errp)
+{
+    for (size_t i = 0; i < json_count(opt->opts); i++) {
+        const char *value = json_get_string(opt->opts, json_key_at(opt->opts, i));
+        if (!value || !system_set_action(json_key_at(opt->opts, i), value, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool system_set_watchdog_action(GivenOption *opt, Error **errp)
+{
+    return system_set_action("watchdog", opt->text, errp);
+}
+
+bool system_add_fd(GivenOption *opt, Error **errp)
+{
+    int64_t fd, set;
+    if (!opts_int(opt->opts, "fd", -1, &fd, errp) || !opts_int(opt->opts, "set", -1, &set, errp)) {
+        return false;
+    }
+    if (fd < 0 || fd > INT32_MAX) {
+        error_set(errp, "fd option is required and must be non-negative");
+        return false;
+    }
+    if (fd <= STDERR_FILENO) {
+        error_set(errp, "fd cannot be a standard I/O stream");
+        return false;
+    }
+    if (set < 0) {
+        error_set(errp, "set option is required and must be non-negative");
+        return false;
+    }
+    int copy = dup((int)fd);
+    if (copy < 0) {
+        error_set_errno(errp, errno, "fd %d", (int)fd);
+        return false;
+    }
+    close((int)fd);
+    return monitor_fdset_add(&set, copy, json_get_string(opt->opts, "opaque"), errp);
+}
+
+bool system_set_overcommit(GivenOption *opt, Error **errp)
+{
+    const char *lock = json_get_string(opt->opts, "mem-lock");
+    bool on = false, pm;
+    if (!opts_bool(opt->opts, "cpu-pm", false, &pm, errp)) {
+        return false;
+    }
+    if (pm) {
+        error_set(errp, "cpu-pm=on is not supported");
+        return false;
+    }
+    bool on_fault = lock && !strcmp(lock, "on-fault");
+    if (lock && !on_fault && !options_parse_bool(lock, &on)) {
+        error_set(errp, "parameter 'mem-lock' expects one of: on, off, on-fault");
+        return false;
+    }
+    if ((on || on_fault) &&
+        mlockall(MCL_CURRENT | MCL_FUTURE | (on_fault ? MCL_ONFAULT : 0)) < 0) {
+        error_set_errno(errp, errno, "locking memory failed");
+        return false;
+    }
+    return true;
+}
+
+/* ---- machine ---- */
+
+/* Accelerators of the field that are not built in: their names are no mistakes. */
+static bool accel_is_absent(const char *name)
+{
+    static const char *const others[] = { "kvm", "xen", "hvf", "whpx", "nvmm", "mshv", "qtest" };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (!strcmp(others[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool system_choose_accel(const char *list, Error **errp)
+{
+    char *copy = xstrdup(list), *save = NULL;
+    bool ok = true;
+    for (char *name = strtok_r(copy, ":", &save); name && !system_config.accel && ok;
+         name = strtok_r(NULL, ":", &save)) {
+        const AccelOps *accel = accel_find(name);
+        Error *err = NULL;
+        if (accel && accel->available(&err)) {
+            system_config.accel = accel;
+        } else if (accel) {
+            error_prepend(&err, "%s: ", name);
+            error_report_free(err);
+        } else if (accel_is_absent(name)) {
+            error_report("accelerator '%s' is not available for this guest", name);
+        } else {
+            error_set(errp, "invalid accelerator %s", name);
+            ok = false;
+        }
+    }
+    free(copy);
+    return ok;
+}
+
+bool system_set_machine_options(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    for (size_t i = 0; i < json_count(opt->opts); i++) {
+        const char *key = json_key_at(opt->opts, i);
+        const Json *value = json_at(opt->opts, i);
+        if (!strcmp(key, "type") || !strcmp(key, "accel")) {
+            continue;
+        }
+        char *text = json_is(value, JSON_STRING) ? xstrdup(json_as_string(value))
+                     : json_is(value, JSON_BOOL) ? xstrdup(json_as_bool(value) ? "on" : "off")
+                                                 : json_print(value);
+        bool ok = object_property_parse(&m->obj, key, text, errp);
+        free(text);
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool system_set_smp(GivenOption *opt, Error **errp)
+{
+    static const char *const keys[] = { "cpus", "maxcpus", "drawers", "books", "sockets", "dies",
+                                        "clusters", "modules", "cores", "threads" };
+    SmpConfig smp = {0};
+    unsigned *const fields[] = { &smp.cpus, &smp.max_cpus, &smp.drawers, &smp.books, &smp.sockets,
+                                 &smp.dies, &smp.clusters, &smp.modules, &smp.cores,
+                                 &smp.threads };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        uint64_t value;
+        if (!opts_uint(opt->opts, keys[i], 0, &value, errp)) {
+            return false;
+        }
+        if (opts_is_set(opt->opts, keys[i]) && value == 0) {
+            error_set(errp,
+                      "Invalid CPU topology: CPU topology parameters must be greater than zero");
+            return false;
+        }
+        if (value > UINT32_MAX / 2) {
+            error_set(errp, "Parameter '%s' is too large", keys[i]);
+            return false;
+        }
+        *fields[i] = (unsigned)value;
+    }
+    return machine_set_smp(machine_current(), &smp, errp);
+}
+
+static bool memory_size(const Json *opts, const char *key, uint64_t suffix, uint64_t *ret,
+                        Error **errp)
+{
+    const Json *value = json_get(opts, key);
+    if (!value) {
+        return true;
+    }
+    if (json_is(value, JSON_STRING) ? options_parse_size(json_as_string(value), suffix, ret)
+                                    : opts_size(opts, key, 0, ret, NULL)) {
+        return true;
+    }
+    error_set(errp, "Parameter '%s' expects a size below 2^64 bytes, such as 512M or 4G", key);
+    return false;
+}
+
+bool system_set_memory(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    uint64_t size = m->ram_bytes, max = 0, slots;
+    if (!memory_size(opt->opts, "size", MiB, &size, errp) ||
+        !memory_size(opt->opts, "maxmem", 1, &max, errp) ||
+        !opts_uint(opt->opts, "slots", 0, &slots, errp)) {
+        return false;
+    }
+    if (max && max < size) {
+        error_set(errp, "invalid value of maxmem: maximum memory size (0x%" PRIx64
+                  ") must be at least the initial memory size (0x%" PRIx64 ")", max, size);
+        return false;
+    }
+    if (slots && !max) {
+        error_set(errp, "slots specified but no max-size");
+        return false;
+    }
+    if (slots || max > size) {
+        error_set(errp, "memory hot-plug is not supported by machine '%s'", m->type->name);
+        return false;
+    }
+    /* Zero means the default, as it always has. Whole pages only. */
+    if (size) {
+        m->ram_bytes = ROUND_UP(size, 8192);
+    }
+    if (m->ram_bytes < size) {
+        error_set(errp, "ram size too large");
+        return false;
+    }
+    return true;
+}
+
+bool system_set_boot(GivenOption *opt, Error **errp)
+{
+    static const char *const absent[] = { "splash", "splash-time", "reboot-timeout" };
+    Machine *m = machine_current();
+    const char *order = json_get_string(opt->opts, "order");
+    bool flag;
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+        if (opts_is_set(opt->opts, absent[i])) {
+            error_set(errp, "'%s' is not supported by machine '%s'", absent[i], m->type->name);
+            return false;
+        }
+    }
+    if (!opts_bool(opt->opts, "menu", false, &flag, errp) ||
+        !opts_bool(opt->opts, "strict", false, &flag, errp)) {
+        return false;
+    }
+    for (const char *p = order; p && *p; p++) {
+        if (*p < 'a' || *p > 'p') {
+            error_set(errp, "Invalid boot device '%c'", *p);
+            return false;
+        }
+    }
+    if (order) {
+        free(m->boot_order);
+        m->boot_order = xstrdup(order);
+    }
+    return true;
+}
+
+/* ---- character devices ---- */
+
+bool system_add_chardev(GivenOption *opt, Error **errp)
+{
+    const char *id = json_get_string(opt->opts, "id");
+    if (!id) {
+        error_set(errp, "chardev: no id specified");
+        return false;
+    }
+    if (!options_id_ok(id)) {
+        error_set(errp, "Parameter 'id' expects an identifier (a letter, then letters, digits, "
+                        "'-', '.', '_')");
+        return false;
+    }
+    return chardev_new(id, opt->opts, errp) != NULL;
+}
+
+static VEC(struct { Chardev *chr; MonitorMode mode; bool pretty; }) queued_monitors;
+
+static bool queue_monitor(Chardev *chr, MonitorMode mode, bool pretty)
+{
+    *vec_push(&queued_monitors) = (__typeof__(*queued_monitors.at)){ chr, mode, pretty };
+    return true;
+}
+
+bool system_attach_monitors(Error **errp)
+{
+    for (size_t i = 0; i < queued_monitors.n; i++) {
+        if (!monitor_add(queued_monitors.at[i].chr, queued_monitors.at[i].mode,
+                         queued_monitors.at[i].pretty, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_compat_monitor(const char *text, MonitorMode mode, bool pretty, Error **errp)
+{
+    char id[32];
+    Chardev *chr;
+    snprintf(id, sizeof(id), "compat_monitor%u", given.n_monitors);
+    if (!chardev_new_legacy(id, text, NULL, &chr, errp)) {
+        return false;
+    }
+    if (!chr) {
+        return true;
+    }
+    given.n_monitors++;
+    return queue_monitor(chr, mode, pretty);
+}
+
+bool system_add_serial(GivenOption *opt, Error **errp)
+{
+    char id[32];
+    bool mon = false;
+    Chardev *chr;
+    given.serial = true;
+    if (n_serials == MACHINE_MAX_SERIALS) {
+        error_set(errp, "too many serial ports");
+        return false;
+    }
+    snprintf(id, sizeof(id), "serial%u", n_serials);
+    if (!chardev_new_legacy(id, opt->text, &mon, &chr, errp)) {
+        return false;
+    }
+    machine_current()->serials[n_serials++] = chr;
+    if (mon) {
+        given.monitor = true;
+        return queue_monitor(chr, MONITOR_READLINE, false);
+    }
+    return true;
+}
+
+bool system_add_hmp(GivenOption *opt, Error **errp)
+{
+    given.monitor = true;
+    return add_compat_monitor(opt->text, MONITOR_READLINE, false, errp);
+}
+
+bool system_add_qmp(GivenOption *opt, Error **errp)
+{
+    given.monitor = true;
+    return add_compat_monitor(opt->text, MONITOR_CONTROL, false, errp);
+}
+
+bool system_add_qmp_pretty(GivenOption *opt, Error **errp)
+{
+    given.monitor = true;
+    return add_compat_monitor(opt->text, MONITOR_CONTROL, true, errp);
+}
+
+/* What nobody mentioned. */
+bool system_add_default_chardevs(bool have_mon_option, Error **errp)
+{
+    const Machine *m = machine_current();
+    GivenOption stdio = { .text = "stdio" }, mon_stdio = { .text = "mon:stdio" };
+    bool want_serial = !given.serial && !system_config.no_defaults && !m->type->no_serial;
+    bool want_monitor = !given.monitor && !have_mon_option && !system_config.no_defaults;
+    if (!system_config.nographic) {
+        return true; /* they would be on a virtual console of a display there is none of */
+    }
+    if (want_serial && want_monitor) {
+        return system_add_serial(&mon_stdio, errp);
+    }
+    if (want_serial) {
+        return system_add_serial(&stdio, errp);
+    }
+    return !want_monitor || system_add_hmp(&stdio, errp);
+}
+
+/* ---- for the monitors ---- */
+
+void system_request_quit(ShutdownCause cause)
+{
+    machine_request_shutdown(cause);
+}
+
+const char *system_cpu_family(void)
+{
+    return strncmp(system_config.arch, "riscv", 5) ? system_config.arch : "riscv";
+}
+
+char *system_cpu_type_name(void)
+{
+    const Machine *m = machine_current();
+    const Target *target = target_find(system_config.arch);
+    const char *model = m->cpu_type ? m->cpu_type
+                        : target && target->word_bits == 32 ? m->type->default_cpu32
+                                                            : m->type->default_cpu64;
+    model = model ? model : target && target->default_cpu ? target->default_cpu : "none";
+    return xasprintf("%.*s-%s-cpu", (int)strcspn(model, ","), model, system_cpu_family());
+}
+
+int system_vcpu_thread_id(unsigned index)
+{
+    return system_vcpu_tid ? system_vcpu_tid(index) : (int)getpid();
+}
+
+int (*system_vcpu_tid)(unsigned index);
+
+bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len)
+{
+    const Target *target = vcpu->target;
+    uint8_t *out = buf;
+    while (len) {
+        TlbFill fill;
+        if (!target->tlb_fill ||
+            !target->tlb_fill(vcpu, addr, MMU_READ, 1, target->mmu_index(vcpu, MMU_READ), true,
+                              &fill)) {
+            return false;
+        }
+        uint64_t page = (uint64_t)1 << fill.page_bits;
+        uint64_t offset = addr & (page - 1);
+        size_t n = MIN(len, page - offset);
+        if (memory_read(vcpu->as ? vcpu->as : &machine_current()->memory, fill.phys + offset, out,
+                        n, (MemAttrs){ .debug = true }) != MEM_OK) {
+            return false;
+        }
+        out += n;
+        addr += n;
+        len -= n;
+    }
+    return true;
+}
+
+bool system_start_gdb(const char *device, Error **errp)
+{
+    if (!strcmp(device, "none")) {
+        return true;
+    }
+    error_set(errp, "the gdb stub is not supported in system mode yet");
+    return false;
+}
