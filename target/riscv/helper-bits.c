@@ -190,16 +190,19 @@ static const uint8_t sm4_sbox[256] = {
     0x18, 0xf0, 0x7d, 0xec, 0x3a, 0xdc, 0x4d, 0x20, 0x79, 0xee, 0x5f, 0x3e, 0xd7, 0xcb, 0x39, 0x48,
 };
 
-/* c: byte number | 4 key schedule. The standard's linear maps L and L', applied to one byte (30.4 sm4ed, sm4ks). */
+/*
+ * c: byte number | 4 key schedule. The standard's linear maps L and L' act on big-endian words; these are the maps of one
+ * byte of a little-endian one (30.4 sm4ed, sm4ks).
+ */
 uint64_t riscv_helper_sm4(uint64_t a, uint64_t b, uint32_t c)
 {
     unsigned bs = c & 3;
     uint32_t x = sm4_sbox[byte(b, bs)], v;
 
     if (c & 4) {
-        v = x ^ rotl32(x, 13) ^ rotl32(x, 23);
+        v = x ^ (x & 7) << 29 ^ (x & 0xfe) << 7 ^ (x & 1) << 23 ^ (x & 0xf8) << 13;
     } else {
-        v = x ^ rotl32(x, 2) ^ rotl32(x, 10) ^ rotl32(x, 18) ^ rotl32(x, 24);
+        v = x ^ x << 8 ^ x << 2 ^ x << 18 ^ (x & 0x3f) << 26 ^ (x & 0xc0) << 10;
     }
     return (uint64_t)(int64_t)(int32_t)((uint32_t)a ^ rotl32(v, bs * 8));
 }
