@@ -219,6 +219,11 @@ bool machine_ready(Machine *m, Error **errp)
     if (m->type->ready && !m->type->ready(m, errp)) {
         return false;
     }
+    for (unsigned i = 0; i < m->n_vcpus; i++) {
+        if (!vcpu_control_start(m->vcpus[i], errp)) {
+            return false;
+        }
+    }
     m->built = true;
     return true;
 }

@@ -92,6 +92,11 @@ void vcpu_control_reset_all(void)
     }
 }
 
+bool vcpu_control_start(struct Vcpu *vcpu, Error **errp)
+{
+    return !vcpu_control.start || vcpu_control.start(vcpu, errp);
+}
+
 static void change_notify(bool running, RunState state)
 {
     for (size_t i = 0; i < change_handlers.n; i++) {

@@ -331,7 +331,7 @@ static bool tcg_accel_init(Machine *machine, Error **errp)
     memory_set_code_hook(ldst_code_written);
     memory_listener_add(&memory_listener, &machine->memory);
     machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all,
-                                             .reset_all = reset_all });
+                                             .reset_all = reset_all, .start = tcg_vcpu_start });
     return true;
 }
 

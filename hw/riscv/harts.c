@@ -82,6 +82,9 @@ bool harts_create(Machine *m, uint64_t reset_pc, Error **errp)
 {
     char count[16], pc[24];
 
+    if (!hart_ops && &harts_target_ops) {
+        hart_ops = &harts_target_ops;
+    }
     snprintf(count, sizeof(count), "%u", m->smp.cpus);
     snprintf(pc, sizeof(pc), "0x%" PRIx64, reset_pc);
     const char *props[] = { "num-harts", count, "resetvec", pc, NULL };

@@ -171,6 +171,8 @@ typedef struct VcpuControl {
     void (*pause_all)(void);
     void (*resume_all)(void);
     void (*reset_all)(void);
+    /* Gives a vCPU its thread, stopped; machine_ready() calls it for each. */
+    bool (*start)(struct Vcpu *vcpu, Error **errp);
 } VcpuControl;
 void machine_set_vcpu_control(const VcpuControl *control);
 

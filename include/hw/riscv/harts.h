@@ -21,7 +21,7 @@ typedef struct HartInfo {
     unsigned cbom_bytes, cbop_bytes, cboz_bytes; /* 0: none */
 } HartInfo;
 
-/* What the CPU side offers; set once by it (harts-target.c). */
+/* What the CPU side offers. A program that links harts-target.c has it from there. */
 typedef struct HartOps {
     /* Makes vCPU `index` of the machine with -cpu text `model` (NULL: default). */
     struct Vcpu *(*create)(Machine *machine, unsigned index, const char *model,
@@ -31,6 +31,8 @@ typedef struct HartOps {
     void (*set_time)(struct Vcpu *vcpu, Device *mtimer);
     bool (*info)(struct Vcpu *vcpu, HartInfo *ret);
 } HartOps;
+extern const HartOps harts_target_ops __attribute__((weak));
+/* Another CPU side (tests); before the board is built. */
 void harts_set_ops(const HartOps *ops);
 
 NODISCARD bool harts_create(Machine *machine, uint64_t reset_pc, Error **errp);
