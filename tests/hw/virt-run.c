@@ -1,7 +1,8 @@
 /*
  * virt-run.c: a `virt` machine with nothing but its serial port on stdout, for tests that
  * boot firmware. Arguments: ARCH SMP MEMORY SECONDS [-d ITEMS] [PROPERTY=VALUE]… ("interp=1" runs
- * the interpreter, "cpu=TEXT" is -cpu). Status: the guest's, or 124 when time is up.
+ * the interpreter, "cpu=TEXT" is -cpu, "until=TEXT" ends with 0 when the guest has printed TEXT).
+ * Status: the guest's, 124 when time is up, 77 when there is no firmware.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 static GMainLoop *loop;
 static int exit_status;
 static size_t shown;
+static const char *until;
 
 static void quit(int status)
 {
@@ -33,6 +35,10 @@ static gboolean show(gpointer data)
         putchar(double_out[shown++ % sizeof(double_out)]);
     }
     fflush(stdout);
+    if (until && memmem(double_out, MIN(double_out_len, sizeof(double_out)), until,
+                        strlen(until))) {
+        _exit(0);
+    }
     bql_leave(took);
     return G_SOURCE_CONTINUE;
 }
@@ -76,6 +82,8 @@ int main(int argc, char **argv)
         *value++ = '\0';
         if (!strcmp(argv[i], "interp")) {
             ok = accel_tcg.set_option("interpreter", "on", &err);
+        } else if (!strcmp(argv[i], "until")) {
+            until = value;
         } else if (!strcmp(argv[i], "cpu")) {
             m->cpu_type = value;
         } else {
@@ -85,8 +93,9 @@ int main(int argc, char **argv)
     m->serials[0] = chardev_find("stdout");
     ok = ok && accel_tcg.init(m, &err) && machine_build(m, &err) && machine_ready(m, &err);
     if (!ok) {
+        bool absent = strstr(error_message(err), "Unable to find");
         error_report_free(err);
-        return 1;
+        return absent ? 77 : 1;
     }
     machine_set_quit_hook(quit);
     machine_reset(m, RESET_COLD);
