@@ -21,6 +21,7 @@ typedef struct HostLink {
     uint32_t patch;       /* offset of the 4 bytes in the code */
     uint32_t stub;        /* offset of the stub */
     uint16_t exit;        /* index into unit->exits */
+    bool to_return;       /* a call's return point: leads to exits[exit].return_pc, not pc */
 } HostLink;
 
 typedef struct HostCode {

@@ -1,0 +1,332 @@
+/*
+ * analyse.c: the walk before code generation: where values are used next, which slots a block may still
+ * read, which blocks form loops, and what is evaluated at its use.
+ *
+ * Results: ValInfo.first_use/uses/early_slot/fused, use_next, arg_next, BlockInfo.live/loop/live_first…
+ *
+ * Positions are instruction indices. A use in a TREE block counts for its ancestors through the block's
+ * list of live values, so `next use` is exact along each path.
+ *
+ * early_slot: a value whose `put` follows with nothing in between that could fault, leave or look at the
+ * slot. Its definition may then overwrite the register of the slot's old contents, which is what lets
+ * `add a0, a0, 1` run in place and loops keep a slot in one register.
+ */
+#include "tcg/x86_64/host.h"
+
+void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
+{
+    unsigned n = ir_op_info[in->op].n_operands;
+    ops[0] = n > 0 ? val_resolve(hc, in->a) : IR_NONE;
+    ops[1] = n > 1 ? val_resolve(hc, in->b) : IR_NONE;
+    ops[2] = n > 2 ? val_resolve(hc, in->c) : IR_NONE;
+    ops[3] = IR_NONE;
+    if ((in->op == IR_brnz || in->op == IR_select) && hc->val[in->a].fused == FUSED_TEST) {
+        const IrInsn *test = &hc->insns[in->a];
+        ops[0] = val_resolve(hc, test->a);
+        ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
+    }
+}
+
+static void find_order(HostCompiler *hc)
+{
+    const IrUnit *unit = hc->unit;
+    hc->order = arena_alloc(&hc->arena, unit->blocks.n * sizeof(hc->order[0]));
+    hc->n_order = 0;
+    for (uint32_t b = 0; b < unit->blocks.n; b++) {
+        const IrBlock *bb = &unit->blocks.at[b];
+        BlockInfo *bi = &hc->block[b];
+        memset(bi, 0, sizeof(*bi));
+        bi->offset = bi->fixups = NO_POS;
+        bi->loop = bi->succ[0] = bi->succ[1] = NO_INDEX;
+        if (bb->end == bb->first) {
+            continue;
+        }
+        uint32_t at = hc->n_order++;
+        while (at && unit->blocks.at[hc->order[at - 1]].first > bb->first) {
+            hc->order[at] = hc->order[at - 1];
+            at--;
+        }
+        hc->order[at] = b;
+        const IrInsn *last = &hc->insns[bb->end - 1];
+        if (last->op == IR_br) {
+            bi->succ[0] = last->a;
+        } else if (last->op == IR_brcond || last->op == IR_brnz) {
+            bi->succ[0] = last->c & 0xffff;
+            bi->succ[1] = last->c >> 16;
+        }
+    }
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        hc->block[hc->order[k]].order = k;
+    }
+}
+
+static void find_live_slots(HostCompiler *hc)
+{
+    const IrUnit *unit = hc->unit;
+    bool changed = true;
+    for (unsigned round = 0; changed && round < 16; round++) {
+        changed = false;
+        for (uint32_t k = hc->n_order; k-- > 0;) {
+            uint16_t b = hc->order[k];
+            BlockInfo *bi = &hc->block[b];
+            const IrBlock *bb = &unit->blocks.at[b];
+            for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
+                uint64_t live = 0;
+                for (unsigned s = 0; s < 2; s++) {
+                    live |= bi->succ[s] != NO_INDEX ? hc->block[bi->succ[s]].live.w[w] : 0;
+                }
+                live = (live & ~bb->defined.w[w]) | bb->used.w[w];
+                changed |= live != bi->live.w[w];
+                bi->live.w[w] = live;
+            }
+        }
+    }
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        uint16_t b = hc->order[k];
+        for (unsigned s = 0; s < 2; s++) {
+            uint16_t t = hc->block[b].succ[s];
+            for (unsigned w = 0; t != NO_INDEX && w < IR_MAX_SLOTS / 64; w++) {
+                hc->block[t].pred_defined.w[w] |= unit->blocks.at[b].defined.w[w];
+            }
+        }
+    }
+}
+
+/* The natural loop of each LOOP block, inner ones last so that they win. */
+static void find_loops(HostCompiler *hc)
+{
+    const IrUnit *unit = hc->unit;
+    uint16_t *work = NULL;
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        uint16_t head = hc->order[k];
+        if (!(unit->blocks.at[head].flags & IR_BLOCK_LOOP)) {
+            continue;
+        }
+        if (!work) {
+            work = arena_alloc(&hc->arena, hc->n_order * sizeof(work[0]));
+        }
+        for (uint32_t j = 0; j < hc->n_order; j++) {
+            hc->block[hc->order[j]].in_loop_mark = false;
+        }
+        uint32_t n = 0;
+        for (uint32_t j = k; j < hc->n_order; j++) {
+            BlockInfo *bi = &hc->block[hc->order[j]];
+            if (bi->succ[0] == head || bi->succ[1] == head) {
+                bi->in_loop_mark = true;
+                if (hc->order[j] != head) {
+                    work[n++] = hc->order[j];
+                }
+            }
+        }
+        hc->block[head].in_loop_mark = true;
+        /* Predecessors of a member are members; each block enters the work list once. */
+        while (n) {
+            uint16_t b = work[--n];
+            for (uint32_t j = k; j < hc->n_order; j++) {
+                BlockInfo *bi = &hc->block[hc->order[j]];
+                if (!bi->in_loop_mark && (bi->succ[0] == b || bi->succ[1] == b)) {
+                    bi->in_loop_mark = true;
+                    work[n++] = hc->order[j];
+                }
+            }
+        }
+        BlockInfo *h = &hc->block[head];
+        h->loop_weight = arena_alloc(&hc->arena, IR_MAX_SLOTS);
+        memset(h->loop_weight, 0, IR_MAX_SLOTS);
+        for (uint32_t j = k; j < hc->n_order; j++) {
+            uint16_t b = hc->order[j];
+            if (!hc->block[b].in_loop_mark) {
+                continue;
+            }
+            hc->block[b].loop = head;
+            const IrBlock *bb = &unit->blocks.at[b];
+            unsigned weight = bb->flags & IR_BLOCK_COLD ? 0 : 2;
+            for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
+                h->loop_used.w[w] |= bb->used.w[w];
+                h->loop_defined.w[w] |= bb->defined.w[w];
+                for (uint64_t m = bb->used.w[w]; m; m &= m - 1) {
+                    uint8_t *at = &h->loop_weight[w * 64 + __builtin_ctzll(m)];
+                    *at = MIN(*at + weight + 1, 200);
+                }
+                for (uint64_t m = bb->defined.w[w]; m; m &= m - 1) {
+                    uint8_t *at = &h->loop_weight[w * 64 + __builtin_ctzll(m)];
+                    *at = MIN(*at + weight, 200);
+                }
+            }
+        }
+    }
+}
+
+static void count_uses(HostCompiler *hc)
+{
+    const IrInsn *insns = hc->insns;
+    for (uint32_t i = 0; i < hc->n_insns; i++) {
+        hc->val[i] = (ValInfo){ .next_use = NO_POS, .first_use = NO_POS, .reg = NO_REG, .spill = NO_SPILL,
+                                .home = NO_SLOT, .early_slot = NO_SLOT };
+    }
+    for (uint32_t s = 0; s < hc->n_slots; s++) {
+        hc->val[hc->n_insns + s] = (ValInfo){ .next_use = NO_POS, .first_use = NO_POS, .reg = NO_REG,
+                                              .spill = NO_SPILL, .home = NO_SLOT, .early_slot = NO_SLOT };
+    }
+    for (uint32_t i = 0; i < hc->n_insns; i++) {
+        const IrInsn *in = &insns[i];
+        unsigned n = ir_op_info[in->op].n_operands;
+        const IrRef refs[3] = { in->a, in->b, in->c };
+        for (unsigned k = 0; k < n; k++) {
+            if (refs[k] != IR_NONE && hc->val[refs[k]].uses < UINT16_MAX) {
+                hc->val[refs[k]].uses++;
+            }
+        }
+    }
+    for (uint32_t k = 0; k < hc->unit->args.n; k++) {
+        hc->val[hc->unit->args.at[k]].uses += 2;
+    }
+}
+
+typedef struct Walk {
+    uint32_t *next;        /* by value: next use on the path below, NO_POS none */
+    IrRef *touched;
+    uint32_t n_touched;
+    uint32_t epoch;
+    uint32_t *put_epoch;   /* by value: epoch of its candidate put */
+    IrRef slot_cand[IR_MAX_SLOTS];
+} Walk;
+
+static inline uint32_t walk_use(Walk *w, IrRef v, uint32_t pos)
+{
+    uint32_t old = w->next[v];
+    if (old == NO_POS) {
+        w->touched[w->n_touched++] = v;
+    }
+    w->next[v] = pos;
+    return old;
+}
+
+static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
+{
+    const IrUnit *unit = hc->unit;
+    const IrInsn *insns = hc->insns;
+    const IrBlock *bb = &unit->blocks.at[b];
+    BlockInfo *bi = &hc->block[b];
+
+    w->n_touched = 0;
+    for (unsigned s = 0; s < 2; s++) {
+        uint16_t t = bi->succ[s];
+        if (t == NO_INDEX || (unit->blocks.at[t].flags & IR_BLOCK_MERGE)) {
+            continue;
+        }
+        const BlockInfo *ti = &hc->block[t];
+        for (uint32_t k = 0; k < ti->live_n; k++) {
+            const LiveUse *l = &hc->live.at[ti->live_first + k];
+            if (w->next[l->ref] == NO_POS) {
+                walk_use(w, l->ref, l->pos);
+            } else {
+                w->next[l->ref] = MIN(w->next[l->ref], l->pos);
+            }
+        }
+    }
+    w->epoch++;
+    for (uint32_t i = bb->end; i-- > bb->first;) {
+        const IrInsn *in = &insns[i];
+        const IrOpInfo *info = &ir_op_info[in->op];
+        ValInfo *vi = &hc->val[i];
+        switch (in->op) {
+        case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
+            continue;
+        }
+        if (vi->fused) {
+            continue;
+        }
+        vi->first_use = w->next[i];
+        w->next[i] = NO_POS;
+        if (vi->early_slot != NO_SLOT) {
+            if (w->put_epoch[i] != w->epoch) {
+                vi->early_slot = NO_SLOT;
+            } else if (w->slot_cand[vi->early_slot] == i) {
+                w->slot_cand[vi->early_slot] = IR_NONE;
+            }
+        }
+        if (vi->first_use == NO_POS && ((info->flags & IR_OP_PURE) || in->op == IR_get)) {
+            vi->fused = FUSED_DEAD;
+            continue;
+        }
+        if (in->op == IR_brnz || in->op == IR_select) {
+            unsigned op = insns[in->a].op;
+            if (hc->val[in->a].uses == 1 &&
+                (op == IR_setcond || (op == IR_fcmp && in->a >= bb->first && in->a + 1 == i))) {
+                hc->val[in->a].fused = FUSED_TEST;
+            }
+        }
+        if (in->op == IR_call) {
+            for (uint32_t k = in->b; k-- > 0;) {
+                IrRef v = val_resolve(hc, unit->args.at[in->a + k]);
+                hc->arg_next[in->a + k] = val_is_const(hc, v) ? NO_POS : walk_use(w, v, i);
+            }
+        }
+        IrRef ops[4];
+        x64_operands(hc, in, ops);
+        for (unsigned k = 4; k-- > 0;) {
+            if (ops[k] != IR_NONE && !val_is_const(hc, ops[k])) {
+                hc->use_next[i][k] = walk_use(w, ops[k], i);
+            }
+        }
+        if (in->op == IR_put) {
+            IrRef old = w->slot_cand[in->aux], v = ops[0];
+            if (old != IR_NONE && hc->val[old].early_slot == in->aux) {
+                hc->val[old].early_slot = NO_SLOT;
+            }
+            w->slot_cand[in->aux] = IR_NONE;
+            if (!val_is_const(hc, v) && insns[v].op != IR_get && v >= bb->first) {
+                /* The earliest put wins where there are several. */
+                IrRef other = hc->val[v].early_slot;
+                if (other != NO_SLOT && w->slot_cand[other] == v) {
+                    w->slot_cand[other] = IR_NONE;
+                }
+                hc->val[v].early_slot = in->aux;
+                w->put_epoch[v] = w->epoch;
+                w->slot_cand[in->aux] = v;
+            }
+        } else if (in->op == IR_get) {
+            IrRef old = w->slot_cand[in->aux];
+            if (old != IR_NONE && hc->val[old].early_slot == in->aux) {
+                hc->val[old].early_slot = NO_SLOT;
+            }
+            w->slot_cand[in->aux] = IR_NONE;
+        } else if ((info->flags & IR_OP_MEM) || in->op == IR_call || in->op == IR_poll ||
+                   in->op == IR_icount) {
+            w->epoch++;
+        }
+    }
+    bi->live_first = hc->live.n;
+    for (uint32_t k = 0; k < w->n_touched; k++) {
+        IrRef v = w->touched[k];
+        if (w->next[v] != NO_POS) {
+            *vec_push(&hc->live) = (LiveUse){ v, w->next[v] };
+            w->next[v] = NO_POS;
+        }
+    }
+    bi->live_n = hc->live.n - bi->live_first;
+    for (uint32_t s = 0; s < hc->n_slots; s++) {
+        w->slot_cand[s] = IR_NONE;
+    }
+}
+
+void x64_analyse(HostCompiler *hc)
+{
+    find_order(hc);
+    count_uses(hc);
+    find_live_slots(hc);
+    find_loops(hc);
+    vec_clear(&hc->live);
+
+    Walk w = { 0 };
+    w.next = arena_alloc(&hc->arena, hc->n_insns * sizeof(w.next[0]));
+    w.put_epoch = arena_alloc(&hc->arena, hc->n_insns * sizeof(w.put_epoch[0]));
+    /* A value may be touched again after its definition's reset only in another block: once per block. */
+    w.touched = arena_alloc(&hc->arena, (hc->n_insns + 1) * sizeof(w.touched[0]));
+    memset(w.next, 0xff, hc->n_insns * sizeof(w.next[0]));
+    memset(w.slot_cand, 0xff, sizeof(w.slot_cand));
+    for (uint32_t k = hc->n_order; k-- > 0;) {
+        walk_block(hc, &w, hc->order[k]);
+    }
+}

@@ -1,0 +1,111 @@
+/*
+ * features.c: which x86-64 extensions the back end may use: what CPUID says, limited by EMU_HOST_FEATURES
+ * (a list of the names below separated by commas or spaces; "sse2" alone means the x86-64 baseline).
+ */
+#include <cpuid.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "tcg/x86_64/host.h"
+
+static const struct { const char *name; uint32_t bit; } feature_names[] = {
+    { "sse2", 0 }, { "ssse3", X_SSSE3 }, { "sse4.1", X_SSE41 }, { "sse4.2", X_SSE42 }, { "avx", X_AVX },
+    { "avx2", X_AVX2 }, { "bmi1", X_BMI1 }, { "bmi2", X_BMI2 }, { "lzcnt", X_LZCNT }, { "popcnt", X_POPCNT },
+    { "fma", X_FMA }, { "pclmul", X_PCLMUL }, { "movbe", X_MOVBE }, { "avx512vl", X_AVX512VL },
+};
+
+static uint32_t features_mask;
+static char features_text[160];
+static pthread_once_t features_once = PTHREAD_ONCE_INIT;
+
+static uint32_t features_detect(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    uint32_t f = 0;
+    uint64_t xcr0 = 0;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        return 0;
+    }
+    if (ecx & bit_OSXSAVE) {
+        uint32_t lo, hi;
+        __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+        xcr0 = lo | (uint64_t)hi << 32;
+    }
+    f |= ecx & bit_SSSE3 ? X_SSSE3 : 0;
+    f |= ecx & bit_SSE4_1 ? X_SSE41 : 0;
+    f |= ecx & bit_SSE4_2 ? X_SSE42 : 0;
+    f |= ecx & bit_POPCNT ? X_POPCNT : 0;
+    f |= ecx & bit_MOVBE ? X_MOVBE : 0;
+    f |= ecx & bit_PCLMUL ? X_PCLMUL : 0;
+    bool ymm = (xcr0 & 6) == 6, zmm = (xcr0 & 0xe6) == 0xe6;
+    if (ymm && (ecx & bit_AVX)) {
+        f |= X_AVX;
+        f |= ecx & bit_FMA ? X_FMA : 0;
+    }
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
+        f |= (f & X_AVX) && (ebx & bit_AVX2) ? X_AVX2 : 0;
+        f |= ebx & bit_BMI ? X_BMI1 : 0;
+        f |= ebx & bit_BMI2 ? X_BMI2 : 0;
+        if (zmm && (f & X_AVX2) && (ebx & bit_AVX512VL) && (ebx & bit_AVX512BW) && (ebx & bit_AVX512DQ)) {
+            f |= X_AVX512VL;
+        }
+    }
+    if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx)) {
+        f |= ecx & bit_LZCNT ? X_LZCNT : 0;
+    }
+    return f;
+}
+
+static void features_init(void)
+{
+    uint32_t f = features_detect();
+    const char *list = getenv("EMU_HOST_FEATURES");
+    if (list && *list) {
+        uint32_t allowed = 0;
+        while (*list) {
+            size_t n = strcspn(list, ", ");
+            for (size_t i = 0; i < ARRAY_SIZE(feature_names); i++) {
+                if (strlen(feature_names[i].name) == n && !memcmp(feature_names[i].name, list, n)) {
+                    allowed |= feature_names[i].bit;
+                }
+            }
+            list += n;
+            list += strspn(list, ", ");
+        }
+        f &= allowed;
+        /* VEX forms of BMI need the OS's AVX state as little as the CPU bits do; the rest build on AVX. */
+        if (!(f & X_AVX)) {
+            f &= ~(X_AVX2 | X_FMA | X_AVX512VL);
+        }
+        if (!(f & X_AVX2)) {
+            f &= ~X_AVX512VL;
+        }
+    }
+    if (f & X_AVX) {
+        f |= X_SSSE3 | X_SSE41 | X_SSE42;
+    }
+    if (f & X_SSE41) {
+        f |= X_SSSE3;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(feature_names); i++) {
+        if ((f & feature_names[i].bit) == feature_names[i].bit) {
+            at += snprintf(features_text + at, sizeof(features_text) - at, "%s%s", at ? " " : "",
+                           feature_names[i].name);
+        }
+    }
+    features_mask = f;
+}
+
+uint32_t x64_features(void)
+{
+    pthread_once(&features_once, features_init);
+    return features_mask;
+}
+
+const char *x64_features_text(void)
+{
+    x64_features();
+    return features_text;
+}

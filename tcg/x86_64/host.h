@@ -1,0 +1,297 @@
+/*
+ * host.h: what the files of the x86-64 back end share.
+ *
+ * compile (lower.c) runs analyse (one backward walk) and then one forward walk that allocates registers
+ * and encodes at once. The state of the allocator, RaState, says what each host register holds and where
+ * each slot's current contents are; it is copied at branches and turned into entry maps at merges.
+ *
+ * Invariants of RaState
+ *   - a register holds at most one value; several slots may have that value as their contents;
+ *   - a slot whose memory is stale has a value that is a constant or is in a register, so that every
+ *     snapshot and every exit can find it;
+ *   - a value is in a register, in a spill place, in the memory of a clean slot (home), or a constant.
+ *
+ * Register use: rbp = state + VCPU_STATE_BIAS, rsp = shadow return stack (16-byte aligned between
+ * instructions), r14 = guest base where there is one, r11 and xmm15 = scratch of one lowering.
+ */
+#ifndef TCG_X86_64_HOST_H
+#define TCG_X86_64_HOST_H
+
+#include "tcg/host.h"
+#include "tcg/snapshot.h"
+#include "target/target.h"
+#include "tcg/x86_64/encode.h"
+
+enum {
+    REG_STATE = RBP, REG_BASE = R14, REG_TMP = R11, REG_VTMP = XMM15,
+    NO_POS = UINT32_MAX,
+    NO_SLOT = 0xff, NO_SPILL = 0xff,
+    NO_INDEX = 0xffff,
+    X_ROOM = 6144,   /* most bytes one instruction's lowering may need */
+};
+
+#define REGS_CALL_SAVED (1u << RBX | 1u << R12 | 1u << R13 | 1u << R14 | 1u << R15)
+#define REGS_GPR 0xffffu
+#define REGS_VEC 0xffff0000u
+
+typedef struct ValInfo {
+    uint32_t next_use;    /* forward walk: next instruction that reads it on the current path */
+    uint16_t uses;        /* in the whole unit; saturates */
+    uint8_t reg;          /* Reg or NO_REG */
+    uint8_t spill;        /* spill place or NO_SPILL */
+    uint8_t home;         /* slot whose clean memory holds it, or NO_SLOT */
+    uint8_t slot_refs;    /* slots whose contents it is */
+    uint8_t early_slot;   /* `put` to this slot follows with nothing between that could see the old contents */
+    uint8_t fused;        /* evaluated where it is used; no code of its own */
+    uint32_t first_use;
+} ValInfo;
+static_assert(sizeof(ValInfo) == 16, "read in bulk");
+
+typedef struct RaState {
+    IrSlotSet stale;
+    uint64_t spill_used;
+    IrRef reg_val[X_N_REGS];
+    IrRef spill_val[VCPU_N_SPILLS];
+    IrRef slot_val[IR_MAX_SLOTS];
+} RaState;
+
+typedef struct EntryMap {
+    uint8_t n;
+    uint8_t slot[32], reg[32];
+    IrSlotSet mapped, stale;
+} EntryMap;
+
+typedef struct LiveUse { IrRef ref; uint32_t pos; } LiveUse;
+
+typedef struct BlockInfo {
+    uint32_t offset;        /* of its code; NO_POS: not emitted yet */
+    uint32_t fixups;        /* list of forward jumps to it, NO_POS ends */
+    RaState *entry;         /* TREE: copied state; NULL: none was saved */
+    EntryMap *map;          /* MERGE */
+    uint32_t live_first, live_n; /* TREE: values it uses from its ancestors, in hc->live */
+    uint16_t succ[2];       /* NO_INDEX: none */
+    uint16_t order;         /* position in hc->order */
+    IrSlotSet loop_used, loop_defined; /* LOOP: over the blocks of the loop */
+    uint8_t *loop_weight;   /* LOOP: by slot, how much it is worth a register */
+    IrSlotSet pred_defined; /* MERGE: slots its direct predecessors write */
+    IrSlotSet live;         /* slots that a `get` may read from here on inside the unit */
+    uint16_t loop;          /* innermost loop's header, or NO_INDEX */
+    bool reached;
+    bool in_loop_mark;
+} BlockInfo;
+
+typedef struct Fixup { uint32_t pos, next; } Fixup;
+
+typedef struct HostCompiler HostCompiler;
+typedef struct Ool Ool;
+struct Ool {
+    void (*emit)(HostCompiler *hc, const Ool *o);
+    uint32_t patch;         /* offset of the rel32 that leads here */
+    uint32_t back;          /* offset to return to */
+    uint32_t insn;
+    uint32_t site;          /* in-line offset for snapshots */
+    RaState *state;         /* copy, or NULL */
+    Mem mem;
+    Reg r[4];
+    uint32_t x;
+    uint64_t imm;
+};
+
+struct HostCompiler {
+    Asm as;
+    const IrUnit *unit;
+    const IrInsn *insns;
+    const Target *target;
+    uint32_t n_insns, n_slots;
+    bool ok;
+    bool has_256;            /* upper vector halves may be in use */
+
+    ValInfo *val;            /* n_insns + n_slots: the latter are slots' contents at a MERGE, not yet read */
+    uint32_t (*use_next)[4]; /* by instruction and operand: position of the following use, NO_POS none */
+    uint32_t *arg_next;      /* the same for call arguments */
+    size_t val_cap, arg_cap;
+    BlockInfo *block;
+    size_t block_cap;
+    VEC(LiveUse) live;
+    VEC(Fixup) fixup;
+    VEC(Ool) ool;
+    VEC(HostLink) link;
+    VEC(uint64_t) pool;      /* constants addressed relative to rip */
+    IrRef ops[4];            /* value operands of the current instruction, aliases resolved */
+    uint16_t *order;         /* filled blocks in emission order */
+    uint32_t n_order;
+    SnapWriter snap;
+    Arena arena;
+
+    /* forward walk */
+    RaState st;
+    uint32_t used;           /* registers that hold something */
+    uint32_t pinned;         /* registers this instruction is using */
+    uint32_t temps;          /* those among them that hold no value: not for the result */
+    uint32_t allocatable;
+    uint64_t spill_dead;     /* places to be free from the next instruction on */
+    uint32_t i;              /* current instruction */
+    uint16_t b;              /* current block */
+    uint16_t next_block;     /* the one whose code will follow, or NO_INDEX */
+    bool state_valid;        /* hc->st is the state at the end of the previous block's fall-through */
+    uint16_t fall_to;        /* block that hc->st belongs to, NO_INDEX none */
+    uint32_t n_loops_open;
+    uint8_t last_reg[IR_MAX_SLOTS]; /* where a slot's contents were last: a hint */
+    IrRef flags_val;         /* host flags hold (value != 0) under flags_cc; IR_NONE: nothing */
+    uint8_t flags_cc;
+    uint32_t flags_at;       /* valid only at this code offset */
+};
+
+/* ---- features.c ---- */
+uint32_t x64_features(void);
+const char *x64_features_text(void);
+
+/* ---- analyse.c: liveness, slots, loops, fusion ---- */
+void x64_analyse(HostCompiler *hc);
+/* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
+ * brnz: [0] and [1]; select: [0] and [3]. */
+void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
+enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+
+static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
+{
+    /* trunc and flow are other names for the low part of the same register. */
+    while (v != IR_NONE && (hc->insns[v].op == IR_trunc || hc->insns[v].op == IR_flow)) {
+        v = hc->insns[v].a;
+    }
+    return v;
+}
+static inline bool val_is_const(const HostCompiler *hc, IrRef v)
+{
+    return v < hc->n_insns && hc->insns[v].op == IR_const;
+}
+/* ---- regalloc.c ---- */
+static inline bool reg_is_vec(Reg r) { return r >= XMM0; }
+static inline unsigned val_type(const HostCompiler *hc, IrRef v)
+{
+    return v < hc->n_insns ? hc->insns[v].type : hc->target->slots[v - hc->n_insns].type;
+}
+static inline unsigned slot_type(const HostCompiler *hc, unsigned s) { return hc->target->slots[s].type; }
+static inline Mem slot_mem(const HostCompiler *hc, unsigned s)
+{
+    return mem_bd(REG_STATE, hc->target->slots[s].offset - VCPU_STATE_BIAS);
+}
+static inline Mem state_mem(int offset) { return mem_bd(REG_STATE, offset - VCPU_STATE_BIAS); }
+#define JIT_MEM(field) state_mem(VCPU_JIT_OFFSET(field))
+static inline Mem spill_mem(unsigned place)
+{
+    return state_mem(VCPU_JIT_OFFSET(spill) + (int)place * 32);
+}
+static inline Mem mem_plus(Mem m, int32_t n) { m.disp += n; return m; }
+
+void ra_begin(HostCompiler *hc);
+RaState *ra_save(HostCompiler *hc);
+void ra_restore(HostCompiler *hc, const RaState *saved);
+/* A TREE block begins: only the values it needs stay. */
+void ra_tree_begin(HostCompiler *hc, uint16_t block);
+void ra_merge_begin(HostCompiler *hc, uint16_t block);
+void ra_map_choose(HostCompiler *hc, uint16_t block);
+bool ra_map_matches(HostCompiler *hc, const EntryMap *map);
+void ra_map_shuffle(HostCompiler *hc, const EntryMap *map);
+
+/* A free register of `regs`, evicting when none is; it is not marked used. */
+Reg ra_alloc(HostCompiler *hc, uint32_t regs, Reg hint);
+/* A register for this instruction only, pinned. */
+Reg ra_temp(HostCompiler *hc, uint32_t regs);
+/* Empties exactly register r (its value moves or is stored) and pins it. */
+void ra_take(HostCompiler *hc, Reg r);
+/* The register a value is in, loading it if needed; pinned. */
+Reg ra_use(HostCompiler *hc, IrRef v);
+/* The same, in register r, which then belongs to the instruction (a copy if the value lives on). */
+void ra_use_in(HostCompiler *hc, IrRef v, Reg r);
+bool ra_is_memory(HostCompiler *hc, IrRef v, Mem *ret); /* in memory only, and not read again soon */
+/* Operand k of the current instruction (and its dead registers) is read no more. */
+void ra_consume(HostCompiler *hc);
+/* Register for the current instruction's result; never one in `avoid`. */
+Reg ra_dest(HostCompiler *hc, Reg hint, uint32_t avoid);
+void ra_dest_in(HostCompiler *hc, Reg r);  /* the result is in r, which is free or taken */
+void ra_done(HostCompiler *hc);            /* the result is complete: early put */
+void ra_put(HostCompiler *hc, unsigned slot, IrRef v);
+void ra_get(HostCompiler *hc, unsigned slot, IrRef v);
+void ra_store_stale(HostCompiler *hc);                /* every stale slot, marked clean */
+void ra_emit_stale(HostCompiler *hc, const RaState *st, unsigned but_slot); /* stores only; no change */
+void ra_forget_slots(HostCompiler *hc);
+/* Gives up every register in `regs` (around C calls). */
+void ra_vacate(HostCompiler *hc, uint32_t regs);
+void ra_drop_dead(HostCompiler *hc, IrRef v);
+void ra_move(HostCompiler *hc, Reg d, Reg s, unsigned type);
+void ra_load_const(HostCompiler *hc, Reg d, unsigned type, uint64_t imm);
+void ra_load(HostCompiler *hc, Reg d, unsigned type, Mem m);
+void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
+
+/* ---- lower.c and its siblings ---- */
+void lower_int(HostCompiler *hc, const IrInsn *in);
+void lower_fp(HostCompiler *hc, const IrInsn *in);
+void lower_vec(HostCompiler *hc, const IrInsn *in);
+void lower_mem(HostCompiler *hc, const IrInsn *in);
+void lower_call(HostCompiler *hc, const IrInsn *in);
+void lower_exit(HostCompiler *hc, const IrInsn *in);
+void lower_branch(HostCompiler *hc, const IrInsn *in);
+/* Emits the comparison of a fused or plain condition; returns the condition code. */
+unsigned lower_compare(HostCompiler *hc, unsigned cond, unsigned type, IrRef a, IrRef b);
+unsigned x64_cc(unsigned cond);
+/* ucomis of a fused fcmp; `parity`: unordered also counts as false and is in PF. */
+unsigned lower_fp_compare(HostCompiler *hc, const IrInsn *test, bool *ret_parity);
+Ool *ool_new(HostCompiler *hc, void (*emit)(HostCompiler *, const Ool *), uint32_t patch);
+/* jcc to out-of-line code that may come back behind it. */
+Ool *ool_jcc(HostCompiler *hc, unsigned cc, void (*emit)(HostCompiler *, const Ool *));
+void ool_back(HostCompiler *hc, const Ool *o);
+Mem pool_vec(HostCompiler *hc, const IrVecConst *c, unsigned size_bytes);
+Mem pool_u64x2(HostCompiler *hc, uint64_t lo, uint64_t hi);
+static inline bool has(const HostCompiler *hc, uint32_t feature) { return hc->as.features & feature; }
+/* Vector operation d = s1 OP s2 in VEX or legacy form; in legacy form d must not be s2 unless d = s1. */
+void sse_rrr(HostCompiler *hc, uint32_t op, Reg d, Reg s1, Reg s2);
+void sse_rrm(HostCompiler *hc, uint32_t op, Reg d, Reg s1, Mem m);
+/* One-source forms: d = OP s. */
+void sse_rr(HostCompiler *hc, uint32_t op, Reg d, Reg s);
+void sse_rm(HostCompiler *hc, uint32_t op, Reg d, Mem m);
+
+/* ---- frame.c: entering, leaving, trampolines ---- */
+typedef enum RuntimeEntry { /* trampolines; jit.scratch[SCRATCH_ENTRY + n] holds their addresses */
+    RT_SLOW_LOAD, RT_SLOW_STORE, RT_SLOW_LOAD_VEC, RT_SLOW_STORE_VEC, RT_SLOW_ATOMIC, RT_HOST_CALL,
+    RT_N_ENTRIES
+} RuntimeEntry;
+enum { /* jit.scratch[] */
+    SCRATCH_RUNTIME,
+    SCRATCH_ENTRY,
+    /* The last spill places carry the arguments and results of trampolines. */
+    SPILL_ARGS = VCPU_N_SPILLS - 2,
+    SPILL_VEC_ARG = VCPU_N_SPILLS - 1,  /* also operand 2 and the result of HOST_CALL_VEC */
+    SPILL_VEC_A = VCPU_N_SPILLS - 4,
+    SPILL_VEC_B = VCPU_N_SPILLS - 3,
+};
+#define SPILLS_RESERVED (BIT(SPILL_ARGS) | BIT(SPILL_VEC_ARG) | BIT(SPILL_VEC_A) | BIT(SPILL_VEC_B))
+static_assert(SCRATCH_ENTRY + RT_N_ENTRIES <= 8, "jit.scratch is full");
+static inline Mem arg_mem(unsigned n) { return mem_plus(spill_mem(SPILL_ARGS), n * 8); }
+/* What an out-of-line slow path leaves for the trampolines: follows the call, 4-byte aligned or not. */
+typedef struct SlowSite {
+    IrMem mem;
+    int32_t site_delta;   /* in-line instruction - this struct */
+} SlowSite;
+
+/*
+ * Functions generated code calls with every register kept (runtime.c): fn(vcpu, words), where words are those
+ * of arg_mem(). FP: operands in 0..2, what to do in 3, result in 0. VEC: operands in the spill places
+ * SPILL_VEC_A, _B and _ARG or in words 0..1 when they are scalars, what to do in word 3; result in _ARG or word 0.
+ */
+typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC } HostCall;
+void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what);
+static inline uint64_t host_call_what(unsigned op, unsigned type, unsigned operand_type, unsigned aux)
+{
+    return op | type << 8 | operand_type << 16 | (uint64_t)aux << 32;
+}
+/* The current FP or vector instruction by a host call; ends with ra_done(). */
+void lower_by_call(HostCompiler *hc, const IrInsn *in);
+extern const void *const x64_host_calls[];
+size_t x64_runtime_emit(uint8_t *out, size_t room_bytes, const uint8_t *rx);
+void x64_vcpu_init(Vcpu *vcpu, const uint8_t *runtime_rx);
+HostResult x64_enter(Vcpu *vcpu, const void *code);
+void x64_link(uint8_t *patch_rw, const uint8_t *patch_rx, const uint8_t *target_rx);
+void x64_disas(FILE *out, const uint8_t *code, size_t size_bytes);
+
+#endif

@@ -1,0 +1,493 @@
+/*
+ * lower-fp.c: scalar floating point on the host's SSE unit.
+ *
+ * MXCSR holds the guest's rounding mode and sticky flags. An operation is one instruction and a test for
+ * an unordered result; NaNs of a policy other than the host's are made out of line. Rare operations and
+ * operands go to the interpreter's definition by a host call that keeps every register; running an
+ * operation twice only raises the same flags again.
+ *
+ * x86 detects tininess after rounding: policies that detect it before go by the call altogether.
+ */
+#include "tcg/x86_64/host.h"
+
+static inline uint32_t bit_of(Reg r) { return 1u << r; }
+static inline bool is_free(const HostCompiler *hc, Reg r) { return !(hc->used >> r & 1); }
+static inline uint32_t scalar_prefix(bool wide) { return wide ? P_F2 : P_F3; }
+
+static uint64_t default_nan(unsigned type)
+{
+    return type == IR_F64 ? 0x7ff8000000000000 : 0x7fc00000;
+}
+
+static void emit_canonical_nan(HostCompiler *hc, const Ool *o)
+{
+    x_mov_ri(&hc->as, REG_TMP, o->imm);
+    sse_rr(hc, I_MOVQ_XR | X_W, o->r[0], REG_TMP);
+    ool_back(hc, o);
+}
+
+static void ucomis(HostCompiler *hc, bool wide, Reg a, Reg b)
+{
+    sse_rr(hc, wide ? I_UCOMISD : I_UCOMISS, a, b);
+}
+
+/* The result in d is complete but for NaNs. */
+static void check_nan(HostCompiler *hc, Reg d, unsigned type)
+{
+    if (hc->target->fp.nan != FP_NAN_CANONICAL) {
+        return;
+    }
+    ucomis(hc, type == IR_F64, d, d);
+    Ool *o = ool_jcc(hc, CC_P, emit_canonical_nan);
+    o->r[0] = d;
+    o->imm = default_nan(type);
+}
+
+/* Rounding mode switched to `rm` around what is emitted between begin and end; DYN: nothing to do. */
+static void rounding_begin(HostCompiler *hc, unsigned rm)
+{
+    static const uint8_t control[] = { [IR_RM_NEAREST_EVEN] = 0, [IR_RM_ZERO] = 3, [IR_RM_DOWN] = 1, [IR_RM_UP] = 2 };
+    Asm *as = &hc->as;
+    if (rm == IR_RM_DYN) {
+        return;
+    }
+    sse_rm(hc, M_0F | 0xae, 3, arg_mem(0)); /* stmxcsr */
+    x_load(as, 2, false, false, REG_TMP, arg_mem(0));
+    x_alu_ri(as, false, A_AND, REG_TMP, ~0x6000);
+    if (control[rm]) {
+        x_alu_ri(as, false, A_OR, REG_TMP, control[rm] << 13);
+    }
+    x_store(as, 2, arg_mem(1), REG_TMP);
+    sse_rm(hc, M_0F | 0xae, 2, arg_mem(1)); /* ldmxcsr */
+}
+
+static void rounding_end(HostCompiler *hc, unsigned rm)
+{
+    Asm *as = &hc->as;
+    if (rm == IR_RM_DYN) {
+        return;
+    }
+    sse_rm(hc, M_0F | 0xae, 3, arg_mem(1));
+    x_load(as, 2, false, false, REG_TMP, arg_mem(1));
+    x_alu_ri(as, false, A_AND, REG_TMP, 0x3f);
+    x_alu_mr(as, false, A_OR, arg_mem(0), REG_TMP);
+    sse_rm(hc, M_0F | 0xae, 2, arg_mem(0));
+}
+
+/* ---- a OP b ---- */
+
+static void lower_arith(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint8_t opcode[] = { 0x58, 0x5c, 0x59, 0x5e };
+    bool wide = in->type == IR_F64, comm = in->op == IR_fadd || in->op == IR_fmul;
+    uint32_t op = M_0F | scalar_prefix(wide) | opcode[in->op - IR_fadd];
+    unsigned rm = in->aux & IR_RM_MASK;
+    bool keep_order = hc->target->fp.nan != FP_NAN_CANONICAL;
+    Mem m;
+    static_assert(IR_fdiv - IR_fadd == 3, "opcode[] follows the order of ops.def");
+
+    IrRef a = hc->ops[0], b = hc->ops[1];
+    if (comm && !keep_order && ra_is_memory(hc, a, &m)) {
+        a = hc->ops[1];
+        b = hc->ops[0];
+    }
+    Reg ra = ra_use(hc, a);
+    if (ra_is_memory(hc, b, &m)) {
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        rounding_begin(hc, rm);
+        sse_rrm(hc, op, d, ra, m);
+        rounding_end(hc, rm);
+        check_nan(hc, d, in->type);
+        ra_done(hc);
+        return;
+    }
+    Reg rb = ra_use(hc, b);
+    ra_consume(hc);
+    bool avx = has(hc, X_AVX);
+    if (!avx && comm && !keep_order && !is_free(hc, ra) && is_free(hc, rb)) {
+        Reg t = ra;
+        ra = rb;
+        rb = t;
+    }
+    uint32_t avoid = avx || ra == rb || (comm && !keep_order) ? 0 : bit_of(rb);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, avoid);
+    if (!avx && d == rb && d != ra) {
+        rb = ra;
+        ra = d;
+    }
+    rounding_begin(hc, rm);
+    sse_rrr(hc, op, d, ra, rb);
+    rounding_end(hc, rm);
+    check_nan(hc, d, in->type);
+    ra_done(hc);
+}
+
+static void lower_sqrt(HostCompiler *hc, const IrInsn *in)
+{
+    bool wide = in->type == IR_F64;
+    uint32_t op = M_0F | scalar_prefix(wide) | 0x51;
+    unsigned rm = in->aux & IR_RM_MASK;
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    rounding_begin(hc, rm);
+    if (has(hc, X_AVX)) {
+        v_rrr(&hc->as, op, d, ra, ra);
+    } else {
+        x_rr(&hc->as, op, d, ra);
+    }
+    rounding_end(hc, rm);
+    check_nan(hc, d, in->type);
+    ra_done(hc);
+}
+
+/*
+ * A NaN came out of a fused multiply-add. Infinity times zero is invalid even when a quiet NaN is added
+ * (RISC-V F 1.0, section on fused multiply-add), which the host's instruction does not raise: only the
+ * product's invalid flag is taken over.
+ */
+static void emit_fma_nan(HostCompiler *hc, const Ool *o)
+{
+    Asm *as = &hc->as;
+    bool wide = hc->insns[o->insn].type == IR_F64;
+    sse_rm(hc, M_0F | 0xae, 3, arg_mem(0));
+    sse_rrr(hc, M_0F | scalar_prefix(wide) | 0x59, REG_VTMP, o->r[1], o->r[2]);
+    sse_rm(hc, M_0F | 0xae, 3, arg_mem(1));
+    x_load(as, 2, false, false, REG_TMP, arg_mem(1));
+    x_alu_ri(as, false, A_AND, REG_TMP, 1);
+    x_alu_mr(as, false, A_OR, arg_mem(0), REG_TMP);
+    sse_rm(hc, M_0F | 0xae, 2, arg_mem(0));
+    emit_canonical_nan(hc, o);
+}
+
+static void lower_fma(HostCompiler *hc, const IrInsn *in)
+{
+    bool wide = in->type == IR_F64;
+    unsigned rm = in->aux & IR_RM_MASK;
+    if (!has(hc, X_FMA) || hc->target->fp.nan != FP_NAN_CANONICAL) {
+        lower_by_call(hc, in);
+        return;
+    }
+    uint32_t op = M_38 | P_66 | x_w(wide) | (0xb9 + (in->aux & IR_FMA_NEG_ADDEND ? 2 : 0) + (in->aux & IR_FMA_NEG_PRODUCT ? 4 : 0));
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]), rc = ra_use(hc, hc->ops[2]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, rc) ? rc : NO_REG, bit_of(ra) | bit_of(rb));
+    ra_move(hc, d, rc, in->type);
+    rounding_begin(hc, rm);
+    v_rrr(&hc->as, op, d, ra, rb);
+    rounding_end(hc, rm);
+    ucomis(hc, wide, d, d);
+    Ool *o = ool_jcc(hc, CC_P, emit_fma_nan);
+    o->r[0] = d;
+    o->r[1] = ra;
+    o->r[2] = rb;
+    o->imm = default_nan(in->type);
+    ra_done(hc);
+}
+
+/* ---- by the interpreter's rule, out of line: operands and result in registers ---- */
+
+/* r[0] result, r[1] and r[2] operands (NO_REG none); imm = what. */
+static void emit_call_ool(HostCompiler *hc, const Ool *o)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        Reg r = o->r[1 + k];
+        if (r != NO_REG) {
+            ra_store(hc, arg_mem(k), reg_is_vec(r) ? IR_F64 : IR_I64, r);
+        }
+    }
+    emit_host_call(hc, HOST_CALL_FP, o->imm);
+    ra_load(hc, o->r[0], hc->insns[o->insn].type, arg_mem(0));
+    ool_back(hc, o);
+}
+
+static size_t call_ool(HostCompiler *hc, unsigned cc, const IrInsn *in, unsigned operand_type, Reg d, Reg a, Reg b)
+{
+    Ool *o = ool_jcc(hc, cc, emit_call_ool);
+    o->r[0] = d;
+    o->r[1] = a;
+    o->r[2] = b;
+    o->imm = host_call_what(in->op, in->type, operand_type, in->aux);
+    return o - hc->ool.at;
+}
+
+static inline void ool_back_here(HostCompiler *hc, size_t index)
+{
+    hc->ool.at[index].back = x_offset(&hc->as);
+}
+
+static void lower_minmax(HostCompiler *hc, const IrInsn *in)
+{
+    bool wide = in->type == IR_F64, max = in->op == IR_fmax;
+    uint32_t op = M_0F | scalar_prefix(wide) | (max ? 0x5f : 0x5d);
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    if (in->aux == IR_MINMAX_X86) {
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, ra == rb ? 0 : bit_of(rb));
+        sse_rrr(hc, op, d, ra, rb);
+        ra_done(hc);
+        return;
+    }
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb));
+    ucomis(hc, wide, ra, rb);
+    size_t nan = call_ool(hc, CC_P, in, in->type, d, ra, rb);
+    /* Both orders: they differ for zeros of different sign only, and then or/and picks the right one. */
+    sse_rrr(hc, op, REG_VTMP, rb, ra);
+    sse_rrr(hc, op, d, ra, rb);
+    sse_rrr(hc, max ? I_ANDPS : I_ORPS, d, d, REG_VTMP);
+    ool_back_here(hc, nan);
+    ra_done(hc);
+}
+
+unsigned lower_fp_compare(HostCompiler *hc, const IrInsn *test, bool *ret_parity)
+{
+    bool wide = hc->insns[test->a].type == IR_F64;
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    bool signalling = test->aux == IR_FLT_SIG || test->aux == IR_FLE_SIG || test->aux == IR_FEQ_SIG;
+    uint32_t op = (signalling ? I_COMISS : I_UCOMISS) | (wide ? P_66 : 0);
+    *ret_parity = false;
+    switch (test->aux) {
+    case IR_FEQ: case IR_FEQ_SIG:
+        sse_rr(hc, op, ra, rb);
+        *ret_parity = true;
+        return CC_E;
+    case IR_FLT: case IR_FLT_SIG:
+        sse_rr(hc, op, rb, ra);
+        return CC_A;
+    case IR_FLE: case IR_FLE_SIG:
+        sse_rr(hc, op, rb, ra);
+        return CC_AE;
+    default:
+        sse_rr(hc, op, ra, rb);
+        return CC_P;
+    }
+}
+
+static void lower_fcmp(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    bool parity;
+    unsigned cc = lower_fp_compare(hc, in, &parity);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    x_setcc(as, cc, d);
+    if (parity) {
+        x_setcc(as, CC_NP, REG_TMP);
+        x_alu_rr(as, false, A_AND, d, REG_TMP);
+    }
+    x_rr(as, I_MOVZX8, d, d);
+    if (!parity) {
+        hc->flags_val = hc->i;
+        hc->flags_cc = cc;
+    }
+    ra_done(hc);
+    hc->flags_at = parity ? NO_POS : x_offset(as);
+}
+
+/* ---- conversions ---- */
+
+static void lower_f2i(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    unsigned from = hc->insns[in->a].type, rm = in->aux & IR_RM_MASK;
+    bool wide = from == IR_F64, w = in->type == IR_I64, is_signed = in->op == IR_f2i;
+    /* cvttsd2si, cvtsd2si */
+    uint32_t op = M_0F | scalar_prefix(wide) | (rm == IR_RM_ZERO ? 0x2c : 0x2d);
+    unsigned toggle = rm == IR_RM_ZERO ? IR_RM_DYN : rm;
+    size_t slow[2] = { 0 };
+    unsigned n_slow = 0;
+
+    if (hc->target->fp.to_int == FP_TO_INT_X86 && is_signed) {
+        Reg ra = ra_use(hc, hc->ops[0]);
+        ra_consume(hc);
+        Reg d = ra_dest(hc, NO_REG, 0);
+        rounding_begin(hc, toggle);
+        sse_rr(hc, op | x_w(w), d, ra);
+        rounding_end(hc, toggle);
+        ra_done(hc);
+        return;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    if (is_signed) {
+        rounding_begin(hc, toggle);
+        sse_rr(hc, op | x_w(w), d, ra);
+        rounding_end(hc, toggle);
+        /* The host answers MIN for everything it cannot convert. */
+        x_alu_ri(as, w, A_CMP, d, 1);
+        slow[n_slow++] = call_ool(hc, CC_O, in, from, d, ra, NO_REG);
+    } else {
+        /* Out of range must not raise inexact, so the range is checked first: 0 <= a < limit. */
+        uint64_t limit = w ? (wide ? 0x43e0000000000000 : 0x5f000000) : (wide ? 0x41efffffffe00000 : 0x4f7fffff);
+        x_mov_ri(as, REG_TMP, limit);
+        sse_rr(hc, I_MOVQ_XR | X_W, REG_VTMP, REG_TMP);
+        ucomis(hc, wide, REG_VTMP, ra);
+        /* limit <= a, or a NaN */
+        slow[n_slow++] = call_ool(hc, CC_BE, in, from, d, ra, NO_REG);
+        sse_rrr(hc, I_XORPS, REG_VTMP, REG_VTMP, REG_VTMP);
+        ucomis(hc, wide, ra, REG_VTMP);
+        slow[n_slow++] = call_ool(hc, CC_B, in, from, d, ra, NO_REG);
+        rounding_begin(hc, toggle);
+        sse_rr(hc, op | X_W, d, ra);
+        rounding_end(hc, toggle);
+    }
+    while (n_slow) {
+        ool_back_here(hc, slow[--n_slow]);
+    }
+    ra_done(hc);
+}
+
+static void lower_i2f(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    unsigned from = hc->insns[in->a].type, rm = in->aux & IR_RM_MASK;
+    bool wide = in->type == IR_F64, w = from == IR_I64, is_signed = in->op == IR_i2f;
+    uint32_t op = M_0F | scalar_prefix(wide) | 0x2a;
+    if (!w && wide) {
+        rm = IR_RM_DYN; /* exact */
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    size_t slow = SIZE_MAX;
+    if (!is_signed && w) {
+        x_test_rr(as, true, ra, ra);
+        slow = call_ool(hc, CC_S, in, from, d, ra, NO_REG);
+    }
+    rounding_begin(hc, rm);
+    if (!is_signed && !w) {
+        x_mov_rr(as, false, REG_TMP, ra);
+        ra = REG_TMP;
+        w = true;
+    }
+    sse_rrr(hc, I_XORPS, d, d, d);
+    if (has(hc, X_AVX)) {
+        v_rrr(as, op | x_w(w), d, d, ra);
+    } else {
+        x_rr(as, op | x_w(w), d, ra);
+    }
+    rounding_end(hc, rm);
+    if (slow != SIZE_MAX) {
+        ool_back_here(hc, slow);
+    }
+    ra_done(hc);
+}
+
+static void lower_fcvt(HostCompiler *hc, const IrInsn *in)
+{
+    bool widen = in->type == IR_F64;
+    unsigned rm = widen ? IR_RM_DYN : in->aux & IR_RM_MASK;
+    uint32_t op = M_0F | (widen ? P_F3 : P_F2) | 0x5a;
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    rounding_begin(hc, rm);
+    if (has(hc, X_AVX)) {
+        v_rrr(&hc->as, op, d, ra, ra);
+    } else {
+        x_rr(&hc->as, op, d, ra);
+    }
+    rounding_end(hc, rm);
+    check_nan(hc, d, in->type);
+    ra_done(hc);
+}
+
+static void lower_fround(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint8_t mode[] = { [IR_RM_DYN] = 4, [IR_RM_NEAREST_EVEN] = 0, [IR_RM_DOWN] = 1, [IR_RM_UP] = 2,
+                                    [IR_RM_ZERO] = 3 };
+    bool wide = in->type == IR_F64;
+    uint32_t op = M_3A | P_66 | (wide ? 0x0b : 0x0a);
+    if (!has(hc, X_SSE41)) {
+        lower_by_call(hc, in);
+        return;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    if (has(hc, X_AVX)) {
+        v_rrr(&hc->as, op, d, ra, ra);
+    } else {
+        x_rr(&hc->as, op, d, ra);
+    }
+    x_u8(&hc->as, mode[in->aux & IR_RM_MASK] | (in->aux & IR_ROUND_EXACT ? 0 : 8));
+    check_nan(hc, d, in->type);
+    ra_done(hc);
+}
+
+/* ---- bits ---- */
+
+static void lower_bitcast(HostCompiler *hc, const IrInsn *in)
+{
+    Mem m;
+    if (ra_is_memory(hc, hc->ops[0], &m)) {
+        ra_consume(hc);
+        Reg d = ra_dest(hc, NO_REG, 0);
+        ra_load(hc, d, in->type, m);
+        ra_done(hc);
+        return;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    bool same_class = reg_is_vec(ra) == !ir_type_is_int(in->type);
+    Reg d = ra_dest(hc, same_class && is_free(hc, ra) ? ra : NO_REG, 0);
+    ra_move(hc, d, ra, in->type);
+    ra_done(hc);
+}
+
+static void lower_fbox(HostCompiler *hc, const IrInsn *in)
+{
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    sse_rrm(hc, I_ORPS, d, ra, pool_u64x2(hc, 0xffffffff00000000, 0));
+    ra_done(hc);
+}
+
+static void lower_funbox(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    sse_rr(hc, I_MOVQ_RX | X_W, ra, REG_TMP);
+    ra_move(hc, d, ra, IR_F64);
+    x_shift_ri(as, true, S_SAR, REG_TMP, 32);
+    x_alu_ri(as, false, A_CMP, REG_TMP, -1);
+    Ool *o = ool_jcc(hc, CC_NE, emit_canonical_nan);
+    o->r[0] = d;
+    o->imm = default_nan(IR_F32);
+    ra_done(hc);
+}
+
+void lower_fp(HostCompiler *hc, const IrInsn *in)
+{
+    bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op < IR_fclass;
+    unsigned rm = in->aux & IR_RM_MASK;
+    bool odd = rounds && (rm == IR_RM_NEAREST_AWAY || rm == IR_RM_ODD);
+    bool odd_policy = hc->target->fp.nan == FP_NAN_ARM || hc->target->fp.tininess_before;
+    bool exact = (in->op == IR_fcvt && in->type == IR_F64) ||
+                 ((in->op == IR_i2f || in->op == IR_u2f) && in->type == IR_F64 && hc->insns[in->a].type == IR_I32);
+    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp)) {
+        lower_by_call(hc, in);
+        return;
+    }
+    switch (in->op) {
+    case IR_fadd: case IR_fsub: case IR_fmul: case IR_fdiv: lower_arith(hc, in); break;
+    case IR_fsqrt: lower_sqrt(hc, in); break;
+    case IR_fma: lower_fma(hc, in); break;
+    case IR_fmin: case IR_fmax: lower_minmax(hc, in); break;
+    case IR_fcmp: lower_fcmp(hc, in); break;
+    case IR_fcvt: lower_fcvt(hc, in); break;
+    case IR_f2i: case IR_f2u: lower_f2i(hc, in); break;
+    case IR_i2f: case IR_u2f: lower_i2f(hc, in); break;
+    case IR_fround: lower_fround(hc, in); break;
+    case IR_bitcast: lower_bitcast(hc, in); break;
+    case IR_fbox: lower_fbox(hc, in); break;
+    case IR_funbox: lower_funbox(hc, in); break;
+    default: lower_by_call(hc, in); break;
+    }
+}

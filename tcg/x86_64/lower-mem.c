@@ -1,0 +1,625 @@
+/*
+ * lower-mem.c: guest memory: loads, stores, atomics, fences.
+ *
+ * User mode: one host instruction; a host fault is the guest's. System mode: the inline TLB check of
+ * vcpu.h. What fails the check, and misaligned accesses that must fault, go out of line through the
+ * trampolines of frame.c; a register that holds slots' contents is not written before the access is done.
+ *
+ * Order: temporaries, then ra_consume, ra_dest, then code: everything the allocator does about an
+ * instruction stands before the site its snapshot describes.
+ */
+#include "tcg/x86_64/host.h"
+
+static inline bool is_addr32(const HostCompiler *hc, IrRef base)
+{
+    return hc->unit->addr32 || val_type(hc, base) == IR_I32;
+}
+
+/* The guest address as an lea operand; registers pinned. */
+static Mem guest_operand(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool has_index)
+{
+    IrRef base = hc->ops[0], index = has_index ? hc->ops[1] : IR_NONE;
+    Mem m = { .base = NO_REG, .index = NO_REG, .disp = mem->disp };
+    if (val_is_const(hc, base)) {
+        uint64_t imm = hc->insns[base].imm + (uint64_t)(int64_t)mem->disp;
+        if (is_addr32(hc, base)) {
+            imm = (uint32_t)imm;
+        }
+        if (index == IR_NONE && imm <= INT32_MAX) {
+            m.disp = (int32_t)imm;
+            return m;
+        }
+    }
+    m.base = ra_use(hc, base);
+    if (index != IR_NONE) {
+        m.index = ra_use(hc, index);
+        m.scale = mem->scale_log2;
+    }
+    return m;
+}
+
+static Mem user_operand(HostCompiler *hc, Mem g, bool wrap32)
+{
+    bool zero = hc->unit->guest_base_zero;
+    if (g.base == NO_REG) {
+        return zero ? g : mem_bd(REG_BASE, g.disp);
+    }
+    if (wrap32) {
+        /* The sum wraps at 4 GiB. */
+        if (g.index == NO_REG && g.disp == 0) {
+            x_mov_rr(&hc->as, false, REG_TMP, g.base);
+        } else {
+            x_lea(&hc->as, false, REG_TMP, g);
+        }
+        return zero ? mem_bd(REG_TMP, 0) : mem_bi(REG_BASE, REG_TMP, 0, 0);
+    }
+    if (zero) {
+        return g;
+    }
+    if (g.index == NO_REG) {
+        return mem_bi(REG_BASE, g.base, 0, g.disp);
+    }
+    x_lea(&hc->as, true, REG_TMP, g);
+    return mem_bi(REG_BASE, REG_TMP, 0, 0);
+}
+
+/* ---- slow paths ---- */
+
+static void emit_site(HostCompiler *hc, const IrMem *mem, uint32_t lea_pos, uint32_t inline_site)
+{
+    Asm *as = &hc->as;
+    while (x_offset(as) & 3) {
+        x_u8(as, 0xcc);
+    }
+    uint32_t at = x_offset(as);
+    int32_t rel = (int32_t)(at - (lea_pos + 4));
+    memcpy(as->start + lea_pos, &rel, 4);
+    SlowSite site;
+    memset(&site, 0, sizeof(site));
+    site.mem = *mem;
+    site.site_delta = (int32_t)(inline_site - at);
+    memcpy(as->cur, &site, sizeof(site));
+    as->cur += sizeof(site);
+}
+
+/* Calls a slow path with the guest address in register addr (or r11). Returns where the site goes. */
+static uint32_t emit_slow_call(HostCompiler *hc, const Ool *o, RuntimeEntry entry)
+{
+    Asm *as = &hc->as;
+    Reg addr = o->r[0];
+    if (addr == NO_REG) {
+        if (o->mem.base == NO_REG) {
+            x_mov_ri(as, REG_TMP, (uint32_t)o->mem.disp);
+        } else {
+            x_lea(as, !o->x, REG_TMP, o->mem);
+        }
+        addr = REG_TMP;
+    }
+    x_store(as, 3, arg_mem(0), addr);
+    x_lea(as, true, REG_TMP, mem_bd(X_RIP, 0));
+    uint32_t lea_pos = x_offset(as) - 4;
+    x_rm(as, 0xff, 2, JIT_MEM(scratch[SCRATCH_ENTRY + entry]));
+    return lea_pos;
+}
+
+static void load_plain(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d, Mem m)
+{
+    if (ir_type_is_int(type)) {
+        x_load(&hc->as, mem->size_log2, mem->sign, type == IR_I64, d, m);
+    } else {
+        ra_load(hc, d, type, m);
+    }
+}
+
+static void emit_slow_load(HostCompiler *hc, const Ool *o)
+{
+    const IrInsn *in = &hc->insns[o->insn];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    bool vec = ir_type_is_vec(in->type);
+    uint32_t lea = emit_slow_call(hc, o, vec ? RT_SLOW_LOAD_VEC : RT_SLOW_LOAD);
+    load_plain(hc, mem, in->type, o->r[1], vec ? spill_mem(SPILL_VEC_ARG) : arg_mem(0));
+    ool_back(hc, o);
+    emit_site(hc, mem, lea, o->site);
+}
+
+static void emit_slow_store(HostCompiler *hc, const Ool *o)
+{
+    const IrInsn *in = &hc->insns[o->insn];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    bool vec = ir_type_is_vec(in->type);
+    if (o->r[1] == NO_REG) {
+        if (o->imm == (uint64_t)(int32_t)o->imm) {
+            x_mov_mi(&hc->as, 3, arg_mem(1), (int32_t)o->imm);
+        } else {
+            x_mov_mi(&hc->as, 2, arg_mem(1), (int32_t)o->imm);
+            x_mov_mi(&hc->as, 2, mem_plus(arg_mem(1), 4), (int32_t)(o->imm >> 32));
+        }
+    } else if (vec) {
+        ra_store(hc, spill_mem(SPILL_VEC_ARG), in->type, o->r[1]);
+    } else {
+        ra_store(hc, arg_mem(1), ir_type_is_int(in->type) ? IR_I64 : in->type, o->r[1]);
+    }
+    uint32_t lea = emit_slow_call(hc, o, vec ? RT_SLOW_STORE_VEC : RT_SLOW_STORE);
+    ool_back(hc, o);
+    emit_site(hc, mem, lea, o->site);
+}
+
+static void emit_slow_atomic(HostCompiler *hc, const Ool *o)
+{
+    const IrMem *mem = &hc->unit->mem.at[hc->insns[o->insn].aux];
+    uint32_t lea = emit_slow_call(hc, o, RT_SLOW_ATOMIC);
+    x_load(&hc->as, 3, false, true, o->r[1], arg_mem(0));
+    ool_back(hc, o);
+    emit_site(hc, mem, lea, o->site);
+}
+
+/* ---- the check in front of an access ---- */
+
+typedef struct Check {
+    bool softmmu, align;
+    Reg addr;      /* softmmu: complete guest address */
+    Reg compare;   /* softmmu: temporary */
+    Mem guest;
+    bool wrap32;
+    size_t ool[2]; /* out-of-line entries; their r[1], imm and back are the caller's to set */
+    unsigned n_ool;
+} Check;
+
+/* Before ra_consume: operands and temporaries. */
+static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool has_index, Check *ck)
+{
+    *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG };
+    ck->align = mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0;
+    ck->guest = guest_operand(hc, in, mem, has_index);
+    ck->wrap32 = is_addr32(hc, hc->ops[0]);
+    if (!ck->softmmu) {
+        return;
+    }
+    Mem g = ck->guest;
+    if (g.base != NO_REG && g.index == NO_REG && g.disp == 0 && !ck->wrap32) {
+        ck->addr = g.base;
+    } else {
+        ck->addr = ra_temp(hc, REGS_GPR);
+    }
+    ck->compare = ra_temp(hc, REGS_GPR);
+}
+
+/*
+ * After ra_dest: emits the check and returns the host operand. Each failing branch leads to `slow`,
+ * whose Ool knows the guest address.
+ */
+static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
+                      void (*slow)(HostCompiler *, const Ool *))
+{
+    Asm *as = &hc->as;
+    unsigned size = 1u << mem->size_log2;
+
+    if (!ck->softmmu) {
+        if (ck->align) {
+            if (ck->guest.base == NO_REG) {
+                if (ck->guest.disp & (size - 1)) {
+                    x_jmp_rel32(as);
+                    Ool *o = ool_new(hc, slow, x_offset(as) - 4);
+                    o->r[0] = NO_REG;
+                    o->mem = ck->guest;
+                    o->x = ck->wrap32;
+                    o->site = x_offset(as) - 5;
+                    ck->ool[ck->n_ool++] = o - hc->ool.at;
+                }
+            } else {
+                Reg low = ck->guest.base;
+                if (ck->guest.index != NO_REG || (ck->guest.disp & (size - 1))) {
+                    x_lea(as, true, REG_TMP, ck->guest);
+                    low = REG_TMP;
+                }
+                x_test_ri(as, false, low, size - 1);
+                uint32_t site = x_offset(as);
+                Ool *o = ool_jcc(hc, CC_NE, slow);
+                o->r[0] = NO_REG;
+                o->mem = ck->guest;
+                o->x = ck->wrap32;
+                o->site = site;
+                ck->ool[ck->n_ool++] = o - hc->ool.at;
+            }
+        }
+        return user_operand(hc, ck->guest, ck->wrap32);
+    }
+    Mem g = ck->guest;
+    Reg addr = ck->addr;
+    if (g.base == NO_REG) {
+        x_mov_ri(as, addr, (uint32_t)g.disp);
+    } else if (addr != g.base) {
+        x_lea(as, !ck->wrap32, addr, g);
+    }
+    unsigned page_bits = hc->target->page_bits;
+    int32_t page_mask = -(1 << page_bits);
+    Mem mask = JIT_MEM(tlb[0].mask), table = JIT_MEM(tlb[0].table);
+    mask.disp += mem->mmu_index * (int)sizeof(TlbFast);
+    table.disp += mem->mmu_index * (int)sizeof(TlbFast);
+    static_assert(sizeof(TlbEntry) == 32, "shift below");
+    x_mov_rr(as, true, REG_TMP, addr);
+    x_shift_ri(as, true, S_SHR, REG_TMP, page_bits - 5);
+    x_alu_rm(as, true, A_AND, REG_TMP, mask);
+    x_alu_rm(as, true, A_ADD, REG_TMP, table);
+    if (ck->align) {
+        x_mov_rr(as, true, ck->compare, addr);
+        page_mask |= size - 1;
+    } else {
+        /* The page of the last byte: an access across pages has no entry. */
+        x_lea(as, true, ck->compare, mem_bd(addr, size - 1));
+    }
+    x_alu_ri(as, true, A_AND, ck->compare, page_mask);
+    x_alu_rm(as, true, A_CMP, ck->compare,
+             mem_bd(REG_TMP, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    uint32_t site = x_offset(as);
+    Ool *o = ool_jcc(hc, CC_NE, slow);
+    o->r[0] = addr;
+    o->site = site;
+    ck->ool[ck->n_ool++] = o - hc->ool.at;
+    x_rm(as, I_MOV_LD | X_W, REG_TMP, mem_bd(REG_TMP, offsetof(TlbEntry, addend)));
+    return mem_bi(REG_TMP, addr, 0, 0);
+}
+
+static void check_end(HostCompiler *hc, const Check *ck, Reg value, uint64_t imm)
+{
+    for (unsigned k = 0; k < ck->n_ool; k++) {
+        Ool *o = &hc->ool.at[ck->ool[k]];
+        o->r[1] = value;
+        o->imm = imm;
+        o->back = x_offset(&hc->as);
+    }
+}
+
+/* ---- loads and stores ---- */
+
+/* Bytes of the integer in d reversed; its value extended as mem says. */
+static void swap_loaded(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d)
+{
+    Asm *as = &hc->as;
+    switch (mem->size_log2) {
+    case 1:
+        x_bswap(as, false, d);
+        x_shift_ri(as, false, mem->sign ? S_SAR : S_SHR, d, 16);
+        if (mem->sign && type == IR_I64) {
+            x_rr(as, I_MOVSXD | X_W, d, d);
+        }
+        break;
+    case 2:
+        x_bswap(as, false, d);
+        if (mem->sign && type == IR_I64) {
+            x_rr(as, I_MOVSXD | X_W, d, d);
+        }
+        break;
+    case 3:
+        x_bswap(as, true, d);
+        break;
+    }
+}
+
+static void lower_load(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    Check ck;
+
+    check_begin(hc, in, mem, true, &ck);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    Mem m = check_emit(hc, mem, false, &ck, emit_slow_load);
+    if (!mem->big_endian || mem->size_log2 == 0) {
+        load_plain(hc, mem, in->type, d, m);
+    } else if (ir_type_is_int(in->type)) {
+        x_load(as, mem->size_log2, false, false, d, m);
+        swap_loaded(hc, mem, in->type, d);
+    } else if (ir_type_is_fp(in->type)) {
+        x_load(as, mem->size_log2, false, false, REG_TMP, m);
+        x_bswap(as, mem->size_log2 == 3, REG_TMP);
+        ra_move(hc, d, REG_TMP, in->type);
+    } else {
+        hc->ok = false; /* big-endian vectors are a target's own business */
+    }
+    check_end(hc, &ck, d, 0);
+    ra_done(hc);
+}
+
+static void lower_store(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    IrRef v = hc->ops[2];
+    bool is_int = ir_type_is_int(in->type), swap = mem->big_endian && mem->size_log2 > 0;
+    uint64_t imm = 0;
+    Reg r = NO_REG;
+    Check ck;
+
+    if (val_is_const(hc, v) && !ir_type_is_vec(in->type)) {
+        imm = hc->insns[v].imm;
+        if (swap) {
+            imm = mem->size_log2 == 1 ? __builtin_bswap16(imm) : mem->size_log2 == 2 ? __builtin_bswap32(imm) : __builtin_bswap64(imm);
+        }
+        if (mem->size_log2 == 3 && (int64_t)imm != (int32_t)imm) {
+            r = ra_use(hc, v);
+        }
+    } else {
+        r = ra_use(hc, v);
+    }
+    check_begin(hc, in, mem, true, &ck);
+    Reg swapped = r != NO_REG && swap ? ra_temp(hc, REGS_GPR) : NO_REG;
+    ra_consume(hc);
+    if (swapped != NO_REG) {
+        ra_move(hc, swapped, r, in->type);
+        if (mem->size_log2 == 1) {
+            x_bswap(as, false, swapped);
+            x_shift_ri(as, false, S_SHR, swapped, 16);
+        } else {
+            x_bswap(as, mem->size_log2 == 3, swapped);
+        }
+    }
+    Mem m = check_emit(hc, mem, true, &ck, emit_slow_store);
+    if (r == NO_REG) {
+        x_mov_mi(as, mem->size_log2, m, (int32_t)imm);
+    } else if (swapped != NO_REG) {
+        x_store(as, mem->size_log2, m, swapped);
+    } else if (is_int) {
+        x_store(as, mem->size_log2, m, r);
+    } else {
+        ra_store(hc, m, in->type, r);
+    }
+    check_end(hc, &ck, r, hc->insns[v].op == IR_const ? hc->insns[v].imm : 0);
+    if (mem->order == IR_ORDER_SEQ_CST) {
+        x_u8(as, 0xf0);
+        x_alu_mi(as, false, A_OR, mem_bd(RSP, 0), 0);
+    }
+}
+
+/* ---- atomics ---- */
+
+/* Opcode of the given width: byte forms are one less, 16-bit ones have the 66 prefix. */
+static uint32_t sized(uint32_t op, unsigned size_log2)
+{
+    switch (size_log2) {
+    case 0: return (op - 1) | X_BREG;
+    case 1: return op | P_66;
+    case 2: return op;
+    default: return op | X_W;
+    }
+}
+
+static void lock_rm(HostCompiler *hc, uint32_t op, Reg r, Mem m)
+{
+    x_u8(&hc->as, 0xf0);
+    x_rm(&hc->as, op, r, m);
+}
+
+/* Register s of `size` bytes, extended to the result's type, in d. */
+static void extend_to(HostCompiler *hc, const IrMem *mem, unsigned type, bool sign, Reg d, Reg s)
+{
+    Asm *as = &hc->as;
+    bool w = type == IR_I64;
+    switch (mem->size_log2) {
+    case 0: x_rr(as, (sign ? I_MOVSX8 : I_MOVZX8) | x_w(sign && w), d, s); break;
+    case 1: x_rr(as, (sign ? I_MOVSX16 : I_MOVZX16) | x_w(sign && w), d, s); break;
+    case 2:
+        if (sign && w) {
+            x_rr(as, I_MOVSXD | X_W, d, s);
+        } else {
+            x_mov_rr(as, false, d, s);
+        }
+        break;
+    default: x_mov_rr(as, true, d, s);
+    }
+}
+
+/* Reverses the low `size` bytes of r; the bytes above become zero or junk. */
+static void swap_reg(HostCompiler *hc, const IrMem *mem, Reg r)
+{
+    if (!mem->big_endian) {
+        return;
+    }
+    switch (mem->size_log2) {
+    case 0: break;
+    case 1:
+        x_bswap(&hc->as, false, r);
+        x_shift_ri(&hc->as, false, S_SHR, r, 16);
+        break;
+    default: x_bswap(&hc->as, mem->size_log2 == 3, r);
+    }
+}
+
+/*
+ * The host operand of an atomic access. In system mode the address goes to a register of its own, which
+ * the slow path fills in its place.
+ */
+static Mem atomic_operand(HostCompiler *hc, const IrMem *mem, Check *ck, Reg host)
+{
+    Mem m = check_emit(hc, mem, true, ck, emit_slow_atomic);
+    if (host != NO_REG) {
+        x_lea(&hc->as, true, host, m);
+        m = mem_bd(host, 0);
+        check_end(hc, ck, host, 0);
+    } else {
+        /* Misaligned in user mode: the slow path raises and does not come back. */
+        check_end(hc, ck, REG_TMP, 0);
+    }
+    return m;
+}
+
+static void lower_rmw(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    unsigned size = mem->size_log2;
+    bool softmmu = hc->unit->softmmu;
+    bool w = in->type == IR_I64;
+    Check ck;
+
+    bool xadd = (mem->rmw == IR_RMW_ADD || mem->rmw == IR_RMW_XCHG) && (!mem->big_endian || mem->rmw == IR_RMW_XCHG);
+    if (!xadd) {
+        ra_take(hc, RAX);
+    }
+    Reg operand = ra_use(hc, hc->ops[1]);
+    check_begin(hc, in, mem, false, &ck);
+    Reg host = softmmu ? ck.compare : NO_REG;
+    Reg t = ra_temp(hc, REGS_GPR);
+    if (xadd) {
+        ra_consume(hc);
+        Reg d = ra_dest(hc, NO_REG, 0);
+        Mem m = atomic_operand(hc, mem, &ck, host);
+        x_mov_rr(as, w, t, operand);
+        if (mem->rmw == IR_RMW_ADD) {
+            lock_rm(hc, sized(I_XADD, size), t, m);
+        } else {
+            swap_reg(hc, mem, t);
+            x_rm(as, sized(I_XCHG, size), t, m);
+            swap_reg(hc, mem, t);
+        }
+        extend_to(hc, mem, in->type, mem->sign, d, t);
+        ra_done(hc);
+        return;
+    }
+    bool minmax = mem->rmw >= IR_RMW_MINS;
+    bool sign = mem->rmw == IR_RMW_MINS || mem->rmw == IR_RMW_MAXS;
+    Reg limit = minmax ? ra_temp(hc, REGS_GPR) : NO_REG;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    Mem m = atomic_operand(hc, mem, &ck, host);
+    if (minmax) {
+        extend_to(hc, mem, IR_I64, sign, limit, operand);
+    }
+    x_load(as, size, false, false, RAX, m);
+    uint32_t top = x_offset(as);
+    x_mov_rr(as, true, t, RAX);
+    swap_reg(hc, mem, t);
+    switch (mem->rmw) {
+    case IR_RMW_ADD: x_alu_rr(as, true, A_ADD, t, operand); break;
+    case IR_RMW_AND: x_alu_rr(as, true, A_AND, t, operand); break;
+    case IR_RMW_OR: x_alu_rr(as, true, A_OR, t, operand); break;
+    case IR_RMW_XOR: x_alu_rr(as, true, A_XOR, t, operand); break;
+    default: {
+        static const uint8_t cc[] = { CC_L, CC_G, CC_B, CC_A };
+        extend_to(hc, mem, IR_I64, sign, t, t);
+        x_alu_rr(as, true, A_CMP, limit, t);
+        x_cmov(as, true, cc[mem->rmw - IR_RMW_MINS], t, limit);
+    }
+    }
+    swap_reg(hc, mem, t);
+    lock_rm(hc, sized(I_CMPXCHG, size), t, m);
+    x_jump_back(as, CC_NE, top);
+    swap_reg(hc, mem, RAX);
+    extend_to(hc, mem, in->type, mem->sign, d, RAX);
+    ra_done(hc);
+}
+
+static void lower_cas(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    bool w = in->type == IR_I64;
+    Check ck;
+
+    ra_take(hc, RAX);
+    Reg expected = ra_use(hc, hc->ops[1]), desired = ra_use(hc, hc->ops[2]);
+    check_begin(hc, in, mem, false, &ck);
+    Reg host = hc->unit->softmmu ? ck.compare : NO_REG;
+    Reg t = mem->big_endian ? ra_temp(hc, REGS_GPR) : NO_REG;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    Mem m = atomic_operand(hc, mem, &ck, host);
+    if (t != NO_REG) {
+        x_mov_rr(as, w, t, desired);
+        swap_reg(hc, mem, t);
+        desired = t;
+    }
+    x_mov_rr(as, w, RAX, expected);
+    swap_reg(hc, mem, RAX);
+    lock_rm(hc, sized(I_CMPXCHG, mem->size_log2), desired, m);
+    swap_reg(hc, mem, RAX);
+    extend_to(hc, mem, in->type, mem->sign, d, RAX);
+    ra_done(hc);
+}
+
+static void lower_ll(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    Check ck;
+
+    check_begin(hc, in, mem, false, &ck);
+    Reg t = ra_temp(hc, REGS_GPR), host = hc->unit->softmmu ? ck.compare : NO_REG;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    Mem m = atomic_operand(hc, mem, &ck, host);
+    x_load(as, mem->size_log2, false, false, t, m);
+    x_store(as, 3, JIT_MEM(monitor_value[0]), t);
+    if (ck.addr != NO_REG) {
+        x_store(as, 3, JIT_MEM(monitor_addr), ck.addr);
+    } else {
+        Mem g = ck.guest;
+        if (g.base == NO_REG) {
+            x_mov_mi(as, 3, JIT_MEM(monitor_addr), g.disp);
+        } else {
+            x_lea(as, !ck.wrap32, REG_TMP, g);
+            x_store(as, 3, JIT_MEM(monitor_addr), REG_TMP);
+        }
+    }
+    swap_reg(hc, mem, t);
+    extend_to(hc, mem, in->type, mem->sign, d, t);
+    ra_done(hc);
+}
+
+static void lower_sc(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Asm *as = &hc->as;
+    bool w = hc->insns[in->b].type == IR_I64;
+    Check ck;
+
+    ra_take(hc, RAX);
+    Reg value = ra_use(hc, hc->ops[1]);
+    check_begin(hc, in, mem, false, &ck);
+    Reg host = hc->unit->softmmu ? ck.compare : NO_REG;
+    Reg t = mem->big_endian ? ra_temp(hc, REGS_GPR) : NO_REG;
+    Reg a = ck.addr != NO_REG ? ck.addr : ra_temp(hc, REGS_GPR);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    if (t != NO_REG) {
+        x_mov_rr(as, w, t, value);
+        swap_reg(hc, mem, t);
+        value = t;
+    }
+    if (ck.addr == NO_REG) {
+        if (ck.guest.base == NO_REG) {
+            x_mov_ri(as, a, (uint32_t)ck.guest.disp);
+        } else {
+            x_lea(as, !ck.wrap32, a, ck.guest);
+        }
+    }
+    Mem m = atomic_operand(hc, mem, &ck, host);
+    x_load(as, 3, false, true, RAX, JIT_MEM(monitor_value[0]));
+    x_alu_rm(as, true, A_CMP, a, JIT_MEM(monitor_addr));
+    uint8_t *fail = x_jcc8(as, CC_NE);
+    lock_rm(hc, sized(I_CMPXCHG, mem->size_log2), value, m);
+    x_bind8(as, fail);
+    x_mov_mi(as, 3, JIT_MEM(monitor_addr), -1);
+    x_setcc(as, CC_NE, RAX);
+    x_rr(as, I_MOVZX8, d, RAX);
+    ra_done(hc);
+}
+
+void lower_mem(HostCompiler *hc, const IrInsn *in)
+{
+    switch (in->op) {
+    case IR_ld: lower_load(hc, in); break;
+    case IR_st: lower_store(hc, in); break;
+    case IR_rmw: lower_rmw(hc, in); break;
+    case IR_cas: lower_cas(hc, in); break;
+    case IR_ll: lower_ll(hc, in); break;
+    case IR_sc: lower_sc(hc, in); break;
+    default:
+        /* Total store order: only a store before a later load needs an instruction. */
+        if (in->aux & IR_FENCE_WR) {
+            x_u8(&hc->as, 0xf0);
+            x_alu_mi(&hc->as, false, A_OR, mem_bd(RSP, 0), 0);
+        }
+    }
+}

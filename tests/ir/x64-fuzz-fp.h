@@ -1,0 +1,129 @@
+/* x64-fuzz-fp.h: floating-point and vector operations for x64-fuzz.c. */
+#ifndef TESTS_IR_X64_FUZZ_FP_H
+#define TESTS_IR_X64_FUZZ_FP_H
+
+static uint64_t fp_bits(bool wide)
+{
+    static const uint64_t d[] = { 0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000,
+        0xfff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001, 1, 0x000fffffffffffff, 0x0010000000000000,
+        0x7fefffffffffffff, 0x41dfffffffc00000, 0x41e0000000000000, 0xc1e0000000000000, 0x43e0000000000000,
+        0x41efffffffe00000, 0x41f0000000000000, 0x3fe0000000000000, 0x4340000000000001, 0xfff8000000000123 };
+    static const uint32_t s[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001,
+        1, 0x007fffff, 0x00800000, 0x7f7fffff, 0x4effffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x4f7fffff, 0x3f000000 };
+    switch (pick(4)) {
+    case 0: return wide ? d[pick(ARRAY_SIZE(d))] : s[pick(ARRAY_SIZE(s))];
+    case 1: { /* small integers and halves */
+        double x = (int)pick(4096) / 4.0 - 300;
+        float y = x;
+        uint64_t v = 0;
+        wide ? memcpy(&v, &x, 8) : memcpy(&v, &y, 4);
+        return v;
+    }
+    case 2: return wide ? (rnd() & 0x800fffffffffffff) | (uint64_t)(1023 - 40 + pick(120)) << 52
+                        : (rnd() & 0x807fffff) | (127 - 40 + pick(120)) << 23;
+    default: return wide ? rnd() : (uint32_t)rnd();
+    }
+}
+
+static IrRef fp_value(IrType type)
+{
+    return pick(4) ? value(type) : ir_const(b, type, fp_bits(type == IR_F64));
+}
+
+void gen_fp(void)
+{
+    IrType t = pick(3) ? IR_F64 : IR_F32, other = t == IR_F64 ? IR_F32 : IR_F64;
+    IrType it = pick(2) ? IR_I64 : IR_I32;
+    unsigned rm = pick(3) ? IR_RM_DYN : pick(7);
+    IrOp op = IR_fadd + pick(IR_flow - IR_fadd + 1);
+    IrRef r;
+    switch (op) {
+    case IR_fadd: case IR_fsub: case IR_fmul: case IR_fdiv:
+        r = ir_emit(b, op, t, rm, fp_value(t), fp_value(t), IR_NONE);
+        break;
+    case IR_fsqrt: r = ir_emit(b, op, t, rm, fp_value(t), IR_NONE, IR_NONE); break;
+    case IR_fma: r = ir_emit(b, op, t, rm | pick(4) << 3, fp_value(t), fp_value(t), fp_value(t)); break;
+    case IR_fmin: case IR_fmax: r = ir_emit(b, op, t, pick(2), fp_value(t), fp_value(t), IR_NONE); break;
+    case IR_fcmp: r = ir_emit(b, op, it, pick(7), fp_value(t), fp_value(t), IR_NONE); break;
+    case IR_fcvt: r = ir_emit(b, op, t, rm, fp_value(other), IR_NONE, IR_NONE); break;
+    case IR_f2i: case IR_f2u: r = ir_emit(b, op, it, pick(2) ? IR_RM_ZERO : rm, fp_value(t), IR_NONE, IR_NONE); break;
+    case IR_i2f: case IR_u2f: r = ir_emit(b, op, t, rm, value(it), IR_NONE, IR_NONE); break;
+    case IR_fround: r = ir_emit(b, op, t, rm | pick(2) << 3, fp_value(t), IR_NONE, IR_NONE); break;
+    case IR_fclass: r = ir_emit(b, op, it, 0, fp_value(t), IR_NONE, IR_NONE); break;
+    case IR_bitcast:
+        switch (pick(4)) {
+        case 0: r = ir_op1(b, op, IR_I64, value(IR_F64)); break;
+        case 1: r = ir_op1(b, op, IR_F64, value(IR_I64)); break;
+        case 2: r = ir_op1(b, op, IR_I32, value(IR_F32)); break;
+        default: r = ir_op1(b, op, IR_F32, value(IR_I32)); break;
+        }
+        break;
+    case IR_fbox: r = ir_op1(b, op, IR_F64, value(IR_F32)); break;
+    default: r = ir_op1(b, op, IR_F32, value(IR_F64)); break;
+    }
+    pool_add(r);
+}
+
+static IrRef vec_value(IrType type)
+{
+    if (pick(6)) {
+        return value(type);
+    }
+    IrVecConst c;
+    for (unsigned i = 0; i < 4; i++) {
+        c.u64[i] = pick(3) ? rnd_value() : fp_bits(true);
+    }
+    if (pick(4) == 0) {
+        memset(&c, 0, sizeof(c));
+    }
+    return ir_vconst(b, type, &c);
+}
+
+void gen_vec(void)
+{
+    IrType t = pick(3) ? IR_V128 : IR_V256;
+    IrOp op = IR_vget_lane + pick(IR_vfma - IR_vget_lane + 1);
+    unsigned lane = pick(4), n = ir_type_bytes(t) >> lane;
+    IrType it = lane == 3 ? IR_I64 : pick(2) ? IR_I64 : IR_I32;
+    IrRef r;
+    switch (op) {
+    case IR_vget_lane: r = ir_emit(b, op, it, lane | pick(n) << 4, vec_value(t), IR_NONE, IR_NONE); break;
+    case IR_vset_lane: r = ir_emit(b, op, t, lane | pick(n) << 4, vec_value(t), value(it), IR_NONE); break;
+    case IR_vdup: r = ir_emit(b, op, t, lane, value(it), IR_NONE, IR_NONE); break;
+    case IR_vcmp: r = ir_emit(b, op, t, lane | pick(IR_N_CONDS) << 4, vec_value(t), vec_value(t), IR_NONE); break;
+    case IR_vshl: case IR_vshr: case IR_vsar:
+        r = ir_emit(b, op, t, lane, vec_value(t), pick(2) ? ir_i64(b, pick(70)) : value(it), IR_NONE);
+        break;
+    case IR_vbsel: r = ir_emit(b, op, t, 0, vec_value(t), vec_value(t), vec_value(t)); break;
+    default:
+        if (op >= IR_vfadd) {
+            lane = 2 + pick(2);
+        }
+        if (op == IR_vfma) {
+            lane |= pick(4) << 7;
+        }
+        r = ir_emit(b, op, t, op >= IR_vand && op <= IR_vbsel ? 0 : lane, vec_value(t),
+                    ir_op_info[op].n_operands > 1 ? vec_value(t) : IR_NONE,
+                    ir_op_info[op].n_operands > 2 ? vec_value(t) : IR_NONE);
+    }
+    pool_add(r);
+}
+
+static void fuzz_fp_state(TestState *st)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        st->f[i] = pick(3) ? fp_bits(true) : 0xffffffff00000000 | fp_bits(false);
+    }
+    st->s[0] = fp_bits(false);
+    st->s[1] = fp_bits(false);
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t v = pick(2) ? fp_bits(true) : fp_bits(false) | fp_bits(false) << 32;
+        memcpy(st->v[i % 3] + i / 3 * 8 % 16, &v, 8);
+        memcpy(st->y[i % 2] + i / 2 * 8, &v, 8);
+    }
+}
+
+/* The denormal flag, which no guest but x86 has, is not compared: set from the start. */
+static uint32_t fuzz_fp_control(void) { return 0x1f80 | 2 | (allow_fp ? pick(4) << 13 | (pick(2) ? 0x20 : 0) : 0); }
+static VcpuExit fuzz_interp(Vcpu *vcpu, const IrUnit *u) { return host_run_interp(vcpu, u); }
+#endif
