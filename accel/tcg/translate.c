@@ -233,6 +233,11 @@ void trans_jump(TransCtx *ctx, vaddr pc)
 {
     TransDriver *d = ctx->driver;
     uint16_t node = scan_find(d, pc);
+    /* An indirect jump whose target turned out constant is an edge the scan knows nothing of: the target's block was
+     * planned for other predecessors. */
+    if (node != SCAN_NONE && d->nodes[d->node].taken != node && d->nodes[d->node].next != node) {
+        node = SCAN_NONE;
+    }
     if (node == SCAN_NONE) {
         emit_exit(d, pc);
         ctx->ended = true;
