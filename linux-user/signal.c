@@ -303,6 +303,15 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
     if (log_enabled(LOG_STRACE)) {
         strace_signal(t, sig, info);
     }
+    if (log_enabled(LOG_INT)) {
+        FILE *out = log_lock();
+        fprintf(out, "signal %d code %d address %p pc " VADDR_FMT "\n", sig, info->si_code, info->si_addr,
+                user.target->get_pc(t->vcpu));
+        if (forced && user.target->dump) {
+            user.target->dump(t->vcpu, out, log_mask | LOG_CPU);
+        }
+        log_unlock();
+    }
     if (act.handler == GUEST_SIG_IGN) {
         return;
     }
