@@ -114,20 +114,28 @@ static void log_entry(TcgVcpu *tv, const TransUnit *unit)
     }
 }
 
+static inline HostResult enter_code(TcgVcpu *tv, const void *code)
+{
+    Vcpu *vcpu = tv->vcpu;
+    COUNT(tv, entries);
+    vcpu->in_code = true;
+    HostResult result = tcg.host->enter(vcpu, code);
+    vcpu->in_code = false;
+    return result;
+}
+
 static inline HostResult enter_unit(TcgVcpu *tv, const TransUnit *unit)
 {
     Vcpu *vcpu = tv->vcpu;
-    HostResult result;
     if (log_enabled(LOG_EXEC | LOG_CPU)) {
         log_entry(tv, unit);
     }
+    if (likely(tcg.host)) {
+        return enter_code(tv, unit->code);
+    }
     COUNT(tv, entries);
     vcpu->in_code = true;
-    if (likely(tcg.host)) {
-        result = tcg.host->enter(vcpu, unit->code);
-    } else {
-        result = (HostResult){ .reason = interp_run(vcpu, unit->ir) };
-    }
+    HostResult result = { .reason = interp_run(vcpu, unit->ir) };
     vcpu->in_code = false;
     return result;
 }
@@ -172,14 +180,18 @@ static VcpuExit run_units(TcgVcpu *tv, uint32_t flags)
     enter_epoch(tv);
     uint64_t mode = vcpu->target->trans_mode(vcpu);
     jump_cache_select(tv, mode, flags);
-    TransUnit *unit = lookup_unit(tv, mode, flags);
-    if (unlikely(!unit)) {
-        tcg_leave(tv);
-        return no_unit(tv);
+    TransUnit *unit = NULL;
+    const void *code = tcg.host && tv->cache ? jump_cache_probe(tv) : NULL;
+    if (!code) {
+        unit = lookup_unit(tv, mode, flags);
+        if (unlikely(!unit)) {
+            tcg_leave(tv);
+            return no_unit(tv);
+        }
     }
     HostResult result;
     for (;;) {
-        result = enter_unit(tv, unit);
+        result = unit ? enter_unit(tv, unit) : enter_code(tv, code);
         if (result.reason != VCPU_EXIT_NONE || !result.link || !may_link(flags)) {
             break;
         }

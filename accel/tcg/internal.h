@@ -292,6 +292,8 @@ uint32_t unit_flags(const Vcpu *vcpu);
 /* The unit for the current pc: found or made; NULL: see has_fault, want_room. */
 TransUnit *lookup_unit(TcgVcpu *tv, uint64_t mode, uint32_t flags);
 void jump_cache_select(TcgVcpu *tv, uint64_t mode, uint32_t flags);
+/* The code for the current pc if the table in force has it. */
+const void *jump_cache_probe(TcgVcpu *tv);
 void jump_cache_fill(TcgVcpu *tv, TransUnit *unit);
 /* Any thread. */
 void jump_cache_purge_unit(const TransUnit *unit);

@@ -224,6 +224,14 @@ static TransUnit *check_second_page(TcgVcpu *tv, TransUnit *unit)
     return unit;
 }
 
+const void *jump_cache_probe(TcgVcpu *tv)
+{
+    const Target *target = tv->vcpu->target;
+    vaddr pc = target->get_pc(tv->vcpu);
+    const JumpCacheEntry *e = &tv->cache->table[entry_index(target, pc)];
+    return entry_pc(e) == pc ? __atomic_load_n(&e->code, __ATOMIC_RELAXED) : NULL;
+}
+
 TransUnit *lookup_unit(TcgVcpu *tv, uint64_t mode, uint32_t flags)
 {
     vaddr pc = tv->vcpu->target->get_pc(tv->vcpu);

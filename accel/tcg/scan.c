@@ -101,18 +101,25 @@ static void find_edges(TransDriver *d)
     }
 }
 
-/* The last instruction of the block that begins at a leader, and how many there are. */
-static uint16_t block_end(const TransDriver *d, uint16_t node, uint16_t *ret_n)
+/* Of each leader: the last instruction of its block, and how many there are. */
+static void find_ends(TransDriver *d)
 {
-    uint16_t n = 1;
-    for (;; n++) {
-        const ScanNode *at = &d->nodes[node];
-        uint16_t next = at->kind == SCAN_NORMAL ? at->next : at->kind == SCAN_JUMP ? at->taken : SCAN_NONE;
-        if (next == SCAN_NONE || d->nodes[next].leader) {
-            *ret_n = n;
-            return node;
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        ScanNode *leader = &d->nodes[i];
+        if (!leader->leader) {
+            continue;
         }
-        node = next;
+        uint16_t node = i, n = 1;
+        for (;; n++) {
+            const ScanNode *at = &d->nodes[node];
+            uint16_t next = at->kind == SCAN_NORMAL ? at->next : at->kind == SCAN_JUMP ? at->taken : SCAN_NONE;
+            if (next == SCAN_NONE || d->nodes[next].leader) {
+                break;
+            }
+            node = next;
+        }
+        leader->last = node;
+        leader->n_insns = n;
     }
 }
 
@@ -125,8 +132,8 @@ static uint32_t post_order(TransDriver *d)
     d->nodes[0].block = TAKEN;
     d->stack[depth++] = 0;
     while (depth) {
-        uint16_t leader = d->stack[depth - 1], n_insns;
-        const ScanNode *last = &d->nodes[block_end(d, leader, &n_insns)];
+        uint16_t leader = d->stack[depth - 1];
+        const ScanNode *last = &d->nodes[d->nodes[leader].last];
         uint16_t to;
         if (d->nodes[leader].block == TAKEN) {
             to = last->taken;
@@ -159,7 +166,8 @@ static void plan_blocks(TransDriver *d)
         ScanBlock *b = &d->blocks[n];
         *b = (ScanBlock){ .node = leader, .pc = d->nodes[leader].pc };
         d->nodes[leader].block = n++;
-        const ScanNode *last = &d->nodes[block_end(d, leader, &b->n_insns)];
+        const ScanNode *last = &d->nodes[d->nodes[leader].last];
+        b->n_insns = d->nodes[leader].n_insns;
         if (last->kind == SCAN_BRANCH && last->next == SCAN_NONE) {
             /* The way on leaves the unit: right behind, where it needs no jump. */
             d->blocks[n] = (ScanBlock){ .node = SCAN_NONE, .pc = last->pc + last->length, .pred = n - 1 };
@@ -173,8 +181,7 @@ static void plan_blocks(TransDriver *d)
         if (b->node == SCAN_NONE) {
             continue;
         }
-        uint16_t n_insns;
-        const ScanNode *last = &d->nodes[block_end(d, b->node, &n_insns)];
+        const ScanNode *last = &d->nodes[d->nodes[b->node].last];
         uint16_t to[2] = { last->taken, last->next };
         for (unsigned k = 0; k < 2; k++) {
             if (to[k] != SCAN_NONE) {
@@ -204,6 +211,7 @@ bool scan_unit(TransDriver *d, vaddr pc)
         scan_run(d, d->nodes[d->stack[i]].target, &n_pending);
     }
     find_edges(d);
+    find_ends(d);
     plan_blocks(d);
     return true;
 }

@@ -18,6 +18,7 @@ typedef struct ScanNode {
     uint16_t pred;             /* the last one found */
     uint16_t next, taken;      /* nodes, SCAN_NONE: outside */
     uint16_t block;            /* index into blocks, of leaders */
+    uint16_t last, n_insns;    /* of leaders: the block's last node, and how many it has */
 } ScanNode;
 
 /* A block to be emitted, in order. */
