@@ -428,6 +428,7 @@ static void stream_complete(JsonStream *stream)
         json = json_parse(stream->buf, stream->len, &err);
     }
     json_stream_reset(stream);
+    stream->recovering = err != NULL;
     /* One huge request must not keep its buffer for ever. */
     if (stream->cap > MiB) {
         json_stream_finish(stream);
@@ -481,8 +482,12 @@ void json_stream_feed(JsonStream *stream, const char *data, size_t len)
                 stream_complete(stream);
             }
         }
-        if (space && !stream->depth) {
-            continue;
+        if (!stream->depth) {
+            /* The closing rest of a piece that was bad is not worth an error per bracket. */
+            if (space || (stream->recovering && c && strchr("]},:", c))) {
+                continue;
+            }
+            stream->recovering = false;
         }
         if ((unsigned char)c < 0x20 && !space) {
             /* Control characters end whatever was being sent. */

@@ -112,6 +112,7 @@ typedef struct JsonStream {
     bool escaped;    /* the last byte was a backslash in a string */
     bool scalar;     /* inside a bare word or number on the top level */
     bool overflow;   /* the piece is too large and is being skipped */
+    bool recovering; /* the last piece was bad */
 } JsonStream;
 
 void json_stream_init(JsonStream *stream, void (*found)(void *opaque, Json *json, Error *err),
