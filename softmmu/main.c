@@ -222,16 +222,6 @@ static bool not_yet(GivenOption *opt, Error **errp)
     return false;
 }
 
-static bool no_net(GivenOption *opt, Error **errp)
-{
-    const char *type = json_get_string(opt->opts, "type");
-    if (type && !strcmp(type, "none")) {
-        return true;
-    }
-    error_set(errp, "networking is not supported yet");
-    return false;
-}
-
 static bool no_display(GivenOption *opt, Error **errp)
 {
     const char *type = opt->opts ? json_get_string(opt->opts, "type") : opt->text;
@@ -578,19 +568,19 @@ static const Phase machine_phases[] = {
     { OPTION_QMP, system_add_qmp },
     { OPTION_QMP_PRETTY, system_add_qmp_pretty },
     { OPTION_MON, queue_mon_option },
-    { OPTION_DRIVE, not_yet },
-    { OPTION_BLOCKDEV, not_yet },
-    { OPTION_PFLASH, not_yet },
-    { OPTION_CDROM, not_yet },
-    { OPTION_SD, not_yet },
-    { OPTION_HDA, not_yet },
-    { OPTION_HDB, not_yet },
-    { OPTION_HDC, not_yet },
-    { OPTION_HDD, not_yet },
-    { OPTION_SNAPSHOT, not_yet },
-    { OPTION_NETDEV, no_net },
-    { OPTION_NIC, no_net },
-    { OPTION_NET, no_net },
+    { OPTION_SNAPSHOT, system_set_snapshot },
+    { OPTION_BLOCKDEV, system_add_blockdev },
+    { OPTION_DRIVE, system_add_drive },
+    { OPTION_PFLASH, system_add_image },
+    { OPTION_CDROM, system_add_image },
+    { OPTION_SD, system_add_image },
+    { OPTION_HDA, system_add_image },
+    { OPTION_HDB, system_add_image },
+    { OPTION_HDC, system_add_image },
+    { OPTION_HDD, system_add_image },
+    { OPTION_NETDEV, system_add_netdev },
+    { OPTION_NIC, system_add_nic },
+    { OPTION_NET, system_add_net },
 };
 
 static void fail(Error *err)
@@ -699,6 +689,9 @@ static Machine *make_machine(CommandLine *line)
     }
     static const Phase devices[] = { { OPTION_DEVICE, add_device } };
     run_phases(line, devices, ARRAY_SIZE(devices));
+    if (!system_add_implicit_devices(&err)) {
+        fail(err);
+    }
     if (!object_check_globals(&err) || !machine_ready(m, &err)) {
         fail(err);
     }
@@ -762,6 +755,7 @@ int main(int argc, char **argv)
     loop_set_lock(loop_main(), bql_lock, bql_unlock);
     chardev_quit_hook = mux_quit;
     chardev_prop_install();
+    system_init_backends();
     atexit(chardev_cleanup);
     run_phases(&line, early_phases, ARRAY_SIZE(early_phases));
     choose_machine_accel(&line);
@@ -786,6 +780,7 @@ int main(int argc, char **argv)
         loop_run_once(loop_main(), true);
     }
     /* The other threads stay stopped: nobody lets them have the lock again. */
+    system_finish_backends();
     monitor_cleanup();
     chardev_cleanup();
     options_free(&line);

@@ -15,6 +15,14 @@ OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_actio
     system_set_smp, system_set_memory, system_set_boot, system_add_chardev, system_add_serial,
     system_add_hmp, system_add_qmp, system_add_qmp_pretty;
 
+/* backends.c */
+OptionHandler system_set_snapshot, system_add_drive, system_add_image, system_add_blockdev,
+    system_add_netdev, system_add_nic, system_add_net;
+void system_init_backends(void);
+void system_finish_backends(void); /* flushes and closes */
+/* Devices for -drive if=virtio and -nic. */
+bool system_add_implicit_devices(Error **errp);
+
 /* "kvm:tcg": sets system_config.accel if one of them works. */
 bool system_choose_accel(const char *list, Error **errp);
 bool system_add_default_chardevs(bool have_mon_option, Error **errp);

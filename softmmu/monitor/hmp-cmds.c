@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "net/net.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
@@ -307,46 +308,49 @@ void hmp_closefd(Monitor *mon, const Json *args)
     hmp_report(mon, err);
 }
 
-/* ---- network: commands that exist when the net room registers them ---- */
-
-static void call_if_known(Monitor *mon, const char *name, Json *args, const char *what)
-{
-    if (qmp_command_find(name)) {
-        call(mon, name, args);
-    } else {
-        json_free(args);
-        monitor_printf(mon, "Error: %s is not supported yet\n", what);
-    }
-}
+/* ---- network ---- */
 
 void hmp_netdev_add(Monitor *mon, const Json *args)
 {
     Error *err = NULL;
     Json *opts = opts_parse(json_get_string(args, "args"), "type", &err);
     if (opts) {
-        call_if_known(mon, "netdev_add", opts, "networking");
+        call(mon, "netdev_add", opts);
     }
     hmp_report(mon, err);
 }
 
 void hmp_netdev_del(Monitor *mon, const Json *args)
 {
-    call_if_known(mon, "netdev_del", copy_args(args), "networking");
+    call(mon, "netdev_del", copy_args(args));
+}
+
+/* "[netdev] rule" */
+static void hostfwd(Monitor *mon, const Json *args, bool remove)
+{
+    const char *text = json_get_string(args, "args"), *space = strchr(text, ' ');
+    char *netdev = space ? xstrndup(text, (size_t)(space - text)) : NULL;
+    Error *err = NULL;
+    if (net_hostfwd(netdev, space ? space + 1 : text, remove, &err) && remove) {
+        monitor_printf(mon, "host forwarding rule for %s removed\n", space ? space + 1 : text);
+    }
+    free(netdev);
+    hmp_report(mon, err);
 }
 
 void hmp_hostfwd_add(Monitor *mon, const Json *args)
 {
-    monitor_puts(mon, "Error: changing port forwarding is not supported yet\n");
+    hostfwd(mon, args, false);
 }
 
 void hmp_hostfwd_remove(Monitor *mon, const Json *args)
 {
-    monitor_puts(mon, "Error: changing port forwarding is not supported yet\n");
+    hostfwd(mon, args, true);
 }
 
 void hmp_set_link(Monitor *mon, const Json *args)
 {
-    call_if_known(mon, "set_link", copy_args(args), "set_link");
+    call(mon, "set_link", copy_args(args));
 }
 
 /* ---- the rest ---- */

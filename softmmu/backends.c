@@ -1,0 +1,300 @@
+/*
+ * backends.c: disks and networks of the command line and the monitors: glue
+ * between options, QMP and the rooms block/ and net/.
+ */
+#include <stdio.h>
+#include "block/block.h"
+#include "hw/device.h"
+#include "hw/prop-hooks.h"
+#include "net/net.h"
+#include "softmmu/machine.h"
+#include "softmmu/monitor/handlers.h"
+#include "softmmu/system-priv.h"
+#include "softmmu/system.h"
+
+static bool snapshot_all;
+
+/* ---- "drive" properties of devices ---- */
+
+static bool drive_prop_set(Object *obj, const Property *prop, void *field, const char *text,
+                           Error **errp)
+{
+    BlockBackend *blk = *text ? block_find(text) : NULL;
+    if (*text && !blk) {
+        error_set(errp, "Property '%s.%s' can't find value '%s'", obj->type->name, prop->name,
+                  text);
+        return false;
+    }
+    *(BlockBackend **)field = blk;
+    return true;
+}
+
+static char *drive_prop_get(const void *field)
+{
+    const BlockBackend *blk = *(BlockBackend *const *)field;
+    return blk ? xstrdup(block_id(blk)) : NULL;
+}
+
+static void print_network(void (*print)(void *opaque, const char *text), void *opaque)
+{
+    char *text = net_info();
+    print(opaque, text);
+    free(text);
+}
+
+static void print_block(void (*print)(void *opaque, const char *text), void *opaque)
+{
+    Json *list = block_query();
+    for (size_t i = 0; i < json_count(list); i++) {
+        const Json *item = json_at(list, i), *inserted = json_get(item, "inserted");
+        const char *device = json_get_string(item, "device");
+        const char *node = json_get_string(inserted, "node-name");
+        const char *file = json_get_string(inserted, "file");
+        const char *owner = json_get_string(item, "qdev");
+        char *text = xasprintf("%s%s%s%s: %s (%s%s)\n%s%s%s\n", i ? "\n" : "",
+                               device && *device ? device : "",
+                               device && *device && node ? " " : "", node ? node : "",
+                               file ? file : "[not inserted]",
+                               json_get_string(inserted, "drv") ? json_get_string(inserted, "drv")
+                                                                : "none",
+                               json_get_bool(inserted, "ro", false) ? ", read-only" : "",
+                               owner ? "    Attached to:      " : "", owner ? owner : "",
+                               owner ? "\n    Cache mode:       writeback"
+                                     : "    Cache mode:       writeback");
+        print(opaque, text);
+        free(text);
+    }
+    json_free(list);
+}
+
+void system_init_backends(void)
+{
+    static const PropHooks drive_hooks = { drive_prop_set, drive_prop_get };
+    property_set_hooks(PROP_DRIVE, &drive_hooks);
+    net_init();
+    monitor_register_info("network", print_network);
+    monitor_register_info("usernet", print_network);
+    monitor_register_info("block", print_block);
+}
+
+void system_finish_backends(void)
+{
+    block_drain_all();
+    net_cleanup();
+    block_cleanup();
+}
+
+/* ---- options ---- */
+
+bool system_set_snapshot(GivenOption *opt, Error **errp)
+{
+    snapshot_all = true;
+    return true;
+}
+
+static bool add_drive_text(const char *text, Error **errp)
+{
+    const char *interface = machine_current()->type->default_block_if;
+    char *full = xasprintf("%s%s", text, snapshot_all && !strstr(text, "snapshot=")
+                                             ? ",snapshot=on" : "");
+    bool ok = drive_add(full, interface, errp);
+    free(full);
+    return ok;
+}
+
+bool system_add_drive(GivenOption *opt, Error **errp)
+{
+    char *text = opts_print(opt->opts);
+    bool ok = add_drive_text(text, errp);
+    free(text);
+    return ok;
+}
+
+bool system_add_image(GivenOption *opt, Error **errp)
+{
+    static const struct {
+        OptionId id;
+        const char *options;
+    } kinds[] = {
+        { OPTION_HDA, "index=0,media=disk" }, { OPTION_HDB, "index=1,media=disk" },
+        { OPTION_HDC, "index=2,media=disk" }, { OPTION_HDD, "index=3,media=disk" },
+        { OPTION_CDROM, "index=2,media=cdrom" }, { OPTION_PFLASH, "if=pflash" },
+        { OPTION_SD, "if=sd" },
+    };
+    Json *opts = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i].id == opt->id) {
+            opts = opts_parse(kinds[i].options, NULL, errp);
+        }
+    }
+    json_put_string(opts, "file", opt->text);
+    char *text = opts_print(opts);
+    json_free(opts);
+    bool ok = add_drive_text(text, errp);
+    free(text);
+    return ok;
+}
+
+bool system_add_blockdev(GivenOption *opt, Error **errp)
+{
+    return opts_nest(opt->opts, errp) && blockdev_add(opt->opts, errp);
+}
+
+bool system_add_netdev(GivenOption *opt, Error **errp)
+{
+    char *text = opts_print(opt->opts);
+    bool ok = netdev_option(*opt->text == '{' ? opt->text : text, errp);
+    free(text);
+    return ok;
+}
+
+bool system_add_nic(GivenOption *opt, Error **errp)
+{
+    return nic_option(opt->text, errp);
+}
+
+bool system_add_net(GivenOption *opt, Error **errp)
+{
+    return net_legacy_option(opt->text, errp);
+}
+
+/* ---- devices nobody named ---- */
+
+typedef struct ImplicitDrives {
+    Error *err;
+    const char *interface;
+} ImplicitDrives;
+
+static void add_virtio_disk(BlockBackend *blk, void *opaque)
+{
+    ImplicitDrives *d = opaque;
+    const char *const props[] = { "drive", block_id(blk), NULL };
+    if (!d->err && !device_add("virtio-blk-pci", props, &d->err)) {
+        error_prepend(&d->err, "drive '%s': ", block_id(blk));
+    }
+}
+
+static void refuse_drive(BlockBackend *blk, void *opaque)
+{
+    ImplicitDrives *d = opaque;
+    if (!d->err) {
+        error_set(&d->err, "drive '%s': machine type does not support if=%s", block_id(blk),
+                  d->interface);
+    }
+}
+
+static bool add_nic_device(const char *type, const char *const *props, Error **errp)
+{
+    return device_add(type, props, errp) != NULL;
+}
+
+bool system_add_implicit_devices(Error **errp)
+{
+    static const char *const others[] = { "ide", "scsi", "floppy", "sd", "mtd", "xen" };
+    ImplicitDrives d = { .interface = "virtio" };
+    drive_foreach("virtio", add_virtio_disk, &d);
+    for (size_t i = 0; i < ARRAY_SIZE(others) && !d.err; i++) {
+        d.interface = others[i];
+        drive_foreach(others[i], refuse_drive, &d);
+    }
+    if (d.err) {
+        error_propagate(errp, d.err);
+        return false;
+    }
+    /* A network nobody asked for would cost every start; boards of this kind have none. */
+    return net_create_nics(machine_current()->type->default_nic, false, add_nic_device, errp);
+}
+
+/* ---- QMP ---- */
+
+Json *qmp_netdev_add(Monitor *mon, const Json *args, Error **errp)
+{
+    return netdev_add(args, errp) ? json_object() : NULL;
+}
+
+Json *qmp_netdev_del(Monitor *mon, const Json *args, Error **errp)
+{
+    return netdev_del(json_get_string(args, "id"), errp) ? json_object() : NULL;
+}
+
+Json *qmp_set_link(Monitor *mon, const Json *args, Error **errp)
+{
+    return net_set_link(json_get_string(args, "name"), json_get_bool(args, "up", true), errp)
+               ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_add(Monitor *mon, const Json *args, Error **errp)
+{
+    return blockdev_add(args, errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_del(Monitor *mon, const Json *args, Error **errp)
+{
+    return blockdev_del(json_get_string(args, "node-name"), errp) ? json_object() : NULL;
+}
+
+/* Members that clients expect of every image, where the block room does not tell them. */
+static void complete_inserted(Json *inserted, const char *id)
+{
+    static const char *const zeros[] = { "bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr",
+                                         "backing_file_depth", "write_threshold" };
+    for (size_t i = 0; i < ARRAY_SIZE(zeros); i++) {
+        if (!json_get(inserted, zeros[i])) {
+            json_put_int(inserted, zeros[i], 0);
+        }
+    }
+    if (!json_get(inserted, "detect_zeroes")) {
+        json_put_string(inserted, "detect_zeroes", "off");
+    }
+    if (!json_get(inserted, "active")) {
+        json_put_bool(inserted, "active", true);
+    }
+    if (!json_get(inserted, "children")) {
+        json_put(inserted, "children", json_array());
+    }
+    if (!json_get(inserted, "node-name")) {
+        json_put_string(inserted, "node-name", id);
+    }
+    if (!json_get(inserted, "cache")) {
+        Json *cache = json_object();
+        json_put_bool(cache, "no-flush", false);
+        json_put_bool(cache, "direct", false);
+        json_put_bool(cache, "writeback", true);
+        json_put(inserted, "cache", cache);
+    }
+}
+
+static Json *query_block(bool nodes)
+{
+    Json *list = block_query(), *out = json_array();
+    for (size_t i = 0; i < json_count(list); i++) {
+        Json *item = json_copy(json_at(list, i));
+        Json *inserted = json_get(item, "inserted");
+        const char *device = json_get_string(item, "device");
+        if (inserted) {
+            char *id = device && *device ? xasprintf("#block-%s", device) : xstrdup("");
+            complete_inserted(inserted, id);
+            free(id);
+        }
+        if (nodes) {
+            json_push(out, json_copy(inserted));
+            json_free(item);
+        } else if ((device && *device) || json_get(item, "qdev")) {
+            json_push(out, item);
+        } else {
+            json_free(item); /* a node that no device uses */
+        }
+    }
+    json_free(list);
+    return out;
+}
+
+Json *qmp_query_block(Monitor *mon, const Json *args, Error **errp)
+{
+    return query_block(false);
+}
+
+Json *qmp_query_named_block_nodes(Monitor *mon, const Json *args, Error **errp)
+{
+    return query_block(true);
+}
