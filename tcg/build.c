@@ -359,6 +359,7 @@ IrRef ir_cas(IrBuilder *b, IrType type, IrRef base, IrRef expected, IrRef desire
 
 IrRef ir_ll(IrBuilder *b, IrType type, IrRef base, IrMem mem)
 {
+    mem.rmw = IR_RMW_LL;
     uint16_t aux = fold_address(b, &base, NULL, &mem);
 
     return append(b, (IrInsn){ .op = IR_ll, .type = type, .aux = aux, .a = base, .b = IR_NONE,

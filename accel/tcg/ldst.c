@@ -297,11 +297,12 @@ static void slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMe
 
 static void *slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
 {
-    Access a = access_of(vcpu, addr, mem, MMU_WRITE, frame, site);
+    MmuAccess kind = mem->rmw == IR_RMW_LL ? MMU_READ : MMU_WRITE;
+    Access a = access_of(vcpu, addr, mem, kind, frame, site);
     TlbSide *side;
     COUNT(a.tv, slow_stores);
     TlbEntry *e = find(&a, addr, crosses(addr, a.size_bytes) ? 1 : a.size_bytes, &side);
-    vaddr tag = tlb_tag_get(e, MMU_WRITE);
+    vaddr tag = tlb_tag_get(e, kind);
     if (tag & TLB_MMIO) {
         raise_bus_error(&a, addr, side); /* devices take no atomic accesses */
     }
@@ -311,7 +312,7 @@ static void *slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, 
         }
         raise(&a, VCPU_EXIT_ATOMIC);
     }
-    if (tag & TLB_NOTDIRTY) {
+    if (kind == MMU_WRITE && (tag & TLB_NOTDIRTY)) {
         /* Before the access, for we do not come back after it: the units it overlaps go. */
         stored(&a, addr, a.size_bytes, e, side);
     }

@@ -111,7 +111,8 @@ enum { IR_ENV_SIGN = 8 }; /* ldenv aux */
 enum { IR_FENCE_RR = 1, IR_FENCE_RW = 2, IR_FENCE_WR = 4, IR_FENCE_WW = 8, IR_FENCE_ALL = 15 };
 
 typedef enum IrRmw {
-    IR_RMW_XCHG, IR_RMW_ADD, IR_RMW_AND, IR_RMW_OR, IR_RMW_XOR, IR_RMW_MINS, IR_RMW_MAXS, IR_RMW_MINU, IR_RMW_MAXU
+    IR_RMW_XCHG, IR_RMW_ADD, IR_RMW_AND, IR_RMW_OR, IR_RMW_XOR, IR_RMW_MINS, IR_RMW_MAXS, IR_RMW_MINU, IR_RMW_MAXU,
+    IR_RMW_LL = 15, /* in the mem of an ll: slow paths must treat it as a load (ir_ll sets it) */
 } IrRmw;
 
 typedef enum IrAlign {
