@@ -309,13 +309,14 @@ static uint64_t store_conditional(Interp *ip, const IrInsn *in)
     VcpuJit *jit = &ip->vcpu->jit;
     vaddr addr = address_of(ip, in, mem, false);
     bool stored = false;
+    /* the access is checked whether or not the monitor is open, as hosts do */
+    void *p = atomic_pointer(ip, in, mem, addr, MMU_WRITE);
 
     if (jit->monitor_addr == addr) {
         uint64_t expected = jit->monitor_value[0];
-        void *p = atomic_pointer(ip, in, mem, addr, MMU_WRITE);
         stored = swap_if_equal(p, mem->size_log2, &expected, to_memory_order(mem, scalar(ip, in->b)));
-        user_done(ip);
     }
+    user_done(ip);
     jit->monitor_addr = ~(uint64_t)0;
     return !stored;
 }

@@ -358,7 +358,8 @@ void env_init(void)
     host.runtime_bytes = ROUND_UP(host_x86_64.runtime_emit(host.code, CODE_BYTES, host.code), 64);
     host.compiler = host_x86_64.compiler_new();
     for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
-        host.jump_cache[i] = (JumpCacheEntry){ .pc = ~(uint64_t)0 };
+        /* a pc that belongs to another entry never matches */
+        host.jump_cache[i] = (JumpCacheEntry){ .pc = (uint64_t)(i ^ 1) << test_target.pc_shift };
     }
 #endif
 }
