@@ -31,6 +31,7 @@
 
 typedef struct Target Target;
 
+/* V256 only where the host has such registers (HostOps.features names "avx"). */
 typedef enum IrType { IR_VOID, IR_I32, IR_I64, IR_F32, IR_F64, IR_V128, IR_V256, IR_N_TYPES } IrType;
 
 static inline unsigned ir_type_bytes(IrType type)

@@ -544,12 +544,22 @@ static void lower_ll(HostCompiler *hc, const IrInsn *in)
     Asm *as = &hc->as;
     Check ck;
 
+    /* A plain load: it needs no permission to write, and devices answer it. */
     check_begin(hc, in, mem, false, &ck);
-    Reg t = ra_temp(hc, REGS_GPR), host = hc->unit->softmmu ? ck.compare : NO_REG;
+    Reg t = ra_temp(hc, REGS_GPR);
     ra_consume(hc);
-    Reg d = ra_dest(hc, NO_REG, 0);
-    Mem m = atomic_operand(hc, mem, &ck, host);
-    x_load(as, mem->size_log2, false, false, t, m);
+    Reg keep = ck.addr != NO_REG ? ck.addr : ck.guest.base;
+    Reg d = ra_dest(hc, NO_REG, keep != NO_REG ? 1u << keep : 0);
+    Mem m = check_emit(hc, mem, false, &ck, emit_slow_load);
+    if (!mem->big_endian || mem->size_log2 == 0) {
+        load_plain(hc, mem, in->type, d, m);
+    } else {
+        x_load(as, mem->size_log2, false, false, d, m);
+        swap_loaded(hc, mem, in->type, d);
+    }
+    check_end(hc, &ck, d, 0);
+    extend_to(hc, mem, IR_I64, false, t, d);
+    swap_reg(hc, mem, t);
     x_store(as, 3, JIT_MEM(monitor_value[0]), t);
     if (ck.addr != NO_REG) {
         x_store(as, 3, JIT_MEM(monitor_addr), ck.addr);
@@ -562,8 +572,6 @@ static void lower_ll(HostCompiler *hc, const IrInsn *in)
             x_store(as, 3, JIT_MEM(monitor_addr), REG_TMP);
         }
     }
-    swap_reg(hc, mem, t);
-    extend_to(hc, mem, in->type, mem->sign, d, t);
     ra_done(hc);
 }
 

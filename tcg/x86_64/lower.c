@@ -551,7 +551,7 @@ static void lower_stenv(HostCompiler *hc, const IrInsn *in)
 {
     Mem m = state_mem((int32_t)in->b);
     IrRef v = hc->ops[0];
-    unsigned type = val_type(hc, v);
+    unsigned type = in->type;
     if (!ir_type_is_int(type)) {
         ra_store(hc, m, type, ra_use(hc, v));
     } else if (val_is_const(hc, v) && (in->aux < 3 || (int64_t)hc->insns[v].imm == (int32_t)hc->insns[v].imm)) {

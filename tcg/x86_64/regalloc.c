@@ -160,11 +160,30 @@ static inline void val_drop_if_dead(HostCompiler *hc, IrRef v)
 
 void ra_drop_dead(HostCompiler *hc, IrRef v) { val_drop_if_dead(hc, v); }
 
+/* trunc and flow are other names of a wider value: a slot that was given one has not all of it. */
+static inline bool slot_holds_all(const HostCompiler *hc, unsigned s, IrRef v)
+{
+    return ir_type_bytes(slot_type(hc, s)) >= ir_type_bytes(val_type(hc, v));
+}
+
+/* A value that is nowhere but in narrower clean slots, and not wanted for itself: those are read again. */
+static void forget_homeless(HostCompiler *hc, IrRef v)
+{
+    ValInfo *vi = &hc->val[v];
+    if (vi->slot_refs && vi->reg == NO_REG && vi->spill == NO_SPILL && vi->home == NO_SLOT &&
+        vi->next_use == NO_POS && !val_is_const(hc, v)) {
+        FOR_SLOTS_OF(hc, v, s) {
+            hc->st.slot_val[s] = IR_NONE;
+        }
+        vi->slot_refs = 0;
+    }
+}
+
 static void slot_clean(HostCompiler *hc, unsigned s)
 {
     IrRef v = hc->st.slot_val[s];
     ir_slots_del(&hc->st.stale, s);
-    if (!is_scalar_const(hc, v) && hc->val[v].home == NO_SLOT) {
+    if (!is_scalar_const(hc, v) && hc->val[v].home == NO_SLOT && slot_holds_all(hc, s, v)) {
         hc->val[v].home = s;
     }
     slot_event(hc, s);
@@ -215,6 +234,7 @@ static void evict(HostCompiler *hc, Reg r)
         vi->slot_refs = 0;
         vi->home = NO_SLOT;
     }
+    forget_homeless(hc, v);
 }
 
 /* How long register r's value will not be needed, less what giving it up costs. */
@@ -439,7 +459,7 @@ static void slot_release(HostCompiler *hc, unsigned s)
     if (oi->home == s) {
         oi->home = NO_SLOT;
         FOR_SLOTS_OF(hc, old, other) {
-            if (!ir_slots_has(&hc->st.stale, other)) {
+            if (!ir_slots_has(&hc->st.stale, other) && slot_holds_all(hc, other, old)) {
                 oi->home = other;
             }
         }
@@ -627,7 +647,7 @@ void ra_restore(HostCompiler *hc, const RaState *saved)
         IrRef v = hc->st.slot_val[s];
         if (v != IR_NONE) {
             hc->val[v].slot_refs++;
-            if (!ir_slots_has(&hc->st.stale, s) && !is_scalar_const(hc, v)) {
+            if (!ir_slots_has(&hc->st.stale, s) && !is_scalar_const(hc, v) && slot_holds_all(hc, s, v)) {
                 hc->val[v].home = s;
             }
         }
@@ -662,6 +682,7 @@ void ra_tree_begin(HostCompiler *hc, uint16_t block)
         if (hc->val[v].next_use == NO_POS) {
             hc->st.spill_used &= ~BIT(hc->val[v].spill);
             hc->val[v].spill = NO_SPILL;
+            forget_homeless(hc, v);
         }
     }
     snap_block(&hc->snap, x_offset(&hc->as));

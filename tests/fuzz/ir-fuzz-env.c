@@ -503,6 +503,15 @@ bool env_run_host(Vcpu *vcpu, const IrUnit *unit, FuzzResult *ret)
 #endif
 }
 
+bool env_has_v256(void)
+{
+#ifdef IR_FUZZ_HOST
+    return strstr(host_x86_64.features(), "avx");
+#else
+    return true;
+#endif
+}
+
 void env_disas_last(FILE *out)
 {
 #ifdef IR_FUZZ_HOST

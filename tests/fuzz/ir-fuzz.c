@@ -474,6 +474,7 @@ int main(int argc, char **argv)
     ir_builder_init(&builder, &folded);
     env_init();
     vcpu = env_vcpu();
+    opt.gen.no_v256 = !opt.no_host && !env_has_v256();
     if (opt.replay) {
         return replay(opt.replay);
     }
@@ -485,6 +486,6 @@ int main(int argc, char **argv)
         ok &= batch(opt.seed + done, n);
         done += n;
     } while ((ok || opt.keep_going) && (opt.seconds ? time(NULL) < end : done < opt.count));
-    printf("%" PRIu64 " units\n", done);
+    printf("# %" PRIu64 " units\n", done);
     return ok ? 0 : 1;
 }

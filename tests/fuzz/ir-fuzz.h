@@ -55,6 +55,7 @@ typedef struct FuzzResult {
 typedef struct GenOptions {
     unsigned max_blocks, max_insns;  /* per block */
     bool all_roundings;              /* also those hosts leave to helpers (ties away, odd) */
+    bool no_v256;                    /* the host has no 256-bit vectors: front ends do not use them */
 } GenOptions;
 void ir_gen(IrUnit *unit, Rng *rng, FuzzMode mode, const GenOptions *options);
 
@@ -67,6 +68,7 @@ Vcpu *env_vcpu(void);
 void env_run_interp(Vcpu *vcpu, const IrUnit *unit, FuzzResult *ret);
 /* False: no host back end, or the unit does not fit. */
 bool env_run_host(Vcpu *vcpu, const IrUnit *unit, FuzzResult *ret);
+bool env_has_v256(void);
 void env_disas_last(FILE *out);
 /* Describes the first difference in one line; NULL if none. Static storage. */
 const char *env_difference(const FuzzResult *a, const FuzzResult *b);

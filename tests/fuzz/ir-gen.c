@@ -158,7 +158,7 @@ static IrType random_type(Gen *g)
 {
     static const uint8_t mix[] = { IR_I64, IR_I64, IR_I64, IR_I32, IR_I32, IR_F64, IR_F32, IR_V128, IR_V256 };
 
-    return mix[rng_below(g->rng, ARRAY_SIZE(mix))];
+    return mix[rng_below(g->rng, g->opt->no_v256 ? ARRAY_SIZE(mix) - 1 : ARRAY_SIZE(mix))];
 }
 
 static IrType type_for(Gen *g, char letter, IrType own)
@@ -167,7 +167,7 @@ static IrType type_for(Gen *g, char letter, IrType own)
 
     switch (letter) {
     case 't': case 'f': case 'x': return own;
-    case 'v': return ir_type_is_vec(own) ? own : rng_percent(r, 50) ? IR_V128 : IR_V256;
+    case 'v': return ir_type_is_vec(own) ? own : g->opt->no_v256 || rng_percent(r, 50) ? IR_V128 : IR_V256;
     case 'w': return IR_I32;
     case 'q': return IR_I64;
     case 's': return IR_F32;
@@ -185,7 +185,7 @@ static IrType result_type(Gen *g, char letter)
     switch (letter) {
     case 't': case 'y': return rng_percent(r, 65) ? IR_I64 : IR_I32;
     case 'f': return rng_percent(r, 50) ? IR_F64 : IR_F32;
-    case 'v': return rng_percent(r, 60) ? IR_V128 : IR_V256;
+    case 'v': return g->opt->no_v256 || rng_percent(r, 60) ? IR_V128 : IR_V256;
     case 'x': return random_type(g);
     case 'w': return IR_I32;
     case 'q': return IR_I64;
