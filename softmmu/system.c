@@ -530,10 +530,11 @@ int system_vcpu_thread_id(unsigned index)
 
 int (*system_vcpu_tid)(unsigned index);
 
-bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len)
+/* Walks page by page; reads into `out` or writes from `in`. */
+static bool debug_access(struct Vcpu *vcpu, uint64_t addr, uint8_t *out, const uint8_t *in, size_t len)
 {
     const Target *target = vcpu->target;
-    uint8_t *out = buf;
+    AddressSpace *as = vcpu->as ? vcpu->as : &machine_current()->memory;
     while (len) {
         TlbFill fill;
         if (!target->tlb_fill ||
@@ -544,22 +545,27 @@ bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len)
         uint64_t page = (uint64_t)1 << fill.page_bits;
         uint64_t offset = addr & (page - 1);
         size_t n = MIN(len, page - offset);
-        if (memory_read(vcpu->as ? vcpu->as : &machine_current()->memory, fill.phys + offset, out,
-                        n, (MemAttrs){ .debug = true }) != MEM_OK) {
+        /* Breakpoints go into ROM too. */
+        MemResult result = out ? memory_read(as, fill.phys + offset, out, n,
+                                             (MemAttrs){ .debug = true })
+                               : memory_write_rom(as, fill.phys + offset, in, n);
+        if (result != MEM_OK) {
             return false;
         }
-        out += n;
+        out = out ? out + n : NULL;
+        in = in ? in + n : NULL;
         addr += n;
         len -= n;
     }
     return true;
 }
 
-bool system_start_gdb(const char *device, Error **errp)
+bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len)
 {
-    if (!strcmp(device, "none")) {
-        return true;
-    }
-    error_set(errp, "the gdb stub is not supported in system mode yet");
-    return false;
+    return debug_access(vcpu, addr, buf, NULL, len);
+}
+
+bool system_debug_write(struct Vcpu *vcpu, uint64_t addr, const void *buf, size_t len)
+{
+    return debug_access(vcpu, addr, NULL, buf, len);
 }

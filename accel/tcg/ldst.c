@@ -43,6 +43,8 @@ static TlbEntry *find(const Access *a, vaddr addr, unsigned size_bytes, TlbSide 
     }
     if (unlikely(tlb_tag_get(e, a->kind) & TLB_WATCH) && !a->tv->vcpu->single_step
         && watchpoint_hit(addr, size_bytes, a->kind)) {
+        a->tv->vcpu->watch_hit = true;
+        a->tv->vcpu->watch_addr = addr;
         raise(a, VCPU_EXIT_DEBUG);
     }
     return e;

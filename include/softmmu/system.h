@@ -31,6 +31,8 @@ char *system_cpu_type_name(void);    /* of the vCPUs in use; caller's */
 int system_vcpu_thread_id(unsigned index);
 /* Guest virtual memory without side effects, as `vcpu` sees it. */
 bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len);
+/* Also into ROM. */
+bool system_debug_write(struct Vcpu *vcpu, uint64_t addr, const void *buf, size_t len);
 /* NULL: all. */
 Json *system_describe_options(const char *name, Error **errp);
 /* Starts the gdb stub on a chardev spelling ("tcp::1234"); "none" stops it. */
