@@ -196,6 +196,7 @@ noreturn void thread_exit(Thread *t, int status)
 typedef struct StartInfo {
     Thread *t;
     const CloneArgs *args;
+    pid_t tid;     /* the thread itself may be gone when its creator looks */
     sem_t ready;
 } StartInfo;
 
@@ -212,6 +213,7 @@ static void *thread_main(void *opaque)
         store_guest_u32(info->args->parent_tid, (uint32_t)t->tid);
     }
     list_add(t);
+    info->tid = t->tid;
     sem_post(&info->ready); /* info is gone from here on */
     if (!sigsetjmp(t->exit_env, 0)) {
         host_sigmask(signal_host_mask(t->sigmask));
@@ -258,7 +260,7 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
         while (sem_wait(&info.ready) < 0) {
             /* everything is blocked: only spurious wake-ups come here */
         }
-        ret = child->tid;
+        ret = info.tid;
     }
     sem_destroy(&info.ready);
     /* pending may be set already: the mask then stays closed until delivery. */

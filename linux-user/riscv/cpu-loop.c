@@ -80,6 +80,7 @@ static void raise_exception(Thread *t)
     case RISCV_EXC_BREAKPOINT:
         signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, pc);
         break;
+    case VCPU_CAUSE_FETCH:
     case RISCV_EXC_FETCH_ACCESS:
     case RISCV_EXC_FETCH_PAGE:
     case RISCV_EXC_LOAD_ACCESS:

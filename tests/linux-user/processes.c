@@ -1,0 +1,208 @@
+/* processes.c: fork, vfork, posix_spawn, exec of programs and scripts, wait, pipes, inherited state. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int status_of(pid_t pid)
+{
+    int status;
+    if (waitpid(pid, &status, 0) != pid) {
+        return -1;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void capture(const char *what, pid_t (*start)(int out, char **argv), char **argv)
+{
+    int p[2];
+    char buf[512];
+    fflush(stdout);
+    if (pipe(p)) {
+        return;
+    }
+    pid_t pid = start(p[1], argv);
+    close(p[1]);
+    size_t n = 0;
+    ssize_t got;
+    while (n < sizeof(buf) - 1 && (got = read(p[0], buf + n, sizeof(buf) - 1 - n)) > 0) {
+        n += (size_t)got;
+    }
+    buf[n] = 0;
+    close(p[0]);
+    printf("%s: %d [%s]\n", what, status_of(pid), buf);
+}
+
+static pid_t by_fork(int out, char **argv)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        dup2(out, 1);
+        execvp(argv[0], argv);
+        printf("exec: %s\n", strerrorname_np(errno));
+        fflush(stdout);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    return pid;
+}
+
+static pid_t by_vfork(int out, char **argv)
+{
+    pid_t pid = vfork();
+    if (!pid) {
+        dup2(out, 1);
+        execvp(argv[0], argv);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    return pid;
+}
+
+static volatile int shared;
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "child")) {
+        sigset_t set;
+        sigprocmask(SIG_BLOCK, NULL, &set);
+        struct sigaction sa;
+        sigaction(SIGUSR1, NULL, &sa);
+        struct sigaction sb;
+        sigaction(SIGUSR2, NULL, &sb);
+        printf("%s %d env %s masked %d ignored %d default %d", argv[2], argc, getenv("V") ? getenv("V") : "-",
+               sigismember(&set, SIGHUP), sa.sa_handler == SIG_IGN, sb.sa_handler == SIG_DFL);
+        return 5;
+    }
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[n] = 0;
+    setenv("V", "value", 1);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, exit);
+    char *args[] = { self, "child", "one arg", NULL };
+    capture("fork and exec", by_fork, args);
+    capture("vfork and exec", by_vfork, args);
+    char *host[] = { "echo", "a program of the system", NULL };
+    capture("system program", by_fork, host);
+    char *missing[] = { "/nonexistent/program", NULL };
+    capture("missing", by_vfork, missing);
+    char *dir[] = { "/tmp", NULL };
+    capture("directory", by_fork, dir);
+    char *exe[] = { "/proc/self/exe", "child", "by link", NULL };
+    capture("self exe", by_fork, exe);
+
+    char script[] = "/tmp/script-XXXXXX", line[5000];
+    int fd = mkstemp(script);
+    int len = snprintf(line, sizeof(line), "#!%s child\nnothing\n", self);
+    if (write(fd, line, (size_t)len) != len) {
+        return 1;
+    }
+    fchmod(fd, 0755);
+    close(fd);
+    char *scr[] = { script, "x", NULL };
+    int before = (int)strlen(script);
+    int p[2];
+    if (pipe(p)) {
+        return 1;
+    }
+    pid_t pid = by_fork(p[1], scr);
+    close(p[1]);
+    char buf[512];
+    n = read(p[0], buf, sizeof(buf) - 1);
+    buf[n > 0 ? n : 0] = 0;
+    printf("script: %d name %d rest [%s]\n", status_of(pid), !strncmp(buf, script, (size_t)before), buf + before);
+    fd = open(script, O_WRONLY | O_TRUNC);
+    if (write(fd, "garbage\n", 8) != 8) {
+        return 1;
+    }
+    close(fd);
+    pid = fork();
+    if (!pid) {
+        execve(script, scr, environ);
+        _exit(errno == ENOEXEC ? 88 : 89);
+    }
+    printf("garbage %d\n", status_of(pid));
+    chmod(script, 0644);
+    pid = fork();
+    if (!pid) {
+        execve(script, scr, environ);
+        _exit(errno == EACCES ? 88 : 89);
+    }
+    printf("not executable %d\n", status_of(pid));
+    unlink(script);
+
+    posix_spawn_file_actions_t fa;
+    posix_spawn_file_actions_init(&fa);
+    int r = posix_spawn(&pid, "/nonexistent", &fa, NULL, args, environ);
+    printf("posix_spawn of nothing %s\n", strerrorname_np(r));
+    r = posix_spawn(&pid, self, NULL, NULL, args, environ);
+    printf("posix_spawn %d", r);
+    fflush(stdout);
+    printf(" status %d\n", status_of(pid));
+
+    pid = vfork();
+    if (!pid) {
+        shared = 1234;
+        _exit(6);
+    }
+    printf("vfork shares memory %d, status %d\n", shared, status_of(pid));
+    pid = fork();
+    if (!pid) {
+        shared = 99;
+        _exit(7);
+    }
+    r = status_of(pid);
+    printf("fork does not %d, status %d\n", shared, r);
+
+    for (int i = 0; i < 20; i++) {
+        pid = fork();
+        if (!pid) {
+            pid_t grandchild = fork();
+            if (!grandchild) {
+                _exit(i);
+            }
+            _exit(status_of(grandchild));
+        }
+        r = status_of(pid);
+        if (r != i) {
+            printf("fork %d: %d\n", i, r);
+        }
+    }
+    fd = open(self, O_RDONLY | O_CLOEXEC);
+    fflush(stdout);
+    pid = fork();
+    if (!pid) {
+        syscall(SYS_execveat, fd, "", args, environ, AT_EMPTY_PATH);
+        _exit(44);
+    }
+    printf(" execveat %d\n", status_of(pid));
+    siginfo_t si;
+    struct rusage ru;
+    pid = fork();
+    if (!pid) {
+        _exit(21);
+    }
+    memset(&si, 0, sizeof(si));
+    r = (int)syscall(SYS_waitid, P_PID, pid, &si, WEXITED, &ru);
+    printf("waitid %d status %d code %d pid %d\n", r, si.si_status, si.si_code, si.si_pid == pid);
+    char name[16];
+    prctl(PR_SET_NAME, "a-thread-name");
+    prctl(PR_GET_NAME, name);
+    printf("name %s\n", name);
+    printf("system %d\n", WEXITSTATUS(system("exit 12")));
+    return 0;
+}
