@@ -26,6 +26,9 @@ typedef struct ScanBlock {
     uint16_t node;             /* SCAN_NONE: only an exit to pc */
     vaddr pc;
     uint16_t pred;             /* block, of exit blocks and tree blocks */
+    uint16_t tail;             /* planned blocks: where the end is, itself or the last part after trans_leave_if */
+    bool done;                 /* such a part: emitted where it began */
+    uint8_t reason;            /* of an exit block that leaves: VcpuExit + 1 */
     bool merge, loop;
     uint16_t n_insns;
 } ScanBlock;
@@ -53,11 +56,13 @@ typedef struct TransDriver {
     vaddr fault_addr;
     ScanNode *nodes;           /* TCG_LIMIT_MAX_INSNS */
     uint32_t n_nodes;
-    ScanBlock *blocks;         /* 2 * TCG_LIMIT_MAX_INSNS + 2 */
+    ScanBlock *blocks;         /* 4 * TCG_LIMIT_MAX_INSNS + 2 */
     uint32_t n_blocks, n_planned;
     uint16_t *map;             /* by byte offset from page[0].addr: node, SCAN_NONE */
     uint16_t *stack, *order;
     uint16_t node;             /* being translated */
+    uint16_t planned;          /* block being emitted */
+    bool split;                /* trans_leave_if was used: indices are not in emission order */
     uint16_t go_on;            /* trans_jump inside a block: the next node */
     uint16_t fall_block, taken_block; /* of the block being emitted */
     uint16_t first_block;      /* 1 when block 0 only leads to a loop */

@@ -29,7 +29,7 @@ static Translator *translator_new(void)
     tr->compiler = tcg.host ? tcg.host->compiler_new() : NULL;
     d->tr = tr;
     d->nodes = xnew_array(ScanNode, TCG_LIMIT_MAX_INSNS);
-    d->blocks = xnew_array(ScanBlock, 2 * TCG_LIMIT_MAX_INSNS + 2);
+    d->blocks = xnew_array(ScanBlock, 4 * TCG_LIMIT_MAX_INSNS + 2);
     d->stack = xnew_array(uint16_t, TCG_LIMIT_MAX_INSNS + 1);
     d->order = xnew_array(uint16_t, TCG_LIMIT_MAX_INSNS + 1);
     d->map = xmalloc(2 * TCG_PAGE_BYTES * sizeof(uint16_t));
@@ -193,6 +193,15 @@ static void emit_exit(TransDriver *d, vaddr pc)
     }
 }
 
+/* A block besides the planned ones. */
+static uint16_t add_block(TransDriver *d, ScanBlock sb)
+{
+    uint16_t block = ir_block_new(d->ctx.b, sb.pc);
+    assert(d->n_blocks == block && block < 4 * TCG_LIMIT_MAX_INSNS + 2);
+    d->blocks[d->n_blocks++] = sb;
+    return block;
+}
+
 /* The block a branch side leads to; a new one for an exit. */
 static uint16_t side_block(TransDriver *d, vaddr pc, bool taken)
 {
@@ -200,15 +209,12 @@ static uint16_t side_block(TransDriver *d, vaddr pc, bool taken)
     if (node != SCAN_NONE && d->nodes[node].leader) {
         return d->nodes[node].block;
     }
-    uint16_t cur = d->ctx.b->block;
+    uint16_t cur = d->planned;
     if (!taken && cur + 1u < d->n_planned && d->blocks[cur + 1].node == SCAN_NONE
         && d->blocks[cur + 1].pc == pc) {
         return cur + 1;
     }
-    uint16_t block = ir_block_new(d->ctx.b, pc);
-    d->blocks[d->n_blocks++] = (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = cur };
-    assert(d->n_blocks == block + 1u);
-    return block;
+    return add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = d->ctx.b->block });
 }
 
 void trans_branch(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, vaddr taken_pc)
@@ -277,6 +283,18 @@ void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc)
     ctx->ended = true;
 }
 
+void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc)
+{
+    TransDriver *d = ctx->driver;
+    uint16_t cur = ctx->b->block;
+    uint16_t leave = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = cur, .reason = reason + 1 });
+    uint16_t rest = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = ctx->pc, .pred = cur, .done = true });
+    ir_brcond(ctx->b, cond, a, b, leave, rest);
+    ir_block_begin_tree(ctx->b, rest, cur);
+    d->blocks[d->planned].tail = rest;
+    d->split = true;
+}
+
 /* ---- blocks ---- */
 
 static void emit_insns(TransDriver *d, uint16_t node)
@@ -316,6 +334,10 @@ static void emit_block(TransDriver *d, uint16_t index)
     IrBuilder *b = d->ctx.b;
     ScanBlock *sb = &d->blocks[index];
     bool entry = index == 0;
+    if (sb->done) {
+        return;
+    }
+    d->planned = index;
     if (!entry && !b->unit->blocks.at[index].n_preds) {
         ir_block_begin_merge(b, index, false);
         ir_trap(b);
@@ -324,11 +346,14 @@ static void emit_block(TransDriver *d, uint16_t index)
     if (entry || sb->merge) {
         ir_block_begin_merge(b, index, sb->loop);
     } else {
-        ir_block_begin_tree(b, index, sb->pred);
+        /* What the scan calls a predecessor ends in its last part. */
+        ir_block_begin_tree(b, index, index < d->n_planned ? d->blocks[sb->pred].tail : sb->pred);
     }
     if (sb->node == SCAN_NONE) {
         if (entry) {
             ir_br(b, d->first_block);
+        } else if (sb->reason) {
+            trans_leave(&d->ctx, (VcpuExit)(sb->reason - 1), sb->pc);
         } else {
             emit_exit(d, sb->pc);
         }
@@ -343,14 +368,53 @@ static void emit_block(TransDriver *d, uint16_t index)
     emit_insns(d, sb->node);
 }
 
+/* Numbers blocks in the order of their instructions again, as ir.h wants. */
+static void renumber_blocks(TransDriver *d)
+{
+    IrUnit *unit = d->ctx.b->unit;
+    size_t n = unit->blocks.n;
+    Arena *arena = &d->ctx.b->arena;
+    uint16_t *number = arena_alloc(arena, n * sizeof(*number));
+    IrBlock *old = arena_alloc(arena, n * sizeof(*old));
+    uint64_t *at = arena_alloc(arena, n * sizeof(*at)); /* first instruction << 16 | index */
+    memcpy(old, unit->blocks.at, n * sizeof(*old));
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = (uint64_t)old[i].first << 16 | i;
+        size_t k = i;
+        for (; k && at[k - 1] > key; k--) {
+            at[k] = at[k - 1];
+        }
+        at[k] = key;
+    }
+    for (size_t k = 0; k < n; k++) {
+        number[at[k] & 0xffff] = (uint16_t)k;
+    }
+    for (size_t k = 0; k < n; k++) {
+        IrBlock *block = &unit->blocks.at[k];
+        *block = old[at[k] & 0xffff];
+        block->pred = block->flags & IR_BLOCK_MERGE || !k ? block->pred : number[block->pred];
+        IrInsn *term = ir_insn(unit, block->end - 1);
+        if (term->op == IR_br) {
+            term->a = number[term->a];
+        } else if (term->op == IR_brcond || term->op == IR_brnz) {
+            term->c = number[term->c & 0xffff] | (uint32_t)number[term->c >> 16] << 16;
+        }
+    }
+}
+
 static void emit_unit(TransDriver *d)
 {
+    d->split = false;
     d->n_planned = d->n_blocks;
     for (uint32_t i = 0; i < d->n_planned; i++) {
         ir_block_new(d->ctx.b, d->blocks[i].pc);
+        d->blocks[i].tail = (uint16_t)i;
     }
     for (uint32_t i = 0; i < d->n_blocks; i++) {
         emit_block(d, i);
+    }
+    if (d->split) {
+        renumber_blocks(d);
     }
 }
 

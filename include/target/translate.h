@@ -35,6 +35,11 @@ void trans_branch_nz(TransCtx *ctx, IrRef value, vaddr taken_pc);
 void trans_jump(TransCtx *ctx, vaddr pc);
 void trans_call(TransCtx *ctx, vaddr pc, vaddr return_pc);
 void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_pc);
+/*
+ * In the middle of an instruction: back to the main loop with the pc slot = pc if a COND b; else goes on here, in
+ * another IR block that sees everything.
+ */
+void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc);
 /* Back to the main loop with the pc slot = pc. */
 void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc);
 

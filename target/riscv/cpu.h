@@ -84,6 +84,7 @@ enum {
     RISCV_MODE_FS = 4,             /* 2 bits: 0 off, 1 on but not dirty, 2 dirty */
     RISCV_MODE_FRM = 6,            /* 2 bits: RiscvFrmClass */
     RISCV_MODE_VS = 16,            /* 2 bits, as FS */
+    RISCV_MODE_VFULL = 18,         /* 1 bit: RvvState.full */
 };
 typedef enum RiscvFrmClass { RISCV_FRM_HOST, RISCV_FRM_RMM, RISCV_FRM_INVALID } RiscvFrmClass;
 

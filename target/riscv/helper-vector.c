@@ -44,7 +44,9 @@ void riscv_helper_vector_mem(Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y, 
     RvvExec e = prepare(vcpu, insn, x, y);
 
     e.mmu_index = mmu;
+    e.s->full = false; /* as long as a fault may leave with vstart set */
     run(vcpu, &e);
+    e.s->full = !e.s->vill && e.s->vl == e.s->vlmax;
 }
 
 uint64_t riscv_helper_vsetvl(Vcpu *vcpu, uint64_t vtype, uint64_t avl, uint32_t keep_vl)

@@ -123,6 +123,7 @@ static bool write_vector(Vcpu *vcpu, unsigned csr, uint64_t value)
     switch (csr) {
     case 0x008:
         v->vstart = value & (v->vlenb * 8u - 1); /* as many bits as the largest index needs */
+        v->full = !v->vill && !v->vstart && v->vl == v->vlmax;
         break;
     case 0x009:
         v->vxsat = value & 1;

@@ -11,12 +11,13 @@ uint64_t riscv_trans_mode(const Vcpu *vcpu)
     uint64_t mode = (uint64_t)MIN(s->frm, 5u) << RISCV_MODE_FRM;
 
     if (!vcpu->softmmu) {
-        return mode | 2 << RISCV_MODE_FS | 2 << RISCV_MODE_VS;
+        return mode | 2 << RISCV_MODE_FS | 2 << RISCV_MODE_VS | (uint64_t)s->vector.full << RISCV_MODE_VFULL;
     }
     unsigned fs = (s->mstatus & MSTATUS_FS) >> 13;
     mode |= (uint64_t)(fs == 0 ? 0 : fs == 3 ? 2 : 1) << RISCV_MODE_FS;
     unsigned vs = (s->mstatus & MSTATUS_VS) >> 9;
     mode |= (uint64_t)(vs == 0 ? 0 : vs == 3 ? 2 : 1) << RISCV_MODE_VS;
+    mode |= (uint64_t)(vs && s->vector.full) << RISCV_MODE_VFULL;
     mode |= (uint64_t)s->priv << RISCV_MODE_PRIV;
     mode |= (uint64_t)riscv_mmu_index(vcpu, MMU_READ) << RISCV_MODE_MMU;
     return mode;

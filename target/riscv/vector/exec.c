@@ -40,6 +40,7 @@ uint64_t rvv_set_vl(RvvState *s, uint64_t vtype, uint64_t avl, bool keep_vl, uns
     rvv_set_vtype(s, vtype, xlen);
     s->vl = avl < s->vlmax ? avl : s->vlmax;
     s->vstart = 0;
+    s->full = !s->vill && s->vl == s->vlmax;
     return s->vl;
 }
 

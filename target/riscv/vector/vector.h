@@ -29,14 +29,16 @@ typedef struct RvvState {
     alignas(64) uint8_t v[RVV_N_REGS * RVV_MAX_VLENB]; /* register n at n * vlenb */
     uint64_t vl, vstart;
     uint64_t vtype;    /* bits 7..0; vill apart */
-    bool vill;
-    uint8_t vxrm, vxsat;
-    /* Derived from vtype by rvv_set_vtype. */
+    /* Derived from vtype by rvv_set_vtype; translated code stores all eight bytes at once. */
+    alignas(8) uint32_t vlmax;
     uint8_t sew;       /* log2 of the element's bytes, 0..3 */
     int8_t lmul;       /* log2, -3..3 */
+    bool vill;
+    uint8_t zero;
+    bool full;         /* implies vl = vlmax, vstart = 0 and a legal vtype: whole registers may be worked on */
+    uint8_t vxrm, vxsat;
     uint16_t vlenb;    /* of the model */
     uint8_t elen_bits; /* of the model: 32 or 64 */
-    uint32_t vlmax;
 } RvvState;
 
 /* What the model has beyond Zve32x. */

@@ -362,7 +362,7 @@ __asm__(".option push\n.option arch, +v\n"
         " ld t0, 8(s0)\n ld t1, 16(s0)\n vsetvl zero, t1, t0\n"
         " fld fa0, 64(s0)\n fld fa2, 64(s0)\n"
         " ld t0, 24(s0)\n ld t6, 72(s0)\n"
-        " ld a0, 48(s0)\n ld a1, 56(s0)\n li a2, 0\n"
+        " ld a0, 48(s0)\n ld a1, 56(s0)\n li a2, 0\n ld a3, 16(s0)\n"
         " csrw vstart, t0\n"
         " jalr ra, t6\n"
         " csrr t0, vstart\n sd t0, 88(s0)\n csrw vstart, zero\n"
@@ -386,8 +386,13 @@ static void trapped(int sig, siginfo_t *info, void *context)
 
 static void execute(Case *c)
 {
-    c->code[0] = c->insn;
-    c->code[1] = 0x00008067;
+    /* vsetvli zero, a3 right before it, as in real programs: a translator then knows vtype. */
+    uint32_t *code = c->code;
+    if (c->vstart == 0) {
+        *code++ = (uint32_t)c->vtype << 20 | 13 << 15 | 7 << 12 | 0x57;
+    }
+    *code++ = c->insn;
+    *code = 0x00008067;
     __asm__ volatile("fence.i" ::: "memory");
     run_case(c);
 }
