@@ -2,10 +2,12 @@
 """Compares vector instructions with a reference, or with golden digests.
 
 usage: check.py PROGRAM GOLDEN_FILE CASES SEED
+       check.py RUNNER --translated SOURCE INCLUDE_DIR GOLDEN_FILE CASES SEED VLEN
        check.py PROGRAM --reference SOURCE INCLUDE_DIR CASES SEED VLEN...
 
-The second form needs a RISC-V compiler and a reference (FPU_REFERENCE, else qemu-riscv64 in the path)
-and is skipped without. FPU_RECORD=1 rewrites the golden files with the reference's answers.
+The second form runs the instructions as a program under RUNNER, our own qemu-riscv64; it and the third need
+a RISC-V compiler and are skipped without. The third needs a reference (FPU_REFERENCE, else
+qemu-riscv64 in the path) as well. FPU_RECORD=1 rewrites the golden files with the reference's answers.
 """
 import os
 import shutil
@@ -14,21 +16,47 @@ import sys
 import tempfile
 
 
+GCC = shutil.which('riscv64-linux-gnu-gcc')
+
+
+def build(source, include, exe):
+    subprocess.run([GCC, '-O1', '-static', '-I', include, source, '-o', exe], check=True)
+
+
+def translated(runner, source, include, golden, cases, seed, vlen):
+    if not GCC:
+        print('no RISC-V compiler')
+        return 77
+    with tempfile.TemporaryDirectory() as tmp:
+        exe = os.path.join(tmp, 'cross')
+        build(source, include, exe)
+        got = subprocess.run([runner, '-cpu', f'max,vlen={vlen}', exe, 'digest', cases, seed],
+                             capture_output=True, text=True, check=True).stdout.split()
+    with open(golden, encoding='ascii') as stream:
+        want = stream.read().split()
+    for i, (a, b) in enumerate(zip(got, want)):
+        if a != b:
+            print(f'VLEN {vlen}: digest {i} is {a}, not {b}')
+            return 1
+    return 0 if len(got) == 2 + int(cases) // 500 else 1
+
+
 def main(argv):
     program = argv[1]
+    if argv[2] == '--translated':
+        return translated(program, *argv[3:])
     if argv[2] != '--reference':
         with open(argv[2], 'rb') as golden:
             return subprocess.run([program, 'digest', *argv[3:5]], stdin=golden).returncode
     source, include, cases, seed = argv[3:7]
-    gcc = shutil.which('riscv64-linux-gnu-gcc')
     reference = os.environ.get('FPU_REFERENCE') or shutil.which('qemu-riscv64')
-    if not gcc or not reference:
+    if not GCC or not reference:
         print('no RISC-V compiler or no reference')
         return 77
     status = 0
     with tempfile.TemporaryDirectory() as tmp:
         exe = os.path.join(tmp, 'cross')
-        subprocess.run([gcc, '-O1', '-static', '-I', include, source, '-o', exe], check=True)
+        build(source, include, exe)
         for vlen in argv[7:]:
             run = [reference, '-cpu', f'max,vlen={vlen}', exe]
             if os.environ.get('FPU_RECORD'):
