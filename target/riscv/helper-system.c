@@ -9,9 +9,20 @@ void riscv_helper_raise(Vcpu *vcpu, uint32_t cause, uint64_t value)
     vcpu_raise(vcpu, (int32_t)cause, value);
 }
 
+/* The instruction at pc, for tval; it was translated, so it can be read. */
+static uint32_t current_insn(Vcpu *vcpu)
+{
+    unsigned mmu = vcpu->target->mmu_index(vcpu, MMU_FETCH);
+    vaddr pc = vcpu->target->get_pc(vcpu);
+    const uint8_t *lo = guest_ptr_probe(vcpu, pc, 2, MMU_FETCH, mmu);
+    const uint8_t *hi = lo && (lo[0] & 3) == 3 ? guest_ptr_probe(vcpu, pc + 2, 2, MMU_FETCH, mmu) : NULL;
+
+    return (lo ? ldle16(lo) : 0) | (hi ? (uint32_t)ldle16(hi) << 16 : 0);
+}
+
 static noreturn void illegal(Vcpu *vcpu)
 {
-    vcpu_raise(vcpu, RISCV_EXC_ILLEGAL, 0);
+    vcpu_raise(vcpu, RISCV_EXC_ILLEGAL, current_insn(vcpu));
 }
 
 void riscv_helper_check_target(Vcpu *vcpu, uint64_t taken, uint64_t target)

@@ -181,6 +181,7 @@ static void test_traps(void)
     csrs(mstatus, TVM);
     CHECK(run(S, do_sfence, 0, 0), 2);
     CHECK(run(S, do_satp, 0, 0), 2);
+    CHECK(trap.tval, *(uint32_t *)do_satp);
     csrc(mstatus, TVM);
     CHECK(run(S, do_satp, 0, 0), 9);
     csrs(mstatus, TSR);
