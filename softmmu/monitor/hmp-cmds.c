@@ -215,7 +215,9 @@ void hmp_qom_set(Monitor *mon, const Json *args)
 {
     Error *err = NULL;
     Json *copy = copy_args(args);
-    if (json_take(copy, "-j")) {
+    bool is_json = json_get_bool(copy, "-j", false);
+    json_drop(copy, "-j");
+    if (is_json) {
         Json *value = json_parse_string(json_get_string(args, "value"), &err);
         if (!value) {
             hmp_report(mon, err);
