@@ -185,6 +185,29 @@ static bool virt_fw_cfg(VirtMachine *v, Error **errp)
     return true;
 }
 
+static bool virt_pcie(VirtMachine *v, Error **errp)
+{
+    Device *dev = device_create("gpex-pcihost", sysbus_get(), NULL, errp);
+
+    if (!dev) {
+        return false;
+    }
+    sysbus_map(dev, 0, virt_map[VIRT_PCIE_ECAM].base);
+    /* The windows show PCI addresses that are equal to the CPU's. */
+    const VirtPlace *windows[] = { &virt_map[VIRT_PCIE_MMIO], &v->pcie_high };
+    for (unsigned i = 0; i < ARRAY_SIZE(windows); i++) {
+        memory_region_init_alias(&v->pcie_window[i], NULL, i ? "pcie-mmio-high" : "pcie-mmio", device_mmio(dev, 1),
+                                 windows[i]->base, windows[i]->size);
+        memory_region_add(&v->machine.system_memory, windows[i]->base, &v->pcie_window[i]);
+    }
+    sysbus_map(dev, 2, virt_map[VIRT_PCIE_PIO].base);
+    for (unsigned i = 0; i < 4; i++) {
+        device_connect_irq(dev, "sysbus-irq", i, virt_irq(v, VIRT_IRQ_PCIE + i));
+    }
+    v->have_pcie = true;
+    return true;
+}
+
 static bool virt_memory(VirtMachine *v, Error **errp)
 {
     Machine *m = &v->machine;
@@ -241,7 +264,7 @@ static bool virt_init(Machine *m, Error **errp)
         return false;
     }
     return virt_device(v, "riscv.sifive.test", NULL, virt_map[VIRT_TEST].base, 0, errp) &&
-           virt_virtio(v, errp) && virt_uart(v, errp) &&
+           virt_virtio(v, errp) && virt_pcie(v, errp) && virt_uart(v, errp) &&
            virt_device(v, "goldfish_rtc", NULL, virt_map[VIRT_RTC].base, VIRT_IRQ_RTC, errp) &&
            virt_fw_cfg(v, errp) &&
            (!virt_create_flash || (v->have_flash = virt_create_flash(v, errp)));
@@ -363,7 +386,7 @@ static const MachineType virt_type = {
     .default_ram_bytes = 128 * MiB,
     .ram_id = "riscv_virt_board.ram",
     .default_block_if = "virtio",
-    .default_nic = "virtio-net-device",
+    .default_nic = "virtio-net-pci",
     .init = virt_init,
     .ready = virt_ready,
 };

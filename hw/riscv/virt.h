@@ -44,7 +44,7 @@ typedef struct VirtMachine {
     bool have_virtio, have_pcie, have_fw_cfg, have_flash;
     bool is32;
     VirtPlace pcie_high;
-    MemoryRegion rom;
+    MemoryRegion rom, pcie_window[2];
     Device *mtimer, *intc, *fw_cfg, *flash[2];
     RiscvBoot boot;
 } VirtMachine;
