@@ -149,10 +149,10 @@ int main(int argc, char **argv)
     posix_spawn_file_actions_init(&fa);
     int r = posix_spawn(&pid, "/nonexistent", &fa, NULL, args, environ);
     printf("posix_spawn of nothing %s\n", strerrorname_np(r));
-    r = posix_spawn(&pid, self, NULL, NULL, args, environ);
-    printf("posix_spawn %d", r);
     fflush(stdout);
-    printf(" status %d\n", status_of(pid));
+    r = posix_spawn(&pid, self, NULL, NULL, args, environ);
+    int status = status_of(pid); /* the child writes on our stdout: let it finish first */
+    printf(" posix_spawn %d status %d\n", r, status);
 
     pid = vfork();
     if (!pid) {
