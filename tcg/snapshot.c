@@ -48,22 +48,11 @@ void snap_begin(SnapWriter *w)
     vec_clear(&w->bytes);
     w->last_offset = 0;
     w->last_pc = 0;
+    w->in_sites = w->new_block = w->new_insn = false;
+    w->changed = (IrSlotSet){ { 0 } };
 }
 
-void snap_block(SnapWriter *w, uint32_t offset)
-{
-    put_event(w, EV_BLOCK, offset);
-}
-
-void snap_insn(SnapWriter *w, uint32_t offset, vaddr pc, uint32_t extra)
-{
-    put_event(w, EV_INSN, offset);
-    put_sleb(w, (int64_t)(pc - w->last_pc));
-    w->last_pc = pc;
-    put_leb(w, extra);
-}
-
-void snap_slot(SnapWriter *w, uint32_t offset, unsigned slot, SnapWhere where, uint64_t value)
+static void write_slot(SnapWriter *w, uint32_t offset, unsigned slot, SnapWhere where, uint64_t value)
 {
     static const uint8_t kind[] = { EV_MEMORY, EV_GPR, EV_VEC, EV_SPILL, EV_CONST };
     put_event(w, kind[where], offset);
@@ -73,6 +62,61 @@ void snap_slot(SnapWriter *w, uint32_t offset, unsigned slot, SnapWhere where, u
     } else if (where != SNAP_MEMORY) {
         *vec_push(&w->bytes) = value;
     }
+}
+
+void snap_sites_begin(SnapWriter *w, uint32_t offset)
+{
+    if (w->new_block) {
+        put_event(w, EV_BLOCK, offset);
+        w->new_insn = true;
+    }
+    if (w->new_insn) {
+        put_event(w, EV_INSN, offset);
+        put_sleb(w, (int64_t)(w->pc - w->last_pc));
+        w->last_pc = w->pc;
+        put_leb(w, w->extra);
+    }
+    for (unsigned k = 0; k < IR_MAX_SLOTS / 64; k++) {
+        for (uint64_t m = w->changed.w[k]; m; m &= m - 1) {
+            unsigned slot = k * 64 + (unsigned)__builtin_ctzll(m);
+            if (w->slot[slot].where != SNAP_MEMORY || !w->new_block) {
+                write_slot(w, offset, slot, w->slot[slot].where, w->slot[slot].value);
+            }
+        }
+        w->changed.w[k] = 0;
+    }
+    w->new_block = w->new_insn = false;
+    w->in_sites = true;
+}
+
+void snap_sites_end(SnapWriter *w)
+{
+    w->in_sites = false;
+}
+
+void snap_block(SnapWriter *w, uint32_t offset)
+{
+    w->new_block = true;
+    w->in_sites = false;
+    w->changed = (IrSlotSet){ { 0 } };
+}
+
+void snap_insn(SnapWriter *w, uint32_t offset, vaddr pc, uint32_t extra)
+{
+    w->new_insn = true;
+    w->pc = pc;
+    w->extra = extra;
+}
+
+void snap_slot(SnapWriter *w, uint32_t offset, unsigned slot, SnapWhere where, uint64_t value)
+{
+    if (w->in_sites) {
+        write_slot(w, offset, slot, where, value);
+        return;
+    }
+    w->slot[slot].where = where;
+    w->slot[slot].value = value;
+    ir_slots_add(&w->changed, slot);
 }
 
 typedef struct Reader {

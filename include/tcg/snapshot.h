@@ -3,7 +3,8 @@
  *
  * For every unit the host back end writes a byte stream of events in order of host offset: "from here on
  * slot S is in register R / spill place P / equals constant C / is in memory", and "from here on the
- * guest instruction is at pc, with its extra word". Nothing is written back on the fast path for the
+ * guest instruction is at pc, with its extra word". Changes are collected and written only where somebody may
+ * ask, at the sites between snap_sites_begin and snap_sites_end. Nothing is written back on the fast path for the
  * sake of faults: snapshot_restore() replays the stream up to the faulting offset and completes the state.
  * Out-of-line code (slow paths) names the in-line offset it belongs to.
  *
@@ -28,12 +29,21 @@ typedef struct SnapWriter {
     VEC(uint8_t) bytes;
     uint32_t last_offset;
     vaddr last_pc;
+    /* not yet written */
+    bool in_sites, new_block, new_insn;
+    vaddr pc;
+    uint32_t extra;
+    IrSlotSet changed;
+    struct { uint8_t where; uint64_t value; } slot[IR_MAX_SLOTS];
 } SnapWriter;
 
 void snap_begin(SnapWriter *w);
 /* A block begins at `offset`: every slot is in memory unless told afterwards. */
 void snap_block(SnapWriter *w, uint32_t offset);
 void snap_insn(SnapWriter *w, uint32_t offset, vaddr pc, uint32_t extra);
+/* Instructions from `offset` to the end of the sites may stop in the middle. */
+void snap_sites_begin(SnapWriter *w, uint32_t offset);
+void snap_sites_end(SnapWriter *w);
 void snap_slot(SnapWriter *w, uint32_t offset, unsigned slot, SnapWhere where, uint64_t value);
 
 /*

@@ -595,7 +595,9 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
         } else if (in->op <= IR_vfma) {
             lower_vec(hc, in);
         } else {
+            snap_sites_begin(&hc->snap, x_offset(&hc->as));
             lower_mem(hc, in);
+            snap_sites_end(&hc->snap);
         }
     }
 }
