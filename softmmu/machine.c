@@ -2,6 +2,8 @@
  * machine.c: the machine object: options, memory, reset.
  * See machine.h for the order of events. Threads: BQL.
  */
+#include <errno.h>
+#include <stdio.h>
 #include "hw/chardev-prop.h"
 #include "hw/hostmem.h"
 #include "softmmu/machine.h"
@@ -214,9 +216,30 @@ bool machine_build(Machine *m, Error **errp)
     return m->type->init(m, errp);
 }
 
+/* -M dumpdtb=FILE: the tree is all that is wanted. */
+static bool dump_fdt(Machine *m, Error **errp)
+{
+    FILE *f;
+
+    if (!m->fdt) {
+        error_set(errp, "this machine doesn't have a FDT");
+        return false;
+    }
+    f = fopen(m->dumpdtb, "wb");
+    if (!f || fwrite(m->fdt, 1, m->fdt_bytes, f) != m->fdt_bytes || fclose(f)) {
+        error_set_errno(errp, errno, "Failed to dump dtb to '%s'", m->dumpdtb);
+        return false;
+    }
+    error_report("info: dtb dumped to %s. Exiting.", m->dumpdtb);
+    exit(0);
+}
+
 bool machine_ready(Machine *m, Error **errp)
 {
     if (m->type->ready && !m->type->ready(m, errp)) {
+        return false;
+    }
+    if (m->dumpdtb && !dump_fdt(m, errp)) {
         return false;
     }
     for (unsigned i = 0; i < m->n_vcpus; i++) {
