@@ -208,7 +208,10 @@ int mm_page_prot(vaddr addr)
 {
     lock();
     size_t i = vma_find(addr);
-    int prot = i < vmas.n && vmas.at[i].start <= addr ? vmas.at[i].prot : -1;
+    int prot = -1;
+    if (i < vmas.n && vmas.at[i].start <= addr) {
+        prot = vmas.at[i].prot | (vmas.at[i].flags & VMA_SHARED ? PAGE_SHARED : 0);
+    }
     unlock();
     return prot;
 }

@@ -21,9 +21,10 @@ enum {
 
 static struct {
     pthread_mutex_t lock;
+    pthread_mutex_t sync_lock;   /* outermost: a sync that finds the list empty must not overtake one at work on it */
     CodePage *written;           /* through next_written */
     unsigned n_hot;
-} smc = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} smc = { .lock = PTHREAD_MUTEX_INITIALIZER, .sync_lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Under the page's stripe. */
 static void remember(CodePage *page)
@@ -181,6 +182,7 @@ void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last)
         return;
     }
     COUNT(tcg_vcpu(vcpu), syncs);
+    pthread_mutex_lock(&smc.sync_lock);
     pthread_mutex_lock(&smc.lock);
     CodePage *list = smc.written, *others = NULL;
     smc.written = NULL;
@@ -208,6 +210,7 @@ void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last)
         smc.written = page;
     }
     pthread_mutex_unlock(&smc.lock);
+    pthread_mutex_unlock(&smc.sync_lock);
     if (gone) {
         tcg_kick_all(tcg_vcpu(vcpu)); /* they may hold return addresses into units that went */
     }
@@ -241,10 +244,12 @@ void tcg_set_user_ops(const TcgUserOps *ops)
 
 void smc_fork_lock(void)
 {
+    pthread_mutex_lock(&smc.sync_lock);
     pthread_mutex_lock(&smc.lock);
 }
 
 void smc_fork_unlock(void)
 {
     pthread_mutex_unlock(&smc.lock);
+    pthread_mutex_unlock(&smc.sync_lock);
 }
