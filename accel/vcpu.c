@@ -48,7 +48,10 @@ Vcpu *vcpu_new(const Target *target, bool softmmu)
     vcpu->jit.helpers = helper_table(target);
     vcpu->jit.monitor_addr = UINT64_MAX;
     if (tcg.host) {
+        /* Hosts may fill tables of the process at the first call. */
+        pthread_mutex_lock(&tcg.vcpus_lock);
         tcg.host->vcpu_init(vcpu, code_runtime_rx());
+        pthread_mutex_unlock(&tcg.vcpus_lock);
     }
     if (softmmu && tcg_system) {
         tcg_system->vcpu_init(tv);

@@ -128,6 +128,17 @@ static uint64_t read_sized(const void *p, unsigned size_log2)
     }
 }
 
+/* The same for memory other threads change atomically. */
+static uint64_t read_atomic(const void *p, unsigned size_log2)
+{
+    switch (size_log2) {
+    case 0: return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED);
+    case 1: return __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED);
+    case 2: return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
+    default: return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+    }
+}
+
 static void write_sized(void *p, unsigned size_log2, uint64_t v)
 {
     switch (size_log2) {
@@ -272,7 +283,7 @@ static uint64_t atomic_op(Interp *ip, const IrInsn *in)
         raw = to_memory_order(mem, operand);
         swap_if_equal(p, mem->size_log2, &raw, to_memory_order(mem, scalar(ip, in->c)));
     } else {
-        raw = read_sized(p, mem->size_log2);
+        raw = read_atomic(p, mem->size_log2);
         uint64_t next;
         do {
             uint64_t old = to_memory_order(mem, raw);
@@ -294,7 +305,7 @@ static uint64_t load_linked(Interp *ip, const IrInsn *in)
         set_pc(ip, ip->insn_pc);
         v.u64[0] = to_memory_order(mem, tcg_slow_load(ip->vcpu, addr, mem, NULL, 0));
     } else {
-        v.u64[0] = read_sized(atomic_pointer(ip, in, mem, addr, MMU_READ), mem->size_log2);
+        v.u64[0] = read_atomic(atomic_pointer(ip, in, mem, addr, MMU_READ), mem->size_log2);
         user_done(ip);
         atomic_thread_fence(memory_order_acquire);
     }

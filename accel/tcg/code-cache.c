@@ -204,6 +204,21 @@ CodeRegion *code_region_take(TcgVcpu *tv)
     return region;
 }
 
+void code_region_prepare(CodeRegion *region)
+{
+    enum { STEP_BYTES = 64 << 10 };
+    if (likely(region->used_bytes + STEP_BYTES / 4 < region->ready_bytes) || region->ready_bytes == REGION_BYTES) {
+        return;
+    }
+    uint8_t *rw = code_rw(region->rx) + region->ready_bytes;
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(rw, STEP_BYTES, MADV_POPULATE_WRITE) == 0) {
+        madvise((void *)(region->rx + region->ready_bytes), STEP_BYTES, MADV_POPULATE_READ);
+    }
+#endif
+    region->ready_bytes += STEP_BYTES;
+}
+
 void code_region_close(CodeRegion *region)
 {
     pthread_mutex_lock(&cache.lock);

@@ -105,6 +105,7 @@ struct CodeRegion {
     uint8_t state;               /* cache lock */
     const uint8_t *rx;
     uint32_t used_bytes;         /* by its translator */
+    uint32_t ready_bytes;        /* pages asked of the host at once */
     Arena meta;                  /* units, links, snapshots: by its translator */
     _Atomic(TransUnit *) *units; /* ascending code address */
     _Atomic uint32_t n_units;
@@ -216,6 +217,8 @@ static inline TcgVcpu *tcg_vcpu(Vcpu *vcpu)
 bool code_cache_init(size_t size_bytes, Error **errp);
 /* An empty region; NULL when there is none: leave guest code and call code_cache_wait(). */
 CodeRegion *code_region_take(TcgVcpu *tv);
+/* Before writing on: has pages ready, which is cheaper than faulting on each in both views. */
+void code_region_prepare(CodeRegion *region);
 void code_region_close(CodeRegion *region);
 uint8_t *code_rw(const uint8_t *rx);
 bool code_contains(uintptr_t host_pc);

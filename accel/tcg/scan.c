@@ -16,6 +16,12 @@
  */
 #include "scan.h"
 
+enum {
+    /* A forward branch that goes further rarely is: what it leads to waits until somebody gets there, unless the
+     * scan comes by anyway. (bash, python3: a tenth less to translate, the same speed.) */
+    TAKEN_REACH_BYTES = 128,
+};
+
 static bool inside(const TransDriver *d, vaddr pc)
 {
     vaddr reach = d->tv->vcpu->softmmu ? TCG_PAGE_BYTES : 2 * TCG_PAGE_BYTES;
@@ -208,7 +214,10 @@ bool scan_unit(TransDriver *d, vaddr pc)
         return false;
     }
     for (uint32_t i = 0; i < n_pending; i++) {
-        scan_run(d, d->nodes[d->stack[i]].target, &n_pending);
+        const ScanNode *branch = &d->nodes[d->stack[i]];
+        if ((int64_t)(branch->target - branch->pc) < TAKEN_REACH_BYTES) {
+            scan_run(d, branch->target, &n_pending);
+        }
     }
     find_edges(d);
     find_ends(d);

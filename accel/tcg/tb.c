@@ -7,6 +7,10 @@
  * gone" is a statement with a moment. Whoever translates reads each page's version before it reads the
  * page's bytes; insertion fails if the version has changed.
  *
+ * The table doubles while others look: a unit moves from its old chain to its new one with one store, so a
+ * reader that is on its way may end up in another chain and miss. It then translates, and insertion, under the
+ * stripe, finds that there is one. Old tables are kept: readers may still hold them.
+ *
  * Threads: any.
  */
 #include <errno.h>
@@ -14,12 +18,20 @@
 #include "internal.h"
 
 enum {
-    HASH_BITS = 17,
-    PAGE_HASH_BITS = 14,
+    MIN_HASH_BITS = 11,
+    MAX_HASH_BITS = 20,
+    PAGE_HASH_BITS = 13,
 };
 
+typedef struct HashTable {
+    uint32_t mask;
+    struct HashTable *old;
+    _Atomic(TransUnit *) buckets[];
+} HashTable;
+
 typedef struct UnitTable {
-    _Atomic(TransUnit *) *buckets;
+    _Atomic(HashTable *) table;
+    _Atomic uint32_t n_units;
     pthread_mutex_t stripes[TCG_N_STRIPES];
     _Atomic(CodePage *) *pages;
     pthread_mutex_t page_stripes[TCG_N_STRIPES];
@@ -35,11 +47,20 @@ static void *table_reserve(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+static HashTable *hash_new(unsigned bits)
+{
+    HashTable *t = table_reserve(sizeof(HashTable) + (sizeof(t->buckets[0]) << bits));
+    if (t) {
+        t->mask = (1u << bits) - 1;
+    }
+    return t;
+}
+
 bool tb_init(Error **errp)
 {
-    tb.buckets = table_reserve(sizeof(*tb.buckets) << HASH_BITS);
+    tb.table = hash_new(MIN_HASH_BITS);
     tb.pages = table_reserve(sizeof(*tb.pages) << PAGE_HASH_BITS);
-    if (!tb.buckets || !tb.pages) {
+    if (!tb.table || !tb.pages) {
         error_set_errno(errp, errno, "cannot reserve the translation tables");
         return false;
     }
@@ -60,7 +81,7 @@ static inline uint64_t mix(uint64_t x)
 static inline uint32_t unit_hash(vaddr pc, uint64_t mode, uint32_t flags, uint64_t phys)
 {
     uint64_t h = mix(pc ^ phys << 40 ^ phys >> 24) + mix(mode * 8 + flags + 1);
-    return (uint32_t)(h ^ h >> HASH_BITS) & ((1u << HASH_BITS) - 1);
+    return (uint32_t)(h ^ h >> 20);
 }
 
 static inline uint32_t hash_of(const TransUnit *unit)
@@ -79,7 +100,8 @@ static inline bool unit_matches(const TransUnit *unit, vaddr pc, uint64_t mode, 
 TransUnit *tb_find(vaddr pc, uint64_t mode, uint32_t flags, const uint64_t phys[2])
 {
     uint32_t h = unit_hash(pc, mode, flags, phys[0]);
-    TransUnit *unit = atomic_load_explicit(&tb.buckets[h], memory_order_acquire);
+    HashTable *t = atomic_load_explicit(&tb.table, memory_order_acquire);
+    TransUnit *unit = atomic_load_explicit(&t->buckets[h & t->mask], memory_order_acquire);
     while (unit && !unit_matches(unit, pc, mode, flags, phys)) {
         unit = atomic_load_explicit(&unit->hash_next, memory_order_acquire);
     }
@@ -197,6 +219,51 @@ static void unit_page_del(UnitPage *up)
 
 /* ---- insertion and invalidation ---- */
 
+static void hash_push(HashTable *t, uint32_t h, TransUnit *unit)
+{
+    _Atomic(TransUnit *) *bucket = &t->buckets[h & t->mask];
+    atomic_store_explicit(&unit->hash_next, atomic_load_explicit(bucket, memory_order_relaxed),
+                          memory_order_release);
+    atomic_store_explicit(bucket, unit, memory_order_release);
+}
+
+static void stripes_lock(void)
+{
+    for (unsigned i = 0; i < TCG_N_STRIPES; i++) {
+        pthread_mutex_lock(&tb.stripes[i]);
+    }
+}
+
+static void stripes_unlock(void)
+{
+    for (unsigned i = TCG_N_STRIPES; i-- > 0;) {
+        pthread_mutex_unlock(&tb.stripes[i]);
+    }
+}
+
+/* Twice the buckets, when there are two units for each. No stripe is held. */
+static void hash_grow(void)
+{
+    stripes_lock();
+    HashTable *old = atomic_load_explicit(&tb.table, memory_order_relaxed);
+    unsigned bits = __builtin_ctz(old->mask + 1) + 1;
+    HashTable *t = atomic_load(&tb.n_units) > 2 * (old->mask + 1) && bits <= MAX_HASH_BITS ? hash_new(bits)
+                                                                                          : NULL;
+    if (t) {
+        t->old = old;
+        for (uint32_t i = 0; i <= old->mask; i++) {
+            TransUnit *unit = atomic_load_explicit(&old->buckets[i], memory_order_relaxed);
+            while (unit) {
+                TransUnit *next = atomic_load_explicit(&unit->hash_next, memory_order_relaxed);
+                hash_push(t, hash_of(unit), unit);
+                unit = next;
+            }
+        }
+        atomic_store_explicit(&tb.table, t, memory_order_release);
+    }
+    stripes_unlock();
+}
+
 TransUnit *tb_insert(TransUnit *unit, CodePage *const page[2], const uint32_t version[2],
                      uint32_t generation)
 {
@@ -212,10 +279,7 @@ TransUnit *tb_insert(TransUnit *unit, CodePage *const page[2], const uint32_t ve
     pthread_mutex_lock(stripe);
     result = tb_find(unit->pc, unit->mode, unit->flags, unit->phys);
     if (!result) {
-        atomic_store_explicit(&unit->hash_next,
-                              atomic_load_explicit(&tb.buckets[h], memory_order_relaxed),
-                              memory_order_relaxed);
-        atomic_store_explicit(&tb.buckets[h], unit, memory_order_release);
+        hash_push(atomic_load_explicit(&tb.table, memory_order_relaxed), h, unit);
         result = unit;
     }
     pthread_mutex_unlock(stripe);
@@ -228,6 +292,13 @@ TransUnit *tb_insert(TransUnit *unit, CodePage *const page[2], const uint32_t ve
     }
 out:
     pages_unlock(page[0], second);
+    if (result == unit) {
+        uint32_t n = atomic_fetch_add(&tb.n_units, 1) + 1;
+        HashTable *t = atomic_load_explicit(&tb.table, memory_order_relaxed);
+        if (unlikely(n > 2 * (t->mask + 1)) && t->mask + 1 < 1u << MAX_HASH_BITS) {
+            hash_grow();
+        }
+    }
     return result;
 }
 
@@ -236,7 +307,8 @@ static void hash_remove(TransUnit *unit)
     uint32_t h = hash_of(unit);
     pthread_mutex_t *stripe = &tb.stripes[h % TCG_N_STRIPES];
     pthread_mutex_lock(stripe);
-    _Atomic(TransUnit *) *p = &tb.buckets[h];
+    HashTable *t = atomic_load_explicit(&tb.table, memory_order_relaxed);
+    _Atomic(TransUnit *) *p = &t->buckets[h & t->mask];
     for (;;) {
         TransUnit *at = atomic_load_explicit(p, memory_order_relaxed);
         if (!at) {
@@ -265,6 +337,7 @@ void tb_invalidate(TransUnit *unit)
             unit_page_del(&unit->page[i]);
         }
         hash_remove(unit);
+        atomic_fetch_sub(&tb.n_units, 1);
         link_detach(unit);
         jump_cache_purge_unit(unit);
     }
@@ -321,18 +394,14 @@ void tb_fork_lock(void)
     for (unsigned i = 0; i < TCG_N_STRIPES; i++) {
         pthread_mutex_lock(&tb.page_stripes[i]);
     }
-    for (unsigned i = 0; i < TCG_N_STRIPES; i++) {
-        pthread_mutex_lock(&tb.stripes[i]);
-    }
+    stripes_lock();
     pthread_mutex_lock(&tb.page_table_lock);
 }
 
 void tb_fork_unlock(void)
 {
     pthread_mutex_unlock(&tb.page_table_lock);
-    for (unsigned i = TCG_N_STRIPES; i-- > 0;) {
-        pthread_mutex_unlock(&tb.stripes[i]);
-    }
+    stripes_unlock();
     for (unsigned i = TCG_N_STRIPES; i-- > 0;) {
         pthread_mutex_unlock(&tb.page_stripes[i]);
     }

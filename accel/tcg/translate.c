@@ -506,6 +506,7 @@ static TransUnit *compile_into(TransDriver *d, CodeRegion *region)
     if (n_units == REGION_MAX_UNITS || region->used_bytes + 64 > REGION_BYTES) {
         return NULL;
     }
+    code_region_prepare(region);
     const uint8_t *rx = region->rx + region->used_bytes;
     HostCode code = { .size_bytes = UNIT_ALIGN_BYTES };
     if (tcg.host && !tcg.host->compile(tr->compiler, &tr->unit, code_rw(rx),

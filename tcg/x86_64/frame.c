@@ -237,11 +237,13 @@ void x64_vcpu_init(Vcpu *vcpu, const uint8_t *runtime_rx)
     for (unsigned k = 0; k < RT_N_ENTRIES; k++) {
         vcpu->jit.scratch[SCRATCH_ENTRY + k] = (uintptr_t)(runtime_rx + h.entry[k]);
     }
-    runtime_table.functions = slow_functions;
-    runtime_table.host_calls = x64_host_calls;
-    runtime_table.lookup_function = (const void *)tcg_lookup;
-    runtime_table.guard_function = (const void *)guard_lookup;
-    runtime_table.enter = (HostResult (*)(Vcpu *, const void *))(uintptr_t)(runtime_rx + h.enter);
+    if (!runtime_table.enter) { /* the same for every vCPU; threads that run already read it */
+        runtime_table.functions = slow_functions;
+        runtime_table.host_calls = x64_host_calls;
+        runtime_table.lookup_function = (const void *)tcg_lookup;
+        runtime_table.guard_function = (const void *)guard_lookup;
+        runtime_table.enter = (HostResult (*)(Vcpu *, const void *))(uintptr_t)(runtime_rx + h.enter);
+    }
     vcpu->jit.epilogue = runtime_rx + h.epilogue;
     vcpu->jit.lookup = runtime_rx + h.lookup;
     vcpu->jit.scratch[SCRATCH_RUNTIME] = (uintptr_t)&runtime_table;
