@@ -256,6 +256,9 @@ void machine_process_requests(Machine *m)
             vcpu_control.pause_all();
         }
         machine_reset(m, RESET_COLD);
+        if (!was_running) {
+            run_state_set(m, RUN_STATE_PRELAUNCH); /* whatever had ended may start anew */
+        }
         if (machine_events.reset) {
             machine_events.reset(shutdown_cause_by_guest((ShutdownCause)cause),
                                  (ShutdownCause)cause);

@@ -30,7 +30,5 @@ const char *system_panic_action(void);
 const char *system_watchdog_action(void);
 /* Monitors are attached last, so that a guest on the same mux comes first. */
 bool system_attach_monitors(Error **errp);
-/* Set by who runs the vCPU threads. */
-extern int (*system_vcpu_tid)(unsigned index);
 
 #endif

@@ -523,12 +523,27 @@ char *system_cpu_type_name(void)
     return xasprintf("%.*s-%s-cpu", (int)strcspn(model, ","), model, system_cpu_family());
 }
 
-int system_vcpu_thread_id(unsigned index)
+char *system_vcpu_path(unsigned index)
 {
-    return system_vcpu_tid ? system_vcpu_tid(index) : (int)getpid();
+    return xasprintf("/machine/soc0/harts[%u]", index);
 }
 
-int (*system_vcpu_tid)(unsigned index);
+int system_vcpu_thread_id(unsigned index)
+{
+    const AccelOps *accel = system_config.accel;
+    int tid = accel->vcpu_thread_id ? accel->vcpu_thread_id(machine_current()->vcpus[index]) : 0;
+    return tid ? tid : (int)getpid();
+}
+
+void system_on_vcpu(struct Vcpu *vcpu, void (*fn)(struct Vcpu *vcpu, void *opaque), void *opaque)
+{
+    /* Stopped vCPUs stand still; a running one does it itself, between two instructions. */
+    if (machine_current()->running && system_config.accel->run_on) {
+        system_config.accel->run_on(vcpu, fn, opaque);
+    } else {
+        fn(vcpu, opaque);
+    }
+}
 
 /* Walks page by page; reads into `out` or writes from `in`. */
 static bool debug_access(struct Vcpu *vcpu, uint64_t addr, uint8_t *out, const uint8_t *in, size_t len)
@@ -560,12 +575,30 @@ static bool debug_access(struct Vcpu *vcpu, uint64_t addr, uint8_t *out, const u
     return true;
 }
 
+typedef struct DebugAccess {
+    uint64_t addr;
+    uint8_t *out;
+    const uint8_t *in;
+    size_t len;
+    bool ok;
+} DebugAccess;
+
+static void run_debug_access(struct Vcpu *vcpu, void *opaque)
+{
+    DebugAccess *a = opaque;
+    a->ok = debug_access(vcpu, a->addr, a->out, a->in, a->len);
+}
+
 bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len)
 {
-    return debug_access(vcpu, addr, buf, NULL, len);
+    DebugAccess a = { addr, buf, NULL, len, false };
+    system_on_vcpu(vcpu, run_debug_access, &a);
+    return a.ok;
 }
 
 bool system_debug_write(struct Vcpu *vcpu, uint64_t addr, const void *buf, size_t len)
 {
-    return debug_access(vcpu, addr, NULL, buf, len);
+    DebugAccess a = { addr, NULL, buf, len, false };
+    system_on_vcpu(vcpu, run_debug_access, &a);
+    return a.ok;
 }

@@ -18,6 +18,7 @@
 typedef struct VcpuThread {
     pthread_t thread;
     bool started;
+    _Atomic int tid;               /* the host's; 0 until it runs */
     _Atomic bool quit;
     _Atomic(void *) work;          /* a RunOn */
 } VcpuThread;
@@ -100,6 +101,7 @@ static void *vcpu_thread(void *opaque)
     char name[16];
     snprintf(name, sizeof(name), "CPU %d/TCG", vcpu->index);
     pthread_setname_np(pthread_self(), name);
+    atomic_store(&t->tid, (int)syscall(SYS_gettid));
     current_vcpu = vcpu;
     while (!atomic_load(&t->quit)) {
         if (must_stop(vcpu)) {
@@ -155,6 +157,12 @@ static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
     }
     t->started = true;
     return true;
+}
+
+static int tcg_vcpu_thread_id(const Vcpu *vcpu)
+{
+    const VcpuThread *t = thread_of((Vcpu *)vcpu);
+    return t ? atomic_load(&t->tid) : 0;
 }
 
 static void tcg_vcpu_stop_thread(Vcpu *vcpu)
@@ -360,6 +368,7 @@ const AccelOps accel_tcg = {
     .set_option = tcg_set_option,
     .init = tcg_accel_init,
     .vcpu_start = tcg_vcpu_start,
+    .vcpu_thread_id = tcg_vcpu_thread_id,
     .vcpu_stop_thread = tcg_vcpu_stop_thread,
     .pause_all = tcg_pause_all,
     .resume_all = tcg_resume_all,

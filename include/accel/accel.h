@@ -22,6 +22,8 @@ typedef struct AccelOps {
     bool (*init)(Machine *machine, Error **errp);
     /* Starts the vCPU's thread, stopped. */
     bool (*vcpu_start)(Vcpu *vcpu, Error **errp);
+    /* The host's id of the vCPU's thread; 0: none yet. */
+    int (*vcpu_thread_id)(const Vcpu *vcpu);
     /* Ends the thread and waits for it. */
     void (*vcpu_stop_thread)(Vcpu *vcpu);
     /* All vCPUs: asks them to stop and waits until they have; lets them go on. */

@@ -29,6 +29,9 @@ bool system_set_action(const char *event, const char *action, Error **errp);
 const char *system_cpu_family(void); /* "riscv": CPU type names are MODEL-FAMILY-cpu */
 char *system_cpu_type_name(void);    /* of the vCPUs in use; caller's */
 int system_vcpu_thread_id(unsigned index);
+char *system_vcpu_path(unsigned index); /* in the object tree; caller's */
+/* Runs fn while the vCPU stands still, in its thread if the machine runs. */
+void system_on_vcpu(struct Vcpu *vcpu, void (*fn)(struct Vcpu *vcpu, void *opaque), void *opaque);
 /* Guest virtual memory without side effects, as `vcpu` sees it. */
 bool system_debug_read(struct Vcpu *vcpu, uint64_t addr, void *buf, size_t len);
 /* Also into ROM. */

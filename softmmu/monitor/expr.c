@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include "softmmu/monitor/priv.h"
+#include "softmmu/system.h"
 #include "target/target.h"
 
 /* Recursion in parentheses is bounded: the text may come from a QMP client. */
@@ -27,6 +28,38 @@ static void skip(Expr *e)
     }
 }
 
+typedef struct ReadRegister {
+    const char *name;
+    int64_t value;
+    bool found;
+} ReadRegister;
+
+static void read_register(Vcpu *vcpu, void *opaque)
+{
+    ReadRegister *r = opaque;
+    const Target *target = vcpu->target;
+    size_t count = 0;
+    if (!strcmp(r->name, "pc")) {
+        r->value = (int64_t)target->get_pc(vcpu);
+        r->found = true;
+        return;
+    }
+    const RegDesc *regs = target->regs ? target->regs(vcpu, &count) : NULL;
+    for (size_t i = 0; i < count && !r->found; i++) {
+        uint8_t raw[8] = {0};
+        if (strcmp(regs[i].name, r->name) || regs[i].bits > 64) {
+            continue;
+        }
+        if (regs[i].offset != UINT32_MAX) {
+            memcpy(raw, vcpu->state + regs[i].offset, DIV_ROUND_UP(regs[i].bits, 8));
+        } else if (!target->reg_read || !target->reg_read(vcpu, &regs[i], raw)) {
+            return;
+        }
+        memcpy(&r->value, raw, sizeof(r->value));
+        r->found = true;
+    }
+}
+
 static bool expr_register(Expr *e, int64_t *ret)
 {
     char name[64];
@@ -43,27 +76,13 @@ static bool expr_register(Expr *e, int64_t *ret)
         error_set(e->errp, "No CPU available");
         return false;
     }
-    if (!strcmp(name, "pc")) {
-        *ret = (int64_t)vcpu->target->get_pc(vcpu);
-        return true;
+    ReadRegister r = { .name = name };
+    system_on_vcpu(vcpu, read_register, &r);
+    if (!r.found) {
+        error_set(e->errp, "unknown register '$%s'", name);
     }
-    size_t count = 0;
-    const RegDesc *regs = vcpu->target->regs ? vcpu->target->regs(vcpu, &count) : NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(regs[i].name, name) || regs[i].bits > 64) {
-            continue;
-        }
-        uint8_t raw[8] = {0};
-        if (regs[i].offset != UINT32_MAX) {
-            memcpy(raw, vcpu->state + regs[i].offset, DIV_ROUND_UP(regs[i].bits, 8));
-        } else if (!vcpu->target->reg_read || !vcpu->target->reg_read(vcpu, &regs[i], raw)) {
-            break;
-        }
-        memcpy(ret, raw, sizeof(*ret));
-        return true;
-    }
-    error_set(e->errp, "unknown register '$%s'", name);
-    return false;
+    *ret = r.value;
+    return r.found;
 }
 
 static bool expr_primary(Expr *e, int64_t *ret)

@@ -91,12 +91,22 @@ void hmp_info_cpus(Monitor *mon, const Json *args)
 {
     Machine *m = machine_current();
     char *type = system_cpu_type_name();
+    char *suffix = strstr(type, "-"); /* MODEL-FAMILY-cpu */
+    for (char *p = suffix; p && (p = strstr(p + 1, "-")) && strcmp(p, "-cpu");) {
+        suffix = p;
+    }
     for (unsigned i = 0; i < m->n_vcpus; i++) {
-        monitor_printf(mon, "%c CPU #%u: thread_id=%d model=%s%s\n",
-                       (int)i == mon->cpu_index ? '*' : ' ', i, system_vcpu_thread_id(i), type,
+        monitor_printf(mon, "%c CPU #%u: thread_id=%d model=%.*s%s\n",
+                       (int)i == mon->cpu_index ? '*' : ' ', i, system_vcpu_thread_id(i),
+                       (int)(suffix ? suffix - type : (ptrdiff_t)strlen(type)), type,
                        m->vcpus[i]->halted ? " (halted)" : "");
     }
     free(type);
+}
+
+static void dump_vcpu(Vcpu *vcpu, void *opaque)
+{
+    vcpu->target->dump(vcpu, opaque, LOG_FPU | LOG_VPU);
 }
 
 static void print_registers(Monitor *mon, Vcpu *vcpu, unsigned index)
@@ -104,7 +114,7 @@ static void print_registers(Monitor *mon, Vcpu *vcpu, unsigned index)
     char *buf = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&buf, &len);
-    vcpu->target->dump(vcpu, f, LOG_FPU | LOG_VPU);
+    system_on_vcpu(vcpu, dump_vcpu, f);
     fclose(f);
     monitor_printf(mon, "\nCPU#%u\n", index);
     monitor_puts(mon, buf);

@@ -226,19 +226,34 @@ void hmp_gpa2hva(Monitor *mon, const Json *args)
     }
 }
 
+typedef struct Translation {
+    vaddr addr;
+    TlbFill fill;
+    bool ok;
+} Translation;
+
+static void translate(Vcpu *vcpu, void *opaque)
+{
+    Translation *t = opaque;
+    const Target *target = vcpu->target;
+    t->ok = target->tlb_fill && target->tlb_fill(vcpu, t->addr, MMU_READ, 1,
+                                                 target->mmu_index(vcpu, MMU_READ), true,
+                                                 &t->fill);
+}
+
 void hmp_gva2gpa(Monitor *mon, const Json *args)
 {
     Vcpu *vcpu = hmp_vcpu(mon);
-    vaddr addr = (uint64_t)json_get_int(args, "addr", 0);
-    TlbFill fill;
+    Translation t = { .addr = (uint64_t)json_get_int(args, "addr", 0) };
     if (!vcpu) {
         monitor_puts(mon, "No CPU\n");
-    } else if (!vcpu->target->tlb_fill ||
-               !vcpu->target->tlb_fill(vcpu, addr, MMU_READ, 1,
-                                       vcpu->target->mmu_index(vcpu, MMU_READ), true, &fill)) {
-        monitor_puts(mon, "Unmapped\n");
-    } else {
+        return;
+    }
+    system_on_vcpu(vcpu, translate, &t);
+    if (t.ok) {
         monitor_printf(mon, "gpa: %#" PRIx64 "\n",
-                       fill.phys | (addr & (BIT(fill.page_bits) - 1)));
+                       t.fill.phys | (t.addr & (BIT(t.fill.page_bits) - 1)));
+    } else {
+        monitor_puts(mon, "Unmapped\n");
     }
 }

@@ -206,15 +206,16 @@ Json *qmp_query_cpus_fast(Monitor *mon, const Json *args, Error **errp)
     Json *list = json_array();
     for (unsigned i = 0; i < m->n_vcpus; i++) {
         Json *item = json_object();
-        char *type = system_cpu_type_name();
+        char *type = system_cpu_type_name(), *path = system_vcpu_path(i);
         json_put_int(item, "thread-id", system_vcpu_thread_id(i));
         json_put(item, "props", cpu_props(m, i));
-        json_put(item, "qom-path", json_stringf("/machine/soc/harts[%u]", i));
+        json_put_string(item, "qom-path", path);
         json_put_int(item, "cpu-index", i);
         json_put_string(item, "qom-type", type);
         json_put_string(item, "target", m->arch);
         json_push(list, item);
         free(type);
+        free(path);
     }
     return list;
 }
