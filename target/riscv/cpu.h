@@ -135,6 +135,9 @@ enum {
 #define MSTATUS_UXL  (3 * BIT(32))
 #define MSTATUS_SXL  (3 * BIT(34))
 
+#define SSTATUS_MASK (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS | MSTATUS_XS | MSTATUS_SUM | \
+                      MSTATUS_MXR | MSTATUS_UXL)
+
 /* menvcfg, senvcfg. */
 #define ENVCFG_FIOM  BIT(0)
 #define ENVCFG_CBIE  (3 * BIT(4))

@@ -43,7 +43,6 @@ uint64_t riscv_helper_csr(Vcpu *vcpu, uint32_t how, uint64_t operand)
     unsigned csr = how & 0xfff, op = how >> 12 & 3;
     uint64_t old = 0;
 
-    riscv_fp_sync(vcpu);
     if (!(op == 0 && how >> 14 & 1) && !riscv_csr_read(vcpu, csr, &old)) {
         illegal(vcpu);
     }
@@ -59,6 +58,20 @@ uint64_t riscv_helper_csr(Vcpu *vcpu, uint32_t how, uint64_t operand)
         }
     }
     return old;
+}
+
+/* fflags, frm, fcsr: with the flags that generated code has raised. */
+uint64_t riscv_helper_csr_fp(Vcpu *vcpu, uint32_t how, uint64_t operand)
+{
+    riscv_fp_sync(vcpu);
+    return riscv_helper_csr(vcpu, how, operand);
+}
+
+void riscv_helper_irq_check(Vcpu *vcpu)
+{
+    if (riscv_interrupt_pending(vcpu)) {
+        vcpu_kick(vcpu);
+    }
 }
 
 uint64_t riscv_helper_fflags_get(Vcpu *vcpu) { return riscv_fflags_get(vcpu); }

@@ -292,9 +292,6 @@ void riscv_stimer_expired(Vcpu *vcpu)
 
 /* -- status ------------------------------------------------------------------------------------------------- */
 
-static const uint64_t SSTATUS_MASK = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS |
-                                     MSTATUS_XS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_UXL;
-
 static uint64_t status_read(Vcpu *vcpu)
 {
     uint64_t v = riscv_state(vcpu)->mstatus;
@@ -648,14 +645,20 @@ static const CsrDesc csrs[] = {
 #undef FIELD
 };
 
+/* By number: row + 1. Filled on first use; threads would write the same. */
 static const CsrDesc *find(unsigned csr)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(csrs); i++) {
-        if (csr >= csrs[i].first && csr <= csrs[i].last) {
-            return &csrs[i];
+    static uint8_t row_of[4096];
+    static _Atomic bool filled;
+
+    static_assert(ARRAY_SIZE(csrs) < 255, "row_of is bytes");
+    if (unlikely(!filled)) {
+        for (size_t i = 0; i < ARRAY_SIZE(csrs); i++) {
+            memset(&row_of[csrs[i].first], (int)i + 1, csrs[i].last - csrs[i].first + 1u);
         }
+        filled = true;
     }
-    return NULL;
+    return row_of[csr & 4095] ? &csrs[row_of[csr & 4095] - 1] : NULL;
 }
 
 /* The row, if the register exists for this hart in its current mode. */

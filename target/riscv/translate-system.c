@@ -24,28 +24,107 @@ void riscv_trans_ebreak(TransCtx *ctx, const RiscvArgsNone *a)
 
 /* -- CSRs ------------------------------------------------------------------------------------------ */
 
-enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3, CSR_CYCLE = 0xc00, CSR_TIME = 0xc01, CSR_INSTRET = 0xc02 };
+enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3, CSR_SSTATUS = 0x100, CSR_MSTATUS = 0x300, CSR_TIME = 0xc01 };
 
-bool rv_csr_write_ends(unsigned csr)
+bool rv_csr_write_ends(unsigned csr, unsigned set_clear_imm)
 {
     switch (csr) {
     case CSR_FFLAGS:
     case 0x015: /* seed */
+    case 0x104: /* sie */
     case 0x140: /* sscratch */
     case 0x141: /* sepc */
     case 0x142: /* scause */
     case 0x143: /* stval */
+    case 0x144: /* sip */
+    case 0x14d: /* stimecmp */
+    case 0x304: /* mie */
     case 0x340: /* mscratch */
     case 0x341: /* mepc */
     case 0x342: /* mcause */
     case 0x343: /* mtval */
-        return false;
+    case 0x344: /* mip */
+        return false; /* an interrupt that becomes possible is noticed at the next poll (vcpu_kick) */
+    case CSR_SSTATUS:
+        return !set_clear_imm || (set_clear_imm & ~(unsigned)MSTATUS_SIE);
+    case CSR_MSTATUS:
+        return !set_clear_imm || (set_clear_imm & ~(unsigned)(MSTATUS_SIE | MSTATUS_MIE));
     default:
         return true;
     }
 }
 
 typedef enum CsrOp { CSR_WRITE, CSR_SET, CSR_CLEAR, CSR_READ } CsrOp;
+
+/* CSRs that are plain 64-bit fields of the state for a hart that may access them at all: offset, -1 if not one. */
+static int plain_field(TransCtx *ctx, unsigned csr, uint64_t *ret_write_mask)
+{
+    bool rv64 = rv_xt(ctx) == IR_I64;
+
+    if (!ctx->vcpu->softmmu || rv_priv(ctx) < (csr >> 8 & 3) || !rv_has_ext(ctx, RISCV_EXT_S) ||
+        !rv_has_ext(ctx, RISCV_EXT_Zca)) {
+        return -1;
+    }
+    *ret_write_mask = ~(uint64_t)0;
+    switch (csr) {
+    case 0x140: return offsetof(RiscvState, sscratch);
+    case 0x141: *ret_write_mask = ~(uint64_t)1; return offsetof(RiscvState, sepc);
+    case 0x142: return rv64 ? (int)offsetof(RiscvState, scause) : -1;
+    case 0x143: return offsetof(RiscvState, stval);
+    case 0x340: return offsetof(RiscvState, mscratch);
+    case 0x341: *ret_write_mask = ~(uint64_t)1; return offsetof(RiscvState, mepc);
+    case 0x342: return rv64 ? (int)offsetof(RiscvState, mcause) : -1;
+    case 0x343: return offsetof(RiscvState, mtval);
+    default: return -1;
+    }
+}
+
+static void csr_plain(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, IrRef operand, int field, uint64_t write_mask)
+{
+    IrBuilder *b = ctx->b;
+    IrRef old = IR_NONE;
+
+    if (a->rd || op != CSR_WRITE) {
+        old = ir_ldenv(b, IR_I64, field, 8, false);
+    }
+    if (op != CSR_READ) {
+        IrRef v = rv_zext_i64(ctx, operand);
+        v = op == CSR_SET ? ir_op2(b, IR_or, IR_I64, old, v) : op == CSR_CLEAR ? ir_op2(b, IR_andn, IR_I64, old, v) : v;
+        if (write_mask != ~(uint64_t)0) {
+            v = ir_op2_imm(b, IR_and, IR_I64, v, write_mask);
+        }
+        ir_stenv(b, field, 8, v);
+    }
+    if (a->rd) {
+        rv_set_x(ctx, a->rd, rv_from_i64(ctx, old));
+    }
+}
+
+/* csrrsi/csrrci of SIE or MIE: what locks are made of. */
+static void csr_interrupt_enable(TransCtx *ctx, const RiscvArgsCsr *a, bool set)
+{
+    IrBuilder *b = ctx->b;
+    const int field = offsetof(RiscvState, mstatus);
+    IrRef old = ir_ldenv(b, IR_I64, field, 8, false);
+
+    if (set) {
+        ir_stenv(b, field, 8, ir_op2_imm(b, IR_or, IR_I64, old, a->rs1));
+        ir_call(b, RV_HELPER_irq_check, 0, NULL);
+    } else {
+        ir_stenv(b, field, 8, ir_op2_imm(b, IR_and, IR_I64, old, ~(uint64_t)a->rs1));
+    }
+    if (a->rd) {
+        /* SD is known: a state that becomes dirty changes the mode. */
+        bool dirty = bits_get(ctx->mode, RISCV_MODE_FS, 2) == 2 || bits_get(ctx->mode, RISCV_MODE_VS, 2) == 2;
+        if (a->csr == CSR_SSTATUS) {
+            old = ir_op2_imm(b, IR_and, IR_I64, old, SSTATUS_MASK);
+        }
+        if (dirty) {
+            old = ir_op2_imm(b, IR_or, IR_I64, old, BIT(rv_xlen(ctx) - 1));
+        }
+        rv_set_x(ctx, a->rd, rv_from_i64(ctx, old));
+    }
+}
 
 /* `operand` is IR_NONE for a plain read. */
 static void csr_access(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, IrRef operand)
@@ -77,12 +156,18 @@ static void csr_access(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, IrRef ope
         rv_set_x(ctx, a->rd, ir_call(b, RV_HELPER_time, 0, NULL));
         return;
     }
+    uint64_t write_mask;
+    int field = plain_field(ctx, a->csr, &write_mask);
+    if (field >= 0) {
+        csr_plain(ctx, a, op, operand, field, write_mask);
+        return;
+    }
     /* Bit 14: rd is x0, so a write has no read side effects. */
     unsigned how = a->csr | op << 12 | (a->rd ? 0 : 1 << 14);
     IrRef args[] = { ir_i32(b, how), operand == IR_NONE ? ir_i64(b, 0) : rv_zext_i64(ctx, operand) };
-    IrRef old = ir_call(b, RV_HELPER_csr, 2, args);
+    IrRef old = ir_call(b, a->csr <= CSR_FCSR ? RV_HELPER_csr_fp : RV_HELPER_csr, 2, args);
     rv_set_x(ctx, a->rd, rv_from_i64(ctx, old));
-    if (op != CSR_READ && rv_csr_write_ends(a->csr)) {
+    if (op != CSR_READ && rv_csr_write_ends(a->csr, 0)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
     }
 }
@@ -94,6 +179,9 @@ static void set_clear(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, bool imm)
 {
     if (!a->rs1) {
         csr_access(ctx, a, CSR_READ, IR_NONE);
+    } else if (imm && (a->csr == CSR_SSTATUS || a->csr == CSR_MSTATUS) && !rv_csr_write_ends(a->csr, a->rs1) &&
+               ctx->vcpu->softmmu && rv_priv(ctx) >= (unsigned)(a->csr >> 8 & 3) && rv_has_ext(ctx, RISCV_EXT_S)) {
+        csr_interrupt_enable(ctx, a, op == CSR_SET);
     } else {
         csr_access(ctx, a, op, imm ? rv_const(ctx, a->rs1) : rv_x(ctx, a->rs1));
     }

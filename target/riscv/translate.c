@@ -98,7 +98,8 @@ bool riscv_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         ret->kind = SCAN_STOP;
         break;
     }
-    if ((row >= RISCV_ROW_csrrw && row <= RISCV_ROW_csrrci) && rv_csr_write_ends(args.csr.csr) &&
+    if ((row >= RISCV_ROW_csrrw && row <= RISCV_ROW_csrrci) &&
+        rv_csr_write_ends(args.csr.csr, row >= RISCV_ROW_csrrsi ? (unsigned)args.csr.rs1 : 0) &&
         (args.csr.rs1 || row == RISCV_ROW_csrrw || row == RISCV_ROW_csrrwi)) {
         ret->kind = SCAN_STOP;
     }

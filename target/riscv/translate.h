@@ -93,8 +93,9 @@ void rv_illegal(TransCtx *ctx);
 void rv_raise(TransCtx *ctx, unsigned cause, uint64_t value);
 /* FP instructions: false after rv_illegal() or when the block was ended to turn FS dirty. */
 bool rv_fp_enter(TransCtx *ctx, bool writes);
-/* A CSR write after which translation must begin anew (mode may have changed)? */
-bool rv_csr_write_ends(unsigned csr);
+/* A CSR write after which translation must begin anew (mode may have changed)? set_clear_imm: the immediate of
+ * csrrsi and csrrci, else 0. */
+bool rv_csr_write_ends(unsigned csr, unsigned set_clear_imm);
 /* Link registers of the return-address hints (Unprivileged 2.5.1). */
 static inline bool rv_is_link(unsigned reg) { return reg == 1 || reg == 5; }
 
