@@ -157,7 +157,9 @@ VcpuExit host_run_enter(HostRun *run, Vcpu *vcpu, HostResult *ret)
 
 VcpuExit host_run_interp(Vcpu *vcpu, const IrUnit *unit)
 {
+    fault_vcpu = vcpu;
     if (sigsetjmp(vcpu->jmp_env, 1)) {
+        vcpu->halted = false;
         return vcpu->exit_reason;
     }
     return interp_run(vcpu, unit);
@@ -182,7 +184,14 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     for (unsigned i = 0; i < 16; i++) {
         frame.gpr[i] = uc->uc_mcontext.gregs[order[i]];
         memcpy(frame.vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
-        memset(frame.vec[i] + 16, 0, 16);
+        /* Intel SDM volume 1, 13.4: the software-reserved bytes say whether an XSAVE area follows; upper halves at 576. */
+        const uint8_t *fx = (const uint8_t *)uc->uc_mcontext.fpregs;
+        uint64_t xstate = ldle32(fx + 464) == 0x46505853 ? ldle64(fx + 512) : 0;
+        if (xstate & 4) {
+            memcpy(frame.vec[i] + 16, fx + 576 + i * 16, 16);
+        } else {
+            memset(frame.vec[i] + 16, 0, 16);
+        }
     }
     frame.fp_control = uc->uc_mcontext.fpregs->mxcsr;
     if (!snapshot_restore(fault_run->code.snapshots, fault_run->code.n_snapshot_bytes,

@@ -556,6 +556,17 @@ int main(int argc, char **argv)
                         fprintf(stderr, "\n");
                     }
                 }
+                for (unsigned k = 0; k < sizeof(after); k++) {
+                    if (area[k] != after[k]) {
+                        fprintf(stderr, "  memory %#x: %02x got %02x, at first %02x\n", k, after[k], area[k], start[k]);
+                    }
+                }
+                for (unsigned k = 0; k < sizeof(TestState); k += 8) {
+                    if (memcmp(v1->state + k, v2->state + k, 8)) {
+                        fprintf(stderr, "  state %#x: %016" PRIx64 " got %016" PRIx64 "\n", k, ldle64(v1->state + k),
+                                ldle64(v2->state + k));
+                    }
+                }
                 test_failures++;
                 break;
             }
