@@ -37,6 +37,7 @@ void ir_builder_begin(IrBuilder *b)
     arena_reset(&b->arena);
     b->block = NO_BLOCK;
     b->insn_pc = b->unit->pc;
+    b->insn_pending = false;
     for (unsigned i = 0; i < IR_MAX_SLOTS / 64; i++) {
         unsigned n = n_slots > i * 64 ? MIN(n_slots - i * 64, 64u) : 0;
         b->all_slots.w[i] = n ? bits_mask(0, n) : 0;
@@ -89,7 +90,7 @@ void ir_block_begin_tree(IrBuilder *b, uint16_t block, uint16_t pred)
     memcpy(b->slot_value, b->block_slots[pred], b->unit->target->n_slots * sizeof(IrRef));
 }
 
-static IrRef append(IrBuilder *b, IrInsn insn)
+static inline IrRef append(IrBuilder *b, IrInsn insn)
 {
     IrUnit *unit = b->unit;
 
@@ -110,6 +111,8 @@ static void terminate(IrBuilder *b, IrInsn insn, bool has_successors)
 
     append(b, insn);
     unit->blocks.at[b->block].end = unit->insns.n;
+    /* an instruction made of several blocks goes on in the next one */
+    b->insn_pending = true;
     if (has_successors) {
         size_t size = unit->target->n_slots * sizeof(IrRef);
         b->block_slots[b->block] = memcpy(arena_alloc(&b->arena, size), b->slot_value, size);
@@ -117,10 +120,28 @@ static void terminate(IrBuilder *b, IrInsn insn, bool has_successors)
     b->block = NO_BLOCK;
 }
 
+static void emit_insn_start(IrBuilder *b)
+{
+    append(b, (IrInsn){ .op = IR_insn_start, .a = b->insn_extra, .imm = b->insn_pc });
+    b->insn_pending = false;
+}
+
 void ir_insn_start(IrBuilder *b, vaddr pc, uint32_t extra)
 {
     b->insn_pc = pc;
-    append(b, (IrInsn){ .op = IR_insn_start, .a = extra, .imm = pc });
+    b->insn_extra = extra;
+    b->insn_pending = true;
+    if (b->all_insns) {
+        emit_insn_start(b);
+    }
+}
+
+/* What follows may stop in the middle: the instruction it belongs to must be known. */
+static inline void may_stop(IrBuilder *b)
+{
+    if (b->insn_pending) {
+        emit_insn_start(b);
+    }
 }
 
 /* -- constants, slots, state ------------------------------------------------------------------- */
@@ -299,6 +320,7 @@ static uint16_t fold_address(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem
         fold_index(b, base, index, mem);
         fold_base(b, base, mem);
     }
+    may_stop(b);
     uint32_t n = b->unit->mem.n;
     /* Runs of equal accesses share a descriptor; hosts compare descriptors by index. */
     if (n && !memcmp(&b->unit->mem.at[n - 1], mem, sizeof(*mem))) {
@@ -389,6 +411,7 @@ IrRef ir_call(IrBuilder *b, unsigned id, unsigned n_args, const IrRef *args)
 
     assert(id < unit->target->n_helpers && n_args == h->n_args);
     if (h->flags & HELPER_RAISES) {
+        may_stop(b);
         ir_put(b, unit->target->pc_slot,
                ir_const(b, unit->target->slots[unit->target->pc_slot].type, b->insn_pc));
     }

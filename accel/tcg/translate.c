@@ -596,6 +596,7 @@ static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, u
     unit->addr32 = vcpu->target->word_bits == 32;
     unit->guest_base_zero = !vcpu->softmmu && !vcpu->jit.guest_base;
     unit->parallel = flags & UNIT_PARALLEL;
+    d->tr->builder.all_insns = log_enabled(LOG_OP);
     ir_builder_begin(&d->tr->builder);
     vcpu->target->trans_begin(&d->ctx);
     for (unsigned k = 0; k < 2; k++) {

@@ -20,6 +20,9 @@ struct IrBuilder {
     uint16_t block;              /* being filled; UINT16_MAX: none */
     IrRef slot_value[IR_MAX_SLOTS]; /* known value, or IR_NONE */
     vaddr insn_pc;
+    uint32_t insn_extra;
+    bool insn_pending;           /* insn_start not emitted yet: nothing that may stop has come since */
+    bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
     uint32_t block_slots_cap;
@@ -37,6 +40,7 @@ uint16_t ir_block_new(IrBuilder *b, vaddr pc);
 void ir_block_begin_merge(IrBuilder *b, uint16_t block, bool loop);
 void ir_block_begin_tree(IrBuilder *b, uint16_t block, uint16_t pred);
 
+/* Everything up to the next call belongs to the guest instruction at pc. */
 void ir_insn_start(IrBuilder *b, vaddr pc, uint32_t extra);
 
 IrRef ir_const(IrBuilder *b, IrType type, uint64_t imm);

@@ -66,6 +66,7 @@ static void one_case(const char *where, const char *in, const char *out)
     bool ok = parses(&raw, in, where);
     CHECK(ok);
     if (ok) {
+        b.all_insns = true;
         ir_rebuild(&b, &raw);
         ok = ir_verify(&folded, &err);
         CHECK(ok);
