@@ -6,12 +6,14 @@
 
 /* Bits of the key IMA_EXT_0. */
 static const struct { uint8_t ext, bit; } ima_bits[] = {
-    { RISCV_EXT_C, 1 }, { RISCV_EXT_Zba, 3 }, { RISCV_EXT_Zbb, 4 }, { RISCV_EXT_Zbs, 5 }, { RISCV_EXT_Zicboz, 6 },
+    { RISCV_EXT_C, 1 }, { RISCV_EXT_V, 2 }, { RISCV_EXT_Zba, 3 }, { RISCV_EXT_Zbb, 4 }, { RISCV_EXT_Zbs, 5 }, { RISCV_EXT_Zicboz, 6 },
     { RISCV_EXT_Zbc, 7 }, { RISCV_EXT_Zbkb, 8 }, { RISCV_EXT_Zbkc, 9 }, { RISCV_EXT_Zbkx, 10 },
     { RISCV_EXT_Zknd, 11 }, { RISCV_EXT_Zkne, 12 }, { RISCV_EXT_Zknh, 13 }, { RISCV_EXT_Zksed, 14 },
-    { RISCV_EXT_Zksh, 15 }, { RISCV_EXT_Zkt, 16 }, { RISCV_EXT_Zfh, 27 }, { RISCV_EXT_Zfhmin, 28 },
-    { RISCV_EXT_Zihintntl, 29 }, { RISCV_EXT_Zfa, 32 }, { RISCV_EXT_Zacas, 34 }, { RISCV_EXT_Zicond, 35 },
-    { RISCV_EXT_Zihintpause, 36 }, { RISCV_EXT_Zimop, 42 }, { RISCV_EXT_Zca, 43 }, { RISCV_EXT_Zcb, 44 },
+    { RISCV_EXT_Zksh, 15 }, { RISCV_EXT_Zkt, 16 }, { RISCV_EXT_Zvbb, 17 }, { RISCV_EXT_Zvbc, 18 },
+    { RISCV_EXT_Zvkb, 19 }, { RISCV_EXT_Zvkt, 26 }, { RISCV_EXT_Zfh, 27 }, { RISCV_EXT_Zfhmin, 28 },
+    { RISCV_EXT_Zihintntl, 29 }, { RISCV_EXT_Zvfh, 30 }, { RISCV_EXT_Zvfhmin, 31 }, { RISCV_EXT_Zfa, 32 }, { RISCV_EXT_Zacas, 34 }, { RISCV_EXT_Zicond, 35 },
+    { RISCV_EXT_Zihintpause, 36 }, { RISCV_EXT_Zve32x, 37 }, { RISCV_EXT_Zve32f, 38 },
+    { RISCV_EXT_Zve64x, 39 }, { RISCV_EXT_Zve64f, 40 }, { RISCV_EXT_Zve64d, 41 }, { RISCV_EXT_Zimop, 42 }, { RISCV_EXT_Zca, 43 }, { RISCV_EXT_Zcb, 44 },
     { RISCV_EXT_Zcd, 45 }, { RISCV_EXT_Zcf, 46 }, { RISCV_EXT_Zcmop, 47 }, { RISCV_EXT_Zawrs, 48 },
 };
 
@@ -31,7 +33,7 @@ static bool probe(const RiscvModel *m, uint64_t key, uint64_t *ret)
     case 5: case 9: *ret = 3; return true;  /* misaligned scalar accesses are fast */
     case 6: *ret = m->ext[RISCV_EXT_Zicboz] ? m->cboz_bytes : 0; return true;
     case 7: *ret = mm.task_size - 1; return true;
-    case 10: *ret = 4; return true;         /* misaligned vector accesses: unsupported */
+    case 10: *ret = m->ext[RISCV_EXT_Zve32x] ? 3 : 4; return true; /* misaligned vector accesses: fast, unsupported */
     default: return false;
     }
 }

@@ -200,6 +200,7 @@ size_t riscv64_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, ch
 size_t riscv32_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);
 
 /* gdb.c */
+const char *riscv_gdb_feature(const char *group);
 const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n);
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool riscv_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);

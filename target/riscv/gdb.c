@@ -1,12 +1,12 @@
 /*
  * gdb.c: registers as gdb and the monitor see them: x0..x31, pc, f0..f31 and the CSRs that exist, numbered as in
- * gdb's org.gnu.gdb.riscv.* features (x 0-31, pc 32, f 33-64, CSR 65 + number, priv 65 + 4096).
+ * gdb's org.gnu.gdb.riscv.* features (x 0-31, pc 32, f 33-64, CSR 65 + number, priv 65 + 4096, v after it).
  */
 #include <stdio.h>
 #include "target/riscv/cpu.h"
 #include "util/log.h"
 
-enum { GDB_PC = 32, GDB_F0 = 33, GDB_CSR0 = 65, GDB_PRIV = 65 + 4096 };
+enum { GDB_PC = 32, GDB_F0 = 33, GDB_CSR0 = 65, GDB_PRIV = 65 + 4096, GDB_V0 = GDB_PRIV + 1, N_USER_CSRS = 6 };
 
 static const uint16_t shown_csrs[] = {
     0x001, 0x002, 0x003, 0xc00, 0xc01, 0xc02,
@@ -16,10 +16,27 @@ static const uint16_t shown_csrs[] = {
     0xb00, 0xb02, 0xf11, 0xf12, 0xf13, 0xf14,
 };
 
-enum { N_REGS = 32 + 1 + 32 + ARRAY_SIZE(shown_csrs) + 1 };
+static const struct { const char *name; uint16_t csr; } vector_csrs[] = {
+    { "vstart", 0x008 }, { "vxsat", 0x009 }, { "vxrm", 0x00a }, { "vcsr", 0x00f }, { "vl", 0xc20 }, { "vtype", 0xc21 },
+    { "vlenb", 0xc22 },
+};
 
-static void fill(RegDesc *regs, unsigned bits)
+static const char *const v_names[32] = {
+    "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
+    "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31",
+};
+
+enum { N_REGS = 32 + 1 + 32 + ARRAY_SIZE(shown_csrs) + 1 + ARRAY_SIZE(vector_csrs) + 32 };
+
+typedef struct RegTable {
+    RegDesc regs[N_REGS];
+    unsigned n;
+} RegTable;
+
+/* vlen_bits: 0 without vectors. user: only what U mode has. A group's registers stand together. */
+static void fill(RegTable *table, unsigned bits, unsigned vlen_bits, bool user)
 {
+    RegDesc *regs = table->regs;
     static const char *const csr_names[ARRAY_SIZE(shown_csrs)] = {
         "fflags", "frm", "fcsr", "cycle", "time", "instret",
         "sstatus", "sie", "stvec", "scounteren", "senvcfg", "sscratch", "sepc", "scause", "stval", "sip", "stimecmp",
@@ -39,26 +56,49 @@ static void fill(RegDesc *regs, unsigned bits)
         regs[n++] = (RegDesc){ riscv_f_names[i], "float", offsetof(RiscvState, f) + i * 8, 64, GDB_F0 + i,
                                "riscv_double" };
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(shown_csrs); i++) {
+    for (unsigned i = 0; i < (user ? N_USER_CSRS : ARRAY_SIZE(shown_csrs)); i++) {
         regs[n++] = (RegDesc){ csr_names[i], "csr", UINT32_MAX, bits, GDB_CSR0 + shown_csrs[i], "int" };
     }
-    regs[n++] = (RegDesc){ "priv", "csr", UINT32_MAX, bits, GDB_PRIV, "int" };
+    for (unsigned i = 0; vlen_bits && i < ARRAY_SIZE(vector_csrs); i++) {
+        regs[n++] = (RegDesc){ vector_csrs[i].name, "csr", UINT32_MAX, bits, GDB_CSR0 + vector_csrs[i].csr, "int" };
+    }
+    if (!user) {
+        regs[n++] = (RegDesc){ "priv", "csr", UINT32_MAX, bits, GDB_PRIV, "int" };
+    }
+    for (unsigned i = 0; vlen_bits && i < 32; i++) {
+        regs[n++] = (RegDesc){ v_names[i], "vector", offsetof(RiscvState, vector.v) + i * vlen_bits / 8,
+                               (uint16_t)vlen_bits, GDB_V0 + i, "vector" };
+    }
+    table->n = n;
+}
+
+const char *riscv_gdb_feature(const char *group)
+{
+    static const char *const names[][2] = {
+        { "general", "org.gnu.gdb.riscv.cpu" }, { "float", "org.gnu.gdb.riscv.fpu" },
+        { "csr", "org.gnu.gdb.riscv.csr" }, { "vector", "org.gnu.gdb.riscv.vector" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(group, names[i][0])) {
+            return names[i][1];
+        }
+    }
+    return NULL;
 }
 
 const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n)
 {
-    static RegDesc regs32[N_REGS], regs64[N_REGS];
-    bool rv32 = riscv_model(vcpu)->xlen == 32;
-    RegDesc *regs = rv32 ? regs32 : regs64;
+    static RegTable tables[2][2][2]; /* all harts of a program have one VLEN */
+    const RiscvModel *m = riscv_model(vcpu);
+    bool vectors = m->ext[RISCV_EXT_Zve32x];
+    RegTable *table = &tables[m->xlen == 64][vectors][!vcpu->softmmu];
 
-    if (!regs[0].name) {
-        fill(regs, rv32 ? 32 : 64);
+    if (!table->n) {
+        fill(table, m->xlen, vectors ? m->vlen_bits : 0, !vcpu->softmmu);
     }
-    *n = N_REGS;
-    if (!vcpu->softmmu) { /* only what U mode has */
-        *n = 65 + 6;
-    }
-    return regs;
+    *n = table->n;
+    return table->regs;
 }
 
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out)

@@ -3,11 +3,12 @@
 
 usage: check.py PROGRAM GOLDEN_FILE CASES SEED
        check.py RUNNER --translated SOURCE INCLUDE_DIR GOLDEN_FILE CASES SEED VLEN
+       check.py RUNNER --program SOURCE VLEN
        check.py PROGRAM --reference SOURCE INCLUDE_DIR CASES SEED VLEN...
 
-The second form runs the instructions as a program under RUNNER, our own qemu-riscv64; it and the third need
-a RISC-V compiler and are skipped without. The third needs a reference (FPU_REFERENCE, else
-qemu-riscv64 in the path) as well. FPU_RECORD=1 rewrites the golden files with the reference's answers.
+The second form runs the instructions as a program under RUNNER, our own qemu-riscv64, the third any program
+that exits with 0; they and the last need a RISC-V compiler and are skipped without. The last needs a
+reference (FPU_REFERENCE, else qemu-riscv64 in the path) as well. FPU_RECORD=1 rewrites the golden files with the reference's answers.
 """
 import os
 import shutil
@@ -41,13 +42,29 @@ def translated(runner, source, include, golden, cases, seed, vlen):
     return 0 if len(got) == 2 + int(cases) // 500 else 1
 
 
+def program(runner, source, vlen):
+    if not GCC:
+        print('no RISC-V compiler')
+        return 77
+    with tempfile.TemporaryDirectory() as tmp:
+        exe = os.path.join(tmp, 'program')
+        build(source, '.', exe)
+        return subprocess.run([runner, '-cpu', f'max,vlen={vlen}', exe]).returncode
+
+
 def main(argv):
-    program = argv[1]
+    if argv[2] == '--program':
+        return program(argv[1], *argv[3:])
+    return compare(argv)
+
+
+def compare(argv):
+    library = argv[1]
     if argv[2] == '--translated':
-        return translated(program, *argv[3:])
+        return translated(library, *argv[3:])
     if argv[2] != '--reference':
         with open(argv[2], 'rb') as golden:
-            return subprocess.run([program, 'digest', *argv[3:5]], stdin=golden).returncode
+            return subprocess.run([library, 'digest', *argv[3:5]], stdin=golden).returncode
     source, include, cases, seed = argv[3:7]
     reference = os.environ.get('FPU_REFERENCE') or shutil.which('qemu-riscv64')
     if not GCC or not reference:
@@ -66,7 +83,7 @@ def main(argv):
             with open(records, 'wb') as out:
                 subprocess.run([*run, 'records', cases, seed], stdout=out, check=True)
             with open(records, 'rb') as inp:
-                status |= subprocess.run([program, 'records', cases, seed], stdin=inp).returncode
+                status |= subprocess.run([library, 'records', cases, seed], stdin=inp).returncode
     return 1 if status else 0
 
 
