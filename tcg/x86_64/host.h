@@ -49,6 +49,7 @@ static_assert(sizeof(ValInfo) == 16, "read in bulk");
 
 typedef struct RaState {
     IrSlotSet stale;
+    IrSlotSet valued;     /* slots with slot_val != IR_NONE */
     uint64_t spill_used;
     IrRef reg_val[X_N_REGS];
     IrRef spill_val[VCPU_N_SPILLS];

@@ -115,10 +115,27 @@ static void slot_event(HostCompiler *hc, unsigned s)
     }
 }
 
-/* Calls fn for each slot whose contents are v. */
-#define FOR_SLOTS_OF(hc, v, s)                                                          \
-    for (unsigned s = 0, left_ = (hc)->val[v].slot_refs; left_ && s < (hc)->n_slots; s++) \
-        if ((hc)->st.slot_val[s] == (v) && left_--)
+/* Every member of a slot set. */
+#define FOR_SLOTS(set, s)                                                               \
+    for (unsigned w_ = 0, s; w_ < IR_MAX_SLOTS / 64; w_++)                               \
+        for (uint64_t m_ = (set)->w[w_]; m_ && (s = w_ * 64 + __builtin_ctzll(m_), true); m_ &= m_ - 1)
+
+/* Each slot whose contents are v. */
+#define FOR_SLOTS_OF(hc, v, s)      \
+    FOR_SLOTS(&(hc)->st.valued, s)  \
+        if ((hc)->st.slot_val[s] == (v))
+
+static inline void slot_val_set(HostCompiler *hc, unsigned s, IrRef v)
+{
+    hc->st.slot_val[s] = v;
+    ir_slots_add(&hc->st.valued, s);
+}
+
+static inline void slot_val_clear(HostCompiler *hc, unsigned s)
+{
+    hc->st.slot_val[s] = IR_NONE;
+    ir_slots_del(&hc->st.valued, s);
+}
 
 /* ---- registers and values ---- */
 
@@ -173,7 +190,7 @@ static void forget_homeless(HostCompiler *hc, IrRef v)
     if (vi->slot_refs && vi->reg == NO_REG && vi->spill == NO_SPILL && vi->home == NO_SLOT &&
         vi->next_use == NO_POS && !val_is_const(hc, v)) {
         FOR_SLOTS_OF(hc, v, s) {
-            hc->st.slot_val[s] = IR_NONE;
+            slot_val_clear(hc, s);
         }
         vi->slot_refs = 0;
     }
@@ -230,7 +247,7 @@ static void evict(HostCompiler *hc, Reg r)
     reg_clear(hc, r);
     if (v >= hc->n_insns) {
         /* Unread contents of a merge's slot: memory has them now. */
-        hc->st.slot_val[v - hc->n_insns] = IR_NONE;
+        slot_val_clear(hc, v - hc->n_insns);
         vi->slot_refs = 0;
         vi->home = NO_SLOT;
     }
@@ -254,8 +271,8 @@ static uint32_t evict_score(const HostCompiler *hc, Reg r)
     score = 1000000;
     const BlockInfo *bi = &hc->block[hc->b];
     const EntryMap *map = bi->loop != NO_INDEX ? hc->block[bi->loop].map : NULL;
-    for (unsigned s = 0; s < hc->n_slots; s++) {
-        if (hc->st.slot_val[s] == v) {
+    if (vi->slot_refs) {
+        FOR_SLOTS_OF(hc, v, s) {
             if (map && ir_slots_has(&map->mapped, s)) {
                 score = MIN(score, 60u);
             } else if (ir_slots_has(&bi->live, s)) {
@@ -448,7 +465,7 @@ static void slot_release(HostCompiler *hc, unsigned s)
     }
     ValInfo *oi = &hc->val[old];
     oi->slot_refs--;
-    hc->st.slot_val[s] = IR_NONE;
+    slot_val_clear(hc, s);
     ir_slots_del(&hc->st.stale, s);
     if (val_is_const(hc, old)) {
         if (oi->home == s) {
@@ -532,7 +549,7 @@ void ra_dest_in(HostCompiler *hc, Reg r)
 
 static void slot_set(HostCompiler *hc, unsigned s, IrRef v)
 {
-    hc->st.slot_val[s] = v;
+    slot_val_set(hc, s, v);
     hc->val[v].slot_refs++;
     ir_slots_add(&hc->st.stale, s);
     slot_event(hc, s);
@@ -582,7 +599,7 @@ void ra_get(HostCompiler *hc, unsigned s, IrRef v)
         reg_set(hc, r, v);
         return;
     }
-    hc->st.slot_val[s] = v;
+    slot_val_set(hc, s, v);
     vi->slot_refs = 1;
 }
 
@@ -591,7 +608,7 @@ void ra_get(HostCompiler *hc, unsigned s, IrRef v)
 void ra_begin(HostCompiler *hc)
 {
     memset(&hc->st, 0xff, sizeof(hc->st));
-    hc->st.stale = (IrSlotSet){ 0 };
+    hc->st.stale = hc->st.valued = (IrSlotSet){ 0 };
     hc->st.spill_used = SPILLS_RESERVED;
     hc->spill_dead = 0;
     hc->used = hc->pinned = 0;
@@ -619,13 +636,13 @@ static void clear_values(HostCompiler *hc)
     for (uint64_t m = hc->st.spill_used & ~SPILLS_RESERVED; m; m &= m - 1) {
         hc->val[hc->st.spill_val[__builtin_ctzll(m)]].spill = NO_SPILL;
     }
-    for (unsigned s = 0; s < hc->n_slots; s++) {
+    FOR_SLOTS(&hc->st.valued, s) {
         IrRef v = hc->st.slot_val[s];
-        if (v != IR_NONE) {
-            hc->val[v].home = NO_SLOT;
-            hc->val[v].slot_refs = 0;
-        }
+        hc->val[v].home = NO_SLOT;
+        hc->val[v].slot_refs = 0;
+        hc->st.slot_val[s] = IR_NONE;
     }
+    hc->st.valued = (IrSlotSet){ 0 };
     hc->used = 0;
 }
 
@@ -643,13 +660,11 @@ void ra_restore(HostCompiler *hc, const RaState *saved)
         unsigned place = __builtin_ctzll(m);
         hc->val[hc->st.spill_val[place]].spill = place;
     }
-    for (unsigned s = 0; s < hc->n_slots; s++) {
+    FOR_SLOTS(&hc->st.valued, s) {
         IrRef v = hc->st.slot_val[s];
-        if (v != IR_NONE) {
-            hc->val[v].slot_refs++;
-            if (!ir_slots_has(&hc->st.stale, s) && !is_scalar_const(hc, v) && slot_holds_all(hc, s, v)) {
-                hc->val[v].home = s;
-            }
+        hc->val[v].slot_refs++;
+        if (!ir_slots_has(&hc->st.stale, s) && !is_scalar_const(hc, v) && slot_holds_all(hc, s, v)) {
+            hc->val[v].home = s;
         }
     }
 }
@@ -665,10 +680,8 @@ void ra_tree_begin(HostCompiler *hc, uint16_t block)
     for (uint64_t m = hc->st.spill_used & ~SPILLS_RESERVED; m; m &= m - 1) {
         hc->val[hc->st.spill_val[__builtin_ctzll(m)]].next_use = NO_POS;
     }
-    for (unsigned s = 0; s < hc->n_slots; s++) {
-        if (hc->st.slot_val[s] != IR_NONE) {
-            hc->val[hc->st.slot_val[s]].next_use = NO_POS;
-        }
+    FOR_SLOTS(&hc->st.valued, s) {
+        hc->val[hc->st.slot_val[s]].next_use = NO_POS;
     }
     for (uint32_t k = 0; k < bi->live_n; k++) {
         const LiveUse *l = &hc->live.at[bi->live_first + k];
@@ -698,7 +711,6 @@ void ra_merge_begin(HostCompiler *hc, uint16_t block)
     const EntryMap *map = hc->block[block].map;
     clear_values(hc);
     hc->st.spill_used = SPILLS_RESERVED;
-    memset(hc->st.slot_val, 0xff, hc->n_slots * sizeof(IrRef));
     hc->st.stale = map->stale;
     snap_block(&hc->snap, x_offset(&hc->as));
     for (unsigned k = 0; k < map->n; k++) {
@@ -707,7 +719,7 @@ void ra_merge_begin(HostCompiler *hc, uint16_t block)
         hc->val[v].next_use = NO_POS;
         hc->val[v].slot_refs = 1;
         hc->val[v].home = ir_slots_has(&map->stale, s) ? NO_SLOT : s;
-        hc->st.slot_val[s] = v;
+        slot_val_set(hc, s, v);
         reg_set(hc, map->reg[k], v);
         if (ir_slots_has(&map->stale, s)) {
             slot_event(hc, s);
@@ -759,7 +771,11 @@ static void map_choose_loop(HostCompiler *hc, uint16_t block, EntryMap *map)
 
     room[0] = __builtin_popcount(hc->allocatable & REGS_GPR) - 3;
     room[1] = __builtin_popcount(hc->allocatable & REGS_VEC) - 3;
-    for (unsigned s = 0; s < hc->n_slots; s++) {
+    IrSlotSet touched;
+    for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
+        touched.w[w] = bi->loop_used.w[w] | bi->loop_defined.w[w];
+    }
+    FOR_SLOTS(&touched, s) {
         if (bi->loop_weight[s] && s != hc->target->pc_slot) {
             unsigned at = n++;
             while (at && bi->loop_weight[cand[at - 1]] < bi->loop_weight[s]) {
@@ -770,9 +786,8 @@ static void map_choose_loop(HostCompiler *hc, uint16_t block, EntryMap *map)
         }
     }
     /* Slots of an outer loop that are in registers now stay there if there is room. */
-    for (unsigned s = 0; s < hc->n_slots; s++) {
-        if (!bi->loop_weight[s] && ir_slots_has(&hc->st.stale, s) && slot_reg(hc, s) != NO_REG &&
-            ir_slots_has(&bi->live, s)) {
+    FOR_SLOTS(&hc->st.stale, s) {
+        if (!bi->loop_weight[s] && slot_reg(hc, s) != NO_REG && ir_slots_has(&bi->live, s)) {
             cand[n++] = s;
         }
     }
@@ -812,7 +827,11 @@ static void map_choose_join(HostCompiler *hc, uint16_t block, EntryMap *map)
     const EntryMap *outer = bi->loop != NO_INDEX ? hc->block[bi->loop].map : NULL;
     uint32_t free = hc->allocatable;
 
-    for (unsigned s = 0; s < hc->n_slots; s++) {
+    IrSlotSet maybe;
+    for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
+        maybe.w[w] = hc->st.valued.w[w] | (outer ? outer->mapped.w[w] : 0);
+    }
+    FOR_SLOTS(&maybe, s) {
         Reg now = slot_reg(hc, s);
         bool in_outer = outer && ir_slots_has(&outer->mapped, s);
         if (s == hc->target->pc_slot || (now == NO_REG && !in_outer) ||
@@ -964,10 +983,9 @@ void ra_emit_stale(HostCompiler *hc, const RaState *st, unsigned but_slot)
 
 void ra_forget_slots(HostCompiler *hc)
 {
-    for (unsigned s = 0; s < hc->n_slots; s++) {
-        if (hc->st.slot_val[s] != IR_NONE) {
-            slot_release(hc, s);
-        }
+    IrSlotSet all = hc->st.valued;
+    FOR_SLOTS(&all, s) {
+        slot_release(hc, s);
     }
 }
 
