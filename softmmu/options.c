@@ -128,7 +128,8 @@ Json *system_describe_options(const char *name, Error **errp)
 {
     Json *list = json_array();
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (!rows[i].name || rows[i].kind != OPTION_KIND_LIST) {
+        /* Clients that see a filter offered switch it on. */
+        if (!rows[i].name || rows[i].kind != OPTION_KIND_LIST || rows[i].id == OPTION_SANDBOX) {
             continue;
         }
         Json *item = describe_row(&rows[i]);

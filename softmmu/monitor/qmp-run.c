@@ -242,11 +242,6 @@ Json *qmp_query_cpu_definitions(Monitor *mon, const Json *args, Error **errp)
     return list;
 }
 
-Json *qmp_query_iothreads(Monitor *mon, const Json *args, Error **errp)
-{
-    return json_array();
-}
-
 /* ---- memory ---- */
 
 Json *qmp_query_memory_size_summary(Monitor *mon, const Json *args, Error **errp)

@@ -1,0 +1,213 @@
+/*
+ * objects.c: -object types that belong to no device: I/O threads, sources of
+ * random bytes, secrets.
+ *
+ * Leaves out: encrypted secrets (keyid, iv) and entropy gathering daemons (rng-egd). Threads: BQL.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "hw/object.h"
+#include "softmmu/loop.h"
+#include "softmmu/monitor/handlers.h"
+#include "util/alloc.h"
+
+/* ---- iothread ---- */
+
+typedef struct IoThread {
+    Object obj;
+    EventLoop *loop;
+    int64_t poll_max_ns, poll_grow, poll_shrink, poll_weight, aio_max_batch;
+    int64_t thread_pool_min, thread_pool_max;
+} IoThread;
+
+static const Property iothread_props[] = {
+    { .name = "poll-max-ns", .kind = PROP_INT64, .offset = offsetof(IoThread, poll_max_ns),
+      .def = 32768, .has_default = true, .settable_when_realized = true,
+      .help = "kept for clients: the loop does not poll" },
+    { .name = "poll-grow", .kind = PROP_INT64, .offset = offsetof(IoThread, poll_grow),
+      .has_default = true, .settable_when_realized = true },
+    { .name = "poll-shrink", .kind = PROP_INT64, .offset = offsetof(IoThread, poll_shrink),
+      .has_default = true, .settable_when_realized = true },
+    { .name = "poll-weight", .kind = PROP_INT64, .offset = offsetof(IoThread, poll_weight),
+      .has_default = true, .settable_when_realized = true },
+    { .name = "aio-max-batch", .kind = PROP_INT64, .offset = offsetof(IoThread, aio_max_batch),
+      .has_default = true, .settable_when_realized = true },
+    { .name = "thread-pool-min", .kind = PROP_INT64, .offset = offsetof(IoThread, thread_pool_min),
+      .has_default = true, .settable_when_realized = true },
+    { .name = "thread-pool-max", .kind = PROP_INT64, .offset = offsetof(IoThread, thread_pool_max),
+      .def = 64, .has_default = true, .settable_when_realized = true },
+};
+
+static bool iothread_complete(Object *obj, Error **errp)
+{
+    IoThread *io = (IoThread *)obj;
+    char *name = xasprintf("IO %s", obj->name);
+    io->loop = loop_new_thread(name, errp);
+    free(name);
+    return io->loop != NULL;
+}
+
+static void iothread_finish(Object *obj)
+{
+    IoThread *io = (IoThread *)obj;
+    if (io->loop) {
+        loop_free_thread(io->loop);
+    }
+}
+
+static const ObjectType iothread_type = {
+    .name = "iothread", .parent = "object", .summary = "a thread with an event loop",
+    .size_bytes = sizeof(IoThread), .user_creatable = true,
+    .props = iothread_props, .n_props = ARRAY_SIZE(iothread_props),
+    .complete = iothread_complete, .finish = iothread_finish,
+};
+OBJECT_TYPE_REGISTER(iothread_type);
+
+Json *qmp_query_iothreads(Monitor *mon, const Json *args, Error **errp)
+{
+    Json *list = json_array();
+    Object *objects = object_resolve("/objects", NULL);
+    for (Object *obj = objects ? objects->first_child : NULL; obj; obj = obj->next) {
+        if (!object_is_a(obj, "iothread")) {
+            continue;
+        }
+        const IoThread *io = (const IoThread *)obj;
+        /* The thread says its number once it runs. */
+        while (!loop_thread_id(io->loop)) {
+            usleep(100);
+        }
+        Json *item = json_object();
+        json_put_int(item, "poll-shrink", io->poll_shrink);
+        json_put_int(item, "poll-weight", io->poll_weight);
+        json_put_int(item, "thread-id", loop_thread_id(io->loop));
+        json_put_int(item, "aio-max-batch", io->aio_max_batch);
+        json_put_int(item, "poll-grow", io->poll_grow);
+        json_put_int(item, "poll-max-ns", io->poll_max_ns);
+        json_put_string(item, "id", obj->name);
+        json_push(list, item);
+    }
+    return list;
+}
+
+/* ---- random bytes: virtio-rng reads the host's generator; these say that it may ---- */
+
+typedef struct RngBackend {
+    Object obj;
+    char *filename;
+} RngBackend;
+
+static const ObjectType rng_backend_type = {
+    .name = "rng-backend", .parent = "object", .summary = "a source of random bytes",
+    .size_bytes = sizeof(RngBackend), .abstract = true,
+};
+OBJECT_TYPE_REGISTER(rng_backend_type);
+
+static const ObjectType rng_builtin_type = {
+    .name = "rng-builtin", .parent = "rng-backend", .summary = "the host's generator",
+    .user_creatable = true,
+};
+OBJECT_TYPE_REGISTER(rng_builtin_type);
+
+static const Property rng_random_props[] = {
+    { .name = "filename", .kind = PROP_STRING, .offset = offsetof(RngBackend, filename),
+      .def_str = "/dev/urandom", .has_default = true, .help = "/dev/urandom or /dev/random" },
+};
+
+static bool rng_random_complete(Object *obj, Error **errp)
+{
+    const char *name = ((RngBackend *)obj)->filename;
+    if (strcmp(name, "/dev/urandom") && strcmp(name, "/dev/random")) {
+        /* Any other file would have to be read itself, which nobody does. */
+        error_set(errp, "rng-random: file '%s' is not supported, only the host's generator "
+                        "(/dev/urandom, /dev/random)", name);
+        return false;
+    }
+    return true;
+}
+
+static const ObjectType rng_random_type = {
+    .name = "rng-random", .parent = "rng-backend", .summary = "the host's generator, by file name",
+    .user_creatable = true, .props = rng_random_props, .n_props = ARRAY_SIZE(rng_random_props),
+    .complete = rng_random_complete,
+};
+OBJECT_TYPE_REGISTER(rng_random_type);
+
+/* ---- secrets: kept for whoever needs a password; never shown ---- */
+
+typedef struct Secret {
+    Object obj;
+    char *data, *file, *keyid, *iv;
+    int format;
+    char *bytes;
+    size_t len;
+} Secret;
+
+static const char *const secret_formats[] = { "raw", "base64", NULL };
+
+static bool secret_hide(Object *obj, const Property *prop, PropValue *ret, Error **errp)
+{
+    error_set(errp, "property '%s' cannot be read", prop->name);
+    return false;
+}
+
+static const Property secret_props[] = {
+    { .name = "data", .kind = PROP_STRING, .offset = offsetof(Secret, data), .get = secret_hide,
+      .help = "the secret itself" },
+    PROP_STR("file", Secret, file, "file that holds it"),
+    { .name = "format", .kind = PROP_ENUM, .offset = offsetof(Secret, format),
+      .names = secret_formats, .has_default = true, .help = "how it is written" },
+    PROP_STR("keyid", Secret, keyid, "secret that encrypts it (not supported)"),
+    PROP_STR("iv", Secret, iv, "initialization vector (not supported)"),
+};
+
+enum { SECRET_MAX_BYTES = 1 << 20 };
+
+static bool secret_complete(Object *obj, Error **errp)
+{
+    Secret *s = (Secret *)obj;
+    if (s->keyid || s->iv) {
+        error_set(errp, "encrypted secrets (keyid, iv) are not supported yet");
+        return false;
+    }
+    if (!s->data == !s->file) {
+        error_set(errp, s->data ? "'data' and 'file' are mutually exclusive"
+                                : "Must provide 'file' or 'data'");
+        return false;
+    }
+    if (s->data) {
+        s->bytes = xstrdup(s->data);
+        s->len = strlen(s->data);
+        return true;
+    }
+    FILE *f = fopen(s->file, "rbe");
+    if (!f) {
+        error_set_errno(errp, errno, "Unable to read %s", s->file);
+        return false;
+    }
+    s->bytes = xmalloc(SECRET_MAX_BYTES + 1);
+    s->len = fread(s->bytes, 1, SECRET_MAX_BYTES + 1, f);
+    bool ok = !ferror(f) && s->len <= SECRET_MAX_BYTES;
+    fclose(f);
+    if (!ok) {
+        error_set(errp, "Unable to read %s, or it is larger than 1 MiB", s->file);
+    }
+    return ok;
+}
+
+static void secret_finish(Object *obj)
+{
+    Secret *s = (Secret *)obj;
+    if (s->bytes) {
+        explicit_bzero(s->bytes, s->len);
+        free(s->bytes);
+    }
+}
+
+static const ObjectType secret_type = {
+    .name = "secret", .parent = "object", .summary = "a password or key",
+    .size_bytes = sizeof(Secret), .user_creatable = true,
+    .props = secret_props, .n_props = ARRAY_SIZE(secret_props),
+    .complete = secret_complete, .finish = secret_finish,
+};
+OBJECT_TYPE_REGISTER(secret_type);
