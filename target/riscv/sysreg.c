@@ -274,19 +274,34 @@ static bool write_stimecmp(Vcpu *vcpu, unsigned csr, uint64_t value)
     if (!stimecmp_ok(vcpu)) {
         return false;
     }
-    s->stimecmp = merge_half(vcpu, s->stimecmp, value, csr & 0x10);
+    __atomic_store_n(&s->stimecmp, merge_half(vcpu, s->stimecmp, value, csr & 0x10), __ATOMIC_SEQ_CST);
     stimer_update(vcpu);
     return true;
 }
 
+/*
+ * In the timer's thread, beside the vCPU's, which stores stimecmp before it sets the timer: a deadline that was read
+ * before the timer is set again may be an old one, so it is read anew until it stays. A spurious STIP goes with the
+ * next write of stimecmp; none is lost.
+ */
 void riscv_stimer_expired(Vcpu *vcpu)
 {
     RiscvState *s = riscv_state(vcpu);
+    uint64_t deadline = __atomic_load_n(&s->stimecmp, __ATOMIC_SEQ_CST), again;
 
-    if ((s->menvcfg & MENVCFG_STCE) && riscv_time(vcpu) >= s->stimecmp) {
+    if (!(s->menvcfg & MENVCFG_STCE)) {
+        return;
+    }
+    if (riscv_time(vcpu) >= deadline) {
         riscv_irq_set(vcpu, RISCV_IRQ_STI, true);
-    } else if (s->platform && s->platform->stimer_set && (s->menvcfg & MENVCFG_STCE)) {
-        s->platform->stimer_set(s->platform_opaque, vcpu, s->stimecmp); /* early: again */
+        return;
+    }
+    for (;; deadline = again) { /* early, or reprogrammed */
+        s->platform->stimer_set(s->platform_opaque, vcpu, deadline);
+        again = __atomic_load_n(&s->stimecmp, __ATOMIC_SEQ_CST);
+        if (again == deadline) {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds and runs the bare-metal tests in priv/ on the virt board.
 
-usage: priv.py QEMU-SYSTEM-RISCV64 SOURCE-DIR [PROGRAM...]
+usage: priv.py QEMU-SYSTEM-RISCV64 SOURCE-DIR [PROGRAM...]   (or …32: its name chooses the width)
 """
 import os
 import shutil
@@ -22,7 +22,8 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         for name in sys.argv[3:] or ['traps']:
             exe = os.path.join(tmp, name)
-            subprocess.run([GCC, '-march=rv64gc_zicsr', '-mabi=lp64', '-O1', '-mcmodel=medany', '-ffreestanding',
+            isa = ['-march=rv32gc_zicsr', '-mabi=ilp32'] if 'riscv32' in emulator[0] else ['-march=rv64gc_zicsr', '-mabi=lp64']
+            subprocess.run([GCC, *isa, '-O1', '-mcmodel=medany', '-ffreestanding',
                             '-fno-pic', '-fno-stack-protector', '-nostdlib', '-static', '-Wl,--build-id=none',
                             '-Wl,--no-warn-rwx-segments', '-T', os.path.join(folder, 'link.ld'), '-o', exe,
                             os.path.join(folder, 'start.S'), os.path.join(folder, name + '.c')], check=True)

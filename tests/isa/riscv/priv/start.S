@@ -1,4 +1,14 @@
 /* Entry, trap entries and mode changes of the bare-metal tests. One hart; others wait. */
+#if __riscv_xlen == 64
+#define LX ld
+#define SX sd
+#define REG 8
+#else
+#define LX lw
+#define SX sw
+#define REG 4
+#endif
+
     .section .text.start
     .globl _start
 _start:
@@ -40,20 +50,20 @@ m_trap:
 m_trap_any:
     csrrw   t6, mscratch, t6
     la      t6, trap
-    sd      t5, 64(t6)
-    ld      t5, 32(t6)
+    SX      t5, 8*REG(t6)
+    LX      t5, 4*REG(t6)
     bnez    t5, 1f          /* recorded by S already */
     csrr    t5, mcause
-    sd      t5, 0(t6)
+    SX      t5, 0*REG(t6)
     csrr    t5, mepc
-    sd      t5, 8(t6)
+    SX      t5, 1*REG(t6)
     csrr    t5, mtval
-    sd      t5, 16(t6)
+    SX      t5, 2*REG(t6)
     li      t5, 3
-    sd      t5, 24(t6)
-1:  sd      zero, 32(t6)
+    SX      t5, 3*REG(t6)
+1:  SX      zero, 4*REG(t6)
     csrr    t5, mstatus
-    sd      t5, 40(t6)
+    SX      t5, 5*REG(t6)
     j       leave
 
     .balign 64
@@ -66,16 +76,16 @@ s_trap:
 s_trap_any:
     la      t6, trap
     csrr    t5, scause
-    sd      t5, 0(t6)
+    SX      t5, 0*REG(t6)
     csrr    t5, sepc
-    sd      t5, 8(t6)
+    SX      t5, 1*REG(t6)
     csrr    t5, stval
-    sd      t5, 16(t6)
+    SX      t5, 2*REG(t6)
     li      t5, 1
-    sd      t5, 24(t6)
-    sd      t5, 32(t6)
+    SX      t5, 3*REG(t6)
+    SX      t5, 4*REG(t6)
     csrr    t5, sstatus
-    sd      t5, 48(t6)
+    SX      t5, 6*REG(t6)
     csrr    t5, mhartid     /* illegal in S: to M */
     unimp
 
@@ -87,46 +97,46 @@ leave:
     csrw    mtvec, t0
     li      t0, 8 | 0x20000 /* MIE, MPRV off */
     csrc    mstatus, t0
-    ld      ra, 0(t6)
-    ld      sp, 8(t6)
-    ld      s0, 16(t6)
-    ld      s1, 24(t6)
-    ld      s2, 32(t6)
-    ld      s3, 40(t6)
-    ld      s4, 48(t6)
-    ld      s5, 56(t6)
-    ld      s6, 64(t6)
-    ld      s7, 72(t6)
-    ld      s8, 80(t6)
-    ld      s9, 88(t6)
-    ld      s10, 96(t6)
-    ld      s11, 104(t6)
-    ld      gp, 112(t6)
-    ld      tp, 120(t6)
+    LX      ra, 0*REG(t6)
+    LX      sp, 1*REG(t6)
+    LX      s0, 2*REG(t6)
+    LX      s1, 3*REG(t6)
+    LX      s2, 4*REG(t6)
+    LX      s3, 5*REG(t6)
+    LX      s4, 6*REG(t6)
+    LX      s5, 7*REG(t6)
+    LX      s6, 8*REG(t6)
+    LX      s7, 9*REG(t6)
+    LX      s8, 10*REG(t6)
+    LX      s9, 11*REG(t6)
+    LX      s10, 12*REG(t6)
+    LX      s11, 13*REG(t6)
+    LX      gp, 14*REG(t6)
+    LX      tp, 15*REG(t6)
     la      t6, trap
-    ld      a0, 0(t6)
+    LX      a0, 0*REG(t6)
     ret
 
 /* long run(mode, pc, a0, a1): enters `mode` at pc; comes back at the next trap with its cause. */
     .globl run
 run:
     la      t0, m_frame
-    sd      ra, 0(t0)
-    sd      sp, 8(t0)
-    sd      s0, 16(t0)
-    sd      s1, 24(t0)
-    sd      s2, 32(t0)
-    sd      s3, 40(t0)
-    sd      s4, 48(t0)
-    sd      s5, 56(t0)
-    sd      s6, 64(t0)
-    sd      s7, 72(t0)
-    sd      s8, 80(t0)
-    sd      s9, 88(t0)
-    sd      s10, 96(t0)
-    sd      s11, 104(t0)
-    sd      gp, 112(t0)
-    sd      tp, 120(t0)
+    SX      ra, 0*REG(t0)
+    SX      sp, 1*REG(t0)
+    SX      s0, 2*REG(t0)
+    SX      s1, 3*REG(t0)
+    SX      s2, 4*REG(t0)
+    SX      s3, 5*REG(t0)
+    SX      s4, 6*REG(t0)
+    SX      s5, 7*REG(t0)
+    SX      s6, 8*REG(t0)
+    SX      s7, 9*REG(t0)
+    SX      s8, 10*REG(t0)
+    SX      s9, 11*REG(t0)
+    SX      s10, 12*REG(t0)
+    SX      s11, 13*REG(t0)
+    SX      gp, 14*REG(t0)
+    SX      tp, 15*REG(t0)
     li      t1, 3 << 11
     csrc    mstatus, t1
     slli    a0, a0, 11
@@ -142,11 +152,11 @@ run:
     .globl do_rdtime, do_ebreak, do_amo, do_lr, do_cbo_zero, do_spin, do_flw, do_load_value, user_page
 user_page:
 do_ecall:   ecall
-do_load:    ld t0, 0(a0)
+do_load:    LX t0, 0(a0)
             ecall
-do_load_value: ld a1, 0(a0)
+do_load_value: LX a1, 0(a0)
             ebreak
-do_store:   sd a1, 0(a0)
+do_store:   SX a1, 0(a0)
             ecall
 do_illegal: .4byte 0xffffffff
 do_fetch:   jr a0
@@ -167,7 +177,11 @@ do_rdtime:  rdtime t0
 do_ebreak:  ebreak
 do_amo:     amoadd.w t0, a1, (a0)
             ecall
+#if __riscv_xlen == 64
 do_lr:      lr.d t0, (a0)
+#else
+do_lr:      lr.w t0, (a0)
+#endif
             ecall
 do_cbo_zero: .4byte 0x0045200f
             ecall
