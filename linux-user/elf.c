@@ -182,9 +182,13 @@ static bool elf_span(const ElfFile *f, uint64_t page_bytes, vaddr *ret_lo, vaddr
             continue;
         }
         if (s->vaddr > INT64_MAX || s->memsz > (uint64_t)INT64_MAX - s->vaddr - page_bytes || s->filesz > s->memsz
-            || s->offset > (uint64_t)INT64_MAX - s->filesz
-            || (s->filesz && (s->vaddr - s->offset) % page_bytes)) {
+            || s->offset > (uint64_t)INT64_MAX - s->filesz) {
             error_set(errp, "'%s': program header %u is malformed", f->path, i);
+            return false;
+        }
+        if (s->filesz && (s->vaddr - s->offset) % page_bytes) {
+            error_set(errp, "'%s': program header %u is not aligned to pages of %" PRIu64 " bytes", f->path, i,
+                      page_bytes);
             return false;
         }
         if (s->filesz && s->offset + s->filesz > f->file_bytes) {
@@ -337,7 +341,7 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
         }
     }
     /* A position-independent program without interpreter is most likely the loader itself: out of the way. */
-    vaddr hint = interp || lo ? MIN(abi->pie_base, mm.task_size / 3 * 2) : 0;
+    vaddr hint = interp || lo ? ROUND_DOWN(MIN(abi->pie_base, mm.task_size / 3 * 2), mm.page_bytes) : 0;
     ok = ok && map_file(&f, lo, hi, align, hint, &bias, errp);
     if (ok) {
         *ret = (ElfImage){ .path = path, .load_bias = bias, .entry = f.entry + bias, .start = lo + bias,

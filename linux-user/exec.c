@@ -4,10 +4,12 @@
  * Programs of a guest architecture run in ourselves: /proc/self/exe is executed again with the options that were
  * given to us, so "bash -c 'a | b'" works whether or not binfmt_misc knows us. Scripts are followed to their
  * interpreter in the same way. Everything else (host programs, foreign architectures) is the kernel's business.
- * Without /proc (a bare chroot) the plain execve is left, which needs a binfmt_misc registration with flag F.
+ * Without /proc (a bare chroot) our own file's name is tried, then the plain execve, which needs a binfmt_misc
+ * registration with flag F.
  *
  * Leaves out: set-user-id programs get no privileges (as with binfmt_misc without C).
  */
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,6 +49,21 @@ static int64_t host_execve(Thread *t, const char *path, char **argv, char **envp
     return SAFE_SYSCALL(t, SYS_execve, path, argv, envp);
 }
 
+/* Our own file by the name it was started with. Under binfmt_misc that is the guest program's. */
+static bool is_host_file(const char *path)
+{
+    uint8_t header[64];
+    if (!path || path[0] != '/') {
+        return false;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, header, sizeof(header));
+    if (fd >= 0) {
+        close(fd);
+    }
+    return n == sizeof(header) && !memcmp(header, ELFMAG, SELFMAG) && !elf_identify(header, sizeof(header));
+}
+
 static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int fd, char **argv, char **envp)
 {
     VEC(char *) args = { 0 };
@@ -73,8 +90,9 @@ static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int f
     }
     *vec_push(&args) = NULL;
     int64_t r = host_execve(t, "/proc/self/exe", args.at, envp);
-    if (r == -ENOENT || r == -EACCES) {
-        r = host_execve(t, path, argv, envp);
+    if (r == -ENOENT || r == -EACCES || r == -ELOOP || r == -ENOTDIR) {
+        const char *own = user.own_path;
+        r = is_host_file(own) ? host_execve(t, own, args.at, envp) : host_execve(t, path, argv, envp);
     }
     vec_free(&args);
     if (kept >= 0) {

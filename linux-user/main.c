@@ -65,6 +65,21 @@ static char *resolve_exe(int fd, const char *path)
     return real ? real : xstrdup(path);
 }
 
+/* Executed as /proc/self/exe by ourselves, the link says more than the name, and only now: /proc may go away. */
+static const char *find_own_path(void)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (path && !strncmp(path, "/proc/", 6)) {
+        char target[USER_PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", target, sizeof(target) - 1);
+        if (n > 0) {
+            target[n] = 0;
+            return xstrdup(target);
+        }
+    }
+    return path;
+}
+
 int main(int argc, char **argv)
 {
     const char *base = argc ? strrchr(argv[0], '/') : NULL;
@@ -87,6 +102,7 @@ int main(int argc, char **argv)
     if (!user.target) {
         error_exit("target '%s' is not built in", user.abi->target);
     }
+    user.own_path = find_own_path();
     UserCommand cmd;
     if ((getauxval(AT_FLAGS) & AT_FLAGS_PRESERVE_ARGV0) && argc > 2) {
         /* binfmt_misc's P: the program's own argv[0] follows its path. */

@@ -322,8 +322,8 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
     mm.page_bytes = o->page_bytes ? o->page_bytes : (uint64_t)1 << user.target->page_bits;
     mm.page_bytes = MAX(mm.page_bytes, (uint64_t)HOST_PAGE_BYTES);
     mm.task_size = abi->task_size;
-    mm.stack_top = abi->stack_top;
-    mm.mmap_top = abi->mmap_top;
+    mm.stack_top = ROUND_DOWN(abi->stack_top, mm.page_bytes);
+    mm.mmap_top = ROUND_DOWN(abi->mmap_top, mm.page_bytes);
     if (o->reserved_va) {
         if (o->reserved_va % mm.page_bytes || o->reserved_va < 16 * MiB || o->reserved_va > abi->task_size) {
             error_set(errp, "-R: the size must be a multiple of the page size between 16 MiB and %#" PRIx64,
@@ -342,10 +342,9 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
         }
     } else {
         uintptr_t ours = lowest_of_ours();
-        vaddr min_addr = min_map_addr();
         if (o->have_guest_base) {
             mm.guest_base = o->guest_base;
-        } else if (lowest < min_addr) {
+        } else if (lowest < 65536 && lowest < min_map_addr()) { /* 65536: the highest default there is */
             mm.guest_base = 1 * TiB;
         }
         if (mm.guest_base % HOST_PAGE_BYTES || mm.guest_base >= ours) {

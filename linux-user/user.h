@@ -106,6 +106,7 @@ typedef struct User {
     char **exec_args;          /* our own options again, for exec'ing ourselves; NULL-terminated */
     const char *program;       /* argv[0] of ours: "qemu-riscv64" */
     char *exe_path;            /* the guest program, resolved */
+    const char *own_path;      /* our own file as it was started; under binfmt_misc the guest program's */
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
