@@ -164,7 +164,7 @@ typedef struct JumpCache {
     uint32_t flags;
     bool used;
     uint64_t last_use;
-    uint64_t filter[4];          /* system mode: which pages it has entries of (a Bloom filter) */
+    uint64_t *filter;            /* system mode: which pages it has entries of (by hash) */
 } JumpCache;
 
 /* Private data of one vCPU. */

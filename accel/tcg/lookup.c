@@ -8,6 +8,10 @@
  */
 #include "internal.h"
 
+enum {
+    FILTER_BITS = 1 << 14,
+};
+
 JumpCacheEntry jump_cache_empty[JUMP_CACHE_ENTRIES];
 
 /* A pc whose index is another one: never equal to a pc that is looked up here. */
@@ -38,7 +42,9 @@ void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
     for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
         entry_set_pc(&cache->table[i], never_pc(target, i));
     }
-    memset(cache->filter, 0, sizeof(cache->filter));
+    if (cache->filter) {
+        memset(cache->filter, 0, FILTER_BITS / 8);
+    }
 }
 
 static void cache_attach(TcgVcpu *tv, JumpCache *cache)
@@ -62,6 +68,9 @@ static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, u
         }
     }
     JumpCacheEntry *table = victim->table;
+    if (!victim->filter && tv->vcpu->softmmu) {
+        victim->filter = xcalloc(1, FILTER_BITS / 8);
+    }
     if (!table) {
         table = xmemalign(64, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
         memset(table, 0, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
@@ -96,8 +105,9 @@ void jump_cache_select(TcgVcpu *tv, uint64_t mode, uint32_t flags)
 
 static inline unsigned filter_bit(vaddr addr)
 {
-    return (addr >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15u >> 56;
+    return (addr >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15u >> 50;
 }
+static_assert(FILTER_BITS == 1 << 14, "filter_bit takes fourteen bits");
 
 void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
 {
@@ -153,23 +163,37 @@ void jump_cache_purge_all(void)
     pthread_mutex_unlock(&tcg.vcpus_lock);
 }
 
+/* Entries whose pc is in [first, first + n). */
+static void flush_pcs(const Target *target, JumpCache *c, vaddr first, unsigned n)
+{
+    for (vaddr at = first; at - first < n; at += (vaddr)1 << target->pc_shift) {
+        unsigned k = entry_index(target, at);
+        if (entry_pc(&c->table[k]) == at) {
+            entry_set_pc(&c->table[k], never_pc(target, k));
+        }
+    }
+}
+
+static inline bool filter_has(const JumpCache *c, vaddr page)
+{
+    unsigned bit = filter_bit(page);
+    return c->filter[bit / 64] >> bit % 64 & 1;
+}
+
 void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_space)
 {
     const Target *target = tv->vcpu->target;
-    /* A unit may begin on the page before and reach into this one. */
     vaddr page = ROUND_DOWN(addr, (vaddr)TCG_PAGE_BYTES);
-    unsigned b0 = filter_bit(page), b1 = filter_bit(page - TCG_PAGE_BYTES);
+    unsigned reach = ROUND_UP(target->max_insn_bytes, 1u << target->pc_shift);
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         JumpCache *c = &tv->caches[i];
-        if (!c->used || (!any_space && c->space != space)
-            || !((c->filter[b0 / 64] >> b0 % 64 | c->filter[b1 / 64] >> b1 % 64) & 1)) {
+        if (!c->used || (!any_space && c->space != space)) {
             continue;
         }
-        for (unsigned k = 0; k < JUMP_CACHE_ENTRIES; k++) {
-            vaddr pc = entry_pc(&c->table[k]);
-            if (pc - (page - TCG_PAGE_BYTES) < 2 * TCG_PAGE_BYTES) {
-                entry_set_pc(&c->table[k], never_pc(target, k));
-            }
+        if (filter_has(c, page)) {
+            flush_pcs(target, c, page, TCG_PAGE_BYTES);
+            /* An instruction that begins on the page before may reach into this one. */
+            flush_pcs(target, c, page - reach, reach);
         }
     }
 }
@@ -188,6 +212,7 @@ void jump_cache_free(TcgVcpu *tv)
 {
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         free(tv->caches[i].table);
+        free(tv->caches[i].filter);
     }
 }
 

@@ -325,6 +325,12 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
     return false;
 }
 
+static void print_counters(void)
+{
+    tcg_counters_print(log_lock());
+    log_unlock();
+}
+
 static bool tcg_accel_init(Machine *machine, Error **errp)
 {
     if (options_single && machine->smp.cpus > 1) {
@@ -336,6 +342,9 @@ static bool tcg_accel_init(Machine *machine, Error **errp)
         return false;
     }
     the_machine = machine;
+    if (log_enabled(LOG_JIT)) {
+        atexit(print_counters);
+    }
     memory_set_code_hook(ldst_code_written);
     memory_listener_add(&memory_listener, &machine->memory);
     machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all,

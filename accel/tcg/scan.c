@@ -54,6 +54,10 @@ static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
             return;
         }
         assert(insn.length);
+        if (d->tv->vcpu->softmmu && d->n_nodes
+            && (pc & (TCG_PAGE_BYTES - 1)) + insn.length > TCG_PAGE_BYTES) {
+            return; /* alone in its unit, because nothing may be linked to a unit of two pages */
+        }
         uint16_t index = d->n_nodes++;
         d->nodes[index] = (ScanNode){
             .pc = pc, .target = insn.target, .kind = insn.kind, .length = insn.length,

@@ -182,10 +182,18 @@ bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes)
 
 /* ---- ends of blocks ---- */
 
+/* System mode: a direct jump must not be linked to another page, nor to a unit that may reach into one. */
+static bool must_look_up(const TransDriver *d, vaddr pc)
+{
+    return d->tv->vcpu->softmmu
+           && ((pc ^ d->page[0].addr) >> TCG_PAGE_BITS
+               || (pc & (TCG_PAGE_BYTES - 1)) + d->ctx.target->max_insn_bytes > TCG_PAGE_BYTES);
+}
+
 static void emit_exit(TransDriver *d, vaddr pc)
 {
     IrBuilder *b = d->ctx.b;
-    if (d->tv->vcpu->softmmu && (pc ^ d->page[0].addr) >> TCG_PAGE_BITS) {
+    if (must_look_up(d, pc)) {
         IrType type = d->ctx.target->word_bits == 64 ? IR_I64 : IR_I32;
         ir_exit(b, (IrExit){ .kind = IR_EXIT_INDIRECT }, ir_const(b, type, pc));
     } else {
@@ -261,7 +269,7 @@ void trans_jump(TransCtx *ctx, vaddr pc)
 void trans_call(TransCtx *ctx, vaddr pc, vaddr return_pc)
 {
     IrBuilder *b = ctx->b;
-    if (ctx->vcpu->softmmu && (pc ^ ctx->driver->page[0].addr) >> TCG_PAGE_BITS) {
+    if (must_look_up(ctx->driver, pc)) {
         IrType type = ctx->target->word_bits == 64 ? IR_I64 : IR_I32;
         ir_exit(b, (IrExit){ .kind = IR_EXIT_INDIRECT_CALL, .return_pc = return_pc },
                 ir_const(b, type, pc));
