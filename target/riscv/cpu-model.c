@@ -37,7 +37,7 @@ typedef struct ModelDesc {
 #define RVA22S RVA22U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Svade Svinval Svpbmt "
 #define RVA23U RVA22U "V Zvfhmin Zvbb Zvkt Zicond Zihintntl Zimop Zawrs Zfa Zcb Zcmop "
 #define RVA23S RVA23U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Sstc Svade Svinval Svnapot Svpbmt "
-#define ALL GENERAL "B Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkt Smepmp Smstateen Svinval Svnapot Svpbmt "
+#define ALL GENERAL "B Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkng Zvksg Zvknha Smepmp Smstateen Svinval Svnapot Svpbmt "
 
 static const ModelDesc models[] = {
     { "rv64", 64, RISCV_SATP_SV57, GENERAL "Ssu64xl" },
@@ -299,6 +299,8 @@ static void set_vector_features(RiscvModel *m)
         .f16_full = x[RISCV_EXT_Zvfh], .f16_convert = x[RISCV_EXT_Zvfhmin], .f32 = x[RISCV_EXT_Zve32f],
         .f64 = x[RISCV_EXT_Zve64d], .bf16_convert = x[RISCV_EXT_Zvfbfmin], .bf16_fma = x[RISCV_EXT_Zvfbfwma],
         .zvbb = x[RISCV_EXT_Zvbb], .zvbc = x[RISCV_EXT_Zvbc], .zvkb = x[RISCV_EXT_Zvkb],
+        .zvkg = x[RISCV_EXT_Zvkg], .zvkned = x[RISCV_EXT_Zvkned], .zvknha = x[RISCV_EXT_Zvknha],
+        .zvknhb = x[RISCV_EXT_Zvknhb], .zvksed = x[RISCV_EXT_Zvksed], .zvksh = x[RISCV_EXT_Zvksh],
     };
 }
 

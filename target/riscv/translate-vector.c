@@ -344,6 +344,10 @@ void riscv_trans_v_op(TransCtx *ctx, const RiscvArgsVec *a)
     if (!vector_enter(ctx) || (fp && !rv_fp_enter(ctx, true))) {
         return;
     }
+    if ((w & 0x7f) == 0x77) {
+        ir_call(b, RV_HELPER_vector, 2, (IrRef[]){ ir_i32(b, w), ir_i64(b, 0) });
+        return;
+    }
     if (funct6 == FUNCT6_SCALAR && (funct3 & 3) != 0 && (funct3 & 3) != 3 ? fast_scalar(ctx, a, funct3)
                                                                            : fast_op(ctx, a, funct3, funct6)) {
         return;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include "tests/fpu/operands.h"
 
-enum { MAX_VLENB = 128, MEMORY_BYTES = 16384, N_KINDS = 9 };
+enum { MAX_VLENB = 128, MEMORY_BYTES = 16384, N_KINDS = 10 };
 #define MEMORY_BASE 0x20000000u
 
 /* Offsets are known to the assembly below. */
@@ -92,10 +92,10 @@ static uint32_t arith(unsigned funct3, unsigned funct6, unsigned vm, unsigned vs
     return funct6 << 26 | vm << 25 | vs2 << 20 | vs1 << 15 | funct3 << 12 | vd << 7 | 0x57;
 }
 
-static const char kinds[N_KINDS + 1] = "iuwmfcpls";
+static const char kinds[N_KINDS + 1] = "iuwmfcplsk";
 
 /*
- * Kinds: i integer and fixed point, u unary and moves, w widening and narrowing, m mask and reductions,
+ * Kinds: k cryptography, i integer and fixed point, u unary and moves, w widening and narrowing, m mask and reductions,
  * f floating point, c conversions, p permutations, l loads, s stores.
  */
 static void make(Case *c, const char *filter)
@@ -268,6 +268,18 @@ static void make(Case *c, const char *filter)
                             any_vd & 24);
             break;
         }
+        break;
+    case 'k':
+        funct6 = (unsigned[]){ 0x20, 0x21, 0x22, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x28, 0x29 }[draw % 13];
+        if (funct6 == 0x28 || funct6 == 0x29) {
+            vs1 = (uint32_t[]){ 0, 1, 2, 3, 7, 16, 17 }[(draw >> 4) % 7];
+        } else if (funct6 == 0x21 || funct6 == 0x22 || funct6 == 0x2a || funct6 == 0x2b) {
+            vs1 = any_vs1;
+        }
+        c->insn = arith(2, funct6, draw >> 10 & 31 ? 1 : vm, vs2, vs1, vd) | 0x20;
+        c->vtype = (c->vtype & ~(uint64_t)56) | (draw >> 8 & 7 ? 2 + (draw >> 9 & 1) : (uint64_t)sew) << 3;
+        c->avl = pick(16) ? c->avl & ~(uint64_t)7 : c->avl;
+        c->vstart = 0;
         break;
     default: { /* l, s */
         unsigned mop = draw & 3, width = draw >> 2 & 3, nf = draw >> 4 & 1 ? 0 : draw >> 5 & 7;
