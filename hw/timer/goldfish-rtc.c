@@ -14,7 +14,7 @@ typedef struct RtcState {
     bool big_endian;
     Irq *irq;
     Timer timer;
-    int64_t tick_offset;  /* guest time - rtc_now_ns() */
+    uint64_t tick_offset; /* guest time - rtc_now_ns(), modulo 2^64 */
     uint32_t time_high;
     uint64_t alarm_next;
     uint32_t alarm_low, alarm_high;
@@ -23,7 +23,7 @@ typedef struct RtcState {
 
 static uint64_t rtc_time(const RtcState *s)
 {
-    return (uint64_t)(rtc_now_ns() + s->tick_offset);
+    return (uint64_t)rtc_now_ns() + s->tick_offset;
 }
 
 static void rtc_update(RtcState *s)
@@ -67,7 +67,7 @@ static uint64_t time_low_read(Device *dev, const Register *reg, unsigned index)
 
 static void rtc_set(RtcState *s, uint64_t now)
 {
-    s->tick_offset += (int64_t)(now - rtc_time(s));
+    s->tick_offset += now - rtc_time(s);
     if (s->alarm_running) {
         rtc_arm(s);
     }

@@ -45,6 +45,9 @@ static bool access_valid(MemoryRegion *mr, uint64_t offset, unsigned size, bool 
     unsigned min = ops->valid.min ? ops->valid.min : 1;
     unsigned max = ops->valid.max ? ops->valid.max : 4;
 
+    if (offset + (MemSize)size > mr->size) {
+        return false;
+    }
     if (!ops->valid.unaligned && (offset & (size - 1))) {
         log_guest_error("%s: %s of %u bytes at offset 0x%" PRIx64 " is not aligned\n", mr->label,
                         is_write ? "write" : "read", size, offset);
