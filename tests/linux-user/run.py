@@ -26,6 +26,7 @@ def main():
     p.add_argument('workdir')
     p.add_argument('--dynamic', action='store_true')
     p.add_argument('--no-native', action='store_true', help='the program checks itself: only its status counts')
+    p.add_argument('--rv32', action='store_true', help='a program without C library for riscv32')
     p.add_argument('--runner-arg', action='append', default=[])
     o = p.parse_args(own)
     cross = shutil.which('riscv64-linux-gnu-gcc')
@@ -37,7 +38,13 @@ def main():
     base = os.path.join(o.workdir, os.path.basename(o.source)[:-2] + ('-dyn' if o.dynamic else ''))
     flags = ['-O1', '-Wall', '-D_GNU_SOURCE', '-pthread', '-o']
     link = [] if o.dynamic else ['-static']
-    subprocess.run([cross, *flags, base + '.riscv64', o.source, *link, '-lm', '-lrt'], check=True)
+    if o.rv32:
+        o.no_native = True
+        subprocess.run([cross, '-march=rv32imafdc', '-mabi=ilp32d', '-O1', '-Wall', '-nostdlib', '-static',
+                        '-ffreestanding', '-fno-builtin', '-Wl,-melf32lriscv', '-o', base + '.riscv64', o.source],
+                       check=True)
+    else:
+        subprocess.run([cross, *flags, base + '.riscv64', o.source, *link, '-lm', '-lrt'], check=True)
     args = list(o.runner_arg)
     if o.dynamic:
         args = ['-L', SYSROOT, *args]
