@@ -59,6 +59,9 @@ static bool cache_map(Error **errp)
                         (size_t)(cache.size_bytes / MiB));
         return false;
     }
+    /* A guest in user mode uses any number it likes for its own. */
+    close(cache.fd);
+    cache.fd = -1;
     cache.rw = rw;
     cache.rx = rx;
     return true;
@@ -418,8 +421,7 @@ bool code_cache_fork_end(bool child)
                 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED) {
         error_exit("cannot map a code cache for a child process");
     }
-    close(cache.fd);
-    cache.fd = fd;
+    close(fd);
     cache.fork_fd = -1;
     pthread_mutex_unlock(&cache.lock);
     return empty;

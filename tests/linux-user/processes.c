@@ -190,6 +190,20 @@ int main(int argc, char **argv)
         _exit(44);
     }
     printf(" execveat %d\n", status_of(pid));
+    /* Every number is the program's own, also across fork. */
+    for (int k = 3; k < 20; k++) {
+        dup2(1, k);
+    }
+    pid = fork();
+    if (!pid) {
+        for (int k = 3; k < 20; k++) {
+            if (write(k, "", 0) != 0 || fcntl(k, F_GETFD) != 0) {
+                _exit(k);
+            }
+        }
+        _exit(0);
+    }
+    printf("descriptors %d\n", status_of(pid));
     siginfo_t si;
     struct rusage ru;
     pid = fork();
