@@ -111,8 +111,8 @@ static void imply(RiscvModel *m, const Setting *set)
         }
     }
     /* C means the compressed loads and stores of the floating point that is there. */
-    if (m->ext[RISCV_EXT_C] && m->ext[RISCV_EXT_D] && set[RISCV_EXT_Zcd] != OFF) {
-        m->ext[RISCV_EXT_Zcd] = true;
+    if (set[RISCV_EXT_Zcd] == UNSET) {
+        m->ext[RISCV_EXT_Zcd] = m->ext[RISCV_EXT_C] && m->ext[RISCV_EXT_D];
     }
     m->ext[RISCV_EXT_Zcf] = m->xlen == 32 && m->ext[RISCV_EXT_C] && m->ext[RISCV_EXT_F];
 }
