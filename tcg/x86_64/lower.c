@@ -229,6 +229,42 @@ static void emit_indirect_jump(HostCompiler *hc, Reg r)
     jmp_mem(hc, mem_bd(RAX, offsetof(JumpCacheEntry, code)));
 }
 
+/*
+ * System mode: a page may be mapped elsewhere tomorrow, so exits to other pages are not links but go through the
+ * jump cache, which follows the mapping. The pc is in r11 afterwards and rax points to its entry.
+ */
+static bool is_far(const HostCompiler *hc, vaddr pc)
+{
+    return hc->unit->softmmu && (pc ^ hc->unit->pc) >> hc->target->page_bits;
+}
+
+static Mem emit_probe_const(HostCompiler *hc, vaddr pc)
+{
+    Asm *as = &hc->as;
+    int32_t at = (int32_t)((pc >> hc->target->pc_shift) & (JUMP_CACHE_ENTRIES - 1)) * (int)sizeof(JumpCacheEntry);
+    x_rm(as, I_MOV_LD | X_W, RAX, JIT_MEM(jump_cache));
+    x_mov_ri(as, REG_TMP, pc);
+    x_alu_rm(as, true, A_CMP, REG_TMP, mem_bd(RAX, at + (int)offsetof(JumpCacheEntry, pc)));
+    return mem_bd(RAX, at + (int)offsetof(JumpCacheEntry, code));
+}
+
+static void emit_far_jump(HostCompiler *hc, vaddr pc)
+{
+    Mem code = emit_probe_const(hc, pc);
+    ool_jcc(hc, CC_NE, emit_lookup_jump)->r[0] = REG_TMP;
+    jmp_mem(hc, code);
+}
+
+static void emit_far_call(HostCompiler *hc, vaddr pc)
+{
+    Mem code = emit_probe_const(hc, pc);
+    Ool *o = ool_jcc(hc, CC_NE, emit_lookup_call);
+    o->r[0] = REG_TMP;
+    size_t index = o - hc->ool.at;
+    x_rm(&hc->as, 0xff, 2, code);
+    hc->ool.at[index].back = x_offset(&hc->as);
+}
+
 /* The shadow stack does not hold the pc returned to: forget it all. */
 static void emit_return_miss(HostCompiler *hc, const Ool *o)
 {
@@ -262,7 +298,11 @@ static void emit_push_frame(HostCompiler *hc, vaddr return_pc)
 static void emit_return_point(HostCompiler *hc, uint16_t exit, vaddr return_pc)
 {
     x_alu_ri(&hc->as, true, A_ADD, RSP, 8);
-    emit_link(hc, 0xe9, exit, return_pc, true);
+    if (is_far(hc, return_pc)) {
+        emit_far_jump(hc, return_pc);
+    } else {
+        emit_link(hc, 0xe9, exit, return_pc, true);
+    }
 }
 
 void lower_exit(HostCompiler *hc, const IrInsn *in)
@@ -305,11 +345,19 @@ void lower_exit(HostCompiler *hc, const IrInsn *in)
     }
     switch (e->kind) {
     case IR_EXIT_JUMP:
-        emit_link(hc, 0xe9, in->aux, e->pc, false);
+        if (is_far(hc, e->pc)) {
+            emit_far_jump(hc, e->pc);
+        } else {
+            emit_link(hc, 0xe9, in->aux, e->pc, false);
+        }
         break;
     case IR_EXIT_CALL:
         emit_push_frame(hc, e->return_pc);
-        emit_link(hc, 0xe8, in->aux, e->pc, false);
+        if (is_far(hc, e->pc)) {
+            emit_far_call(hc, e->pc);
+        } else {
+            emit_link(hc, 0xe8, in->aux, e->pc, false);
+        }
         emit_return_point(hc, in->aux, e->return_pc);
         break;
     case IR_EXIT_INDIRECT:
