@@ -3,6 +3,7 @@
  * between options, QMP and the rooms block/ and net/.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 #include "block/block.h"
 #include "hw/device.h"
 #include "hw/prop-hooks.h"
@@ -233,6 +234,16 @@ Json *qmp_blockdev_del(Monitor *mon, const Json *args, Error **errp)
     return blockdev_del(json_get_string(args, "node-name"), errp) ? json_object() : NULL;
 }
 
+static void complete_image(Json *image)
+{
+    struct stat st;
+    const char *file = json_get_string(image, "filename");
+    if (file && stat(file, &st) == 0) {
+        json_put_int(image, "actual-size", (int64_t)st.st_blocks * 512); /* stat(2): units of 512 */
+    }
+    json_put_bool(image, "dirty-flag", false);
+}
+
 /* Members that clients expect of every image, where the block room does not tell them. */
 static void complete_inserted(Json *inserted, const char *id)
 {
@@ -274,6 +285,9 @@ static Json *query_block(bool nodes)
         if (inserted) {
             char *id = device && *device ? xasprintf("#block-%s", device) : xstrdup("");
             complete_inserted(inserted, id);
+            if (json_get(inserted, "image")) {
+                complete_image(json_get(inserted, "image"));
+            }
             free(id);
         }
         if (nodes) {

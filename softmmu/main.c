@@ -11,6 +11,7 @@
 #include "accel/accel.h"
 #include "hw/chardev-prop.h"
 #include "hw/device.h"
+#include "net/net.h"
 #include "softmmu/bql.h"
 #include "softmmu/datadir.h"
 #include "softmmu/machine.h"
@@ -182,6 +183,14 @@ static bool help_for(const GivenOption *opt, const char *program)
     case OPTION_CHARDEV:
         if (opts_wants_help(opt->opts, "backend")) {
             chardev_print_backends();
+            return true;
+        }
+        return false;
+    case OPTION_NETDEV:
+    case OPTION_NIC:
+    case OPTION_NET:
+        if (opts_wants_help(opt->opts, "type")) {
+            netdev_option("help", NULL); /* does not return */
             return true;
         }
         return false;

@@ -250,11 +250,6 @@ void hmp_info_block_jobs(Monitor *mon, const Json *args)
     monitor_puts(mon, "No active jobs\n");
 }
 
-void hmp_info_pci(Monitor *mon, const Json *args)
-{
-    print_registered(mon, "pci");
-}
-
 void hmp_info_mem(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: showing page tables is not supported yet; gva2gpa translates one "
@@ -269,8 +264,7 @@ void hmp_info_tlb(Monitor *mon, const Json *args)
 void hmp_info_memory_size(Monitor *mon, const Json *args)
 {
     Json *info = ask(mon, "query-memory-size-summary");
-    monitor_printf(mon, "base memory: %" PRId64 "\nplugged memory: %" PRId64 "\n",
-                   json_get_int(info, "base-memory", 0), json_get_int(info, "plugged-memory", 0));
+    monitor_printf(mon, "base memory: %" PRId64 "\n", json_get_int(info, "base-memory", 0));
     json_free(info);
 }
 

@@ -248,7 +248,6 @@ Json *qmp_query_memory_size_summary(Monitor *mon, const Json *args, Error **errp
 {
     Json *ret = json_object();
     json_put_uint(ret, "base-memory", machine_current()->ram_bytes);
-    json_put_int(ret, "plugged-memory", 0);
     return ret;
 }
 
@@ -269,6 +268,7 @@ Json *qmp_query_memdev(Monitor *mon, const Json *args, Error **errp)
         json_put_bool(item, "dump", m->dump_guest_core);
         json_put_bool(item, "prealloc", false);
         json_put_bool(item, "share", false);
+        json_put_bool(item, "reserve", true);
         json_put(item, "host-nodes", json_array());
         json_put_string(item, "policy", "default");
         json_push(list, item);

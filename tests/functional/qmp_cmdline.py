@@ -101,6 +101,8 @@ HELP = [
     (['-d', 'help'], 'in_asm'),
     (['-trace', 'help'], ''),
     (['-L', 'help'], '/'),
+    (['-netdev', 'help'], 'user'),
+    (['-nic', 'help'], 'user'),
 ]
 
 

@@ -35,7 +35,7 @@ def test_probe():
         q.ok('qom-list-properties', typename='memory-backend-file')
         check('max' in {c['name'] for c in q.ok('query-cpu-definitions')}, 'query-cpu-definitions')
         check_equal(q.ok('query-kvm'), {'enabled': False, 'present': False}, 'query-kvm')
-        for name in ['query-tpm-models', 'query-tpm-types', 'query-migrate-capabilities', 'query-gic-capabilities']:
+        for name in ['query-tpm-models', 'query-tpm-types', 'query-migrate-capabilities']:
             check_equal(q.ok(name), [], name)
         options = {o['option']: {p['name'] for p in o['parameters']} for o in q.ok('query-command-line-options')}
         check({'guest', 'debug-threads'} <= options['name'], '-name')
@@ -96,6 +96,11 @@ def test_domain():
         nodes = {n['node-name'] for n in q.ok('query-named-block-nodes')}
         check('libvirt-1-format' in nodes, f'nodes {nodes}')
         check(any(c['label'] == 'charserial0' for c in q.ok('query-chardev')), 'query-chardev')
+        pci = q.ok('query-pci')
+        slots = {d['qdev_id']: d for d in pci[0]['devices']}
+        check('pci_bridge' in slots['pci.1'] and slots['pci.1']['slot'] == 1, f'query-pci {pci}')
+        check_equal([d['qdev_id'] for d in slots['pci.1']['pci_bridge']['devices']], ['virtio-disk0'], 'behind the port')
+        check_equal(slots['rng0']['id']['vendor'], 0x1af4, 'vendor')
         q.ok('object-del', id='masterKey0')
         q.ok('object-del', id='iothread1')
         check_equal(q.ok('query-iothreads'), [], 'the I/O thread is gone')
