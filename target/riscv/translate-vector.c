@@ -395,13 +395,13 @@ static bool fast_mem(TransCtx *ctx, const RiscvArgsVec *a, uint32_t w)
     return true;
 }
 
-/* Leaves for the other mode's unit when RvvState.full is no longer what this one assumes. */
-static void leave_unless_mode(TransCtx *ctx)
+/* Leaves for the other mode's unit at pc when RvvState.full is no longer what this one assumes. */
+static void leave_unless_mode(TransCtx *ctx, vaddr pc)
 {
     IrBuilder *b = ctx->b;
     IrRef full = ir_ldenv(b, IR_I32, UNIT(full), 1, false);
 
-    trans_leave_if(ctx, full_mode(ctx) ? IR_EQ : IR_NE, full, ir_i32(b, 0), VCPU_EXIT_NONE, ctx->next_pc);
+    trans_leave_if(ctx, full_mode(ctx) ? IR_EQ : IR_NE, full, ir_i32(b, 0), VCPU_EXIT_NONE, pc);
 }
 
 void riscv_trans_v_mem(TransCtx *ctx, const RiscvArgsVec *a)
@@ -419,7 +419,7 @@ void riscv_trans_v_mem(TransCtx *ctx, const RiscvArgsVec *a)
     if (first_fault && full_mode(ctx)) {
         uint64_t known = ctx->data[RV_DATA_VECTOR];
         bool here = known >> 16 == b->block + 1u;
-        leave_unless_mode(ctx);
+        leave_unless_mode(ctx, ctx->next_pc);
         if (here) {
             vtype_remember(ctx, (uint8_t)known);
         }
@@ -435,8 +435,15 @@ static void set_vl_slow(TransCtx *ctx, unsigned rd, IrRef vtype, const Vtype *kn
     IrBuilder *b = ctx->b;
     IrRef vl = ir_call(b, RV_HELPER_vsetvl, 3, (IrRef[]){ vtype, avl, ir_i32(b, kind == AVL_KEEP) });
 
+    bool again = known && !full_mode(ctx);
+    if (again) {
+        /* Full from now on: this instruction again, as the other unit's, so that it knows vtype. */
+        leave_unless_mode(ctx, ctx->pc);
+    }
     rv_set_x(ctx, rd, rv_from_i64(ctx, vl));
-    leave_unless_mode(ctx);
+    if (!again) {
+        leave_unless_mode(ctx, ctx->next_pc);
+    }
     if (known && known->known) {
         vtype_remember(ctx, known->bits);
     }

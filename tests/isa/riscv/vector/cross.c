@@ -307,8 +307,10 @@ static void make(Case *c, const char *filter)
             /* Offsets that stay within the memory. */
             unsigned bytes = 1u << width;
             for (size_t i = 0; i < 32 * vlenb; i += bytes) {
-                memset(v + i + (bytes > 1), bytes > 1 && pick(2) ? 1 : 0, bytes > 1);
-                memset(v + i + 2 * (bytes > 2), 0, bytes > 2 ? bytes - 2 : 0);
+                if (bytes > 1) {
+                    v[i + 1] = (uint8_t)pick(2);
+                    memset(v + i + 2, 0, bytes - 2);
+                }
             }
         }
         vd = rs2 == 8 && mop == 0 ? reg(3) : reg(emul);
