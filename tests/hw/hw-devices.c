@@ -2,6 +2,9 @@
  * hw-devices.c: the contract every device keeps, checked from its tables, and the
  * behaviour of the `virt` board's devices as their data sheets say.
  */
+#include <fcntl.h>
+#include <unistd.h>
+#include "block/block.h"
 #include "hw/fw_cfg.h"
 #include "hw/riscv/harts.h"
 #include "softmmu/bql.h"
@@ -414,6 +417,79 @@ static void test_fw_cfg(void)
     CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 1);
 }
 
+/* The flash as a driver for two 16-bit chips sees it. */
+static char flash_file[] = "/tmp/hw-devices-flash-XXXXXX";
+
+static void test_flash(void)
+{
+    enum { FLASH = 0x20000000, BLOCK = FLASH + 0x40000 };
+    uint8_t buf[8];
+
+    machine_reset(machine, RESET_COLD);
+    CHECK_EQ(ld(FLASH, 4), 0xddccbbaa); /* from the drive */
+    st(FLASH + 0x55 * 4, 4, 0x00980098);
+    CHECK_EQ(ld(FLASH + 0x10 * 4, 4), 0x00510051); /* "QRY" of both */
+    CHECK_EQ(ld(FLASH + 0x12 * 4, 4), 0x00590059);
+    CHECK_EQ(ld(FLASH + 0x27 * 4, 4), 0x00180018); /* 2^24 bytes each */
+    CHECK_EQ(ld(FLASH + 0x2d * 4, 4), 0x007f007f); /* 128 blocks… */
+    CHECK_EQ(ld(FLASH + 0x30 * 4, 4), 0x00020002); /* …of 2 * 64 KiB */
+    st(FLASH, 4, 0x00900090);
+    CHECK_EQ(ld(FLASH, 4), 0x00890089);
+    CHECK_EQ(ld(FLASH + 4, 4), 0x00180018);
+    st(FLASH, 4, 0x00ff00ff);
+    CHECK_EQ(ld(FLASH, 4), 0xddccbbaa);
+    st(BLOCK, 4, 0x00200020);
+    st(BLOCK, 4, 0x00d000d0);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    st(BLOCK, 4, 0x00ff00ff);
+    CHECK_EQ(ld(BLOCK + 0x3fffc, 4), 0xffffffff);
+    CHECK_EQ(ld(BLOCK + 0x40000, 4), 0);
+    st(BLOCK + 8, 4, 0x00400040);
+    st(BLOCK + 8, 4, 0x12345678);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    st(BLOCK, 4, 0x00400040);
+    st(BLOCK + 8, 4, 0xf0f0f0f0); /* bits can only be cleared */
+    st(BLOCK, 4, 0x00ff00ff);
+    CHECK_EQ(ld(BLOCK + 8, 4), 0x10305070);
+    st(BLOCK + 0x100, 4, 0x00e800e8);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    st(BLOCK + 0x100, 4, 0x00030003);
+    for (unsigned i = 0; i < 4; i++) {
+        st(BLOCK + 0x100 + 4 * i, 4, 0x11111111 * (i + 1));
+    }
+    st(BLOCK + 0x100, 4, 0x00d000d0);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    st(BLOCK, 4, 0x00ff00ff);
+    CHECK_EQ(ld(BLOCK + 0x10c, 4), 0x44444444);
+    CHECK_EQ(ld(BLOCK + 0x110, 4), 0xffffffff);
+    /* A broken sequence is told, and cleared. */
+    st(BLOCK, 4, 0x00200020);
+    st(BLOCK, 4, 0x00000000);
+    CHECK_EQ(ld(BLOCK, 4) & 0x30, 0x30);
+    st(BLOCK, 4, 0x00500050);
+    st(BLOCK, 4, 0x00700070);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    st(BLOCK, 4, 0x00ff00ff);
+    int fd = open(flash_file, O_RDONLY);
+    CHECK(pread(fd, buf, 4, 0x40000 + 0x104) == 4 && !memcmp(buf, "\x22\x22\x22\x22", 4));
+    close(fd);
+}
+
+static void flash_drive(void)
+{
+    int fd = mkstemp(flash_file);
+    Error *err = NULL;
+
+    CHECK(fd >= 0 && !ftruncate(fd, 32 << 20) && pwrite(fd, "\xaa\xbb\xcc\xdd", 4, 0) == 4);
+    close(fd);
+    char *text = xasprintf("if=pflash,format=raw,file=%s", flash_file);
+    if (!drive_add(text, "virtio", &err)) {
+        fprintf(stderr, "%s\n", error_message(err));
+        exit(1);
+    }
+    free(text);
+}
+
 static void test_objects(void)
 {
     Error *err = NULL;
@@ -482,6 +558,7 @@ int main(void)
     machine = machine_new(machine_type_find("virt", "riscv64"), "riscv64");
     test_smp();
     machine->firmware = xstrdup("none");
+    flash_drive();
     if (!machine_build(machine, &err) || !machine_ready(machine, &err)) {
         fprintf(stderr, "%s\n", error_message(err));
         return 1;
@@ -496,6 +573,8 @@ int main(void)
     test_clint();
     test_rtc();
     test_fw_cfg();
+    test_flash();
     test_objects();
+    unlink(flash_file);
     return test_result();
 }
