@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""boot_linux.py EMULATOR GUEST TEST: boots Debian's kernel and lets the guest test itself.
+
+TEST: smoke, disk (written by the guest, compared and checked here), net (TCP both ways through user networking,
+checksums compared), smp (four vCPUs), pci / mmio variants as in TESTS below. GUEST is made by scripts/guest-linux;
+without it the test is skipped (77). --repeat N boots N times.
+"""
+import argparse
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+MIB = 1 << 20
+
+
+class Failed(Exception):
+    pass
+
+
+def boot(args, run, options, append='', smp=1, timeout=300):
+    command = [args.emulator, '-M', 'virt', '-m', '512M', '-smp', str(smp), '-nographic', '-no-reboot', '-kernel', args.guest / 'kernel',
+               '-initrd', args.guest / 'initrd.gz', '-append', f'console=ttyS0 quiet run={run} {append}'.strip(), *options]
+    process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            yield line.decode(errors='replace').rstrip()
+        status = process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+    if status:
+        raise Failed(f'the emulator ended with status {status}')
+
+
+def collect(lines, run):
+    text = list(lines)
+    if f'guest-test {run}: exit 0' not in '\n'.join(text):
+        raise Failed('the guest did not report success:\n' + '\n'.join(text[-25:]))
+    return text
+
+
+def value(lines, word):
+    for line in lines:
+        match = re.fullmatch(word + r' ([0-9a-f]{64})', line)
+        if match:
+            return match.group(1)
+    raise Failed(f"no line '{word} …' from the guest")
+
+
+def smoke(args, work, smp=1):
+    text = collect(boot(args, 'smoke', [], smp=smp), 'smoke')
+    if not any(f'{smp} cpus' in line for line in text):
+        raise Failed(f'the guest does not see {smp} CPUs')
+
+
+def disk(args, work, device):
+    image, data = work / 'disk.img', os.urandom(4 * MIB)
+    tree = work / 'tree'
+    tree.mkdir()
+    (tree / 'from-host').write_bytes(data)
+    image.write_bytes(b'')
+    os.truncate(image, 64 * MIB)
+    subprocess.run(['mkfs.ext4', '-q', '-F', '-d', tree, image], check=True)
+    text = collect(boot(args, 'disk', ['-blockdev', f'driver=raw,node-name=d0,file.driver=file,file.filename={image}',
+                                       '-device', device + ',drive=d0']), 'disk')
+    if value(text, 'from-host') != hashlib.sha256(data).hexdigest():
+        raise Failed('the guest read something else than is on the disk')
+    check = subprocess.run(['e2fsck', '-f', '-n', image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check.returncode:
+        raise Failed('the file system is not clean:\n' + check.stdout.decode())
+    subprocess.run(['debugfs', '-R', f'dump /from-guest {work}/from-guest', image], stderr=subprocess.DEVNULL, check=True)
+    if hashlib.sha256((work / 'from-guest').read_bytes()).hexdigest() != value(text, 'from-guest'):
+        raise Failed('the disk holds something else than the guest wrote')
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def net(args, work, device):
+    received, payload = hashlib.sha256(), os.urandom(4 * MIB)
+    server = socket.create_server(('127.0.0.1', 0))
+    forward = free_port()
+
+    def serve():
+        peer, _ = server.accept()
+        with peer:
+            while data := peer.recv(65536):
+                received.update(data)
+
+    def send():
+        # The guest says so just before it listens: try until somebody has taken the data.
+        while not done.wait(1):
+            try:
+                with socket.create_connection(('127.0.0.1', forward), timeout=60) as peer:
+                    peer.sendall(payload)
+                    peer.shutdown(socket.SHUT_WR)
+                    peer.recv(1)
+            except OSError:
+                pass
+
+    done = threading.Event()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    lines = []
+    options = ['-netdev', f'user,id=n0,hostfwd=tcp:127.0.0.1:{forward}-:5555', '-device', device + ',netdev=n0']
+    for line in boot(args, 'net', options, f'port={server.getsockname()[1]}'):
+        lines.append(line)
+        if line == 'listening':
+            thread.join(60)
+            threading.Thread(target=send, daemon=True).start()
+        elif line.startswith('received'):
+            done.set()
+    text = collect(lines, 'net')
+    if value(text, 'sent') != received.hexdigest():
+        raise Failed('the host received something else than the guest sent')
+    if value(text, 'received') != hashlib.sha256(payload).hexdigest():
+        raise Failed('the guest received something else than the host sent')
+
+
+TESTS = {
+    'smoke': lambda a, w: smoke(a, w),
+    'smp': lambda a, w: smoke(a, w, smp=4),
+    'disk-pci': lambda a, w: disk(a, w, 'virtio-blk-pci'),
+    'disk-pci-packed': lambda a, w: disk(a, w, 'virtio-blk-pci,packed=on,disable-legacy=on'),
+    'disk-pci-legacy': lambda a, w: disk(a, w, 'virtio-blk-pci,disable-modern=on,event_idx=off,indirect_desc=off'),
+    'disk-mmio': lambda a, w: disk(a, w, 'virtio-blk-device'),
+    'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
+    'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('emulator', type=pathlib.Path)
+    parser.add_argument('guest', type=pathlib.Path)
+    parser.add_argument('test', choices=TESTS)
+    parser.add_argument('--repeat', type=int, default=1)
+    args = parser.parse_args()
+    if not (args.guest / 'initrd.gz').exists():
+        print('the guest is not there: scripts/guest-linux makes it')
+        sys.exit(77)
+    for number in range(args.repeat):
+        work = pathlib.Path(tempfile.mkdtemp(prefix='boot-linux-'))
+        try:
+            TESTS[args.test](args, work)
+        except Failed as problem:
+            sys.exit(f'{args.test}, boot {number + 1}: {problem}')
+        finally:
+            shutil.rmtree(work)
+    print(f'{args.test}: {args.repeat} boots')
+
+
+if __name__ == '__main__':
+    main()
