@@ -179,6 +179,7 @@ int main(int argc, char **argv)
             return 1;
         }
         gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);
+        gdb_user_check(t->vcpu);
     }
     user.abi->cpu_loop(t);
     return 0;

@@ -229,6 +229,7 @@ noreturn void signal_die(Thread *t, int sig)
 {
     /* Only this thread goes on: what follows must not be disturbed. */
     host_sigmask(~(uint64_t)0);
+    gdb_user_exit(0, sig);
     if (SIG_BIT(sig) & CORE_SIGNALS) {
         struct rlimit rl;
         bool core = getrlimit(RLIMIT_CORE, &rl) == 0 && rl.rlim_cur > 0;

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "gdbstub/gdbstub.h"
 #include "linux-user/user.h"
 
 enum { HOST_STACK_BYTES = 512 * 1024, MAX_ROBUST = 2048 };
@@ -158,6 +159,7 @@ noreturn void process_exit(Thread *t, int status)
 {
     host_sigmask(~(uint64_t)0);
     if (!t->vfork_child) {
+        gdb_user_exit(status & 0xff, 0);
         if (atomic_load(&user.n_threads) == 1) {
             release_on_exit(t);
         }
@@ -181,6 +183,7 @@ noreturn void thread_exit(Thread *t, int status)
         process_exit(t, status);
     }
     release_on_exit(t);
+    gdb_user_thread_remove(t->vcpu);
     list_remove(t);
     if (RAW_SYSCALL(SYS_getpid, 0) == t->tid) {
         /* The first thread: its stack is the process's, and its status the process's. */
@@ -214,6 +217,7 @@ static void *thread_main(void *opaque)
     }
     list_add(t);
     info->tid = t->tid;
+    gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);
     sem_post(&info->ready); /* info is gone from here on */
     if (!sigsetjmp(t->exit_env, 0)) {
         host_sigmask(signal_host_mask(t->sigmask));
@@ -325,6 +329,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
 
 static void after_fork_in_child(Thread *t, const CloneArgs *args)
 {
+    gdb_user_forked();
     /* Only this thread exists here; the others' structures are theirs no more, and are left behind. */
     threads = t;
     t->next = t->prev = NULL;
