@@ -37,7 +37,7 @@ typedef struct ModelDesc {
 #define RVA22S RVA22U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Svade Svinval Svpbmt "
 #define RVA23U RVA22U "V Zvfhmin Zvbb Zvkt Zicond Zihintntl Zimop Zawrs Zfa Zcb Zcmop "
 #define RVA23S RVA23U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Sstc Svade Svinval Svnapot Svpbmt "
-#define ALL GENERAL "B Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkng Zvksg Zvknha Smepmp Smstateen Svinval Svnapot Svpbmt "
+#define ALL GENERAL "B Zalasr Zfbfmin Svrsw60t59b Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkng Zvksg Zvknha Smepmp Smstateen Svinval Svnapot Svpbmt "
 
 static const ModelDesc models[] = {
     { "rv64", 64, RISCV_SATP_SV57, GENERAL "Ssu64xl" },

@@ -2,7 +2,7 @@
 #ifndef TARGET_RISCV_FP_OPS_H
 #define TARGET_RISCV_FP_OPS_H
 
-typedef enum RiscvFpFormat { RISCV_FP_S, RISCV_FP_D, RISCV_FP_H } RiscvFpFormat;
+typedef enum RiscvFpFormat { RISCV_FP_S, RISCV_FP_D, RISCV_FP_H, RISCV_FP_B } RiscvFpFormat;
 
 typedef enum RiscvFpOp {
     RISCV_FP_ADD, RISCV_FP_SUB, RISCV_FP_MUL, RISCV_FP_DIV, RISCV_FP_SQRT,
@@ -12,7 +12,7 @@ typedef enum RiscvFpOp {
     RISCV_FP_TO_W, RISCV_FP_TO_WU, RISCV_FP_TO_L, RISCV_FP_TO_LU,     /* 32-bit results sign-extended */
     RISCV_FP_FROM_W, RISCV_FP_FROM_WU, RISCV_FP_FROM_L, RISCV_FP_FROM_LU,
     RISCV_FP_ROUND, RISCV_FP_ROUNDNX,
-    RISCV_FP_TO_S, RISCV_FP_TO_D, RISCV_FP_TO_H,
+    RISCV_FP_TO_S, RISCV_FP_TO_D, RISCV_FP_TO_H, RISCV_FP_TO_B,
     RISCV_FP_CVTMOD,
 } RiscvFpOp;
 

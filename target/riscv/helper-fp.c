@@ -13,7 +13,8 @@ static uint64_t unbox(uint64_t v, RiscvFpFormat format)
     case RISCV_FP_S:
         return v >> 32 == UINT32_MAX ? (uint32_t)v : 0x7fc00000;
     case RISCV_FP_H:
-        return v >> 16 == 0xffffffffffff ? (uint16_t)v : 0x7e00;
+    case RISCV_FP_B:
+        return v >> 16 == 0xffffffffffff ? (uint16_t)v : format == RISCV_FP_H ? 0x7e00 : 0x7fc0;
     default:
         return v;
     }
@@ -21,7 +22,7 @@ static uint64_t unbox(uint64_t v, RiscvFpFormat format)
 
 static uint64_t box(uint64_t v, RiscvFpFormat format)
 {
-    return format == RISCV_FP_S ? v | 0xffffffff00000000 : format == RISCV_FP_H ? v | 0xffffffffffff0000 : v;
+    return format == RISCV_FP_S ? v | 0xffffffff00000000 : format == RISCV_FP_D ? v : v | 0xffffffffffff0000;
 }
 
 #define FP_FORMAT(T, FMT)                                                                       \
@@ -63,6 +64,7 @@ static uint64_t box(uint64_t v, RiscvFpFormat format)
         case RISCV_FP_TO_S: return box(T##_to_f32(a, st), RISCV_FP_S);                          \
         case RISCV_FP_TO_D: return T##_to_f64(a, st);                                           \
         case RISCV_FP_TO_H: return box(T##_to_f16(a, st), RISCV_FP_H);                          \
+        case RISCV_FP_TO_B: return box(T##_to_bf16(a, st), RISCV_FP_B);                        \
         case RISCV_FP_CVTMOD: break; /* D only */                                               \
         }                                                                                        \
         return 0;                                                                                \
@@ -70,6 +72,7 @@ static uint64_t box(uint64_t v, RiscvFpFormat format)
 
 
 FP_FORMAT(f16, RISCV_FP_H)
+FP_FORMAT(bf16, RISCV_FP_B)
 FP_FORMAT(f32, RISCV_FP_S)
 FP_FORMAT(f64, RISCV_FP_D)
 
@@ -86,6 +89,9 @@ uint64_t riscv_helper_fp(Vcpu *vcpu, uint32_t what, uint64_t a, uint64_t b, uint
         break;
     case RISCV_FP_H:
         v = compute_f16(op, a, b, c, &st);
+        break;
+    case RISCV_FP_B:
+        v = compute_bf16(op, a, b, c, &st);
         break;
     default:
         v = op == RISCV_FP_CVTMOD ? (uint64_t)(int64_t)f64_to_i32_modular(a, &st)

@@ -124,7 +124,7 @@ restart:;
             return page_fault(vcpu, probe, addr, access);
         }
         if (!rv32) {
-            if ((pte & PTE_RESERVED) || ((pte & PTE_N) && !riscv_has(vcpu, Svnapot)) ||
+            if ((pte & PTE_RESERVED & ~(riscv_has(vcpu, Svrsw60t59b) ? 3 * BIT(59) : 0)) || ((pte & PTE_N) && !riscv_has(vcpu, Svnapot)) ||
                 ((pte & PTE_PBMT) && (!pbmte || (pte & PTE_PBMT) == PTE_PBMT))) {
                 return page_fault(vcpu, probe, addr, access);
             }

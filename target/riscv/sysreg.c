@@ -176,6 +176,17 @@ uint64_t riscv_time(const Vcpu *vcpu)
     return s->platform ? s->platform->time(s->platform_opaque) : host_ns();
 }
 
+/*
+ * What cycle and instret count: nanoseconds; neither cycles nor instructions are counted. Guest time under an instruction
+ * counter, so that runs repeat.
+ */
+static uint64_t counter_now(Vcpu *vcpu)
+{
+    const RiscvState *s = riscv_state(vcpu);
+
+    return vcpu->use_icount && s->platform ? riscv_time(vcpu) * (1000000000 / s->platform->time_hz) : host_ns();
+}
+
 /* Counters below M need their bit in mcounteren, in U mode also in scounteren. */
 static bool counter_visible(Vcpu *vcpu, unsigned index)
 {
@@ -187,7 +198,6 @@ static bool counter_visible(Vcpu *vcpu, unsigned index)
     return (s->mcounteren >> index & 1) && (s->priv == RISCV_S || !riscv_has(vcpu, S) || (s->scounteren >> index & 1));
 }
 
-/* One unit per nanosecond for both: neither cycles nor instructions are counted. */
 static bool read_counter(Vcpu *vcpu, unsigned csr, uint64_t *ret)
 {
     RiscvState *s = riscv_state(vcpu);
@@ -197,7 +207,7 @@ static bool read_counter(Vcpu *vcpu, unsigned csr, uint64_t *ret)
         return false;
     }
     uint64_t base = index == 0 ? s->mcycle_base : s->minstret_base;
-    *ret = half(vcpu, base + (s->mcountinhibit >> index & 1 ? 0 : host_ns()), csr & 0x80);
+    *ret = half(vcpu, base + (s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu)), csr & 0x80);
     return true;
 }
 
@@ -206,7 +216,7 @@ static bool write_counter(Vcpu *vcpu, unsigned csr, uint64_t value)
     RiscvState *s = riscv_state(vcpu);
     unsigned index = csr & 0x1f;
     uint64_t *base = index == 0 ? &s->mcycle_base : &s->minstret_base;
-    uint64_t now = s->mcountinhibit >> index & 1 ? 0 : host_ns();
+    uint64_t now = s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu);
 
     *base = merge_half(vcpu, *base + now, value, csr & 0x80) - now;
     return true;
@@ -221,7 +231,7 @@ static bool read_inhibit(Vcpu *vcpu, unsigned csr, uint64_t *ret)
 static bool write_inhibit(Vcpu *vcpu, unsigned csr, uint64_t value)
 {
     RiscvState *s = riscv_state(vcpu);
-    uint64_t now = host_ns(), change = (s->mcountinhibit ^ value) & 5;
+    uint64_t now = counter_now(vcpu), change = (s->mcountinhibit ^ value) & 5;
 
     s->mcycle_base += change & 1 ? (value & 1 ? now : -now) : 0;
     s->minstret_base += change & 4 ? (value & 4 ? now : -now) : 0;

@@ -107,6 +107,31 @@ void riscv_trans_amocas_q(TransCtx *ctx, Args *a)
             (IrRef[]){ rv_x(ctx, a->rs1), ir_i32(ctx->b, a->rd | a->rs2 << 8), ir_i32(ctx->b, rv_mmu(ctx)) });
 }
 
+/* Zalasr: both are RCsc, so a store is followed by a full fence. */
+static void load_acquire(TransCtx *ctx, Args *a, unsigned size_log2)
+{
+    IrMem mem = amo_mem(ctx, a, size_log2);
+
+    rv_set_x(ctx, a->rd, ir_load(ctx->b, rv_xt(ctx), rv_x(ctx, a->rs1), IR_NONE, mem));
+    ir_fence(ctx->b, IR_FENCE_RR | IR_FENCE_RW);
+}
+
+static void store_release(TransCtx *ctx, Args *a, unsigned size_log2)
+{
+    ir_fence(ctx->b, IR_FENCE_RW | IR_FENCE_WW);
+    ir_store(ctx->b, rv_x(ctx, a->rs1), IR_NONE, rv_x(ctx, a->rs2), amo_mem(ctx, a, size_log2));
+    ir_fence(ctx->b, IR_FENCE_ALL);
+}
+
+void riscv_trans_lb_aq(TransCtx *ctx, Args *a) { load_acquire(ctx, a, 0); }
+void riscv_trans_lh_aq(TransCtx *ctx, Args *a) { load_acquire(ctx, a, 1); }
+void riscv_trans_lw_aq(TransCtx *ctx, Args *a) { load_acquire(ctx, a, 2); }
+void riscv_trans_ld_aq(TransCtx *ctx, Args *a) { load_acquire(ctx, a, 3); }
+void riscv_trans_sb_rl(TransCtx *ctx, Args *a) { store_release(ctx, a, 0); }
+void riscv_trans_sh_rl(TransCtx *ctx, Args *a) { store_release(ctx, a, 1); }
+void riscv_trans_sw_rl(TransCtx *ctx, Args *a) { store_release(ctx, a, 2); }
+void riscv_trans_sd_rl(TransCtx *ctx, Args *a) { store_release(ctx, a, 3); }
+
 /* The stall may end at any time for any reason: at once. */
 void riscv_trans_wrs_nto(TransCtx *ctx, const RiscvArgsNone *a) { }
 void riscv_trans_wrs_sto(TransCtx *ctx, const RiscvArgsNone *a) { }

@@ -442,6 +442,9 @@ void riscv_trans_fcvt_d_h(TransCtx *ctx, ArgsFr1 *a) { convert_slow(ctx, a, RISC
 void riscv_trans_fcvt_h_s(TransCtx *ctx, ArgsFr1 *a) { convert_slow(ctx, a, RISCV_FP_S, RISCV_FP_TO_H); }
 void riscv_trans_fcvt_h_d(TransCtx *ctx, ArgsFr1 *a) { convert_slow(ctx, a, RISCV_FP_D, RISCV_FP_TO_H); }
 
+void riscv_trans_fcvt_s_bf16(TransCtx *ctx, ArgsFr1 *a) { convert_slow(ctx, a, RISCV_FP_B, RISCV_FP_TO_S); }
+void riscv_trans_fcvt_bf16_s(TransCtx *ctx, ArgsFr1 *a) { convert_slow(ctx, a, RISCV_FP_S, RISCV_FP_TO_B); }
+
 void riscv_trans_fcvt_s_d(TransCtx *ctx, ArgsFr1 *a)
 {
     if (rm_effective(ctx, a->rm) == RM_RMM) {
