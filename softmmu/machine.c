@@ -9,6 +9,7 @@
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 static Machine *the_machine;
 
@@ -306,6 +307,7 @@ void machine_reset_devices(Machine *m, ResetKind kind)
 
 void machine_reset(Machine *m, ResetKind kind)
 {
+    TRACE("system_reset", "kind %d", (int)kind);
     if (m->type->reset) {
         m->type->reset(m, kind);
     } else {

@@ -21,6 +21,7 @@
 #include "softmmu/version.h"
 #include "target/target.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 static bool quitting;
 static int quit_status;
@@ -99,6 +100,11 @@ static void print_object_prop(const ObjectType *owner, const Property *prop, voi
     char *head = xasprintf("%s=<%s>", prop->name, property_type_name(prop));
     printf("  %-22s - %s\n", head, prop->help ? prop->help : "");
     free(head);
+}
+
+static void print_trace_event(const char *name, bool on, void *opaque)
+{
+    printf("%s\n", name);
 }
 
 static bool help_for(const GivenOption *opt, const char *program)
@@ -208,7 +214,7 @@ static bool help_for(const GivenOption *opt, const char *program)
         return false;
     case OPTION_TRACE:
         if (opts_wants_help(opt->opts, "enable")) {
-            printf("no trace events are compiled in; see -d help\n");
+            trace_foreach(print_trace_event, NULL);
             return true;
         }
         return false;
@@ -275,9 +281,31 @@ static bool set_echr(GivenOption *opt, Error **errp)
     return true;
 }
 
+/* Items, and trace:PATTERN among them. */
 static bool set_log_items(GivenOption *opt, Error **errp)
 {
-    return log_set_items(opt->text, errp);
+    char *copy = xstrdup(opt->text), *save = NULL;
+    VEC(char) rest = {0};
+    bool ok = true;
+    for (char *item = strtok_r(copy, ",", &save); item && ok; item = strtok_r(NULL, ",", &save)) {
+        if (!strncmp(item, "trace:", 6)) {
+            ok = trace_enable(item + 6, errp);
+            continue;
+        }
+        if (rest.n) {
+            *vec_push(&rest) = ',';
+        }
+        for (const char *p = item; *p; p++) {
+            *vec_push(&rest) = *p;
+        }
+    }
+    free(copy);
+    if (ok && rest.n) {
+        *vec_push(&rest) = 0;
+        ok = log_set_items(rest.at, errp);
+    }
+    vec_free(&rest);
+    return ok;
 }
 
 static bool set_log_file(GivenOption *opt, Error **errp)
@@ -293,10 +321,10 @@ static bool set_log_filter(GivenOption *opt, Error **errp)
 static bool set_trace(GivenOption *opt, Error **errp)
 {
     const char *pattern = json_get_string(opt->opts, "enable");
-    if (pattern) {
-        error_warn("trace event '%s' does not exist", pattern);
-    }
-    return true;
+    const char *events = json_get_string(opt->opts, "events");
+    const char *file = json_get_string(opt->opts, "file");
+    return (!file || log_set_file(file, errp)) && (!events || trace_read_file(events, errp)) &&
+           (!pattern || trace_enable(pattern, errp));
 }
 
 static bool add_data_dir(GivenOption *opt, Error **errp)

@@ -11,6 +11,7 @@
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
+#include "util/trace.h"
 #include <glib-unix.h> /* after ours: it redefines MIN and MAX alike */
 
 static const char *const state_names[] = {
@@ -62,6 +63,7 @@ bool run_state_is(RunState state)
 
 void run_state_set(Machine *m, RunState state)
 {
+    TRACE("runstate_set", "from %s to %s", run_state_name(m->state), run_state_name(state));
     m->state = state;
 }
 
@@ -99,6 +101,7 @@ bool vcpu_control_start(struct Vcpu *vcpu, Error **errp)
 
 static void change_notify(bool running, RunState state)
 {
+    TRACE("vm_state_notify", "running %d state %s", running, run_state_name(state));
     for (size_t i = 0; i < change_handlers.n; i++) {
         change_handlers.at[i].fn(change_handlers.at[i].opaque, running, state);
     }

@@ -3,6 +3,7 @@
  */
 #include "hw/core/internal.h"
 #include "softmmu/machine.h"
+#include "util/trace.h"
 
 /* --- base types --- */
 
@@ -306,6 +307,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     bool added = false;
 
     assert(!dev->realized);
+    TRACE("device_realize", "type %s id %s", type->type.name, dev->id ? dev->id : "");
     if (type->bus) {
         if (!bus) {
             bus = bus_for_kind(sysbus_get(), type->bus);
@@ -381,6 +383,7 @@ Device *device_create(const char *type, Bus *bus, const char *const *props, Erro
 
 void device_unrealize(Device *dev)
 {
+    TRACE("device_unrealize", "type %s id %s", dev->obj.type->name, dev->id ? dev->id : "");
     const DeviceType *type = device_type(dev);
 
     if (!dev->realized) {

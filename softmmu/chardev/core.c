@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "softmmu/chardev/priv.h"
+#include "util/trace.h"
 
 static const CharBackend *const backends[] = {
     &chardev_file,     &chardev_mux,  &chardev_null,   &chardev_parallel,
@@ -85,12 +86,14 @@ void chardev_give(Chardev *chr, const uint8_t *buf, size_t len)
 {
     CharFrontend *fe = chr->fe;
     if (fe && fe->handlers && fe->handlers->read && len) {
+        TRACE("chardev_read", "id %s bytes %zu", chr->id, len);
         fe->handlers->read(fe->opaque, buf, len);
     }
 }
 
 void chardev_event(Chardev *chr, CharEvent event)
 {
+    TRACE("chardev_event", "id %s event %d", chr->id, (int)event);
     if (event == CHAR_EVENT_OPENED) {
         chr->peer_open = true;
     } else if (event == CHAR_EVENT_CLOSED) {
@@ -182,6 +185,7 @@ size_t char_write(CharFrontend *fe, const void *buf, size_t len)
     pthread_mutex_lock(&chr->lock);
     size_t n = chardev_flush_queue(chr) ? chr->backend->write(chr, buf, len) : 0;
     chardev_write_log(chr, buf, n);
+    TRACE("chardev_write", "id %s bytes %zu taken %zu", chr->id, len, n);
     if (n < len) {
         fe->want_writable = true;
     }
@@ -391,6 +395,7 @@ static void chardev_destroy(Chardev *chr)
 
 static void chardev_register(Chardev *chr)
 {
+    TRACE("chardev_add", "id %s backend %s", chr->id, chr->backend->name);
     Chardev **p = &all_chardevs;
     while (*p) {
         p = &(*p)->next;

@@ -11,6 +11,7 @@
 #include "softmmu/memory/internal.h"
 #include "util/bits.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* Bounce buffers of all mappings together: a device that never unmaps cannot eat the host. */
 #define MEMORY_BOUNCE_TOTAL (16 * MiB)
@@ -89,6 +90,8 @@ static MemResult ops_read(MemoryRegion *mr, uint64_t offset, unsigned size, uint
     for (; pos < offset + size; pos += step) {
         uint64_t piece = 0;
         result |= ops->read(mr->opaque, pos, step, &piece, attrs);
+        TRACE("memory_region_ops_read", "region %s offset 0x%" PRIx64 " value 0x%" PRIx64 " size %u",
+              memory_region_name(mr), pos, piece, step);
         piece &= size_mask(step);
         for (unsigned i = 0; i < step; i++) {
             if (pos + i < offset || pos + i >= offset + size) {
@@ -122,6 +125,8 @@ static MemResult ops_write(MemoryRegion *mr, uint64_t offset, unsigned size, uin
             uint64_t byte = value >> 8 * (big ? size - 1 - from : from) & 0xff;
             piece |= byte << 8 * (big ? step - 1 - i : i);
         }
+        TRACE("memory_region_ops_write", "region %s offset 0x%" PRIx64 " value 0x%" PRIx64 " size %u",
+              memory_region_name(mr), pos, piece, step);
         result |= ops->write(mr->opaque, pos, step, piece, attrs);
     }
     return result;

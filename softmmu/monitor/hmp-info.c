@@ -302,9 +302,17 @@ void hmp_info_iothreads(Monitor *mon, const Json *args)
 void hmp_info_trace_events(Monitor *mon, const Json *args)
 {
     const char *name = json_get_string(args, "name");
-    if (name && !strpbrk(name, "*?")) {
-        monitor_printf(mon, "Error: unknown event \"%s\"\n", name);
+    Error *err = NULL;
+    Json *query = json_object();
+    json_put_string(query, "name", name ? name : "*");
+    Json *list = qmp_call("trace-event-get-state", query, &err);
+    for (size_t i = 0; i < json_count(list); i++) {
+        const Json *item = json_at(list, i);
+        monitor_printf(mon, "%s : state %d\n", json_get_string(item, "name"),
+                       !strcmp(json_get_string(item, "state"), "enabled"));
     }
+    json_free(list);
+    hmp_report(mon, err);
 }
 
 void hmp_info_tpm(Monitor *mon, const Json *args)

@@ -7,6 +7,7 @@
 #include "softmmu/monitor/priv.h"
 #include "softmmu/version.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 typedef struct HmpCommand {
     const char *name, *alias, *args, *usage;
@@ -273,6 +274,7 @@ void hmp_execute(Monitor *mon, const char *line)
         monitor_printf(mon, "unknown command: '%.*s'\n", (int)MIN(len, 200), start);
         return;
     }
+    TRACE("hmp_command", "line %s", start);
     Error *err = NULL;
     Json *args = parse_args(mon, cmd, rest, &err);
     if (!args) {

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include "softmmu/monitor/priv.h"
+#include "util/trace.h"
 
 static Monitor *monitors;
 
@@ -153,6 +154,7 @@ static void send_event(void *opaque)
 void monitor_event(const char *name, Json *data)
 {
     assert(qmp_event_known(name));
+    TRACE("monitor_event", "event %s", name);
     struct timeval now;
     gettimeofday(&now, NULL);
     Json *event = json_object(), *stamp = json_object();

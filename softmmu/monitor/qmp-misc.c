@@ -2,6 +2,7 @@
  * qmp-misc.c: tracing, introspection of the command line, texts for people,
  * and true but empty answers.
  */
+#include <fnmatch.h>
 #include <stdio.h>
 #include "accel/tcg.h"
 #include "hw/device.h"
@@ -9,6 +10,7 @@
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
 #include "target/target.h"
+#include "util/trace.h"
 
 Json *qmp_human_monitor_command(Monitor *mon, const Json *args, Error **errp)
 {
@@ -91,20 +93,38 @@ Json *qmp_query_command_line_options(Monitor *mon, const Json *args, Error **err
     return system_describe_options(json_get_string(args, "option"), errp);
 }
 
+typedef struct TraceList {
+    Json *list;
+    const char *pattern;
+} TraceList;
+
+static void list_event(const char *name, bool on, void *opaque)
+{
+    TraceList *t = opaque;
+    if (!fnmatch(t->pattern, name, 0)) {
+        Json *item = json_object();
+        json_put_string(item, "name", name);
+        json_put_string(item, "state", on ? "enabled" : "disabled");
+        json_push(t->list, item);
+    }
+}
+
 Json *qmp_trace_event_get_state(Monitor *mon, const Json *args, Error **errp)
 {
-    const char *name = json_get_string(args, "name");
-    if (!strpbrk(name, "*?")) {
-        error_set(errp, "unknown event \"%s\"", name);
+    TraceList t = { json_array(), json_get_string(args, "name") };
+    trace_foreach(list_event, &t);
+    if (!json_count(t.list) && !strpbrk(t.pattern, "*?[")) {
+        json_free(t.list);
+        error_set(errp, "unknown event \"%s\"", t.pattern);
         return NULL;
     }
-    return json_array();
+    return t.list;
 }
 
 Json *qmp_trace_event_set_state(Monitor *mon, const Json *args, Error **errp)
 {
     const char *name = json_get_string(args, "name");
-    if (!strpbrk(name, "*?")) {
+    if (!trace_set(name, json_get_bool(args, "enable", false)) && !strpbrk(name, "*?[")) {
         error_set(errp, "unknown event \"%s\"", name);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "softmmu/monitor/priv.h"
 #include "softmmu/version.h"
+#include "util/trace.h"
 
 /* A peer that reads no answers gets no more questions served. */
 #define QMP_MAX_QUEUED_BYTES (1u << 20)
@@ -120,6 +121,7 @@ static Json *qmp_run(Monitor *mon, const char *name, const Json *args, Error **e
                         "Capabilities negotiation is already complete, command ignored");
         return NULL;
     }
+    TRACE("qmp_command", "mon %p command %s", (void *)mon, name);
     Json *none = args ? NULL : json_object();
     Json *result = NULL;
     if (qmp_check_args(cmd, args ? args : none, errp)) {

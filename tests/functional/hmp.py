@@ -171,8 +171,32 @@ def test_memory(vm):
     check('ram' in h('info ramblock'), 'info ramblock')
 
 
+def test_trace():
+    with tempfile.TemporaryDirectory() as tmp:
+        log = os.path.join(tmp, 'log')
+        with Emulator('-trace', 'runstate_*', '-D', log) as vm:
+            h = vm.qmp.hmp
+            check_equal(h('info trace-events runstate_set'), 'runstate_set : state 1\n', 'switched on by -trace')
+            check_equal(h('info trace-events qmp_command'), 'qmp_command : state 0\n', 'off at first')
+            vm.qmp.ok('trace-event-set-state', name='qmp_*', enable=True)
+            check_equal(vm.qmp.ok('trace-event-get-state', name='qmp_command'),
+                        [{'name': 'qmp_command', 'state': 'enabled'}], 'trace-event-get-state')
+            vm.qmp.ok('cont')
+            vm.qmp.ok('stop')
+            check_equal(h('trace-event qmp_command off'), '', 'trace-event off')
+            vm.qmp.ok('query-status')
+            vm.qmp.error('trace-event-get-state', 'unknown event', name='nonsense')
+            vm.qmp.error('trace-event-set-state', 'unknown event', name='nonsense', enable=True)
+            with open(log) as f:
+                text = f.read()
+            check('runstate_set from prelaunch to running' in text, f'runstate_set in {text!r}')
+            check(':qmp_command' in text and 'command cont' in text, 'qmp_command')
+            check('query-status' not in text, 'nothing after it was switched off')
+
+
 def main():
     test_editing()
+    test_trace()
     with Emulator() as vm:
         test_commands(vm)
     with Emulator(machine='virt') as vm:
