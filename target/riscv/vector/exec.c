@@ -243,10 +243,19 @@ static void store_mask(RvvExec *e, const uint8_t *t)
 {
     uint8_t *d = rvv_reg(e, e->vd);
 
-    for (unsigned i = e->from; i < e->to; i++) {
-        if (rvv_active(e, i)) {
-            rvv_set_bit(d, i, t[i - e->from]);
+    for (unsigned i = e->from; i < e->to;) {
+        if ((i & 7) || e->to - i < 8) {
+            if (rvv_active(e, i)) {
+                rvv_set_bit(d, i, t[i - e->from] & 1);
+            }
+            i++;
+            continue;
         }
+        /* Eight at once: the product moves the low bit of byte k to bit 56 + k. */
+        uint64_t eight = rvv_get(t + (i - e->from), 3, 0) & 0x0101010101010101;
+        unsigned bits = (unsigned)(eight * 0x0102040810204080 >> 56), keep = e->masked ? ~(unsigned)e->s->v[i >> 3] : 0;
+        d[i >> 3] = (uint8_t)((d[i >> 3] & keep) | (bits & ~keep));
+        i += 8;
     }
 }
 

@@ -158,14 +158,16 @@ static bool count_mask(RvvExec *e, bool find)
         return false;
     }
     e->result_kind = RVV_RESULT_X;
-    for (unsigned i = 0; i < e->to; i++) {
-        if (rvv_active(e, i) && rvv_bit(a, i)) {
-            if (find) {
-                e->result = i;
-                return true;
-            }
-            count++;
+    for (unsigned i = 0; i < e->to; i += 64) {
+        uint64_t bits = rvv_get(a, 3, i / 64) & (e->masked ? rvv_get(e->s->v, 3, i / 64) : ~(uint64_t)0);
+        if (e->to - i < 64) {
+            bits &= ~(~(uint64_t)0 << (e->to - i));
         }
+        if (find && bits) {
+            e->result = i + (unsigned)__builtin_ctzll(bits);
+            return true;
+        }
+        count += (unsigned)__builtin_popcountll(bits);
     }
     e->result = find ? ~(uint64_t)0 : count;
     return true;

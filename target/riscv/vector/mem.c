@@ -107,9 +107,34 @@ static bool readable(RvvExec *e, uint64_t addr, unsigned size)
                                              e->mmu_index));
 }
 
+/* One field, unmasked: as much of each page as there is. Leaves the elements it did not come to in [from, to). */
+static void fault_only_first_pages(RvvExec *e, const Access *m)
+{
+    while (e->from < e->to) {
+        uint64_t addr = wrap(e, e->x + ((uint64_t)e->from << m->eew));
+        uint64_t left = (uint64_t)(e->to - e->from) << m->eew;
+        uint64_t bytes = MIN(left, 4096 - (addr & 4095)) >> m->eew << m->eew;
+        const void *p = bytes ? guest_ptr_probe(e->vcpu, addr, (unsigned)bytes, MMU_READ, e->mmu_index) : NULL;
+        if (!p) {
+            return;
+        }
+        bool guarded = e->vcpu->guest_access;
+        e->s->vstart = e->from;
+        e->vcpu->guest_access = true;
+        atomic_signal_fence(memory_order_seq_cst);
+        memcpy(rvv_reg(e, e->vd) + ((size_t)e->from << m->eew), p, bytes);
+        atomic_signal_fence(memory_order_seq_cst);
+        e->vcpu->guest_access = guarded;
+        e->from += (unsigned)(bytes >> m->eew);
+    }
+}
+
 /* Segments after the first may fail: vl is cut there, and the segment left alone (30.7.7). */
 static void fault_only_first(RvvExec *e, const Access *m)
 {
+    if (m->nf == 1 && !e->masked) {
+        fault_only_first_pages(e, m);
+    }
     for (unsigned i = e->from; i < e->to; i++) {
         if (!rvv_active(e, i)) {
             continue;
