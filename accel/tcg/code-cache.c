@@ -14,6 +14,7 @@
  * Threads: any; code_find() is safe in signal handlers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
@@ -42,8 +43,26 @@ typedef struct CodeCache {
 
 static CodeCache cache = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .fork_fd = -1 };
 
+/* For profilers, which look into perf-PID.map only for memory without a file of its own. */
+static bool cache_map_anonymous(void)
+{
+    void *rw = mmap(NULL, cache.size_bytes, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* A second view of shared memory (mremap(2), old_size 0). */
+    void *rx = rw == MAP_FAILED ? MAP_FAILED : mremap(rw, 0, cache.size_bytes, MREMAP_MAYMOVE);
+    if (rx == MAP_FAILED || mprotect(rx, cache.size_bytes, PROT_READ | PROT_EXEC) < 0) {
+        return false;
+    }
+    cache.rw = rw;
+    cache.rx = rx;
+    return true;
+}
+
 static bool cache_map(Error **errp)
 {
+    if (tcg.options.perfmap_path && cache_map_anonymous()) {
+        return true;
+    }
     cache.fd = memfd_create("tcg-code", MFD_CLOEXEC);
     if (cache.fd < 0 || ftruncate(cache.fd, cache.size_bytes) < 0) {
         error_set_errno(errp, errno, "cannot reserve a code cache of %zu MiB",
@@ -388,7 +407,13 @@ void code_cache_fork_begin(void)
             goto fail;
         }
     }
-    cache.fork_fd = fd;
+    /* Out of the way of the numbers other threads of the guest are using meanwhile. */
+    cache.fork_fd = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
+    if (cache.fork_fd < 0) {
+        cache.fork_fd = fd;
+    } else {
+        close(fd);
+    }
     return;
 fail:
     if (fd >= 0) {

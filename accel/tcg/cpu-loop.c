@@ -20,6 +20,10 @@ bool tcg_init_with_host(const TcgOptions *options, const HostOps *host, Error **
         error_set(errp, "the translator is initialised already");
         return false;
     }
+    if (options->jitdump) {
+        error_set(errp, "jitdump is not implemented (use -perfmap)");
+        return false;
+    }
     tcg.options = *options;
     tcg.host = options->interpreter ? NULL : host;
     tcg.max_insns = options->max_insns ? MIN(options->max_insns, (unsigned)TCG_LIMIT_MAX_INSNS)

@@ -21,6 +21,7 @@ typedef struct VcpuThread {
     _Atomic int tid;               /* the host's; 0 until it runs */
     _Atomic bool quit;
     _Atomic(void *) work;          /* a RunOn */
+    unsigned idle_spins;           /* halts in a row that ended at once, with nothing to take */
 } VcpuThread;
 
 typedef struct RunOn {
@@ -78,6 +79,27 @@ static void wait_while_stopped(Vcpu *vcpu)
     bql_unlock();
 }
 
+static void futex_wait(Vcpu *vcpu, const struct timespec *timeout)
+{
+    syscall(SYS_futex, &vcpu->jit.exit_request, FUTEX_WAIT_PRIVATE, 0, timeout, NULL, 0);
+}
+
+/*
+ * An interrupt that is pending but masked ends a halt at once, and firmware that waits for another vCPU's store in
+ * such a loop (OpenSBI's harts before they are started) would keep a processor busy. After some rounds it
+ * rests; a kick ends that.
+ */
+static void rest_if_spinning(Vcpu *vcpu)
+{
+    enum { MAX_SPINS = 64, REST_NS = 200000 };
+    VcpuThread *t = thread_of(vcpu);
+    if (vcpu->target->interrupt_pending(vcpu)) {
+        t->idle_spins = 0;
+    } else if (++t->idle_spins > MAX_SPINS) {
+        futex_wait(vcpu, &(struct timespec){ .tv_nsec = REST_NS });
+    }
+}
+
 static void wait_while_halted(Vcpu *vcpu)
 {
     for (;;) {
@@ -87,10 +109,12 @@ static void wait_while_halted(Vcpu *vcpu)
         }
         tlb_requests(tcg_vcpu(vcpu));
         if (vcpu->target->has_work(vcpu)) {
+            rest_if_spinning(vcpu);
             atomic_store(&vcpu->halted, false);
             return;
         }
-        syscall(SYS_futex, &vcpu->jit.exit_request, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        thread_of(vcpu)->idle_spins = 0;
+        futex_wait(vcpu, NULL);
     }
 }
 
@@ -317,6 +341,14 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
     }
     if (!strcmp(key, "jitdump")) {
         return parse_on_off(key, value, &options.jitdump, errp);
+    }
+    if (!strcmp(key, "perfmap")) {
+        bool on;
+        if (!parse_on_off(key, value, &on, errp)) {
+            return false;
+        }
+        options.perfmap_path = on ? "" : NULL;
+        return true;
     }
     if (!strcmp(key, "split-wx")) {
         return parse_on_off(key, value, &ignored, errp); /* always on */

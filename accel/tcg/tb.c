@@ -241,13 +241,13 @@ static void stripes_unlock(void)
     }
 }
 
-/* Twice the buckets, when there are two units for each. No stripe is held. */
+/* Twice the buckets, when there is a unit for each. No stripe is held. */
 static void hash_grow(void)
 {
     stripes_lock();
     HashTable *old = atomic_load_explicit(&tb.table, memory_order_relaxed);
     unsigned bits = __builtin_ctz(old->mask + 1) + 1;
-    HashTable *t = atomic_load(&tb.n_units) > 2 * (old->mask + 1) && bits <= MAX_HASH_BITS ? hash_new(bits)
+    HashTable *t = atomic_load(&tb.n_units) > old->mask + 1 && bits <= MAX_HASH_BITS ? hash_new(bits)
                                                                                           : NULL;
     if (t) {
         t->old = old;
@@ -295,7 +295,7 @@ out:
     if (result == unit) {
         uint32_t n = atomic_fetch_add(&tb.n_units, 1) + 1;
         HashTable *t = atomic_load_explicit(&tb.table, memory_order_relaxed);
-        if (unlikely(n > 2 * (t->mask + 1)) && t->mask + 1 < 1u << MAX_HASH_BITS) {
+        if (unlikely(n > t->mask + 1) && t->mask + 1 < 1u << MAX_HASH_BITS) {
             hash_grow();
         }
     }
