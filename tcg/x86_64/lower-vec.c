@@ -1,173 +1,373 @@
 /*
- * lower-vec.c: vectors of 128 bits on SSE and AVX.
+ * lower-vec.c: vectors on SSE2 and what is there beyond: SSSE3, SSE4.1/4.2, AVX, AVX2, FMA.
  *
- * Operations the host has as one instruction (or a few), for the lane sizes it has them; the others, and
- * 256-bit vectors, go by the interpreter's definition (lower_by_call). Floating point: MXCSR holds the
- * guest's rounding mode and sticky flags; one packed test for unordered results, the target's NaN out of line.
+ * V256 integer operations need AVX2; V256 bitwise and floating ones AVX. What the host has no instruction
+ * for, and floating results with a NaN among the lanes, go to the interpreter's definition by a host call.
  */
 #include "tcg/x86_64/host.h"
 
 static inline uint32_t bit_of(Reg r) { return 1u << r; }
 static inline bool is_free(const HostCompiler *hc, Reg r) { return !(hc->used >> r & 1); }
 
-#define P (M_0F | P_66)
-#define P38 (M_38 | P_66)
+/* An instruction of the 66 0F map by lane size, in 0F38 where marked; 0: none. */
+enum { NONE = 0, V38 = M_38 | P_66, V0F = M_0F | P_66 };
 
-/* d = a OP b for registers that were used and consumed; picks d. */
-static Reg emit_two(HostCompiler *hc, uint32_t op, Reg a, Reg b)
+typedef struct LaneOp {
+    uint16_t op[4];
+    uint16_t need[4]; /* features beyond SSE2 */
+} LaneOp;
+
+static const LaneOp lane_ops[] = {
+    [IR_vadd - IR_vadd] = { { V0F | 0xfc, V0F | 0xfd, V0F | 0xfe, V0F | 0xd4 }, { 0 } },
+    [IR_vsub - IR_vadd] = { { V0F | 0xf8, V0F | 0xf9, V0F | 0xfa, V0F | 0xfb }, { 0 } },
+    [IR_vmul - IR_vadd] = { { NONE, V0F | 0xd5, V38 | 0x40, NONE }, { 0, 0, X_SSE41 } },
+    [IR_vmins - IR_vadd] = { { V38 | 0x38, V0F | 0xea, V38 | 0x39, NONE }, { X_SSE41, 0, X_SSE41 } },
+    [IR_vmaxs - IR_vadd] = { { V38 | 0x3c, V0F | 0xee, V38 | 0x3d, NONE }, { X_SSE41, 0, X_SSE41 } },
+    [IR_vminu - IR_vadd] = { { V0F | 0xda, V38 | 0x3a, V38 | 0x3b, NONE }, { 0, X_SSE41, X_SSE41 } },
+    [IR_vmaxu - IR_vadd] = { { V0F | 0xde, V38 | 0x3e, V38 | 0x3f, NONE }, { 0, X_SSE41, X_SSE41 } },
+    [IR_vsadds - IR_vadd] = { { V0F | 0xec, V0F | 0xed, NONE, NONE }, { 0 } },
+    [IR_vsaddu - IR_vadd] = { { V0F | 0xdc, V0F | 0xdd, NONE, NONE }, { 0 } },
+    [IR_vssubs - IR_vadd] = { { V0F | 0xe8, V0F | 0xe9, NONE, NONE }, { 0 } },
+    [IR_vssubu - IR_vadd] = { { V0F | 0xd8, V0F | 0xd9, NONE, NONE }, { 0 } },
+};
+
+enum {
+    I_PCMPEQD = V0F | 0x76, I_PUNPCKLQDQ = V0F | 0x6c, I_PSHUFD = V0F | 0x70, I_PSHUFLW = M_0F | P_F2 | 0x70,
+    I_CMPPS = M_0F | 0xc2, I_MOVMSKPS = M_0F | 0x50,
+};
+
+static inline uint32_t wide(IrType type) { return type == IR_V256 ? X_256 : 0; }
+
+/* Two-operand instructions: d may be neither operand's register by accident in the legacy forms. */
+static Reg dest_for(HostCompiler *hc, Reg ra, Reg rb)
 {
-    uint32_t avoid = has(hc, X_AVX) || a == b ? 0 : bit_of(b);
-    Reg d = ra_dest(hc, is_free(hc, a) ? a : NO_REG, avoid);
-    sse_rrr(hc, op, d, a, b);
-    return d;
+    bool avx = has(hc, X_AVX);
+    return ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, avx || ra == rb ? 0 : bit_of(rb));
 }
 
-/* -- integer lanes --------------------------------------------------------------------------------- */
-
-/* Opcode by lane size; 0: not on this host. */
-static uint32_t two_opcode(const HostCompiler *hc, const IrInsn *in)
+static void binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b)
 {
-    static const struct { uint8_t op; uint32_t code[4]; } table[] = {
-        { IR_vadd, { P | 0xfc, P | 0xfd, P | 0xfe, P | 0xd4 } },
-        { IR_vsub, { P | 0xf8, P | 0xf9, P | 0xfa, P | 0xfb } },
-        { IR_vmul, { 0, P | 0xd5, P38 | 0x40, 0 } },
-        { IR_vmins, { P38 | 0x38, P | 0xea, P38 | 0x39, 0 } },
-        { IR_vmaxs, { P38 | 0x3c, P | 0xee, P38 | 0x3d, 0 } },
-        { IR_vminu, { P | 0xda, P38 | 0x3a, P38 | 0x3b, 0 } },
-        { IR_vmaxu, { P | 0xde, P38 | 0x3e, P38 | 0x3f, 0 } },
-        { IR_vsadds, { P | 0xec, P | 0xed, 0, 0 } },
-        { IR_vsaddu, { P | 0xdc, P | 0xdd, 0, 0 } },
-        { IR_vssubs, { P | 0xe8, P | 0xe9, 0, 0 } },
-        { IR_vssubu, { P | 0xd8, P | 0xd9, 0, 0 } },
-    };
+    Reg ra = ra_use(hc, a), rb = ra_use(hc, b);
+    ra_consume(hc);
+    Reg d = dest_for(hc, ra, rb);
+    sse_rrr(hc, op | wide(in->type), d, ra, rb);
+    ra_done(hc);
+}
 
+static void all_ones(HostCompiler *hc, Reg d, bool is_256)
+{
+    sse_rrr(hc, I_PCMPEQD | (is_256 && has(hc, X_AVX2) ? X_256 : 0), d, d, d);
+    if (is_256 && !has(hc, X_AVX2)) {
+        v_rrr(&hc->as, M_3A | P_66 | X_256 | 0x18, d, d, d); /* vinsertf128 */
+        x_u8(&hc->as, 1);
+    }
+}
+
+static bool lower_bitwise(HostCompiler *hc, const IrInsn *in)
+{
+    bool is_256 = in->type == IR_V256;
+    uint32_t l = wide(in->type);
     switch (in->op) {
-    case IR_vand:
-        return P | 0xdb;
-    case IR_vor:
-        return P | 0xeb;
-    case IR_vxor:
-        return P | 0xef;
-    default:
+    case IR_vand: binary(hc, in, I_ANDPS, hc->ops[0], hc->ops[1]); return true;
+    case IR_vor: binary(hc, in, I_ORPS, hc->ops[0], hc->ops[1]); return true;
+    case IR_vxor: binary(hc, in, I_XORPS, hc->ops[0], hc->ops[1]); return true;
+    case IR_vandn: binary(hc, in, I_ANDNPS, hc->ops[1], hc->ops[0]); return true;
+    case IR_vnot: {
+        Reg ra = ra_use(hc, hc->ops[0]);
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        all_ones(hc, REG_VTMP, is_256);
+        sse_rrr(hc, I_XORPS | l, d, ra, REG_VTMP);
+        ra_done(hc);
+        return true;
+    }
+    default: { /* vbsel: a & b | ~a & c */
+        Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]), rc = ra_use(hc, hc->ops[2]);
+        ra_consume(hc);
+        Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb) | bit_of(rc));
+        sse_rrr(hc, I_ANDPS | l, d, ra, rb);
+        sse_rrr(hc, I_ANDNPS | l, REG_VTMP, ra, rc);
+        sse_rrr(hc, I_ORPS | l, d, d, REG_VTMP);
+        ra_done(hc);
+        return true;
+    }
+    }
+}
+
+static bool lower_lanes(HostCompiler *hc, const IrInsn *in)
+{
+    const LaneOp *lo = &lane_ops[in->op - IR_vadd];
+    unsigned lane = in->aux & 3;
+    if (!lo->op[lane] || (lo->need[lane] && !has(hc, lo->need[lane]))) {
+        return false;
+    }
+    binary(hc, in, lo->op[lane], hc->ops[0], hc->ops[1]);
+    return true;
+}
+
+static bool lower_neg_abs(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint16_t abs_op[] = { V38 | 0x1c, V38 | 0x1d, V38 | 0x1e };
+    unsigned lane = in->aux & 3;
+    uint32_t l = wide(in->type);
+    if (in->op == IR_vabs && (lane == 3 || !has(hc, X_SSSE3))) {
+        return false;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, in->op == IR_vabs && is_free(hc, ra) ? ra : NO_REG, in->op == IR_vabs ? 0 : bit_of(ra));
+    if (in->op == IR_vabs) {
+        sse_rr(hc, abs_op[lane] | l, d, ra);
+    } else {
+        sse_rrr(hc, I_XORPS | l, d, d, d);
+        sse_rrr(hc, lane_ops[IR_vsub - IR_vadd].op[lane] | l, d, d, ra);
+    }
+    ra_done(hc);
+    return true;
+}
+
+static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint16_t eq[] = { V0F | 0x74, V0F | 0x75, V0F | 0x76, V38 | 0x29 };
+    static const uint16_t gt[] = { V0F | 0x64, V0F | 0x65, V0F | 0x66, V38 | 0x37 };
+    unsigned lane = in->aux & 3, cond = in->aux >> 4;
+    uint32_t l = wide(in->type);
+    bool invert = false, flip = false, is_256 = in->type == IR_V256;
+    IrRef a = hc->ops[0], b = hc->ops[1];
+    if (lane == 3 && !has(hc, X_SSE42)) {
+        return false;
+    }
+    switch (cond) {
+    case IR_NE: case IR_GE: case IR_LE: case IR_GEU: case IR_LEU: case IR_TSTNE:
+        invert = true;
+        cond = ir_cond_invert(cond);
         break;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        if (table[i].op == in->op) {
-            uint32_t code = table[i].code[in->aux & 3];
-            return (code & M_3A) == M_38 && !has(hc, X_SSE41) ? 0 : code;
-        }
+    if (cond == IR_LT || cond == IR_LTU) {
+        IrRef t = a;
+        a = b;
+        b = t;
     }
-    return 0;
+    flip = cond == IR_LTU || cond == IR_GTU;
+    Reg ra = ra_use(hc, a), rb = ra_use(hc, b);
+    Reg t = flip ? ra_temp(hc, REGS_VEC) : NO_REG;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb));
+    if (cond == IR_TSTEQ) {
+        sse_rrr(hc, I_ANDPS | l, d, ra, rb);
+        sse_rrr(hc, I_XORPS | l, REG_VTMP, REG_VTMP, REG_VTMP);
+        sse_rrr(hc, eq[lane] | l, d, d, REG_VTMP);
+    } else if (cond == IR_EQ) {
+        sse_rrr(hc, eq[lane] | l, d, ra, rb);
+    } else if (flip) {
+        /* Unsigned order is signed order with the top bits turned over. */
+        static const uint64_t sign[] = { 0x8080808080808080, 0x8000800080008000,
+                                         0x8000000080000000, 0x8000000000000000 };
+        IrVecConst c = { .u64 = { sign[lane], sign[lane], sign[lane], sign[lane] } };
+        sse_rm(hc, I_MOVUPS_LD | l, REG_VTMP, pool_vec(hc, &c, is_256 ? 32 : 16));
+        sse_rrr(hc, I_XORPS | l, d, ra, REG_VTMP);
+        sse_rrr(hc, I_XORPS | l, t, rb, REG_VTMP);
+        sse_rrr(hc, gt[lane] | l, d, d, t);
+    } else {
+        sse_rrr(hc, gt[lane] | l, d, ra, rb);
+    }
+    if (invert) {
+        all_ones(hc, REG_VTMP, is_256);
+        sse_rrr(hc, I_XORPS | l, d, d, REG_VTMP);
+    }
+    ra_done(hc);
+    return true;
 }
 
-/* The count is a scalar: masked to the lane's width, then shared by all lanes. */
+/* By one count for all lanes. */
 static bool lower_shift(HostCompiler *hc, const IrInsn *in)
 {
-    static const uint8_t by_register[3][4] = {
-        { 0, 0xf1, 0xf2, 0xf3 }, { 0, 0xd1, 0xd2, 0xd3 }, { 0, 0xe1, 0xe2, 0 },
-    };
+    static const uint8_t by_xmm[3][4] = { { 0, 0xf1, 0xf2, 0xf3 }, { 0, 0xd1, 0xd2, 0xd3 }, { 0, 0xe1, 0xe2, 0 } };
+    static const uint8_t digit[3] = { 6, 2, 4 };
+    unsigned lane = in->aux & 3, kind = in->op - IR_vshl, bits = 8u << lane;
+    uint32_t l = wide(in->type);
     Asm *as = &hc->as;
-    unsigned lane = in->aux & 3, opcode = by_register[in->op - IR_vshl][lane];
-    static_assert(IR_vshr == IR_vshl + 1 && IR_vsar == IR_vshl + 2, "by_register[] follows ops.def");
-
-    if (!opcode) {
+    IrRef count = hc->ops[1];
+    if (!by_xmm[kind][lane]) {
         return false;
     }
-    Reg a = ra_use(hc, hc->ops[0]);
-    Reg count = ra_use(hc, hc->ops[1]);
+    Reg ra = ra_use(hc, hc->ops[0]);
+    if (val_is_const(hc, count)) {
+        unsigned n = hc->insns[count].imm & (bits - 1);
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        if (has(hc, X_AVX)) {
+            v_rrr(as, V0F | (0x70 + lane) | l, digit[kind], d, ra);
+        } else {
+            ra_move(hc, d, ra, in->type);
+            x_rr(as, V0F | (0x70 + lane), digit[kind], d);
+        }
+        x_u8(as, n);
+        ra_done(hc);
+        return true;
+    }
+    Reg rc = ra_use(hc, count);
     ra_consume(hc);
-    Reg d = ra_dest(hc, is_free(hc, a) ? a : NO_REG, 0);
-    x_mov_rr(as, true, REG_TMP, count);
-    x_alu_ri(as, false, A_AND, REG_TMP, (int32_t)(8u << lane) - 1);
-    sse_rr(hc, I_MOVQ_XR | X_W, REG_VTMP, REG_TMP);
-    sse_rrr(hc, P | opcode, d, a, REG_VTMP);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    x_mov_rr(as, false, REG_TMP, rc);
+    x_alu_ri(as, false, A_AND, REG_TMP, bits - 1);
+    sse_rr(hc, I_MOVQ_XR, REG_VTMP, REG_TMP);
+    sse_rrr(hc, V0F | by_xmm[kind][lane] | l, d, ra, REG_VTMP);
     ra_done(hc);
     return true;
 }
 
-/* Counts in lanes: AVX2 gives 0 or the sign for large ones, so they are masked first. */
+/* By a count per lane: AVX2, 32 and 64 bits. */
 static bool lower_shift_lanes(HostCompiler *hc, const IrInsn *in)
 {
-    unsigned lane = in->aux & 3;
-    uint64_t mask = lane == IR_LANE_32 ? 0x0000001f0000001f : 63;
-    static const uint8_t opcode[3] = { 0x47, 0x45, 0x46 };
-    static_assert(IR_vshrv == IR_vshlv + 1 && IR_vsarv == IR_vshlv + 2, "opcode[] follows ops.def");
-
-    if (!has(hc, X_AVX2) || lane < IR_LANE_32 || (lane == IR_LANE_64 && in->op == IR_vsarv)) {
+    static const uint8_t op[3] = { 0x47, 0x45, 0x46 };
+    unsigned lane = in->aux & 3, kind = in->op - IR_vshlv;
+    uint32_t l = wide(in->type);
+    if (!has(hc, X_AVX2) || lane < 2 || (kind == 2 && lane == 3)) {
         return false;
     }
-    Reg a = ra_use(hc, hc->ops[0]), b = ra_use(hc, hc->ops[1]);
+    uint64_t mask = lane == 3 ? 63 : 31 | (uint64_t)31 << 32;
+    IrVecConst c = { .u64 = { mask, mask, mask, mask } };
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
     ra_consume(hc);
-    Reg d = ra_dest(hc, is_free(hc, a) ? a : NO_REG, 0);
-    sse_rrm(hc, P | 0xdb, REG_VTMP, b, pool_u64x2(hc, mask, mask));
-    v_rrr(&hc->as, P38 | opcode[in->op - IR_vshlv] | x_w(lane == IR_LANE_64), d, a, REG_VTMP);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    v_rrm(&hc->as, I_ANDPS | l, REG_VTMP, rb, pool_vec(hc, &c, in->type == IR_V256 ? 32 : 16), 0);
+    v_rrr(&hc->as, V38 | op[kind] | l | x_w(lane == 3), d, ra, REG_VTMP);
     ra_done(hc);
     return true;
 }
 
-static void shuffle(HostCompiler *hc, uint32_t op, Reg d, Reg s, unsigned imm)
+static bool lower_dup(HostCompiler *hc, const IrInsn *in)
 {
-    sse_rr(hc, op, d, s);
-    x_u8(&hc->as, imm);
-}
-
-static void lower_dup(HostCompiler *hc, const IrInsn *in)
-{
-    static const uint8_t broadcast[4] = { 0x78, 0x79, 0x58, 0x59 };
+    static const uint16_t broadcast[] = { V38 | 0x78, V38 | 0x79, V38 | 0x58, V38 | 0x59 };
     unsigned lane = in->aux & 3;
-    Reg a = ra_use(hc, hc->ops[0]);
+    uint32_t l = wide(in->type);
+    Asm *as = &hc->as;
+    Reg ra = ra_use(hc, hc->ops[0]);
     ra_consume(hc);
-    Reg d = ra_dest(hc, reg_is_vec(a) && is_free(hc, a) ? a : NO_REG, 0);
-    if (!reg_is_vec(a)) {
-        sse_rr(hc, I_MOVQ_XR | X_W, d, a);
-        a = d;
+    Reg d = ra_dest(hc, NO_REG, 0);
+    if (!reg_is_vec(ra)) {
+        sse_rr(hc, I_MOVQ_XR | x_w(lane == 3), REG_VTMP, ra);
+        ra = REG_VTMP;
     }
     if (has(hc, X_AVX2)) {
-        sse_rr(hc, P38 | broadcast[lane], d, a);
+        v_rrr(as, broadcast[lane] | l, d, 0, ra);
+    } else if (lane == 3) {
+        ra_move(hc, REG_VTMP, ra, IR_V128);
+        sse_rr(hc, I_PSHUFD, d, REG_VTMP);
+        x_u8(as, 0x44);
+    } else if (lane == 2) {
+        sse_rr(hc, I_PSHUFD, d, ra);
+        x_u8(as, 0);
     } else {
-        if (d != a) {
-            ra_move(hc, d, a, IR_V128);
+        if (lane == 0) {
+            ra_move(hc, REG_VTMP, ra, IR_V128);
+            sse_rrr(hc, V0F | 0x60, REG_VTMP, REG_VTMP, REG_VTMP); /* punpcklbw */
+            ra = REG_VTMP;
         }
-        switch (lane) {
-        case IR_LANE_8:
-            sse_rrr(hc, P | 0x60, d, d, d);                        /* punpcklbw */
-            shuffle(hc, M_0F | P_F2 | 0x70, d, d, 0);              /* pshuflw */
-            shuffle(hc, P | 0x70, d, d, 0);                        /* pshufd */
-            break;
-        case IR_LANE_16:
-            shuffle(hc, M_0F | P_F2 | 0x70, d, d, 0);
-            shuffle(hc, P | 0x70, d, d, 0);
-            break;
-        case IR_LANE_32:
-            shuffle(hc, P | 0x70, d, d, 0);
-            break;
-        default:
-            sse_rrr(hc, P | 0x6c, d, d, d);                        /* punpcklqdq */
-            break;
-        }
+        sse_rr(hc, I_PSHUFLW, d, ra);
+        x_u8(as, 0);
+        sse_rrr(hc, I_PUNPCKLQDQ, d, d, d);
     }
     ra_done(hc);
+    return true;
 }
 
-/* -- floating-point lanes ----------------------------------------------------------------------------- */
-
-static void compare_unordered(HostCompiler *hc, bool wide, Reg d, Reg s)
+/* The 16 bytes that hold the lane, as an xmm register: REG_VTMP for an upper half. */
+static Reg half_of(HostCompiler *hc, Reg r, unsigned *index, unsigned lane)
 {
-    sse_rrr(hc, M_0F | (wide ? P_66 : 0) | 0xc2, d, s, s); /* cmpunord */
-    x_u8(&hc->as, 3);
+    unsigned per_half = 16u >> lane;
+    if (*index < per_half) {
+        return r;
+    }
+    *index -= per_half;
+    v_rrr(&hc->as, M_3A | P_66 | X_256 | 0x19, r, 0, REG_VTMP); /* vextractf128 */
+    x_u8(&hc->as, 1);
+    return REG_VTMP;
 }
 
-/* r[0]: the result, with NaNs in some lanes; mem: the canonical NaN in all lanes; x: wide. */
+static bool lower_get_lane(HostCompiler *hc, const IrInsn *in)
+{
+    unsigned lane = in->aux & 15, index = in->aux >> 4;
+    Asm *as = &hc->as;
+    if (!has(hc, X_SSE41) && lane != 1 && index) {
+        return false;
+    }
+    if (!has(hc, X_SSE41) && lane == 0) {
+        return false;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    Reg h = half_of(hc, ra, &index, lane);
+    if (lane >= 2 && index == 0) {
+        sse_rr(hc, I_MOVQ_RX | x_w(lane == 3), h, d);
+    } else if (lane == 1) {
+        sse_rr(hc, V0F | 0xc5, d, h); /* pextrw */
+        x_u8(as, index);
+    } else {
+        sse_rr(hc, M_3A | P_66 | (lane == 0 ? 0x14 : 0x16) | x_w(lane == 3), h, d);
+        x_u8(as, index);
+    }
+    ra_done(hc);
+    return true;
+}
+
+static bool lower_set_lane(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint16_t op[] = { M_3A | P_66 | 0x20, V0F | 0xc4, M_3A | P_66 | 0x22, M_3A | P_66 | 0x22 };
+    unsigned lane = in->aux & 15, index = in->aux >> 4, at = index;
+    Asm *as = &hc->as;
+    if (!has(hc, X_SSE41) && lane != 1) {
+        return false;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    uint32_t o = op[lane] | x_w(lane == 3);
+    if (in->type == IR_V256) {
+        Reg h = half_of(hc, ra, &at, lane);
+        v_rrr(as, o, REG_VTMP, h, rb);
+        x_u8(as, at);
+        v_rrr(as, M_3A | P_66 | X_256 | 0x18, d, ra, REG_VTMP); /* vinsertf128 */
+        x_u8(as, at != index);
+    } else {
+        if (has(hc, X_AVX)) {
+            v_rrr(as, o, d, ra, rb);
+        } else {
+            ra_move(hc, d, ra, in->type);
+            x_rr(as, o, d, rb);
+        }
+        x_u8(as, index);
+    }
+    ra_done(hc);
+    return true;
+}
+
+/* ---- floating point ---- */
+
+/* Sets the host's flags: NE when some lane of d is a NaN. */
+static void test_nan(HostCompiler *hc, bool d64, uint32_t l, Reg d)
+{
+    uint32_t pp = d64 ? P_66 : 0;
+    sse_rrr(hc, I_CMPPS | pp | l, REG_VTMP, d, d);
+    x_u8(&hc->as, 3); /* unordered */
+    sse_rr(hc, I_MOVMSKPS | pp | l, REG_TMP, REG_VTMP);
+    x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
+}
+
+/* r[0]: the result, with NaNs in some lanes; mem: the canonical NaN in all lanes; x: lane size and X_256. */
 static void emit_canonical(HostCompiler *hc, const Ool *o)
 {
     Reg d = o->r[0];
-    sse_rrr(hc, M_0F | (o->x ? P_66 : 0) | 0xc2, REG_VTMP, d, d);
+    uint32_t l = o->x & X_256;
+    sse_rrr(hc, I_CMPPS | ((o->x & 3) == 3 ? P_66 : 0) | l, REG_VTMP, d, d);
     x_u8(&hc->as, 3);
     /* d ^ (mask & (d ^ nan)) */
-    sse_rrm(hc, I_XORPS, d, d, o->mem);
-    sse_rrr(hc, I_ANDPS, REG_VTMP, REG_VTMP, d);
-    sse_rrm(hc, I_XORPS, d, d, o->mem);
-    sse_rrr(hc, I_XORPS, d, d, REG_VTMP);
+    sse_rrm(hc, I_XORPS | l, d, d, o->mem);
+    sse_rrr(hc, I_ANDPS | l, REG_VTMP, REG_VTMP, d);
+    sse_rrm(hc, I_XORPS | l, d, d, o->mem);
+    sse_rrr(hc, I_XORPS | l, d, d, REG_VTMP);
     ool_back(hc, o);
 }
 
@@ -176,7 +376,7 @@ static void emit_canonical_fma(HostCompiler *hc, const Ool *o)
 {
     Asm *as = &hc->as;
     sse_rm(hc, M_0F | 0xae, 3, arg_mem(0)); /* stmxcsr */
-    sse_rrr(hc, M_0F | (o->x ? P_66 : 0) | 0x59, REG_VTMP, o->r[1], o->r[2]);
+    sse_rrr(hc, M_0F | ((o->x & 3) == 3 ? P_66 : 0) | 0x59 | (o->x & X_256), REG_VTMP, o->r[1], o->r[2]);
     sse_rm(hc, M_0F | 0xae, 3, arg_mem(1));
     x_load(as, 2, false, false, REG_TMP, arg_mem(1));
     x_alu_ri(as, false, A_AND, REG_TMP, 1);
@@ -185,107 +385,114 @@ static void emit_canonical_fma(HostCompiler *hc, const Ool *o)
     emit_canonical(hc, o);
 }
 
-static void check_nan(HostCompiler *hc, bool wide, Reg d, Reg a, Reg b, void (*emit)(HostCompiler *, const Ool *))
+static void check_canonical(HostCompiler *hc, const IrInsn *in, Reg d, Reg a, Reg b)
 {
-    uint64_t nan = wide ? 0x7ff8000000000000 : 0x7fc000007fc00000;
-    Mem mem = pool_u64x2(hc, nan, nan);
-    compare_unordered(hc, wide, REG_VTMP, d);
-    sse_rr(hc, M_0F | 0x50, REG_TMP, REG_VTMP); /* movmskps: any bit will do */
-    x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
-    Ool *o = ool_jcc(hc, CC_NE, emit);
+    bool d64 = (in->aux & 15) == 3;
+    uint32_t l = wide(in->type);
+    uint64_t nan = d64 ? 0x7ff8000000000000 : 0x7fc000007fc00000;
+    IrVecConst c = { .u64 = { nan, nan, nan, nan } };
+    Mem mem = pool_vec(hc, &c, l ? 32 : 16);
+    test_nan(hc, d64, l, d);
+    Ool *o = ool_jcc(hc, CC_NE, in->op == IR_vfma ? emit_canonical_fma : emit_canonical);
     o->r[0] = d;
     o->r[1] = a;
     o->r[2] = b;
-    o->x = wide;
+    o->x = (in->aux & 3) | l;
     o->mem = mem;
 }
 
-static bool lower_fp_lanes(HostCompiler *hc, const IrInsn *in)
+/* Some lane is a NaN: all over again by the interpreter's rules. r[0] result, r[1..3] operands. */
+static void emit_vector_call(HostCompiler *hc, const Ool *o)
 {
-    static const uint8_t opcode[] = { 0x58, 0x5c, 0x59, 0x5e };
-    unsigned lane = in->aux & 15;
-    bool wide = lane == IR_LANE_64;
-    static_assert(IR_vfdiv - IR_vfadd == 3, "opcode[] follows the order of ops.def");
+    static const uint8_t places[3] = { SPILL_VEC_A, SPILL_VEC_B, SPILL_VEC_ARG };
+    const IrInsn *in = &hc->insns[o->insn];
+    for (unsigned k = 0; k < 3; k++) {
+        if (o->r[k + 1] != NO_REG) {
+            ra_store(hc, spill_mem(places[k]), in->type, o->r[k + 1]);
+        }
+    }
+    emit_host_call(hc, HOST_CALL_VEC, o->imm);
+    ra_load(hc, o->r[0], in->type, spill_mem(SPILL_VEC_ARG));
+    ool_back(hc, o);
+}
 
-    if (lane < IR_LANE_32 || hc->target->fp.nan != FP_NAN_CANONICAL || hc->target->fp.tininess_before) {
+static bool lower_float(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint8_t opcode[] = { 0x58, 0x5c, 0x59, 0x5e, 0x51 };
+    unsigned lane = in->aux & 15;
+    bool d64 = lane == 3, fma = in->op == IR_vfma;
+    uint32_t l = wide(in->type), pp = d64 ? P_66 : 0;
+    if (lane < 2 || hc->target->fp.tininess_before || (fma && !has(hc, X_FMA))) {
         return false;
     }
-    uint32_t prefix = M_0F | (wide ? P_66 : 0);
-    if (in->op == IR_vfsqrt) {
-        Reg a = ra_use(hc, hc->ops[0]);
-        ra_consume(hc);
-        Reg d = ra_dest(hc, is_free(hc, a) ? a : NO_REG, 0);
-        sse_rr(hc, prefix | 0x51, d, a);
-        check_nan(hc, wide, d, NO_REG, NO_REG, emit_canonical);
-        ra_done(hc);
-        return true;
+    bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
+    unsigned n = ir_op_info[in->op].n_operands;
+    Reg r[3] = { NO_REG, NO_REG, NO_REG };
+    uint32_t avoid = 0;
+    for (unsigned k = 0; k < n; k++) {
+        r[k] = ra_use(hc, hc->ops[k]);
+        avoid |= bit_of(r[k]);
     }
-    if (in->op == IR_vfma) {
-        unsigned signs = in->aux >> 4;
-        if (!has(hc, X_FMA)) {
-            return false;
-        }
-        Reg a = ra_use(hc, hc->ops[0]), b = ra_use(hc, hc->ops[1]), c = ra_use(hc, hc->ops[2]);
-        ra_consume(hc);
-        Reg d = ra_dest(hc, is_free(hc, c) && c != a && c != b ? c : NO_REG, bit_of(a) | bit_of(b));
-        if (d != c) {
-            ra_move(hc, d, c, IR_V128);
-        }
-        v_rrr(&hc->as, P38 | x_w(wide) | (0xb8 + (signs & IR_FMA_NEG_ADDEND ? 2 : 0) +
-                                          (signs & IR_FMA_NEG_PRODUCT ? 4 : 0)), d, a, b);
-        check_nan(hc, wide, d, a, b, emit_canonical_fma);
-        ra_done(hc);
-        return true;
-    }
-    Reg a = ra_use(hc, hc->ops[0]), b = ra_use(hc, hc->ops[1]);
     ra_consume(hc);
-    Reg d = emit_two(hc, prefix | opcode[in->op - IR_vfadd], a, b);
-    check_nan(hc, wide, d, NO_REG, NO_REG, emit_canonical);
+    Reg hint = NO_REG;
+    if (canonical) {
+        /* In place where the instruction allows it; else the operands stay as they are for the other path. */
+        avoid = fma ? bit_of(r[0]) | bit_of(r[1]) : n == 2 && !has(hc, X_AVX) && r[0] != r[1] ? bit_of(r[1]) : 0;
+        hint = fma ? r[2] : r[0];
+        if (!is_free(hc, hint) || (avoid >> hint & 1)) {
+            hint = NO_REG;
+        }
+    }
+    Reg d = ra_dest(hc, hint, avoid);
+    if (fma) {
+        unsigned neg = in->aux >> 4;
+        ra_move(hc, d, r[2], in->type);
+        v_rrr(&hc->as, (M_38 | P_66 | (0xb8 + (neg & IR_FMA_NEG_ADDEND ? 2 : 0) + (neg & IR_FMA_NEG_PRODUCT ? 4 : 0))) |
+              l | x_w(d64), d, r[0], r[1]);
+    } else if (n == 1) {
+        sse_rr(hc, M_0F | pp | opcode[in->op - IR_vfadd] | l, d, r[0]);
+    } else {
+        sse_rrr(hc, M_0F | pp | opcode[in->op - IR_vfadd] | l, d, r[0], r[1]);
+    }
+    if (canonical) {
+        check_canonical(hc, in, d, r[0], r[1]);
+    } else if (hc->target->fp.nan != FP_NAN_X86 || fma) {
+        test_nan(hc, d64, l, d);
+        Ool *o = ool_jcc(hc, CC_NE, emit_vector_call);
+        o->r[0] = d;
+        o->r[1] = r[0];
+        o->r[2] = r[1];
+        o->r[3] = r[2];
+        o->imm = host_call_what(in->op, in->type, in->type, in->aux) | (uint64_t)in->type << 24;
+    }
     ra_done(hc);
     return true;
 }
 
 void lower_vec(HostCompiler *hc, const IrInsn *in)
 {
+    IrType type = in->op == IR_vget_lane ? hc->insns[in->a].type : in->type;
     bool done = false;
-
-    if (in->type != IR_V128) {
+    bool bitwise = in->op >= IR_vand && in->op <= IR_vbsel, is_float = in->op >= IR_vfadd;
+    if (type == IR_V256 && !has(hc, bitwise || is_float ? X_AVX : X_AVX2)) {
         lower_by_call(hc, in);
         return;
     }
-    switch (in->op) {
-    case IR_vshl:
-    case IR_vshr:
-    case IR_vsar:
-        done = lower_shift(hc, in);
-        break;
-    case IR_vshlv:
-    case IR_vshrv:
-    case IR_vsarv:
-        done = lower_shift_lanes(hc, in);
-        break;
-    case IR_vdup:
-        lower_dup(hc, in);
-        return;
-    case IR_vfadd:
-    case IR_vfsub:
-    case IR_vfmul:
-    case IR_vfdiv:
-    case IR_vfsqrt:
-    case IR_vfma:
-        done = lower_fp_lanes(hc, in);
-        break;
-    default: {
-        uint32_t op = two_opcode(hc, in);
-        if (op) {
-            Reg a = ra_use(hc, hc->ops[0]), b = ra_use(hc, hc->ops[1]);
-            ra_consume(hc);
-            emit_two(hc, op, a, b);
-            ra_done(hc);
-            done = true;
+    if (bitwise) {
+        done = lower_bitwise(hc, in);
+    } else if (is_float) {
+        done = lower_float(hc, in);
+    } else {
+        switch (in->op) {
+        case IR_vget_lane: done = lower_get_lane(hc, in); break;
+        case IR_vset_lane: done = lower_set_lane(hc, in); break;
+        case IR_vdup: done = lower_dup(hc, in); break;
+        case IR_vneg: case IR_vabs: done = lower_neg_abs(hc, in); break;
+        case IR_vshl: case IR_vshr: case IR_vsar: done = lower_shift(hc, in); break;
+        case IR_vshlv: case IR_vshrv: case IR_vsarv: done = lower_shift_lanes(hc, in); break;
+        case IR_vcmp: done = lower_vcmp(hc, in); break;
+        default: done = lower_lanes(hc, in); break;
         }
-        break;
-    }
     }
     if (!done) {
         lower_by_call(hc, in);

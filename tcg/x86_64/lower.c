@@ -625,6 +625,9 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
         return;
     }
     x64_operands(hc, in, hc->ops);
+    if (in->type == IR_V256) {
+        hc->has_256 = true;
+    }
     switch (in->op) {
     case IR_get: ra_get(hc, in->aux, hc->i); break;
     case IR_put: ra_put(hc, in->aux, hc->ops[0]); break;
@@ -718,6 +721,7 @@ static bool x64_compile(HostCompiler *hc, const IrUnit *unit, uint8_t *out, size
     hc->n_insns = unit->insns.n;
     hc->n_slots = unit->target->n_slots;
     hc->ok = true;
+    hc->has_256 = false;
     hc->as.start = hc->as.cur = out;
     hc->as.end = out + room_bytes;
     hc->as.n_insns = 0;

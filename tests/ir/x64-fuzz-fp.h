@@ -81,7 +81,7 @@ static IrRef vec_value(IrType type)
 
 void gen_vec(void)
 {
-    IrType t = pick(3) ? IR_V128 : IR_V256;
+    IrType t = !allow_256 || pick(3) ? IR_V128 : IR_V256;
     IrOp op = IR_vget_lane + pick(IR_vfma - IR_vget_lane + 1);
     unsigned lane = pick(4), n = ir_type_bytes(t) >> lane;
     IrType it = lane == 3 ? IR_I64 : pick(2) ? IR_I64 : IR_I32;

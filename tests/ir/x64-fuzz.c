@@ -43,7 +43,7 @@ static IrUnit unit;
 static IrBuilder bld;
 static IrBuilder *b = &bld;
 static uint8_t *area;
-static bool allow_fp, allow_vec, allow_fault;
+static bool allow_fp, allow_vec, allow_256, allow_fault; /* f; w: 128 bits, v: 256 too; m */
 
 enum { MAX_POOL = 64 };
 typedef struct Pool { IrRef v[MAX_POOL]; unsigned n; } Pool;
@@ -128,7 +128,7 @@ static void gen_mem(void)
             mem.sign = false;
             mem.big_endian = false;
             if (allow_vec && pick(2)) {
-                type = pick(2) ? IR_V128 : IR_V256;
+                type = !allow_256 || pick(2) ? IR_V128 : IR_V256;
                 mem.size_log2 = type == IR_V128 ? 4 : 5;
             } else {
                 type = pick(2) ? IR_F64 : IR_F32;
@@ -239,7 +239,7 @@ static void gen_put(void)
 {
     unsigned s = pick(T_N_SLOTS);
     IrType type = test_target.slots[s].type;
-    if (s == T_CNT || s == T_PC || (!allow_vec && ir_type_is_vec(type)) || (!allow_fp && ir_type_is_fp(type))) {
+    if (s == T_CNT || s == T_PC || (!allow_vec && ir_type_is_vec(type)) || (!allow_256 && type == IR_V256) || (!allow_fp && ir_type_is_fp(type))) {
         s = T_X0 + pick(8);
         type = IR_I64;
     }
@@ -278,7 +278,7 @@ static void gen_ops(void)
             }
             gen_int();
             break;
-        case 12:
+        case 12: case 13:
             if (allow_vec) {
                 gen_vec();
                 break;
@@ -481,7 +481,8 @@ int main(int argc, char **argv)
     static uint8_t start[RUN_MEMORY_BYTES], after[RUN_MEMORY_BYTES];
 
     allow_fp = strchr(kinds, 'f');
-    allow_vec = strchr(kinds, 'v');
+    allow_256 = strchr(kinds, 'v');
+    allow_vec = allow_256 || strchr(kinds, 'w');
     allow_fault = strchr(kinds, 'm');
     fuzz_target = test_target;
     fuzz_target.unaligned = fuzz_unaligned;
