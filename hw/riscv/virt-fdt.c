@@ -254,6 +254,8 @@ static void node_aplic(Fdt *f, bool mmode)
     prop_cells(f, "phandle", mmode ? f->intc_m : f->intc);
     if (mmode) {
         prop_cells(f, "riscv,delegation", f->intc, 1, VIRT_N_SOURCES);
+        /* The name before the binding was final: OpenSBI up to 1.2 knows only this one. */
+        prop_cells(f, "riscv,delegate", f->intc, 1, VIRT_N_SOURCES);
         prop_cells(f, "riscv,children", f->intc);
     }
     prop_cells(f, "riscv,num-sources", VIRT_N_SOURCES);

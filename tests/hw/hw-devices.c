@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "block/block.h"
 #include "hw/fw_cfg.h"
+#include "hw/riscv/aplic.h"
 #include "hw/riscv/harts.h"
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
@@ -417,6 +418,91 @@ static void test_fw_cfg(void)
     CHECK_EQ(memory_ld_be32(&machine->memory, 0x80002000, NULL), 1);
 }
 
+/* --- APLIC: two domains that are not on the board's map --- */
+
+static Device *aplic_root, *aplic_leaf;
+static int aplic_out[2];
+
+static void aplic_line(void *opaque, int n, int level)
+{
+    ((int *)opaque)[n] = level;
+}
+
+static void aplic_make(void)
+{
+    static const char *const props[] = { "num-harts", "2", "num-irqs", "40", "iprio-mask", "7",
+                                         "aperture-size", "0x8000", "mmode", "on", NULL };
+
+    aplic_root = device_create("riscv.aplic", NULL, props, NULL);
+    aplic_leaf = device_create("riscv.aplic", NULL, props, NULL);
+    aplic_set_child(aplic_root, aplic_leaf);
+    for (int i = 0; i < 2; i++) {
+        device_connect_irq(aplic_leaf, NULL, (unsigned)i, irq_new(aplic_line, aplic_out, i));
+    }
+}
+
+static uint32_t reg_ld(Device *dev, uint64_t offset)
+{
+    uint64_t value;
+
+    CHECK_EQ(memory_region_read(device_mmio(dev, 0), offset, 4, MEM_LITTLE_ENDIAN, &value,
+                                MEM_ATTRS_NONE), MEM_OK);
+    return (uint32_t)value;
+}
+
+static void reg_st(Device *dev, uint64_t offset, uint32_t value)
+{
+    CHECK_EQ(memory_region_write(device_mmio(dev, 0), offset, 4, MEM_LITTLE_ENDIAN, value,
+                                 MEM_ATTRS_NONE), MEM_OK);
+}
+
+static void test_aplic(void)
+{
+    Device *leaf = aplic_leaf;
+
+    machine_reset(machine, RESET_COLD);
+    CHECK_EQ(reg_ld(leaf, 0), 0x80000000);
+    reg_st(leaf, 0, 0xffffffff);
+    CHECK_EQ(reg_ld(leaf, 0), 0x80000100);
+    reg_st(leaf, 4 * 5, 0x400);             /* no child of its own: cannot delegate */
+    CHECK_EQ(reg_ld(leaf, 4 * 5), 0);
+    reg_st(aplic_root, 4 * 5, 0x400);
+    reg_st(aplic_root, 4 * 6, 0x400);
+    CHECK_EQ(reg_ld(aplic_root, 4 * 5), 0x400);
+    reg_st(leaf, 0x3004 + 4 * 4, 1 << 18 | 3);
+    CHECK_EQ(reg_ld(leaf, 0x3004 + 4 * 4), 0); /* inactive */
+    reg_st(leaf, 4 * 5, 6);
+    reg_st(leaf, 4 * 6, 4);
+    reg_st(leaf, 0x3000 + 4 * 5, 1 << 18 | 3);
+    reg_st(leaf, 0x3000 + 4 * 6, 1 << 18);
+    CHECK_EQ(reg_ld(leaf, 0x3000 + 4 * 6), 1 << 18 | 1); /* priority 0 becomes 1 */
+    reg_st(leaf, 0x1edc, 5);
+    reg_st(leaf, 0x1edc, 6);
+    CHECK_EQ(reg_ld(leaf, 0x1e00), 0x60);
+    reg_st(leaf, 0x4020, 1);
+    irq_raise(device_irq_in(aplic_root, NULL, 5));
+    CHECK_EQ(reg_ld(leaf, 0x1c00), 0x20);
+    CHECK_EQ(reg_ld(leaf, 0x1d00), 0x20);
+    CHECK(!aplic_out[0] && aplic_out[1]);
+    CHECK_EQ(reg_ld(leaf, 0x4020 + 0x18), 5 << 16 | 3);
+    irq_raise(device_irq_in(aplic_root, NULL, 6));
+    irq_lower(device_irq_in(aplic_root, NULL, 6));
+    CHECK_EQ(reg_ld(leaf, 0x4020 + 0x1c), 6 << 16 | 1); /* the edge was kept; claimed */
+    CHECK_EQ(reg_ld(leaf, 0x4020 + 0x1c), 5 << 16 | 3); /* a level stays */
+    CHECK(aplic_out[1]);
+    reg_st(leaf, 0x4020 + 8, 3); /* threshold: only more important than 3 */
+    CHECK(!aplic_out[1]);
+    reg_st(leaf, 0x4020 + 8, 0);
+    CHECK(aplic_out[1]);
+    irq_lower(device_irq_in(aplic_root, NULL, 5));
+    CHECK(!aplic_out[1]);
+    CHECK_EQ(reg_ld(leaf, 0x4020 + 0x1c), 0);
+    reg_st(leaf, 0x1cdc, 6); /* software sets an edge source */
+    CHECK(aplic_out[1]);
+    reg_st(leaf, 0x1fdc, 6);
+    CHECK(!aplic_out[1]);
+}
+
 /* The flash as a driver for two 16-bit chips sees it. */
 static char flash_file[] = "/tmp/hw-devices-flash-XXXXXX";
 
@@ -566,6 +652,7 @@ int main(void)
     machine_reset(machine, RESET_COLD);
     /* The reset code is in ROM and keeps to its place. */
     CHECK_EQ(ld(0x1000, 4), 0x00000297);
+    aplic_make();
     device_foreach(contract, &n);
     CHECK(n >= 8);
     test_uart();
@@ -574,6 +661,7 @@ int main(void)
     test_rtc();
     test_fw_cfg();
     test_flash();
+    test_aplic();
     test_objects();
     unlink(flash_file);
     return test_result();

@@ -2,7 +2,7 @@
 """The `virt` board's device tree against a reference emulator's.
 
 Usage: hw-virt-dtb.py VIRT-DTB-PROGRAM. Compared without what depends on the CPU model
-(riscv,isa*, mmu-type, block sizes) and the random seed. Nodes of devices that do not exist
+(riscv,isa*, mmu-type, block sizes), the random seed and the older name of riscv,delegation. Nodes of devices that do not exist
 yet may be missing as a whole; nothing else may differ. Bad images must give one line and
 status 1. The comparison is skipped without dtc or a reference
 (HW_REFERENCE: its qemu-system-riscv64, version 10 or later); the rest always runs.
@@ -45,7 +45,7 @@ def parse(dtb):
     return nodes, order
 
 
-CPU = re.compile(r'riscv,isa|mmu-type|riscv,cbo[mpz]-block-size|rng-seed|phandle-start')
+CPU = re.compile(r'riscv,isa|mmu-type|riscv,cbo[mpz]-block-size|rng-seed|phandle-start|riscv,delegate$')
 MAY_BE_MISSING = re.compile(r'$^')
 
 
