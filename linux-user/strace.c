@@ -153,15 +153,15 @@ static void put_buffer(Line *l, vaddr addr, uint64_t n)
     }
 }
 
-static const char *signal_name(int sig, char room[16])
+static const char *signal_name(int sig, char room[24])
 {
     const char *abbrev = sig > 0 && sig < 32 ? sigabbrev_np(sig) : NULL;
     if (abbrev) {
-        snprintf(room, 16, "SIG%s", abbrev);
+        snprintf(room, 24, "SIG%s", abbrev);
     } else if (sig >= 32 && sig <= USER_N_SIGNALS) {
-        snprintf(room, 16, "SIGRT_%d", sig - 32);
+        snprintf(room, 24, "SIGRT_%d", sig - 32);
     } else {
-        snprintf(room, 16, "%d", sig);
+        snprintf(room, 24, "%d", sig);
     }
     return room;
 }
@@ -169,7 +169,7 @@ static const char *signal_name(int sig, char room[16])
 static void put_sigset(Line *l, vaddr addr)
 {
     uint64_t set;
-    char room[16];
+    char room[24];
     if (!addr || !load_guest_u64(addr, &set)) {
         put_addr(l, addr);
         return;
@@ -230,7 +230,7 @@ static void put_sockaddr(Line *l, vaddr addr, uint64_t len)
 static void put_arg(Line *l, Thread *t, const Syscall *row, unsigned i, const uint64_t *a, bool done, int64_t result)
 {
     uint64_t v = a[i];
-    char room[16];
+    char room[24];
     switch (row->arg[i] & 0xff) {
     case A_INT: case A_FD:
         put(l, "%d", (int)v);
@@ -390,7 +390,7 @@ void strace_exit(Thread *t, uint64_t nr, const uint64_t args[6], int64_t result)
 
 void strace_signal(Thread *t, int sig, const siginfo_t *info)
 {
-    char room[16];
+    char room[24];
     if (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP) {
         log_printf("%d --- %s {si_code=%d, si_addr=%p} ---\n", (int)t->tid, signal_name(sig, room), info->si_code,
                    info->si_addr);
