@@ -242,6 +242,54 @@ static IrRef extend(Fold *f, IrRef x, unsigned bits, bool sign)
 
 /* -- rules ------------------------------------------------------------------------------------------ */
 
+/*
+ * (x << c) combined with (x >> (width - c)) by an operation that equals `or` on disjoint bits is a rotation;
+ * so are slliw and srliw: the one a sign-extended 32-bit shift, the other a bit field (fold_widths).
+ */
+static bool match_rotation(const IrUnit *unit, IrRef left, IrRef right, IrRef *ret_x, unsigned *ret_count)
+{
+    const IrInsn *l = def(unit, left), *r = def(unit, right);
+    uint64_t c, d;
+
+    if (l->op == IR_ext_s && r->op == IR_bfx) {
+        const IrInsn *shift = def(unit, l->a);
+        if (shift->op != IR_shl || def(unit, shift->a)->op != IR_trunc ||
+            def(unit, shift->a)->a != r->a || !const_of(unit, shift->b, &c) ||
+            r->aux != ((32 - c) | c << 8)) {
+            return false;
+        }
+        *ret_x = shift->a;
+        *ret_count = c;
+        return true;
+    }
+    if (l->op != IR_shl || r->op != IR_shr || l->a != r->a || !const_of(unit, l->b, &c) ||
+        !const_of(unit, r->b, &d) || c + d != width_of(l->type)) {
+        return false;
+    }
+    *ret_x = l->a;
+    *ret_count = c;
+    return true;
+}
+
+static IrRef fold_rotation(Fold *f)
+{
+    IrInsn *i = f->insn;
+    const IrInsn *x = def(f->unit, i->a);
+    unsigned count;
+    IrRef v;
+
+    if (x->op != IR_shl && x->op != IR_shr && x->op != IR_ext_s && x->op != IR_bfx) {
+        return IR_NONE;
+    }
+    if (!match_rotation(f->unit, i->a, i->b, &v, &count) && !match_rotation(f->unit, i->b, i->a, &v, &count)) {
+        return IR_NONE;
+    }
+    if (def(f->unit, v)->type == i->type) {
+        return become_imm(f, IR_rotl, v, count);
+    }
+    return become(f, IR_ext_s, ir_op2_imm(f->b, IR_rotl, IR_I32, v, count), IR_NONE);
+}
+
 static IrRef fold_add(Fold *f)
 {
     IrInsn *i = f->insn;
@@ -263,7 +311,7 @@ static IrRef fold_add(Fold *f)
     if (x->op == IR_neg) {
         return become(f, IR_sub, i->b, x->a);
     }
-    return IR_NONE;
+    return fold_rotation(f);
 }
 
 static IrRef fold_sub(Fold *f)
@@ -380,8 +428,9 @@ static IrRef fold_or(Fold *f)
         if (x->op == IR_or && const_of(f->unit, x->b, &d)) {
             return become_imm(f, IR_or, x->a, c | d);
         }
+        return IR_NONE;
     }
-    return IR_NONE;
+    return fold_rotation(f);
 }
 
 static IrRef fold_xor(Fold *f)
@@ -412,8 +461,9 @@ static IrRef fold_xor(Fold *f)
         if (x->op == IR_xor && const_of(f->unit, x->b, &d)) {
             return become_imm(f, IR_xor, x->a, c ^ d);
         }
+        return IR_NONE;
     }
-    return IR_NONE;
+    return fold_rotation(f);
 }
 
 static IrRef fold_logic_not(Fold *f)
@@ -556,11 +606,22 @@ static IrRef fold_widths(Fold *f)
         x = def(f->unit, i->a);
         return x->op == IR_ext_s || x->op == IR_ext_u ? x->a : IR_NONE;
     case IR_ext_s:
+    case IR_ext_u:
         x = def(f->unit, i->a);
-        return x->op == IR_trunc ? become(f, IR_sext32, x->a, IR_NONE) : IR_NONE;
+        if (x->op == IR_trunc) {
+            return become(f, i->op == IR_ext_s ? IR_sext32 : IR_zext32, x->a, IR_NONE);
+        }
+        /* srliw: the top bit is clear, so either extension is the same bit field */
+        uint64_t c;
+        if (x->op == IR_shr && def(f->unit, x->a)->op == IR_trunc && const_of(f->unit, x->b, &c) && c) {
+            i->a = def(f->unit, x->a)->a;
+            i->op = IR_bfx;
+            i->aux = c | (32 - c) << 8;
+            return ir_fold(f->b, i);
+        }
+        return IR_NONE;
     default:
-        x = def(f->unit, i->a);
-        return x->op == IR_trunc ? become(f, IR_zext32, x->a, IR_NONE) : IR_NONE;
+        return IR_NONE;
     }
 }
 

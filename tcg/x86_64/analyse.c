@@ -10,6 +10,9 @@
  * early_slot: a value whose `put` follows with nothing in between that could fault, leave or look at the
  * slot. Its definition may then overwrite the register of the slot's old contents, which is what lets
  * `add a0, a0, 1` run in place and loops keep a slot in one register.
+ *
+ * Dead puts: a put that the next put to the slot replaces before anything could look is left out, and with it
+ * what only it used.
  */
 #include "tcg/x86_64/host.h"
 
@@ -190,6 +193,7 @@ typedef struct Walk {
     uint32_t epoch;
     uint32_t *put_epoch;   /* by value: epoch of its candidate put */
     IrRef slot_cand[IR_MAX_SLOTS];
+    uint32_t put_again[IR_MAX_SLOTS]; /* epoch in which a put to the slot stands below */
 } Walk;
 
 static inline uint32_t walk_use(Walk *w, IrRef v, uint32_t pos)
@@ -236,6 +240,16 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         }
         if (vi->fused) {
             continue;
+        }
+        if (in->op == IR_put) {
+            /* Nobody can see these contents before the next put replaces them. */
+            if (w->put_again[in->aux] == w->epoch) {
+                vi->fused = FUSED_DEAD;
+                continue;
+            }
+            w->put_again[in->aux] = w->epoch;
+        } else if (in->op == IR_get) {
+            w->put_again[in->aux] = 0;
         }
         vi->first_use = w->next[i];
         w->next[i] = NO_POS;

@@ -797,6 +797,9 @@ static void lower_bfx(HostCompiler *hc, const IrInsn *in)
         if (pos) {
             x_shift_ri(as, w, sign ? S_SAR : S_SHR, d, pos);
         }
+    } else if (!sign && pos + len == 32) {
+        /* A 32-bit shift clears the upper half. */
+        x_shift_ri(as, false, S_SHR, d, pos);
     } else if (!sign && len < 32) {
         if (pos) {
             x_shift_ri(as, w, S_SHR, d, pos);

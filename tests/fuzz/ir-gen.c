@@ -289,6 +289,31 @@ static void gen_put_to(Gen *g, unsigned slot, IrRef v)
                         .b = IR_NONE, .c = IR_NONE });
 }
 
+/* slliw, srliw, or and its like, sometimes with counts that are no rotation. */
+static IrRef gen_rotation(Gen *g)
+{
+    Rng *r = g->rng;
+    bool words = rng_percent(r, 60);
+    IrType type = words ? IR_I32 : IR_I64;
+    unsigned bits = words ? 32 : 64, n = 1 + rng_below(r, bits - 1), m = bits - n + (rng_percent(r, 10) ? 1 : 0);
+    static const uint8_t joins[] = { IR_or, IR_or, IR_xor, IR_add };
+    IrRef v = operand(g, type), half[2];
+
+    for (unsigned k = 0; k < 2; k++) {
+        IrRef count = gen_const_of(g, type, k ? m & (bits - 1) : n);
+        half[k] = value_insn(g, (IrInsn){ .op = k ? IR_shr : IR_shl, .type = type, .a = v, .b = count,
+                                          .c = IR_NONE });
+        if (words) {
+            half[k] = value_insn(g, (IrInsn){ .op = rng_percent(r, 90) ? IR_ext_s : IR_ext_u, .type = IR_I64,
+                                              .a = half[k], .b = IR_NONE, .c = IR_NONE });
+        }
+        gen_put_to(g, random_slot(g, IR_I64, true), words || type == IR_I64 ? half[k] : v);
+    }
+    unsigned swap = rng_below(r, 2);
+    return value_insn(g, (IrInsn){ .op = joins[rng_below(r, ARRAY_SIZE(joins))], .type = IR_I64,
+                                   .a = half[swap], .b = half[!swap], .c = IR_NONE });
+}
+
 /* Chains of cheap operations with the constants compilers like: what folding rules look for. */
 static void gen_idiom(Gen *g)
 {
@@ -303,7 +328,7 @@ static void gen_idiom(Gen *g)
         0x80000000, 0xffffffff80000000, 0xffffffffffffffff, 0xfff, 0x7f, 0x3f, 0x1f,
     };
     Rng *r = g->rng;
-    IrRef v = operand(g, rng_percent(r, 75) ? IR_I64 : IR_I32);
+    IrRef v = rng_percent(r, 15) ? gen_rotation(g) : operand(g, rng_percent(r, 75) ? IR_I64 : IR_I32);
 
     for (unsigned n = 2 + rng_below(r, 4); n--;) {
         IrType type = ir_insn(g->u, v)->type;
