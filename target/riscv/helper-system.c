@@ -1,6 +1,8 @@
 /*
  * helper-system.c: what translated code calls for traps, CSRs, privileged instructions and cache blocks.
  */
+#include <sched.h>
+
 #include "target/riscv/tlb.h"
 #include "target/riscv/translate.h"
 
@@ -129,6 +131,14 @@ uint64_t riscv_helper_sret(Vcpu *vcpu)
     s->mstatus = st;
     enter_priv(vcpu, spp);
     return s->sepc & pc_mask(vcpu);
+}
+
+/* A hint in spin loops: what is waited for may need this host CPU to happen. */
+void riscv_helper_pause(Vcpu *vcpu)
+{
+    if (vcpu->parallel) {
+        sched_yield();
+    }
 }
 
 void riscv_helper_wfi(Vcpu *vcpu)

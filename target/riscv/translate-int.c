@@ -234,4 +234,5 @@ void riscv_trans_fence_i(TransCtx *ctx, const RiscvArgsNone *a)
 
 void riscv_trans_pause(TransCtx *ctx, const RiscvArgsNone *a)
 {
+    ir_call(ctx->b, RV_HELPER_pause, 0, NULL);
 }
