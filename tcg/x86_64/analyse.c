@@ -18,7 +18,7 @@
 
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
 {
-    unsigned n = ir_op_info[in->op].n_operands;
+    unsigned n = hc->op_operands[in->op];
     ops[0] = n > 0 ? val_resolve(hc, in->a) : IR_NONE;
     ops[1] = n > 1 ? val_resolve(hc, in->b) : IR_NONE;
     ops[2] = n > 2 ? val_resolve(hc, in->c) : IR_NONE;
@@ -162,24 +162,23 @@ static void find_loops(HostCompiler *hc)
 
 static void count_uses(HostCompiler *hc)
 {
-    const IrInsn *insns = hc->insns;
-    for (uint32_t i = 0; i < hc->n_insns; i++) {
-        hc->val[i] = (ValInfo){ .next_use = NO_POS, .first_use = NO_POS, .reg = NO_REG, .spill = NO_SPILL,
-                                .home = NO_SLOT, .early_slot = NO_SLOT };
+    static const ValInfo fresh = { .next_use = NO_POS, .first_use = NO_POS, .reg = NO_REG, .spill = NO_SPILL,
+                                   .home = NO_SLOT, .early_slot = NO_SLOT };
+    ValInfo *val = hc->val;
+    const IrInsn *in = hc->insns;
+    uint32_t n = hc->n_insns;
+
+    for (uint32_t i = 0; i < n; i++, in++) {
+        val[i] = fresh;
+        /* Operands stand before their uses. */
+        switch (hc->op_operands[in->op]) {
+        case 3: val[in->c != IR_NONE ? in->c : i].uses++; /* fall through */
+        case 2: val[in->b != IR_NONE ? in->b : i].uses++; /* fall through */
+        case 1: val[in->a != IR_NONE ? in->a : i].uses++;
+        }
     }
     for (uint32_t s = 0; s < hc->n_slots; s++) {
-        hc->val[hc->n_insns + s] = (ValInfo){ .next_use = NO_POS, .first_use = NO_POS, .reg = NO_REG,
-                                              .spill = NO_SPILL, .home = NO_SLOT, .early_slot = NO_SLOT };
-    }
-    for (uint32_t i = 0; i < hc->n_insns; i++) {
-        const IrInsn *in = &insns[i];
-        unsigned n = ir_op_info[in->op].n_operands;
-        const IrRef refs[3] = { in->a, in->b, in->c };
-        for (unsigned k = 0; k < n; k++) {
-            if (refs[k] != IR_NONE && hc->val[refs[k]].uses < UINT16_MAX) {
-                hc->val[refs[k]].uses++;
-            }
-        }
+        val[n + s] = fresh;
     }
     for (uint32_t k = 0; k < hc->unit->args.n; k++) {
         hc->val[hc->unit->args.at[k]].uses += 2;
@@ -232,7 +231,7 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
     w->epoch++;
     for (uint32_t i = bb->end; i-- > bb->first;) {
         const IrInsn *in = &insns[i];
-        const IrOpInfo *info = &ir_op_info[in->op];
+        unsigned flags = hc->op_flags[in->op];
         ValInfo *vi = &hc->val[i];
         switch (in->op) {
         case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
@@ -260,7 +259,7 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 w->slot_cand[vi->early_slot] = IR_NONE;
             }
         }
-        if (vi->first_use == NO_POS && ((info->flags & IR_OP_PURE) || in->op == IR_get)) {
+        if (vi->first_use == NO_POS && ((flags & IR_OP_PURE) || in->op == IR_get)) {
             vi->fused = FUSED_DEAD;
             continue;
         }
@@ -306,7 +305,7 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 hc->val[old].early_slot = NO_SLOT;
             }
             w->slot_cand[in->aux] = IR_NONE;
-        } else if ((info->flags & IR_OP_MEM) || in->op == IR_call || in->op == IR_poll ||
+        } else if ((flags & IR_OP_MEM) || in->op == IR_call || in->op == IR_poll ||
                    in->op == IR_icount) {
             w->epoch++;
         }

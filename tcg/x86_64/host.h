@@ -100,6 +100,8 @@ struct Ool {
 
 struct HostCompiler {
     Asm as;
+    uint8_t op_operands[IR_N_OPS]; /* ir_op_info[].n_operands, packed for the sake of the cache */
+    uint8_t op_flags[IR_N_OPS];
     const IrUnit *unit;
     const IrInsn *insns;
     const Target *target;

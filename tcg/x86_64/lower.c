@@ -781,6 +781,10 @@ static HostCompiler *x64_compiler_new(void)
 {
     HostCompiler *hc = xnew(HostCompiler);
     arena_init(&hc->arena);
+    for (unsigned op = 0; op < IR_N_OPS; op++) {
+        hc->op_operands[op] = ir_op_info[op].n_operands;
+        hc->op_flags[op] = ir_op_info[op].flags;
+    }
     return hc;
 }
 
