@@ -482,7 +482,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         { AT_RANDOM, at_random },
         { AT_HWCAP2, 0 },
         { AT_EXECFN, execfn },
-        { 51 /* AT_MINSIGSTKSZ */, 2048 },
+        { 51 /* AT_MINSIGSTKSZ */, abi->min_sigstack(t) },
         { AT_NULL, 0 },
     };
     size_t words = 1 + (size_t)argc + 1 + (size_t)envc + 1 + 2 * ARRAY_SIZE(aux);

@@ -64,6 +64,7 @@ struct Abi {
     bool (*signal_frame)(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
     /* rt_sigreturn: registers from the frame at sp. -USER_ESIGRETURN, -USER_ERESTARTNOINTR, -EFAULT: bad frame. */
     int64_t (*signal_return)(Thread *t);
+    unsigned (*min_sigstack)(Thread *t); /* bytes a frame needs: AT_MINSIGSTKSZ */
     void (*set_result)(Thread *t, int64_t result);
     vaddr (*get_sp)(Thread *t);
     /* The data address the instruction at pc accesses, when the host could not say. */

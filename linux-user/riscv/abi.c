@@ -81,7 +81,7 @@ static void core_regs(Thread *t, void *out)
 #define COMMON                                                                                        \
     .elf_machine = EM_RISCV, .proc_isa = "RISC-V", .init_regs = init_regs,                            \
     .cpu_loop = riscv_user_cpu_loop, .clone_regs = clone_regs, .signal_frame = riscv_user_signal_frame, \
-    .signal_return = riscv_user_signal_return, .set_result = set_result, .get_sp = get_sp,            \
+    .signal_return = riscv_user_signal_return, .min_sigstack = riscv_user_min_sigstack, .set_result = set_result, .get_sp = get_sp,            \
     .fault_addr = riscv_user_fault_addr, .hwcap = hwcap, .vdso_code = vdso_code,                      \
     .proc_cpuinfo = proc_cpuinfo, .core_regs = core_regs
 

@@ -12,6 +12,7 @@ enum { RISCV_RA = 1, RISCV_SP = 2, RISCV_TP = 4, RISCV_A0 = 10, RISCV_A1 = 11, R
 void riscv_user_cpu_loop(Thread *t);
 bool riscv_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
 int64_t riscv_user_signal_return(Thread *t);
+unsigned riscv_user_min_sigstack(Thread *t);
 vaddr riscv_user_fault_addr(Thread *t);
 int64_t riscv_user_hwprobe(Thread *t, const uint64_t a[6]);
 

@@ -160,3 +160,8 @@ int64_t riscv_user_signal_return(Thread *t)
     t->altstack_bytes = ldle32(f + l.stack + w) & SS_DISABLE ? 0 : get_word(abi, f + l.stack + 2 * w);
     return -USER_ESIGRETURN;
 }
+
+unsigned riscv_user_min_sigstack(Thread *t)
+{
+    return layout(t).bytes + 16; /* and what alignment may cost */
+}
