@@ -140,7 +140,8 @@ void ldst_code_written(RamBlock *ram, uint64_t offset, uint64_t len)
         page_invalidate_bytes(page, from, to);
         page_lock(page);
         if (!page->units && atomic_load(&page->is_protected)) {
-            /* Nothing left to watch. */
+            /* Nothing left to watch; who is translating now and thinks the page is watched starts again. */
+            page->version++;
             atomic_store(&page->is_protected, false);
             ram_dirty_set(ram, DIRTY_CODE, base - ram->ram_addr, TCG_PAGE_BYTES);
         }

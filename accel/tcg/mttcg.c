@@ -285,7 +285,14 @@ static void memory_changed(MemoryListener *listener)
     }
 }
 
-static MemoryListener memory_listener = { .commit = memory_changed };
+static void memory_added(MemoryListener *listener, const MemorySection *section)
+{
+    if (section->mr->ram) {
+        tlb_log_code(section->mr->ram);
+    }
+}
+
+static MemoryListener memory_listener = { .region_add = memory_added, .commit = memory_changed };
 
 /* ---- the table ---- */
 

@@ -159,6 +159,9 @@ static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
                 atomic_store(&page->is_protected, true);
             }
         }
+        if (!atomic_load(&page->is_protected)) {
+            page->version++; /* who is translating now and thinks the page is watched starts again */
+        }
         page->written = false;
         page_unlock(page);
         keep = false;
@@ -168,6 +171,7 @@ static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
         /* Nothing to watch: spare the next write its fault. */
         page_lock(page);
         if (atomic_load(&page->is_protected) && !page->units) {
+            page->version++;
             tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, true);
             atomic_store(&page->is_protected, false);
         }

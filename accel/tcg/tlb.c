@@ -382,6 +382,16 @@ static inline unsigned filter_bit(const RamBlock *ram, uint64_t ram_offset)
 }
 static_assert(TLB_FILTER_BITS == 1 << 12, "filter_bit takes twelve bits");
 
+void tlb_log_code(RamBlock *ram)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    if (!ram->dirty[DIRTY_CODE]) {
+        ram_dirty_log(ram, DIRTY_CODE, true);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 /* Whether some client must hear of stores to the page. */
 static bool page_watched(const TlbSide *side)
 {
@@ -401,8 +411,8 @@ static void make_entry(TcgVcpu *tv, vaddr page, gpa phys, uint8_t prot, bool glo
     rcu_read_lock();
     MemLookup l = memory_lookup_page(tv->vcpu->as, phys, TCG_PAGE_BYTES);
     rcu_read_unlock();
-    if (l.ram && !l.ram->dirty[DIRTY_CODE]) {
-        ram_dirty_log(l.ram, DIRTY_CODE, true);
+    if (l.ram && unlikely(!l.ram->dirty[DIRTY_CODE])) {
+        tlb_log_code(l.ram);
     }
     *side = (TlbSide){ .mr = l.mr, .offset = l.offset, .ram = l.ram, .phys = phys, .global = global,
                        .readonly = l.readonly };

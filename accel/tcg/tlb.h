@@ -100,6 +100,8 @@ void tlb_page_dirty(TcgVcpu *tv, TlbEntry *e, const TlbSide *side);
 void tlb_vcpu_init(TcgVcpu *tv);
 void tlb_vcpu_free(TcgVcpu *tv);
 bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
+/* Has the block keep DIRTY_CODE bits. Best before anybody runs. */
+void tlb_log_code(RamBlock *ram);
 void tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host);
 uint64_t tlb_space(TcgVcpu *tv);
 void tlb_requests(TcgVcpu *tv);

@@ -132,6 +132,10 @@ static bool page_open(TransDriver *d, unsigned k)
     return true;
 }
 
+/* The guest may be writing there just now: that is its own race. */
+#ifdef __SANITIZE_THREAD__
+__attribute__((noinline, no_sanitize("thread"))) static void copy_code(void *out, const uint8_t *from, unsigned n);
+#endif
 static inline void copy_code(void *out, const uint8_t *from, unsigned n)
 {
     switch (n) {

@@ -456,6 +456,7 @@ int main(int argc, char **argv)
     memory_commit();
     address_space_init(&as, &root_mr, "test");
     bql_unlock();
+    tlb_log_code(ram_mr.ram);
     memory_set_code_hook(ldst_code_written);
     ram = memory_region_host(&ram_mr);
     for (unsigned i = 0; i < RAM_PAGES * 4096; i++) {
