@@ -399,7 +399,7 @@ void device_unrealize(Device *dev)
         }
     }
     memory_commit();
-    rcu_synchronize();
+    memory_synchronize();
     if (type->unrealize) {
         type->unrealize(dev);
     }

@@ -38,7 +38,7 @@ static void hostmem_finish(Object *obj)
 
     memory_region_finish(&h->region);
     if (h->host) {
-        rcu_synchronize();
+        memory_synchronize();
         munmap(h->host, ROUND_UP(h->size, MEMORY_PAGE_BYTES));
     }
     if (h->fd >= 0) {

@@ -244,7 +244,7 @@ void device_banks_finish(Device *dev)
     }
     /* Readers of the old view may still be inside. */
     if (dev->banks && type->n_banks) {
-        rcu_synchronize();
+        memory_synchronize();
     }
     free(dev->banks);
     dev->banks = NULL;

@@ -130,7 +130,7 @@ struct RamBlock {
  * (may be NULL: the machine) becomes its parent in the object tree. Names are
  * copied. memory_region_finish() takes it out of its container and frees what
  * it holds; a region still visible to readers must not be freed before
- * rcu_synchronize(). --- */
+ * memory_synchronize(). --- */
 void memory_region_init(MemoryRegion *mr, Object *owner, const char *name, uint64_t size_bytes);
 void memory_region_init_mmio(MemoryRegion *mr, Object *owner, const MemoryOps *ops,
                              void *opaque, const char *name, uint64_t size_bytes);
@@ -147,6 +147,9 @@ NODISCARD bool memory_region_init_romd(MemoryRegion *mr, Object *owner, const Me
 void memory_region_init_alias(MemoryRegion *mr, Object *owner, const char *name,
                               MemoryRegion *target, uint64_t offset, uint64_t size_bytes);
 void memory_region_finish(MemoryRegion *mr);
+/* Waits until no reader can still hold what was taken out before. Lets go of the BQL
+ * meanwhile: a vCPU may need it to get out. Not from inside rcu_read_lock(). */
+void memory_synchronize(void);
 
 /* --- The tree --- */
 void memory_begin(void);

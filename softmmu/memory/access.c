@@ -271,15 +271,47 @@ static unsigned piece_size(const MemLookup *at, uint64_t offset, uint64_t len)
 
 typedef enum AccessKind { ACCESS_READ, ACCESS_WRITE, ACCESS_WRITE_ROM } AccessKind;
 
+/* One access of at most `len` bytes to what is not plain memory; returns how many were done.
+ * Callbacks run outside the read section, or a thread that holds the BQL and waits for readers
+ * would wait for ever; so the address is looked up again with the lock held. 0: it is memory now. */
+static uint64_t access_mmio(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t len, bool is_write,
+                            MemAttrs attrs, MemResult *result)
+{
+    bool took = bql_enter();
+    MemLookup at = memory_lookup(as, addr);
+    uint64_t value = 0;
+    unsigned size = 0;
+
+    if (at.mr && (!at.host || (is_write && at.readonly && at.mr->ops))) {
+        size = piece_size(&at, at.offset, MIN(len, at.length));
+        if (is_write) {
+            for (unsigned i = 0; i < size; i++) {
+                value |= (uint64_t)buf[i] << 8 * i;
+            }
+            *result |= memory_region_write(at.mr, at.offset, size, MEM_LITTLE_ENDIAN, value,
+                                           attrs);
+        } else {
+            *result |= memory_region_read(at.mr, at.offset, size, MEM_LITTLE_ENDIAN, &value,
+                                          attrs);
+            for (unsigned i = 0; i < size; i++) {
+                buf[i] = (uint8_t)(value >> 8 * i);
+            }
+        }
+    }
+    bql_leave(took);
+    return size;
+}
+
 static MemResult access_range(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t len,
                               AccessKind kind, MemAttrs attrs)
 {
     MemResult result = MEM_OK;
 
-    rcu_read_lock();
     while (len) {
+        rcu_read_lock();
         MemLookup at = memory_lookup(as, addr);
         uint64_t step = MIN(len, at.length);
+        bool mmio = false;
 
         if (!at.mr) {
             if (kind == ACCESS_READ) {
@@ -297,31 +329,19 @@ static MemResult access_range(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t
         } else if (kind == ACCESS_WRITE && at.host && !at.readonly) {
             memcpy(at.host, buf, step);
             ram_mark_dirty(at.ram, at.offset, step);
-        } else if (kind == ACCESS_WRITE && at.host && at.readonly && !at.mr->ops) {
+        } else if (kind == ACCESS_WRITE && at.host && !at.mr->ops) {
             /* ROM: lost. */
         } else {
-            unsigned size = piece_size(&at, at.offset, step);
-            uint64_t value = 0;
-            if (kind == ACCESS_READ) {
-                result |= memory_region_read(at.mr, at.offset, size, MEM_LITTLE_ENDIAN, &value,
-                                             attrs);
-                for (unsigned i = 0; i < size; i++) {
-                    buf[i] = (uint8_t)(value >> 8 * i);
-                }
-            } else {
-                for (unsigned i = 0; i < size; i++) {
-                    value |= (uint64_t)buf[i] << 8 * i;
-                }
-                result |= memory_region_write(at.mr, at.offset, size, MEM_LITTLE_ENDIAN, value,
-                                              attrs);
-            }
-            step = size;
+            mmio = true;
+        }
+        rcu_read_unlock();
+        if (mmio) {
+            step = access_mmio(as, addr, buf, step, kind == ACCESS_WRITE, attrs, &result);
         }
         addr += step;
         buf += step;
         len -= step;
     }
-    rcu_read_unlock();
     return result;
 }
 
@@ -356,30 +376,46 @@ MemResult memory_fill(AddressSpace *as, gpa addr, uint8_t byte, uint64_t len, Me
     return result;
 }
 
+/* A whole access to a region's callbacks, under the conditions of access_mmio(). */
+static bool whole_mmio(AddressSpace *as, gpa addr, unsigned size, MemEndian endian, bool is_write,
+                       uint64_t *value, MemAttrs attrs, MemResult *ret)
+{
+    bool took = bql_enter();
+    MemLookup at = memory_lookup(as, addr);
+    bool ok = at.mr && at.length >= size;
+
+    if (ok) {
+        *ret = is_write ? memory_region_write(at.mr, at.offset, size, endian, *value, attrs)
+                        : memory_region_read(at.mr, at.offset, size, endian, value, attrs);
+    }
+    bql_leave(took);
+    return ok;
+}
+
 MemResult memory_load(AddressSpace *as, gpa addr, unsigned size, MemEndian endian,
                       uint64_t *ret_value, MemAttrs attrs)
 {
     MemResult result;
+    uint8_t bytes[8];
+    uint64_t value = 0;
 
     rcu_read_lock();
     MemLookup at = memory_lookup(as, addr);
-    if (at.mr && at.length >= size) {
-        if (at.host) {
-            *ret_value = to_endian(host_load(at.host, size), size, HOST_ENDIAN, endian);
-            result = MEM_OK;
-        } else {
-            result = memory_region_read(at.mr, at.offset, size, endian, ret_value, attrs);
-        }
-    } else {
-        uint8_t bytes[8];
-        uint64_t value = 0;
-        result = memory_read(as, addr, bytes, size, attrs);
-        for (unsigned i = 0; i < size; i++) {
-            value |= (uint64_t)bytes[i] << 8 * (endian == MEM_BIG_ENDIAN ? size - 1 - i : i);
-        }
-        *ret_value = value;
+    bool whole = at.mr && at.length >= size;
+    if (whole && at.host) {
+        *ret_value = to_endian(host_load(at.host, size), size, HOST_ENDIAN, endian);
+        rcu_read_unlock();
+        return MEM_OK;
     }
     rcu_read_unlock();
+    if (whole && whole_mmio(as, addr, size, endian, false, ret_value, attrs, &result)) {
+        return result;
+    }
+    result = memory_read(as, addr, bytes, size, attrs);
+    for (unsigned i = 0; i < size; i++) {
+        value |= (uint64_t)bytes[i] << 8 * (endian == MEM_BIG_ENDIAN ? size - 1 - i : i);
+    }
+    *ret_value = value;
     return result;
 }
 
@@ -387,27 +423,25 @@ MemResult memory_store(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
                        uint64_t value, MemAttrs attrs)
 {
     MemResult result;
+    uint8_t bytes[8];
 
     rcu_read_lock();
     MemLookup at = memory_lookup(as, addr);
-    if (at.mr && at.length >= size) {
-        if (at.host && !at.readonly) {
-            host_store(at.host, size, to_endian(value & size_mask(size), size, endian,
-                                                HOST_ENDIAN));
-            ram_mark_dirty(at.ram, at.offset, size);
-            result = MEM_OK;
-        } else {
-            result = memory_region_write(at.mr, at.offset, size, endian, value, attrs);
-        }
-    } else {
-        uint8_t bytes[8];
-        for (unsigned i = 0; i < size; i++) {
-            bytes[i] = (uint8_t)(value >> 8 * (endian == MEM_BIG_ENDIAN ? size - 1 - i : i));
-        }
-        result = memory_write(as, addr, bytes, size, attrs);
+    bool whole = at.mr && at.length >= size;
+    if (whole && at.host && !at.readonly) {
+        host_store(at.host, size, to_endian(value & size_mask(size), size, endian, HOST_ENDIAN));
+        ram_mark_dirty(at.ram, at.offset, size);
+        rcu_read_unlock();
+        return MEM_OK;
     }
     rcu_read_unlock();
-    return result;
+    if (whole && whole_mmio(as, addr, size, endian, true, &value, attrs, &result)) {
+        return result;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)(value >> 8 * (endian == MEM_BIG_ENDIAN ? size - 1 - i : i));
+    }
+    return memory_write(as, addr, bytes, size, attrs);
 }
 
 MemResult memory_cmpxchg(AddressSpace *as, gpa addr, unsigned size, MemEndian endian,
@@ -436,6 +470,19 @@ MemResult memory_cmpxchg(AddressSpace *as, gpa addr, unsigned size, MemEndian en
     }
     rcu_read_unlock();
     return result;
+}
+
+void memory_synchronize(void)
+{
+    bool held = bql_held();
+
+    if (held) {
+        bql_unlock();
+    }
+    rcu_synchronize();
+    if (held) {
+        bql_lock();
+    }
 }
 
 /* --- DMA mappings --- */

@@ -394,7 +394,7 @@ void address_space_finish(AddressSpace *as)
     *at = as->next;
     FlatView *view = atomic_exchange(&as->view, NULL);
     rcu_retire(&view->rcu, view_release);
-    rcu_synchronize();
+    memory_synchronize();
     free(as->name);
 }
 
