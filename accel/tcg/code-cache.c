@@ -325,12 +325,16 @@ void code_cache_wait(TcgVcpu *tv)
         pthread_mutex_lock(&cache.lock);
         reclaim_locked();
         bool room = cache.free || cache.n_fresh < cache.n_regions;
-        bool coming = cache.retired != NULL;
+        bool coming = cache.retired != NULL, none_full = cache.n_full == 0;
         pthread_mutex_unlock(&cache.lock);
         if (room) {
             return;
         }
         if (!coming) {
+            if (none_full) {
+                /* Every region is open in some translator, perhaps one nobody uses: those can go. */
+                translator_drop_regions();
+            }
             code_cache_evict(tv, 1);
         }
         tcg_kick_all(tv);
