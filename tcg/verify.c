@@ -194,10 +194,14 @@ static void verify_aux(Verifier *v, const IrInsn *in)
         bool fp = in->op >= IR_vfadd && in->op <= IR_vfma;
         if (in->aux & ~(3u | extra) || (fp && (in->aux & 3) < IR_LANE_32)) {
             breach(v, "lane %u", in->aux);
+        } else if (in->op == IR_vdup && 1u << in->aux > ir_type_bytes(ir_insn(v->unit, in->a)->type)) {
+            breach(v, "the value is narrower than a lane");
         }
     } else if (in->op == IR_vget_lane || in->op == IR_vset_lane) {
         const IrInsn *vec = ir_insn(v->unit, in->a);
-        if ((in->aux & 15) > IR_LANE_64 || (in->aux >> 4) << (in->aux & 3) >= (int)ir_type_bytes(vec->type)) {
+        if (in->op == IR_vset_lane && 1u << (in->aux & 3) > ir_type_bytes(ir_insn(v->unit, in->b)->type)) {
+            breach(v, "the value is narrower than the lane");
+        } else if ((in->aux & 15) > IR_LANE_64 || (in->aux >> 4) << (in->aux & 3) >= (int)ir_type_bytes(vec->type)) {
             breach(v, "lane %u", in->aux >> 4);
         }
     } else if (in->op == IR_vcmp && ((in->aux & 15) > IR_LANE_64 || in->aux >> 4 >= IR_N_CONDS)) {

@@ -275,6 +275,9 @@ static void gen_compute(Gen *g)
     if (in.op == IR_vdup && ir_type_bytes(types[0]) < 1u << (in.aux & 3)) {
         types[0] = IR_I64;
     }
+    if (in.op == IR_vset_lane && (in.aux & 3) == IR_LANE_64) {
+        types[1] = IR_I64;
+    }
     IrRef *field[3] = { &in.a, &in.b, &in.c };
     for (unsigned i = 0; i < ir_op_info[in.op].n_operands; i++) {
         IrRef ref = operand(g, types[i]);
