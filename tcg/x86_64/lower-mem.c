@@ -165,12 +165,12 @@ typedef struct Check {
     unsigned n_ool;
 } Check;
 
-/* Before ra_consume: operands and temporaries. */
-static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool has_index, Check *ck)
+/* Before ra_consume: operands and temporaries. plain: a load or store, which may have an index. */
+static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool plain, Check *ck)
 {
     *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG };
     ck->align = mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0;
-    ck->guest = guest_operand(hc, in, mem, has_index);
+    ck->guest = guest_operand(hc, in, mem, plain);
     ck->wrap32 = is_addr32(hc, hc->ops[0]);
     if (!ck->softmmu) {
         return;
@@ -178,6 +178,8 @@ static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bo
     Mem g = ck->guest;
     if (g.base != NO_REG && g.index == NO_REG && g.disp == 0 && !ck->wrap32) {
         ck->addr = g.base;
+    } else if (plain && g.base != NO_REG && g.index == NO_REG && !ck->wrap32 && g.disp < INT32_MAX - 32) {
+        /* base + disp: the sum is not needed in a register. */
     } else {
         ck->addr = ra_temp(hc, REGS_GPR);
     }
@@ -226,10 +228,16 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     }
     Mem g = ck->guest;
     Reg addr = ck->addr;
-    if (g.base == NO_REG) {
-        x_mov_ri(as, addr, (uint32_t)g.disp);
-    } else if (addr != g.base) {
-        x_lea(as, !ck->wrap32, addr, g);
+    if (addr == NO_REG) {
+        x_lea(as, true, REG_TMP, g);
+    } else {
+        if (g.base == NO_REG) {
+            x_mov_ri(as, addr, (uint32_t)g.disp);
+        } else if (addr != g.base) {
+            x_lea(as, !ck->wrap32, addr, g);
+        }
+        g = mem_bd(addr, 0);
+        x_mov_rr(as, true, REG_TMP, addr);
     }
     unsigned page_bits = hc->target->page_bits;
     int32_t page_mask = -(1 << page_bits);
@@ -237,16 +245,18 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     mask.disp += mem->mmu_index * (int)sizeof(TlbFast);
     table.disp += mem->mmu_index * (int)sizeof(TlbFast);
     static_assert(sizeof(TlbEntry) == 32, "shift below");
-    x_mov_rr(as, true, REG_TMP, addr);
     x_shift_ri(as, true, S_SHR, REG_TMP, page_bits - 5);
     x_alu_rm(as, true, A_AND, REG_TMP, mask);
     x_alu_rm(as, true, A_ADD, REG_TMP, table);
     if (ck->align) {
-        x_mov_rr(as, true, ck->compare, addr);
         page_mask |= size - 1;
+    }
+    /* The page of the last byte: an access across pages has no entry. */
+    Mem last = mem_plus(g, ck->align ? 0 : (int32_t)size - 1);
+    if (last.disp) {
+        x_lea(as, true, ck->compare, last);
     } else {
-        /* The page of the last byte: an access across pages has no entry. */
-        x_lea(as, true, ck->compare, mem_bd(addr, size - 1));
+        x_mov_rr(as, true, ck->compare, last.base);
     }
     x_alu_ri(as, true, A_AND, ck->compare, page_mask);
     x_alu_rm(as, true, A_CMP, ck->compare,
@@ -254,10 +264,12 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     uint32_t site = x_offset(as);
     Ool *o = ool_jcc(hc, CC_NE, slow);
     o->r[0] = addr;
+    o->mem = g;
+    o->x = false;
     o->site = site;
     ck->ool[ck->n_ool++] = o - hc->ool.at;
     x_rm(as, I_MOV_LD | X_W, REG_TMP, mem_bd(REG_TMP, offsetof(TlbEntry, addend)));
-    return mem_bi(REG_TMP, addr, 0, 0);
+    return mem_bi(REG_TMP, g.base, 0, g.disp);
 }
 
 static void check_end(HostCompiler *hc, const Check *ck, Reg value, uint64_t imm)
