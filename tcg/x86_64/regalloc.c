@@ -691,13 +691,18 @@ void ra_tree_begin(HostCompiler *hc, uint16_t block)
         val_drop_if_dead(hc, hc->st.reg_val[__builtin_ctz(m)]);
     }
     for (uint64_t m = hc->st.spill_used & ~SPILLS_RESERVED; m; m &= m - 1) {
-        IrRef v = hc->st.spill_val[__builtin_ctzll(m)];
-        if (hc->val[v].next_use == NO_POS) {
-            hc->st.spill_used &= ~BIT(hc->val[v].spill);
+        unsigned place = __builtin_ctzll(m);
+        IrRef v = hc->st.spill_val[place];
+        if (hc->val[v].spill != place) {
+            /* Dropped together with its register just now. */
+            hc->st.spill_used &= ~BIT(place);
+        } else if (hc->val[v].next_use == NO_POS) {
+            hc->st.spill_used &= ~BIT(place);
             hc->val[v].spill = NO_SPILL;
             forget_homeless(hc, v);
         }
     }
+    hc->spill_dead = 0;
     snap_block(&hc->snap, x_offset(&hc->as));
     for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
         for (uint64_t m = hc->st.stale.w[w]; m; m &= m - 1) {
