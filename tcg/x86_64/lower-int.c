@@ -77,7 +77,8 @@ unsigned lower_compare(HostCompiler *hc, unsigned cond, unsigned type, IrRef a, 
     }
     if (cond == IR_TSTEQ || cond == IR_TSTNE) {
         Reg r = ra_use(hc, a);
-        if (const_of(hc, b, &c) && (c & (c - 1)) == 0 && c > INT32_MAX) {
+        /* an I32 operand may be another name of a wider constant */
+        if (const_of(hc, b, &c) && (c = w ? c : (uint32_t)c) > INT32_MAX && (c & (c - 1)) == 0) {
             x_rr(as, (M_0F | 0xba) | x_w(w), 4, r); /* bt r, imm8 */
             x_u8(as, __builtin_ctzll(c));
             return cond == IR_TSTEQ ? CC_AE : CC_B;
