@@ -37,23 +37,24 @@ typedef struct ModelDesc {
 #define RVA22S RVA22U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Svade Svinval Svpbmt "
 #define RVA23U RVA22U "V Zvfhmin Zvbb Zvkt Zicond Zihintntl Zimop Zawrs Zfa Zcb Zcmop "
 #define RVA23S RVA23U "Ssccptr Sscounterenw Ssstrict Sstvala Sstvecd Ssu64xl Sstc Svade Svinval Svnapot Svpbmt "
-#define ALL GENERAL "B Zalasr Zfbfmin Svrsw60t59b Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkng Zvksg Zvknha Smepmp Smstateen Svinval Svnapot Svpbmt "
+#define ALL GENERAL "B Zalasr Zfbfmin Svrsw60t59b Zicond Zimop Zacas Zabha Zama16b Zfh Zcb Zcmop Zk Zks " \
+    "V Zvfh Zvfbfmin Zvfbfwma Zvbb Zvbc Zvkng Zvksg Zvknha Smepmp Smstateen Svinval Svnapot Svpbmt "
 
 static const ModelDesc models[] = {
-    { "rv64", 64, RISCV_SATP_SV57, GENERAL "Ssu64xl" },
-    { "rv32", 32, RISCV_SATP_SV32, GENERAL },
-    { "max", 64, RISCV_SATP_SV57, ALL "Ssu64xl" },
     { "max", 32, RISCV_SATP_SV32, ALL },
-    { "rv64i", 64, RISCV_SATP_BARE, "I" },
+    { "max", 64, RISCV_SATP_SV57, ALL "Ssu64xl" },
+    { "rv32", 32, RISCV_SATP_SV32, GENERAL },
     { "rv32i", 32, RISCV_SATP_BARE, "I" },
-    { "rva22u64", 64, RISCV_SATP_SV39, RVA22U },
+    { "rv64", 64, RISCV_SATP_SV57, GENERAL "Ssu64xl" },
+    { "rv64i", 64, RISCV_SATP_BARE, "I" },
     { "rva22s64", 64, RISCV_SATP_SV39, RVA22S },
-    { "rva23u64", 64, RISCV_SATP_SV39, RVA23U },
+    { "rva22u64", 64, RISCV_SATP_SV39, RVA22U },
     { "rva23s64", 64, RISCV_SATP_SV39, RVA23S },
-    { "sifive-e51", 64, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm", 0x489 },
-    { "sifive-u54", 64, RISCV_SATP_SV39, BASE, 0x489 },
+    { "rva23u64", 64, RISCV_SATP_SV39, RVA23U },
     { "sifive-e31", 32, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm", 0x489 },
+    { "sifive-e51", 64, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm", 0x489 },
     { "sifive-u34", 32, RISCV_SATP_SV32, BASE, 0x489 },
+    { "sifive-u54", 64, RISCV_SATP_SV39, BASE, 0x489 },
 };
 
 /* Lower case, into a static-size buffer. */

@@ -24,13 +24,13 @@ void riscv_trans_ebreak(TransCtx *ctx, const RiscvArgsNone *a)
 
 /* -- CSRs ------------------------------------------------------------------------------------------ */
 
-enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3, CSR_SSTATUS = 0x100, CSR_MSTATUS = 0x300, CSR_TIME = 0xc01 };
+enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3, CSR_SEED = 0x015, CSR_SSTATUS = 0x100, CSR_MSTATUS = 0x300, CSR_TIME = 0xc01 };
 
 bool rv_csr_write_ends(unsigned csr, unsigned set_clear_imm)
 {
     switch (csr) {
     case CSR_FFLAGS:
-    case 0x015: /* seed */
+    case CSR_SEED:
     case 0x104: /* sie */
     case 0x140: /* sscratch */
     case 0x141: /* sepc */
@@ -131,7 +131,8 @@ static void csr_access(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, IrRef ope
 {
     IrBuilder *b = ctx->b;
 
-    if (op != CSR_READ && a->csr >> 10 == 3) { /* read-only CSR */
+    /* Writing a read-only CSR; seed must be written by what reads it (Unprivileged 30.5.1). */
+    if ((op != CSR_READ && a->csr >> 10 == 3) || (op == CSR_READ && a->csr == CSR_SEED)) {
         rv_illegal(ctx);
         return;
     }

@@ -149,7 +149,7 @@ run:
 /* Little bodies for run(). */
     .balign 4
     .globl do_ecall, do_load, do_store, do_illegal, do_fetch, do_wfi, do_sret, do_mret, do_sfence, do_satp, do_fadd
-    .globl do_rdtime, do_ebreak, do_amo, do_lr, do_cbo_zero, do_spin, do_flw, do_load_value, user_page
+    .globl do_seed, do_rdtime, do_ebreak, do_amo, do_lr, do_cbo_zero, do_spin, do_flw, do_load_value, user_page
 user_page:
 do_ecall:   ecall
 do_load:    LX t0, 0(a0)
@@ -173,6 +173,8 @@ do_fadd:    fadd.d f0, f1, f2
 do_flw:     fld f0, 0(a0)
             ecall
 do_rdtime:  rdtime t0
+            ecall
+do_seed:    csrr t0, 0x15
             ecall
 do_ebreak:  ebreak
 do_amo:     amoadd.w t0, a1, (a0)
