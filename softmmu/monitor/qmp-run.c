@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "accel/accel.h"
 #include "hw/device.h"
+#include "hw/virtio-types.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
@@ -388,11 +389,24 @@ Json *qmp_dumpdtb(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_query_balloon(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "No balloon device has been activated");
-    return NULL;
+    uint64_t actual;
+    Error *err = NULL;
+    if (!virtio_balloon_query(&actual, &err)) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "%s", error_message(err));
+        error_free(err);
+        return NULL;
+    }
+    Json *ret = json_object();
+    json_put_uint(ret, "actual", actual);
+    return ret;
 }
 
 Json *qmp_balloon(Monitor *mon, const Json *args, Error **errp)
 {
-    return qmp_query_balloon(mon, args, errp);
+    int64_t value = json_get_int(args, "value", 0);
+    if (value <= 0) {
+        error_set(errp, "Parameter 'target' expects a size");
+        return NULL;
+    }
+    return virtio_balloon_set_target((uint64_t)value, errp) ? json_object() : NULL;
 }

@@ -74,6 +74,7 @@ def test_domain():
             '-chardev', f'file,id=charserial0,path={console}', '-serial', 'chardev:charserial0',
             '-object', '{"qom-type":"rng-random","id":"objrng0","filename":"/dev/urandom"}',
             '-device', '{"driver":"virtio-rng-pci","rng":"objrng0","id":"rng0","bus":"pcie.0","addr":"0x2"}',
+            '-device', '{"driver":"virtio-balloon-pci","id":"balloon0","bus":"pcie.0","addr":"0x3"}',
             '-object', '{"qom-type":"iothread","id":"iothread1"}', '-msg', 'timestamp=on',
         ]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, pass_fds=[listener.fileno()])
@@ -96,6 +97,9 @@ def test_domain():
         nodes = {n['node-name'] for n in q.ok('query-named-block-nodes')}
         check('libvirt-1-format' in nodes, f'nodes {nodes}')
         check(any(c['label'] == 'charserial0' for c in q.ok('query-chardev')), 'query-chardev')
+        check_equal(q.ok('query-balloon'), {'actual': 256 << 20}, 'query-balloon')
+        q.ok('balloon', value=128 << 20)
+        q.error('balloon', 'expects a size', value=0)
         pci = q.ok('query-pci')
         slots = {d['qdev_id']: d for d in pci[0]['devices']}
         check('pci_bridge' in slots['pci.1'] and slots['pci.1']['slot'] == 1, f'query-pci {pci}')
