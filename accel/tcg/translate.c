@@ -134,9 +134,11 @@ static bool page_open(TransDriver *d, unsigned k)
 
 /* The guest may be writing there just now: that is its own race. */
 #ifdef __SANITIZE_THREAD__
-__attribute__((noinline, no_sanitize("thread"))) static void copy_code(void *out, const uint8_t *from, unsigned n);
+#define GUEST_RACE __attribute__((noinline, no_sanitize("thread")))
+#else
+#define GUEST_RACE inline
 #endif
-static inline void copy_code(void *out, const uint8_t *from, unsigned n)
+static GUEST_RACE void copy_code(void *out, const uint8_t *from, unsigned n)
 {
     switch (n) {
     case 2:
