@@ -102,6 +102,11 @@ char *gdb_target_xml(Vcpu *vcpu, const char *annex)
                 open = true;
                 gdb_text_add(&text, "<?xml version=\"1.0\"?><!DOCTYPE feature SYSTEM \"gdb-target.dtd\">"
                              "<feature name=\"%s\">", feature_name(target, reg->group));
+                /* gdb's name for a register that holds either format; it is not predefined. */
+                if (!strcmp(reg->gdb_type, "riscv_double")) {
+                    gdb_text_add(&text, "<union id=\"riscv_double\"><field name=\"float\" type=\"ieee_single\"/>"
+                                 "<field name=\"double\" type=\"ieee_double\"/></union>");
+                }
                 if (!strcmp(reg->group, "vector")) {
                     for (unsigned lane = 8; lane <= 64; lane *= 2) {
                         gdb_text_add(&text, "<vector id=\"v%u\" type=\"uint%u\" count=\"%u\"/>", lane, lane,
