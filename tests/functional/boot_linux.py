@@ -147,8 +147,6 @@ def main():
     parser.add_argument('guest', type=pathlib.Path)
     parser.add_argument('test', choices=TESTS)
     parser.add_argument('--repeat', type=int, default=1)
-    # Known failure (docs/support.rst): about one boot in twenty with several harts hangs before Linux prints.
-    parser.add_argument('--attempts', type=int, default=1)
     args = parser.parse_args()
     if not (args.guest / 'initrd.gz').exists():
         print('the guest is not there: scripts/guest-linux makes it')
@@ -158,11 +156,6 @@ def main():
         try:
             TESTS[args.test](args, work)
         except Failed as problem:
-            args.attempts -= 1
-            if args.attempts > 0:
-                print(f'{args.test}: trying again after: {problem}')
-                TESTS[args.test](args, pathlib.Path(tempfile.mkdtemp(prefix='boot-linux-')))
-                continue
             sys.exit(f'{args.test}, boot {number + 1}: {problem}')
         finally:
             shutil.rmtree(work)
