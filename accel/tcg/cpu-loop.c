@@ -251,6 +251,7 @@ static bool system_events(TcgVcpu *tv)
     }
     if (vcpu->target->interrupt_pending(vcpu) && vcpu->target->interrupt_take(vcpu)) {
         COUNT(tv, interrupts);
+        tv->idle_spins = 0;
     }
     return false;
 }

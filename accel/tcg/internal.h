@@ -177,6 +177,7 @@ struct TcgVcpu {
     uint64_t cache_clock;
     Translator *translator;      /* in use by this thread now */
     _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
+    unsigned idle_spins;         /* halts in a row that ended at once, with no interrupt taken since */
     bool exclusive;              /* inside an exclusive section */
     bool has_fault;              /* translation found no instruction: exception is filled */
     bool want_room;              /* translation found no region: leave, wait, retry */

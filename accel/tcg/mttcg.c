@@ -21,7 +21,6 @@ typedef struct VcpuThread {
     _Atomic int tid;               /* the host's; 0 until it runs */
     _Atomic bool quit;
     _Atomic(void *) work;          /* a RunOn */
-    unsigned idle_spins;           /* halts in a row that ended at once, with nothing to take */
 } VcpuThread;
 
 typedef struct RunOn {
@@ -87,16 +86,21 @@ static void futex_wait(Vcpu *vcpu, const struct timespec *timeout)
 /*
  * An interrupt that is pending but masked ends a halt at once, and firmware that waits for another vCPU's store in
  * such a loop (OpenSBI's harts before they are started) would keep a processor busy. After some rounds it
- * rests; a kick ends that.
+ * rests, longer each time; a kick (an interrupt raised, even one that is pending already) ends that.
+ *
+ * The rest is long for a second reason. OpenSBI before 1.2 marks a hart as started before it writes where it is to
+ * go, and sends the interrupt last: a hart that polls sees the mark early and enters the kernel's boot path a second
+ * time. One that rests until the interrupt does not.
  */
 static void rest_if_spinning(Vcpu *vcpu)
 {
-    enum { MAX_SPINS = 64, REST_NS = 200000 };
-    VcpuThread *t = thread_of(vcpu);
+    enum { MAX_SPINS = 64, REST_NS = 200 * 1000, MAX_DOUBLINGS = 9 };
+    TcgVcpu *tv = tcg_vcpu(vcpu);
     if (vcpu->target->interrupt_pending(vcpu)) {
-        t->idle_spins = 0;
-    } else if (++t->idle_spins > MAX_SPINS) {
-        futex_wait(vcpu, &(struct timespec){ .tv_nsec = REST_NS });
+        tv->idle_spins = 0;
+    } else if (++tv->idle_spins > MAX_SPINS) {
+        unsigned doublings = MIN(tv->idle_spins - MAX_SPINS - 1, (unsigned)MAX_DOUBLINGS);
+        futex_wait(vcpu, &(struct timespec){ .tv_nsec = (long)REST_NS << doublings });
     }
 }
 
@@ -113,7 +117,7 @@ static void wait_while_halted(Vcpu *vcpu)
             atomic_store(&vcpu->halted, false);
             return;
         }
-        thread_of(vcpu)->idle_spins = 0;
+        tcg_vcpu(vcpu)->idle_spins = 0;
         futex_wait(vcpu, NULL);
     }
 }
