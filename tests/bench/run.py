@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """run.py: how fast we are against the reference, on the same guest files, in one run on this machine.
 
-    tests/bench/run.py --reference DIR [--ours build] [--suite kernels,programs,start,system] [--only NAME,…] [--repeat 5]
+    tests/bench/run.py --reference DIR [--ours build] [--suite kernels,programs,start,system,guest,vcpus,greeting,memory] [--only NAME,…] [--repeat 5]
 
 DIR is a folder with q72/bin and q11/bin (two versions of the reference). For each benchmark every candidate runs
 REPEAT times, interleaved; the figure is the median of processor time (user + system) of the whole process tree, or wall time for those
 marked so. Output must be equal everywhere (native output where the native program is the same source). The last
 column is the better reference's time divided by ours: more than 1 is faster. Geometric means per suite at the end.
-Results are also written as JSON (--json FILE).
+Results are also written as JSON (--json FILE). The last four suites are in machine.py.
 """
 import argparse
 import json
@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
@@ -91,9 +93,13 @@ def build(work, name, sources, compilers, flags):
     return made
 
 
-def suite_kernels(args, work):
-    made = build(work, 'kernels', sorted((HERE / 'kernels').glob('*.c')),
+def build_kernels(work):
+    return build(work, 'kernels', sorted((HERE / 'kernels').glob('*.c')),
                  {'native': 'gcc', 'riscv64': 'riscv64-linux-gnu-gcc'}, ['-ftree-vectorize', '-lm', '-lpthread'])
+
+
+def suite_kernels(args, work):
+    made = build_kernels(work)
     for name, rounds in KERNELS.items():
         tail = [name, str(rounds)]
         commands = {'native': [str(made['native'])] + tail}
@@ -162,10 +168,15 @@ def suite_programs(args, work):
         yield Bench(name, commands)
 
 
-def suite_system(args, work):
-    guest = SOURCE / 'build/guest/linux-riscv64'
+def need_guest(args):
+    guest = pathlib.Path(args.guest)
     if not (guest / 'initrd.gz').exists():
         subprocess.run([SOURCE / 'scripts/guest-linux', '--out', guest], check=True)
+    return guest
+
+
+def suite_system(args, work):
+    guest = need_guest(args)
     for name, smp, run in (('boot', 1, 'nothing'), ('boot smp 4', 4, 'nothing')):
         commands = {}
         for who, emulator in emulators(args, 'qemu-system-riscv64').items():
@@ -185,6 +196,7 @@ def main():
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))
     parser.add_argument('--root', default=str(SOURCE / 'build/guest/bench-riscv64'))
     parser.add_argument('--native-root', default=str(SOURCE / 'build/guest/bench-amd64'))
+    parser.add_argument('--guest', default=str(SOURCE / 'build/guest/linux-riscv64'))
     parser.add_argument('--no-native', dest='native', action='store_false')
     parser.add_argument('--json')
     args = parser.parse_args()
@@ -193,6 +205,11 @@ def main():
     only = set(filter(None, args.only.split(',')))
     results, failed = [], False
     for suite in args.suite.split(','):
+        if suite in ('guest', 'vcpus', 'greeting', 'memory'):
+            need_guest(args)
+            results += machine.run(suite, args, work, lambda name: emulators(args, name), build_kernels(work)['riscv64'],
+                                   {n: r for n, r in KERNELS.items() if not only or n in only})
+            continue
         ratios = []
         print(f'{suite:14} {"native":>8} {"ours":>8} {"7.2":>8} {"11":>8}  times native  better reference / ours')
         for bench in globals()['suite_' + suite](args, work):
