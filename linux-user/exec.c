@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "accel/tcg-persist.h"
 #include "linux-user/syscall/syscall.h"
 
 enum { MAX_SCRIPT_DEPTH = 5, HEADER_BYTES = 256 };
@@ -46,6 +47,9 @@ static bool parse_script(char *line, char **ret_interp, char **ret_arg)
 
 static int64_t host_execve(Thread *t, const char *path, char **argv, char **envp)
 {
+    if (!t->vfork_child) {
+        tcg_persist_save();
+    }
     return SAFE_SYSCALL(t, SYS_execve, path, argv, envp);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "accel/tcg-persist.h"
 #include "gdbstub/gdbstub.h"
 #include "linux-user/options.h"
 
@@ -151,6 +152,12 @@ int main(int argc, char **argv)
     thread_register_main(t);
     signal_init(t);
     tcg_set_user_ops(mm_tcg_ops());
+    char *config = xasprintf("%s|%s|%" PRIx64 "|%" PRIx64, user.abi->target, user.options.cpu ? user.options.cpu : "",
+                             user.options.guest_base, user.options.reserved_va);
+    if (!tcg_persist_open(user.options.tb_cache, fd, config, &err)) {
+        error_exit("-tb-cache: %s", error_message(err));
+    }
+    free(config);
     ElfImage image;
     if (!elf_load(t, fd, cmd.program, &image, &err)) {
         error_report_free(err);

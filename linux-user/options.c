@@ -105,6 +105,7 @@ SET(set_one_insn, user.options.tcg.one_insn_per_tb = true)
 SET(set_interpreter, user.options.tcg.interpreter = true)
 SET(set_tb_size, user.options.tcg.cache_bytes = number(o, v, false) * MiB;
     if (user.options.tcg.cache_bytes > 2 * GiB) { bad_value(o, v, "at most 2048 (MiB)"); })
+SET(set_tb_cache, user.options.tb_cache = v)
 SET(set_exec_fd, user.exe_fd = (int)number(o, v, false))
 SET(set_strace, user.options.strace = true)
 SET(set_seed, user.options.seed = number(o, v, false); user.options.have_seed = true)
@@ -151,6 +152,8 @@ static const Option options[] = {
       set_one_insn },
     { "singlestep", "QEMU_SINGLESTEP", NULL, "the same, by its old name", true, set_one_insn },
     { "tb-size", "QEMU_TB_SIZE", "size", "size of the code cache in MiB", true, set_tb_size },
+    { "tb-cache", "QEMU_TB_CACHE", "off|auto|dir", "keep translations for later runs: not at all, in memory, in 'dir'", true,
+      set_tb_cache },
     { "interpreter", "QEMU_INTERPRETER", NULL, "run the IR interpreter instead of generated code", true,
       set_interpreter },
     { "strace", "QEMU_STRACE", NULL, "log system calls", true, set_strace },

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "gdbstub/gdbstub.h"
+#include "accel/tcg-persist.h"
 #include "linux-user/user.h"
 
 enum { HOST_STACK_BYTES = 512 * 1024, MAX_ROBUST = 2048 };
@@ -163,6 +164,7 @@ noreturn void process_exit(Thread *t, int status)
         if (atomic_load(&user.n_threads) == 1) {
             release_on_exit(t);
         }
+        tcg_persist_save();
         if (log_enabled(LOG_JIT)) {
             FILE *f = log_lock();
             tcg_counters_print(f);

@@ -98,6 +98,7 @@ typedef struct UserOptions {
     uint64_t seed;
     const char *gdb;           /* -g */
     TcgOptions tcg;
+    const char *tb_cache;        /* -tb-cache */
 } UserOptions;
 
 typedef struct User {

@@ -385,6 +385,20 @@ TransUnit *code_find(uintptr_t host_pc)
     return host_pc < (uintptr_t)unit->code + unit->code_bytes ? unit : NULL;
 }
 
+void code_for_each_unit(void (*fn)(const TransUnit *unit, void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&cache.lock);
+    uint32_t n_regions = cache.n_fresh;
+    pthread_mutex_unlock(&cache.lock);
+    for (uint32_t i = 0; i < n_regions; i++) {
+        CodeRegion *region = &cache.regions[i];
+        uint32_t n = region->units ? atomic_load_explicit(&region->n_units, memory_order_acquire) : 0;
+        for (uint32_t k = 0; k < n; k++) {
+            fn(atomic_load_explicit(&region->units[k], memory_order_relaxed), opaque);
+        }
+    }
+}
+
 /* ---- fork ---- */
 
 /* Every lock of the translator is held, so nothing is written meanwhile. */

@@ -42,6 +42,9 @@ enum {
     UNIT_ICOUNT = 8,
 };
 
+/* Where a unit comes from: pages that are written to or shared are not worth keeping. */
+typedef enum UnitFrom { UNIT_UNSTABLE, UNIT_TRANSLATED, UNIT_RESTORED } UnitFrom;
+
 typedef struct CodeRegion CodeRegion;
 typedef struct CodePage CodePage;
 typedef struct UnitLink UnitLink;
@@ -70,6 +73,7 @@ struct TransUnit {
     uint32_t flags;
     _Atomic bool invalid;
     uint8_t n_pages;
+    uint8_t from;                /* UnitFrom */
     uint16_t n_guest_insns;
     uint32_t n_guest_bytes;
     _Atomic(TransUnit *) hash_next;
@@ -117,6 +121,7 @@ struct CodeRegion {
 /* Counters: X(name, text). Written by the owning thread, summed for -d jit. */
 #define TCG_COUNTERS(X)                                         \
     X(units, "units translated")                                \
+    X(restored, "units restored from an earlier process")       \
     X(guest_insns, "guest instructions translated")             \
     X(guest_bytes, "guest bytes translated")                    \
     X(host_bytes, "host bytes generated")                       \
@@ -225,6 +230,8 @@ uint8_t *code_rw(const uint8_t *rx);
 bool code_contains(uintptr_t host_pc);
 /* The unit whose code covers host_pc; NULL. Any context of a thread inside an epoch, signals too. */
 TransUnit *code_find(uintptr_t host_pc);
+/* Every unit there is, invalid ones too. Inside tcg_guard_enter() .. leave(). */
+void code_for_each_unit(void (*fn)(const TransUnit *unit, void *opaque), void *opaque);
 const uint8_t *code_runtime_rx(void);
 enum { CODE_RUNTIME_BYTES = 64 << 10 };
 void code_cache_set_runtime(size_t size_bytes); /* what of it is used */
@@ -323,6 +330,24 @@ bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare);
 void smc_fork_lock(void);
 void smc_fork_unlock(void);
 
+/* ---- persist.c: units kept for later processes ---- */
+typedef struct PersistedUnit {
+    uint32_t first[2], last[2];  /* by page: offsets of the guest bytes */
+    const uint8_t *guest_bytes;  /* page[0]'s, then page[1]'s */
+    const uint8_t *host_bytes;   /* code.size_bytes, unlinked */
+    HostCode code;
+    unsigned n_pages;
+    uint16_t n_guest_insns;
+    uint32_t n_guest_bytes;
+} PersistedUnit;
+extern bool persist_enabled;
+static inline bool persist_active(uint32_t flags);
+/* Units kept for pc, one after the other: *cursor is 0 at first. What *ret points to is good for this thread until the next call. */
+bool persist_find(vaddr pc, uint64_t mode, uint32_t flags, uint32_t *cursor, PersistedUnit *ret);
+/* A unit was made. */
+void persist_note(const TransUnit *unit);
+void persist_forked(void);
+
 /* ---- cpu-loop.c ---- */
 /* Completes the state at a place in generated code (frame NULL: it is complete). */
 void tcg_restore_state(Vcpu *vcpu, const void *frame, uintptr_t site);
@@ -364,6 +389,12 @@ uint64_t tcg_now_ns(void);
 void tcg_counters_retire(TcgVcpu *tv);
 void perfmap_init(void);
 void perfmap_unit(const TransUnit *unit);
+
+static inline bool persist_active(uint32_t flags)
+{
+    return unlikely(persist_enabled) && !(flags & ~(uint32_t)UNIT_PARALLEL)
+           && !atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed);
+}
 
 /* The code generator for the machine we run on; NULL: none. */
 const HostOps *tcg_native_host(void);

@@ -512,12 +512,38 @@ static IrUnit *copy_unit(Arena *arena, const IrUnit *from)
     return to;
 }
 
+/* The struct of a unit whose code has been written at `rx`. */
+static TransUnit *unit_make(CodeRegion *region, const uint8_t *rx, const HostCode *code)
+{
+    TransUnit *unit = arena_alloc(&region->meta, sizeof(*unit));
+    memset(unit, 0, sizeof(*unit));
+    unit->code = rx;
+    unit->code_bytes = code->size_bytes;
+    unit->n_links = code->n_links;
+    unit->links = arena_alloc(&region->meta, (code->n_links + 1) * sizeof(UnitLink));
+    for (uint32_t i = 0; i < code->n_links; i++) {
+        unit->links[i] = (UnitLink){ .unit = unit, .patch = code->links[i].patch, .stub = code->links[i].stub };
+    }
+    unit->n_snapshot_bytes = code->n_snapshot_bytes;
+    uint8_t *snapshots = arena_alloc(&region->meta, code->n_snapshot_bytes + 1);
+    if (code->n_snapshot_bytes) {
+        memcpy(snapshots, code->snapshots, code->n_snapshot_bytes);
+    }
+    unit->snapshots = snapshots;
+    return unit;
+}
+
+static bool region_has_room(const CodeRegion *region, uint32_t code_bytes)
+{
+    return atomic_load_explicit(&region->n_units, memory_order_relaxed) < REGION_MAX_UNITS
+           && region->used_bytes + code_bytes <= REGION_BYTES;
+}
+
 /* Compiles into the region. NULL: it does not fit. */
 static TransUnit *compile_into(TransDriver *d, CodeRegion *region)
 {
     Translator *tr = d->tr;
-    uint32_t n_units = atomic_load_explicit(&region->n_units, memory_order_relaxed);
-    if (n_units == REGION_MAX_UNITS || region->used_bytes + 64 > REGION_BYTES) {
+    if (!region_has_room(region, 64)) {
         return NULL;
     }
     code_region_prepare(region);
@@ -527,24 +553,8 @@ static TransUnit *compile_into(TransDriver *d, CodeRegion *region)
                                        REGION_BYTES - region->used_bytes, &code)) {
         return NULL;
     }
-    TransUnit *unit = arena_alloc(&region->meta, sizeof(*unit));
-    memset(unit, 0, sizeof(*unit));
-    unit->code = rx;
-    unit->code_bytes = code.size_bytes;
-    if (tcg.host) {
-        unit->n_links = code.n_links;
-        unit->links = arena_alloc(&region->meta, (code.n_links + 1) * sizeof(UnitLink));
-        for (uint32_t i = 0; i < code.n_links; i++) {
-            unit->links[i] = (UnitLink){ .unit = unit, .patch = code.links[i].patch,
-                                         .stub = code.links[i].stub };
-        }
-        unit->n_snapshot_bytes = code.n_snapshot_bytes;
-        uint8_t *snapshots = arena_alloc(&region->meta, code.n_snapshot_bytes + 1);
-        if (code.n_snapshot_bytes) {
-            memcpy(snapshots, code.snapshots, code.n_snapshot_bytes);
-        }
-        unit->snapshots = snapshots;
-    } else {
+    TransUnit *unit = unit_make(region, rx, &code);
+    if (!tcg.host) {
         unit->ir = copy_unit(&region->meta, &tr->unit);
     }
     COUNT_ADD(d->tv, host_bytes, code.size_bytes);
@@ -594,7 +604,6 @@ static uint64_t page_bytes_hash(TransDriver *d, const ScanPage *p)
 static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
 {
     Vcpu *vcpu = tv->vcpu;
-    IrUnit *unit = &d->tr->unit;
     scan_forget(d);
     d->tv = tv;
     d->flags = flags;
@@ -602,22 +611,69 @@ static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, u
     d->generation = atomic_load(&tcg.generation);
     d->ctx = (TransCtx){ .b = &d->tr->builder, .target = vcpu->target, .vcpu = vcpu, .mode = mode,
                          .pc = pc, .driver = d };
+    for (unsigned k = 0; k < 2; k++) {
+        vaddr addr = ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES) + k * TCG_PAGE_BYTES;
+        d->page[k] = (ScanPage){ .addr = vcpu->target->word_bits == 32 ? (uint32_t)addr : addr, .first = UINT32_MAX,
+                                 .index = TCG_NO_PAGE };
+    }
+}
+
+/* The IR of the unit begins. */
+static void driver_begin_unit(TransDriver *d, vaddr pc)
+{
+    Vcpu *vcpu = d->tv->vcpu;
+    IrUnit *unit = &d->tr->unit;
     ir_unit_reset(unit);
     unit->target = vcpu->target;
     unit->pc = pc;
-    unit->mode = mode;
+    unit->mode = d->ctx.mode;
     unit->softmmu = vcpu->softmmu;
     unit->addr32 = vcpu->target->word_bits == 32;
     unit->guest_base_zero = !vcpu->softmmu && !vcpu->jit.guest_base;
-    unit->parallel = flags & UNIT_PARALLEL;
+    unit->parallel = d->flags & UNIT_PARALLEL;
     d->tr->builder.all_insns = log_enabled(LOG_OP);
     ir_builder_begin(&d->tr->builder);
     vcpu->target->trans_begin(&d->ctx);
+}
+
+/* Makes a unit findable whose code lies at the end of the translator's region. NULL: its pages changed meanwhile. */
+static TransUnit *insert_unit(TransDriver *d, TransUnit *unit, vaddr pc, const uint64_t check[2], unsigned n_pages)
+{
+    CodeRegion *region = d->tr->region;
+    unit->pc = pc;
+    unit->mode = d->ctx.mode;
+    unit->flags = d->flags;
+    unit->n_pages = (uint8_t)n_pages;
+    CodePage *page[2];
+    uint32_t version[2];
     for (unsigned k = 0; k < 2; k++) {
-        vaddr addr = ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES) + k * TCG_PAGE_BYTES;
-        d->page[k] = (ScanPage){ .addr = unit->addr32 ? (uint32_t)addr : addr, .first = UINT32_MAX,
-                                 .index = TCG_NO_PAGE };
+        unit->phys[k] = k < n_pages ? d->page[k].index : TCG_NO_PAGE;
+        unit->first[k] = d->page[k].first;
+        unit->last[k] = d->page[k].last;
+        unit->check[k] = check[k];
+        page[k] = d->page[k].page;
+        version[k] = d->page[k].version;
     }
+    /* Findable by address before it can run. */
+    uint32_t n_units = atomic_load_explicit(&region->n_units, memory_order_relaxed);
+    atomic_store_explicit(&region->units[n_units], unit, memory_order_relaxed);
+    atomic_store_explicit(&region->n_units, n_units + 1, memory_order_release);
+    uint32_t used = region->used_bytes;
+    region->used_bytes = MIN(used + ROUND_UP(unit->code_bytes, UNIT_ALIGN_BYTES), REGION_BYTES);
+    TransUnit *result = tb_insert(unit, page, version, d->generation);
+    if (result != unit) {
+        /* The last one in its region: its code goes; its struct waits for the region. */
+        atomic_store_explicit(&region->n_units, n_units, memory_order_release);
+        region->used_bytes = used;
+        if (result) {
+            COUNT(d->tv, duplicates);
+        } else {
+            COUNT(d->tv, stale);
+        }
+    } else {
+        perfmap_unit(unit);
+    }
+    return result;
 }
 
 /* Fills exception for a fetch that failed. */
@@ -638,6 +694,7 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
                        TransUnit **ret_unit)
 {
     driver_begin(d, tv, pc, mode, flags);
+    driver_begin_unit(d, pc);
     if (!scan_unit(d, pc)) {
         fetch_fault(d);
         return ATTEMPT_FAILED;
@@ -679,51 +736,82 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
     if (!unit) {
         return tv->want_room ? ATTEMPT_FAILED : ATTEMPT_SMALLER;
     }
-    CodeRegion *region = d->tr->region;
-    unit->pc = pc;
-    unit->mode = mode;
-    unit->flags = flags;
-    unit->n_pages = n_pages;
     unit->n_guest_insns = ir->n_guest_insns;
     unit->n_guest_bytes = ir->n_guest_bytes;
-    CodePage *page[2];
-    uint32_t version[2];
-    for (unsigned k = 0; k < 2; k++) {
-        unit->phys[k] = k < n_pages ? d->page[k].index : TCG_NO_PAGE;
-        unit->first[k] = d->page[k].first;
-        unit->last[k] = d->page[k].last;
-        unit->check[k] = check[k];
-        page[k] = d->page[k].page;
-        version[k] = d->page[k].version;
-    }
     if (log_enabled(LOG_OP | LOG_OUT_ASM) && log_in_filter(pc)) {
         log_unit(d, unit);
     }
-    /* Findable by address before it can run. */
-    uint32_t n_units = atomic_load_explicit(&region->n_units, memory_order_relaxed);
-    atomic_store_explicit(&region->units[n_units], unit, memory_order_relaxed);
-    atomic_store_explicit(&region->n_units, n_units + 1, memory_order_release);
-    uint32_t used = region->used_bytes;
-    region->used_bytes = MIN(used + ROUND_UP(unit->code_bytes, UNIT_ALIGN_BYTES), REGION_BYTES);
-    TransUnit *result = tb_insert(unit, page, version, d->generation);
-    if (result != unit) {
-        /* The last one in its region: its code goes; its struct waits for the region. */
-        atomic_store_explicit(&region->n_units, n_units, memory_order_release);
-        region->used_bytes = used;
-        if (!result) {
-            COUNT(tv, stale);
-            return ATTEMPT_RETRY;
+    unit->from = UNIT_TRANSLATED;
+    for (unsigned k = 0; k < n_pages; k++) {
+        if (d->page[k].compare) {
+            unit->from = UNIT_UNSTABLE;
         }
-        COUNT(tv, duplicates);
-    } else {
+    }
+    TransUnit *result = insert_unit(d, unit, pc, check, n_pages);
+    if (!result) {
+        return ATTEMPT_RETRY;
+    }
+    if (result == unit) {
         COUNT(tv, units);
         COUNT_ADD(tv, guest_insns, unit->n_guest_insns);
         COUNT_ADD(tv, guest_bytes, unit->n_guest_bytes);
         COUNT_ADD(tv, ir_insns, ir->insns.n);
-        perfmap_unit(unit);
+        persist_note(unit);
     }
     *ret_unit = result;
     return ATTEMPT_DONE;
+}
+
+/* The same guest bytes at pc, in a page that nobody writes to? */
+static bool page_has_bytes(TransDriver *d, unsigned k, uint32_t first, uint32_t last, const uint8_t *bytes)
+{
+    ScanPage *p = &d->page[k];
+    if (!page_open(d, k) || p->compare) {
+        return false;
+    }
+    p->first = first;
+    p->last = last;
+    d->tv->vcpu->guest_access = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    bool same = !memcmp(p->host + first, bytes, last - first + 1);
+    atomic_signal_fence(memory_order_seq_cst);
+    d->tv->vcpu->guest_access = false;
+    return same;
+}
+
+/* A unit kept by an earlier process instead of a new translation; NULL: there is none that fits. */
+static TransUnit *restore_unit(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
+{
+    if (!d->tr->region) {
+        d->tr->region = code_region_take(tv);
+    }
+    CodeRegion *region = d->tr->region;
+    PersistedUnit p;
+    for (uint32_t cursor = 0; region && persist_find(pc, mode, flags, &cursor, &p);) {
+        driver_begin(d, tv, pc, mode, flags);
+        const uint8_t *bytes = p.guest_bytes;
+        bool same = region_has_room(region, p.code.size_bytes);
+        for (unsigned k = 0; k < p.n_pages && same; k++) {
+            same = page_has_bytes(d, k, p.first[k], p.last[k], bytes);
+            bytes += p.last[k] - p.first[k] + 1;
+        }
+        if (!same) {
+            continue;
+        }
+        code_region_prepare(region);
+        const uint8_t *rx = region->rx + region->used_bytes;
+        memcpy(code_rw(rx), p.host_bytes, p.code.size_bytes);
+        TransUnit *unit = unit_make(region, rx, &p.code);
+        unit->n_guest_insns = p.n_guest_insns;
+        unit->n_guest_bytes = p.n_guest_bytes;
+        unit->from = UNIT_RESTORED;
+        TransUnit *result = insert_unit(d, unit, pc, (const uint64_t[2]){ 0 }, p.n_pages);
+        if (result == unit) {
+            COUNT(tv, restored);
+        }
+        return result;
+    }
+    return NULL;
 }
 
 TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
@@ -732,7 +820,10 @@ TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
     TransDriver *d = &translator_get(tv)->driver;
     TransUnit *unit = NULL;
     d->max_insns = flags & (UNIT_ONE_INSN | UNIT_STEP) ? 1 : tcg.max_insns;
-    for (;;) {
+    if (persist_active(flags)) {
+        unit = restore_unit(d, tv, pc, mode, flags);
+    }
+    while (!unit) {
         Attempt a = attempt(d, tv, pc, mode, flags, &unit);
         if (a == ATTEMPT_SMALLER) {
             d->max_insns = MAX(1, d->n_nodes / 2);

@@ -145,6 +145,7 @@ void tcg_fork_end(bool child)
             atomic_store(&tv->epoch, 0);
         }
         atomic_store(&tcg.n_invalidators, 0);
+        persist_forked();
     }
     pthread_mutex_unlock(&tcg.vcpus_lock);
     bool empty = code_cache_fork_end(child);
