@@ -28,6 +28,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 #include "accel/tcg-persist.h"
 #include "internal.h"
@@ -38,7 +39,9 @@ enum {
     MIN_NEW_UNITS = 16,              /* fewer are not worth writing */
     GROWTH_SHARE = 16,               /* nor is less than this part of what is there */
     MAX_FILE_BYTES = 48 << 20,
-    MAX_DIR_BYTES = 192 << 20,       /* of all files; the oldest go */
+    MAX_DIR_BYTES = 512 << 20,       /* of all files, and no more than a part of the file system; the oldest go */
+    FILE_SYSTEM_SHARE = 8,
+    FRESH_SECONDS = 600,             /* a file that is used counts as new again after this long */
     TMPFS_MAGIC_NUMBER = 0x01021994, /* statfs(2) */
     RECORD_ALIGN = 8,
     BASE_USED = 1 << 31,             /* in a record's flags: guest addresses are not host addresses */
@@ -244,6 +247,9 @@ static void map_file(void)
         void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | (st.st_size < (1 << 20) ? MAP_POPULATE : 0), fd, 0);
         if (map != MAP_FAILED && header_good(map, (uint64_t)st.st_size)) {
             persist.file = map;
+            if (st.st_mtim.tv_sec + FRESH_SECONDS < time(NULL)) {
+                futimens(fd, NULL);
+            }
         } else if (map != MAP_FAILED) {
             munmap(map, (size_t)st.st_size);
         }
@@ -359,8 +365,12 @@ typedef struct Image {
 
 static void put(Image *image, const void *data, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        *vec_push(&image->records) = ((const uint8_t *)data)[i];
+    while (image->records.cap - image->records.n < n) {
+        image->records.at = vec_grow(image->records.at, &image->records.cap, 1);
+    }
+    if (n) {
+        memcpy(image->records.at + image->records.n, data, n);
+        image->records.n += n;
     }
 }
 
@@ -479,6 +489,11 @@ static bool write_image(int fd, const Image *image)
 /* Until all files together are within bounds, the oldest goes. */
 static void trim_dir(int dir_fd)
 {
+    struct statfs fs;
+    if (fstatfs(dir_fd, &fs) < 0) {
+        return;
+    }
+    uint64_t limit = MIN((uint64_t)MAX_DIR_BYTES, (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / FILE_SYSTEM_SHARE);
     for (;;) {
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -505,7 +520,7 @@ static void trim_dir(int dir_fd)
             }
         }
         closedir(dir);
-        if (total <= MAX_DIR_BYTES || !oldest[0] || unlinkat(dir_fd, oldest, 0) < 0) {
+        if (total <= limit || !oldest[0] || unlinkat(dir_fd, oldest, 0) < 0) {
             return;
         }
     }
