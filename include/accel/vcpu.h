@@ -70,6 +70,17 @@ enum { /* low bits of TLB tags */
     TLB_FLAGS = 0xf00,
 };
 
+/*
+ * Unsigned divisions by a value that stays the same for a while multiply by its reciprocal. Entries are shared by
+ * chance between divisions, so generated code compares the divisor first; it fills an entry when it meets the same
+ * divisor twice running. Always consistent: reciprocal = (2^64 - 1) / divisor, divisor not 0.
+ */
+typedef struct DivisorEntry {
+    uint64_t divisor, reciprocal;
+    uint64_t last; /* divisor of the last division that missed */
+} DivisorEntry;
+enum { VCPU_N_DIVISORS = 16 };
+
 /* What generated code touches. All offsets are compile-time constants (VCPU_JIT_OFFSET). */
 typedef struct VcpuJit {
     _Atomic uint32_t exit_request;  /* nonzero: leave at the next poll */
@@ -88,6 +99,7 @@ typedef struct VcpuJit {
     uint64_t scratch[8];            /* hosts' own */
     TlbFast tlb[VCPU_MAX_MMU_MODES];
     alignas(32) uint8_t spill[VCPU_N_SPILLS][32];
+    DivisorEntry divisor[VCPU_N_DIVISORS];
 } VcpuJit;
 
 /* A guest exception found by a helper or the MMU, in the target's own numbers. Negative causes are

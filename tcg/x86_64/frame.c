@@ -247,6 +247,9 @@ void x64_vcpu_init(Vcpu *vcpu, const uint8_t *runtime_rx)
     vcpu->jit.epilogue = runtime_rx + h.epilogue;
     vcpu->jit.lookup = runtime_rx + h.lookup;
     vcpu->jit.scratch[SCRATCH_RUNTIME] = (uintptr_t)&runtime_table;
+    for (unsigned k = 0; k < VCPU_N_DIVISORS; k++) {
+        vcpu->jit.divisor[k] = (DivisorEntry){ .divisor = 1, .reciprocal = UINT64_MAX };
+    }
     if (!vcpu->jit.fp_control_guest) {
         vcpu->jit.fp_control_guest = 0x1f80;
     }

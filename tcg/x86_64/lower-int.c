@@ -441,6 +441,94 @@ static void lower_mulh(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
+static inline Mem divisor_mem(unsigned entry, unsigned field)
+{
+    return mem_plus(JIT_MEM(divisor), (int)(entry * sizeof(DivisorEntry) + field));
+}
+
+/* The divisor in r[0] is not the entry's (x). rax = dividend; result in rax or rdx (imm: remainder). */
+static void emit_divide(HostCompiler *hc, const Ool *o)
+{
+    Asm *as = &hc->as;
+    bool w = hc->insns[o->insn].type == IR_I64, rem = o->imm;
+    x_mov_rr(as, w, REG_TMP, o->r[0]);
+    x_test_rr(as, w, REG_TMP, REG_TMP);
+    uint8_t *nonzero = x_jcc8(as, CC_NE);
+    if (rem) {
+        x_mov_rr(as, w, RDX, RAX);
+    } else {
+        x_alu_ri(as, true, A_OR, RAX, -1);
+    }
+    ool_back(hc, o);
+    x_bind8(as, nonzero);
+    x_alu_rm(as, true, A_CMP, REG_TMP, divisor_mem(o->x, offsetof(DivisorEntry, last)));
+    uint8_t *other = x_jcc8(as, CC_NE);
+    x_store(as, 3, arg_mem(0), RAX);
+    x_alu_rr(as, false, A_XOR, RDX, RDX);
+    x_mov_ri(as, RAX, UINT64_MAX);
+    x_rr(as, 0xf7 | X_W, 6, REG_TMP);
+    x_store(as, 3, divisor_mem(o->x, offsetof(DivisorEntry, reciprocal)), RAX);
+    x_store(as, 3, divisor_mem(o->x, offsetof(DivisorEntry, divisor)), REG_TMP);
+    x_rm(as, I_MOV_LD | X_W, RAX, arg_mem(0));
+    x_bind8(as, other);
+    x_store(as, 3, divisor_mem(o->x, offsetof(DivisorEntry, last)), REG_TMP);
+    uint8_t *narrow = NULL;
+    if (w) {
+        /* Small operands are common and a 64-bit division is slow on many CPUs. */
+        x_mov_rr(as, true, RDX, RAX);
+        x_alu_rr(as, true, A_OR, RDX, REG_TMP);
+        x_shift_ri(as, true, S_SHR, RDX, 32);
+        narrow = x_jcc8(as, CC_E);
+    }
+    x_alu_rr(as, false, A_XOR, RDX, RDX);
+    x_rr(as, 0xf7 | x_w(w), 6, REG_TMP);
+    if (w) {
+        ool_back(hc, o);
+        x_bind8(as, narrow);
+        x_rr(as, 0xf7, 6, REG_TMP); /* edx is 0 from the shift */
+    }
+    ool_back(hc, o);
+}
+
+/*
+ * rax / rb or rax % rb, unsigned, into rax or rdx. A divisor seen twice running is multiplied with instead: with
+ * m = (2^64 - 1) / d rounded down, m >= 2^64 / d - 1, so x * m / 2^64 >= x / d - x / 2^64 > x / d - 1, and rounded down it is
+ * the quotient or one less.
+ */
+static void divide_by_reciprocal(HostCompiler *hc, bool w, bool rem, Reg rb)
+{
+    Asm *as = &hc->as;
+    unsigned entry = ((unsigned)(hc->unit->pc >> 1) + hc->i) % VCPU_N_DIVISORS;
+    Mem divisor = divisor_mem(entry, offsetof(DivisorEntry, divisor));
+    if (w) {
+        x_alu_rm(as, true, A_CMP, rb, divisor);
+    } else {
+        x_mov_rr(as, false, RAX, RAX); /* zero-extended */
+        x_mov_rr(as, false, RDX, rb);
+        x_alu_rm(as, true, A_CMP, RDX, divisor);
+    }
+    Ool *o = ool_jcc(hc, CC_NE, emit_divide);
+    o->r[0] = rb;
+    o->x = entry;
+    o->imm = rem;
+    size_t index = o - hc->ool.at;
+    x_mov_rr(as, true, REG_TMP, RAX);
+    x_rm(as, 0xf7 | X_W, 4, divisor_mem(entry, offsetof(DivisorEntry, reciprocal)));
+    x_mov_rr(as, true, RAX, RDX);
+    x_rr(as, I_IMUL | x_w(w), RAX, rb);
+    x_alu_rr(as, w, A_SUB, REG_TMP, RAX); /* remainder, or that plus the divisor; no carry: it is at most the dividend */
+    if (rem) {
+        x_mov_rr(as, w, RDX, REG_TMP);
+        x_alu_rr(as, w, A_SUB, REG_TMP, rb);
+        x_cmov(as, w, CC_AE, RDX, REG_TMP);
+    } else {
+        x_mov_rr(as, w, RAX, RDX);
+        x_alu_rr(as, w, A_CMP, REG_TMP, rb);
+        x_alu_ri(as, w, A_SBB, RAX, -1);
+    }
+    hc->ool.at[index].back = x_offset(as);
+}
+
 /* Division with the operands the host's would trap on handled as ops.def says. */
 static void lower_div(HostCompiler *hc, const IrInsn *in)
 {
@@ -463,7 +551,10 @@ static void lower_div(HostCompiler *hc, const IrInsn *in)
     }
     uint8_t *to_end[2] = { NULL, NULL };
     unsigned n_end = 0;
-    if (!b_zero_ok) {
+    bool multiply = !is_signed && rb != REG_TMP;
+    if (multiply) {
+        divide_by_reciprocal(hc, w, rem, rb);
+    } else if (!b_zero_ok) {
         x_test_rr(as, w, rb, rb);
         uint8_t *nonzero = x_jcc8(as, CC_NE);
         if (rem) {
@@ -491,7 +582,7 @@ static void lower_div(HostCompiler *hc, const IrInsn *in)
         }
         x_u8(as, 0x99); /* cdq, cqo */
         x_rr(as, 0xf7 | x_w(w), 7, rb);
-    } else {
+    } else if (!multiply) {
         uint8_t *narrow = NULL;
         if (w) {
             /* Small operands are common and a 64-bit division is slow on many CPUs. */

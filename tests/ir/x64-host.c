@@ -1,6 +1,6 @@
 /*
  * x64-host.c: what a unit's code promises: loops without memory traffic, position independence, links,
- * calls and returns on the host's stack, and snapshots.
+ * calls and returns on the host's stack, snapshots, and divisions by values met before.
  */
 #include "host-run.h"
 #include "tcg/build.h"
@@ -217,6 +217,79 @@ static void test_snapshots(void)
     vec_free(&w.bytes);
 }
 
+/* x2 = x0 / x1, x3 = x0 % x1, unsigned, of the width of `type`. */
+static void build_division(IrType type)
+{
+    begin(0x5000);
+    IrRef x = ir_get(b, T_X0), y = ir_get(b, T_X1);
+    if (type == IR_I32) {
+        x = ir_op1(b, IR_trunc, IR_I32, x);
+        y = ir_op1(b, IR_trunc, IR_I32, y);
+    }
+    IrRef quotient = ir_op2(b, IR_divu, type, x, y), rest = ir_op2(b, IR_remu, type, x, y);
+    if (type == IR_I32) {
+        quotient = ir_op1(b, IR_ext_u, IR_I64, quotient);
+        rest = ir_op1(b, IR_ext_u, IR_I64, rest);
+    }
+    ir_put(b, T_X2, quotient);
+    ir_put(b, T_X3, rest);
+    ir_exit(b, (IrExit){ .kind = IR_EXIT_LEAVE, .reason = VCPU_EXIT_HALTED, .pc = 0x5004 }, IR_NONE);
+}
+
+static void check_division(IrType type, uint64_t x, uint64_t y)
+{
+    st->x[0] = x;
+    st->x[1] = y;
+    CHECK_EQ(host_run_enter(&run, vcpu, NULL), VCPU_EXIT_HALTED);
+    uint64_t all = type == IR_I32 ? UINT32_MAX : UINT64_MAX;
+    x &= all;
+    y &= all;
+    CHECK_EQ(st->x[2], y ? x / y : all);
+    CHECK_EQ(st->x[3], y ? x % y : x);
+}
+
+/* A divisor that stays the same is multiplied with: exact for every operand, whatever came before. */
+static void test_division(void)
+{
+    static const uint64_t odd[] = {
+        0, 1, 2, 3, 5, 7, 10, 641, 1021, 0xffff, 0x10000, 0x10001, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe,
+        0xffffffff, 0x100000000, 0x100000001, 0x100000005, 0x7fffffffffffffff, 0x8000000000000000, 0x8000000000000001,
+        0xcccccccccccccccd, 0xfffffffeffffffff, 0xffffffff00000000, 0xfffffffffffffffe, 0xffffffffffffffff,
+    };
+    for (unsigned k = 0; k < 2; k++) {
+        IrType type = k ? IR_I32 : IR_I64;
+        build_division(type);
+        CHECK(host_run_compile(&run, &unit));
+        for (unsigned d = 0; d < ARRAY_SIZE(odd); d++) {
+            for (unsigned n = 0; n < ARRAY_SIZE(odd); n++) {
+                check_division(type, odd[n], odd[d]);
+                check_division(type, odd[n] * odd[d], odd[d]);
+                check_division(type, odd[n] * odd[d] - 1, odd[d]);
+                check_division(type, odd[d] * 0x9e3779b97f4a7c15u + n, odd[d]);
+            }
+            unsigned kept = 0;
+            for (unsigned e = 0; e < VCPU_N_DIVISORS; e++) {
+                kept += vcpu->jit.divisor[e].divisor == (k ? (uint32_t)odd[d] : odd[d]);
+            }
+            CHECK(odd[d] == 0 || (k && !(uint32_t)odd[d]) || kept >= 1);
+        }
+        for (unsigned n = 0; n < ARRAY_SIZE(odd); n++) {
+            for (unsigned d = 0; d < ARRAY_SIZE(odd); d++) {
+                check_division(type, odd[n], odd[d]);
+            }
+        }
+        uint64_t seed = 1;
+        for (unsigned n = 0; n < 100000; n++) {
+            static uint64_t divisor;
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            if (n % 8 == 0) {
+                divisor = (seed ^ seed >> 29) >> (n / 8 % 64);
+            }
+            check_division(type, seed ^ seed >> 31, divisor);
+        }
+    }
+}
+
 int main(void)
 {
     host_run_init(&run);
@@ -229,5 +302,6 @@ int main(void)
     test_links();
     test_call();
     test_snapshots();
+    test_division();
     return test_result();
 }
