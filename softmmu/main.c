@@ -582,7 +582,6 @@ static const Phase early_phases[] = {
     { OPTION_DISPLAY, no_display },
     { OPTION_VGA, no_display },
     { OPTION_PARALLEL, no_parallel },
-    { OPTION_ICOUNT, not_yet },
     { OPTION_SEED, not_yet },
     { OPTION_RTC, system_set_rtc },
     { OPTION_ACCEL, set_accel },
@@ -796,6 +795,8 @@ int main(int argc, char **argv)
     atexit(chardev_cleanup);
     run_phases(&line, early_phases, ARRAY_SIZE(early_phases));
     choose_machine_accel(&line);
+    static const Phase icount[] = { { OPTION_ICOUNT, system_set_icount } };
+    run_phases(&line, icount, ARRAY_SIZE(icount));
     const GivenOption *pidfile = options_last(&line, OPTION_PIDFILE);
     if (pidfile && !process_write_pidfile(pidfile->text, &err)) {
         fail(err);

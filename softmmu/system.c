@@ -109,6 +109,40 @@ bool system_set_rtc(GivenOption *opt, Error **errp)
     return true;
 }
 
+/* Without shift nothing is counted, as the field has it. */
+bool system_set_icount(GivenOption *opt, Error **errp)
+{
+    IcountConfig config = {0};
+    const char *shift = json_get_string(opt->opts, "shift"), *rr = json_get_string(opt->opts, "rr");
+    uint64_t n = 0;
+    if (rr || opts_is_set(opt->opts, "rrfile") || opts_is_set(opt->opts, "rrsnapshot")) {
+        error_set(errp, "record and replay are not supported");
+        return false;
+    }
+    if (!opts_bool(opt->opts, "align", false, &config.align, errp) ||
+        !opts_bool(opt->opts, "sleep", true, &config.sleep, errp)) {
+        return false;
+    }
+    if (!opts_is_set(opt->opts, "shift")) {
+        if (config.align) {
+            error_set(errp, "Please specify shift option when using align");
+        }
+        return !config.align;
+    }
+    config.automatic = shift && !strcmp(shift, "auto");
+    if (!config.automatic && (!opts_uint(opt->opts, "shift", 0, &n, NULL) || n > UINT32_MAX)) {
+        error_set(errp, "icount: Invalid shift value");
+        return false;
+    }
+    config.shift = (unsigned)n;
+    const AccelOps *accel = system_config.accel;
+    if (!accel->set_icount) {
+        error_set(errp, "accelerator '%s' does not count instructions", accel->name);
+        return false;
+    }
+    return accel->set_icount(&config, errp);
+}
+
 static bool one_of(const char *what, const char *value, const char *choices, Error **errp)
 {
     size_t len = strlen(value);
