@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "hw/device.h"
+#include "hw/fw_cfg.h"
 #include "softmmu/bql.h"
 #include "softmmu/clock.h"
 #include "softmmu/monitor.h"
@@ -19,6 +20,7 @@
 #include "softmmu/system-priv.h"
 #include "target/target.h"
 #include "util/log.h"
+#include <glib.h> /* after ours: it redefines MIN and MAX alike */
 
 SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
 
@@ -393,6 +395,58 @@ bool system_set_memory(GivenOption *opt, Error **errp)
         return false;
     }
     return true;
+}
+
+bool system_set_memory_path(const char *path, bool prealloc, Error **errp)
+{
+    Machine *m = machine_current();
+    if (m->memory_backend) {
+        error_set(errp, "'-mem-path' can't be used together with '-machine memory-backend'");
+        return false;
+    }
+    Json *opts = json_object();
+    json_put_string(opts, "qom-type", "memory-backend-file");
+    json_put_string(opts, "id", m->type->ram_id);
+    json_put_string(opts, "mem-path", path);
+    json_put(opts, "size", json_uint(m->ram_bytes));
+    json_put_bool(opts, "prealloc", prealloc);
+    Json *result = qmp_call("object-add", opts, errp);
+    json_free(result);
+    if (result) {
+        m->memory_backend = xstrdup(m->type->ram_id);
+    }
+    return result != NULL;
+}
+
+bool system_add_fw_cfg(GivenOption *opt, Error **errp)
+{
+    const char *name = json_get_string(opt->opts, "name"), *path = json_get_string(opt->opts, "file");
+    const char *text = json_get_string(opt->opts, "string");
+    if (!name || !path == !text) {
+        error_set(errp, "name, and one of file and string are needed");
+        return false;
+    }
+    if (strncmp(name, "opt/", 4)) {
+        error_warn("-fw_cfg %s: externally provided fw_cfg item names should be prefixed with \"opt/\"", opt->text);
+    }
+    if (text) {
+        return fw_cfg_add_option(name, text, (uint32_t)strlen(text), errp);
+    }
+    gchar *data;
+    gsize len;
+    GError *err = NULL;
+    if (!g_file_get_contents(path, &data, &len, &err)) {
+        error_set(errp, "can't load %s: %s", path, err->message);
+        g_error_free(err);
+        return false;
+    }
+    bool ok = len <= UINT32_MAX;
+    if (!ok) {
+        error_set(errp, "%s is too large", path);
+    }
+    ok = ok && fw_cfg_add_option(name, data, (uint32_t)len, errp);
+    g_free(data);
+    return ok;
 }
 
 bool system_set_boot(GivenOption *opt, Error **errp)

@@ -522,6 +522,17 @@ static void log_unit(const TransDriver *d, const TransUnit *unit)
         fprintf(out, "\n");
         log_unlock();
     }
+    if (log_enabled(LOG_OP_OPT)) {
+        FILE *out = log_lock();
+        fprintf(out, "OP after optimization and liveness analysis: " VADDR_FMT "\n", unit->pc);
+        if (tcg.host && tcg.host->print_lowered) {
+            tcg.host->print_lowered(out, d->tr->compiler, &d->tr->unit);
+        } else {
+            ir_print(out, &d->tr->unit); /* the interpreter runs it as it is */
+        }
+        fprintf(out, "\n");
+        log_unlock();
+    }
     if (log_enabled(LOG_OUT_ASM) && tcg.host && tcg.host->disas) {
         FILE *out = log_lock();
         fprintf(out, "OUT: " VADDR_FMT " [size=%u]\n", unit->pc, unit->code_bytes);
@@ -737,7 +748,7 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
         page[k] = d->page[k].page;
         version[k] = d->page[k].version;
     }
-    if (log_enabled(LOG_OP | LOG_OUT_ASM) && log_in_filter(pc)) {
+    if (log_enabled(LOG_OP | LOG_OP_OPT | LOG_OUT_ASM) && log_in_filter(pc)) {
         log_unit(d, unit);
     }
     /* Findable by address before it can run. */

@@ -4,10 +4,10 @@
  * RV32's …h registers are the upper halves of the 64-bit fields. Access fails (illegal instruction) when the register
  * does not exist, privilege is too low, or a control bit (TVM, counteren, stateen, STCE) forbids it.
  */
-#include <sys/random.h>
 #include <time.h>
 #include "target/riscv/tlb.h"
 #include "target/riscv/pmp.h"
+#include "util/random.h"
 
 typedef struct CsrDesc {
     uint16_t first, last;
@@ -151,7 +151,7 @@ static bool read_seed(Vcpu *vcpu, unsigned csr, uint64_t *ret)
                           (s->priv == RISCV_S && !(s->mseccfg & BIT(9))))) {
         return false;
     }
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
+    if (!random_bytes(&random, sizeof(random), false)) {
         *ret = 1u << 30; /* WAIT */
     } else {
         *ret = 2u << 30 | random; /* ES16 */
