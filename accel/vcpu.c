@@ -85,5 +85,9 @@ void vcpu_free(Vcpu *vcpu)
 
 void vcpu_wake(Vcpu *vcpu)
 {
+    if (tcg.wake) {
+        tcg.wake(vcpu);
+        return;
+    }
     syscall(SYS_futex, &vcpu->jit.exit_request, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

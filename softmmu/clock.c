@@ -217,6 +217,9 @@ static int64_t deadline_monotonic(ClockKind clock, int64_t deadline_ns, int64_t 
     if (clock == VM_CLOCK_VIRTUAL) {
         const ClockSource *source = atomic_load(&clock_source);
         now = virtual_ns();
+        if (source && source->runs_timers) {
+            return INT64_MAX;
+        }
         if (source || !atomic_load(&clock_running)) {
             return source && deadline_ns <= now ? monotonic : INT64_MAX;
         }
@@ -277,6 +280,72 @@ int64_t timer_group_delay_ns(TimerGroup *group)
     return at == INT64_MAX ? -1 : MAX(at - now, 0);
 }
 
+/* Whether a loop runs timers of this clock now. */
+static bool clock_fires(ClockKind clock)
+{
+    const ClockSource *source = atomic_load(&clock_source);
+
+    return clock != VM_CLOCK_VIRTUAL || (source ? !source->runs_timers : atomic_load(&clock_running));
+}
+
+/* Group mutex held, but not during callbacks. */
+static bool run_heap(TimerGroup *group, ClockKind clock, bool by_source)
+{
+    TimerHeap *heap = &group->heap[clock];
+    bool ran = false;
+    int64_t now;
+
+    if (!heap->n || !(by_source || clock_fires(clock))) {
+        return false;
+    }
+    now = clock_get_ns(clock);
+    while (heap->n && heap->at[0]->deadline_ns <= now) {
+        Timer *timer = heap->at[0];
+        TimerFn *fn = timer->fn;
+        void *opaque = timer->opaque;
+        heap_remove(heap, timer);
+        pthread_mutex_unlock(&group->mutex);
+        fn(opaque);
+        ran = true;
+        pthread_mutex_lock(&group->mutex);
+        /* A callback may have stopped the clock. */
+        if (!(by_source || clock_fires(clock))) {
+            break;
+        }
+    }
+    return ran;
+}
+
+int64_t clock_virtual_deadline_ns(void)
+{
+    int64_t first = INT64_MAX;
+
+    pthread_mutex_lock(&groups_mutex);
+    for (TimerGroup *group = groups; group; group = group->next) {
+        pthread_mutex_lock(&group->mutex);
+        const TimerHeap *heap = &group->heap[VM_CLOCK_VIRTUAL];
+        if (heap->n) {
+            first = MIN(first, heap->at[0]->deadline_ns);
+        }
+        pthread_mutex_unlock(&group->mutex);
+    }
+    pthread_mutex_unlock(&groups_mutex);
+    return first;
+}
+
+void clock_run_virtual_timers(void)
+{
+    /* Groups are made before the machine runs and freed when it is over. */
+    pthread_mutex_lock(&groups_mutex);
+    TimerGroup *group = groups;
+    pthread_mutex_unlock(&groups_mutex);
+    for (; group; group = group->next) {
+        pthread_mutex_lock(&group->mutex);
+        run_heap(group, VM_CLOCK_VIRTUAL, true);
+        pthread_mutex_unlock(&group->mutex);
+    }
+}
+
 bool timer_group_run(TimerGroup *group)
 {
     bool took = group->takes_bql ? bql_enter() : false;
@@ -284,27 +353,7 @@ bool timer_group_run(TimerGroup *group)
 
     pthread_mutex_lock(&group->mutex);
     for (unsigned c = 0; c < VM_CLOCK_N; c++) {
-        TimerHeap *heap = &group->heap[c];
-        if (!heap->n || (c == VM_CLOCK_VIRTUAL && !atomic_load(&clock_source) &&
-                         !atomic_load(&clock_running))) {
-            continue;
-        }
-        int64_t now = clock_get_ns(c);
-        while (heap->n && heap->at[0]->deadline_ns <= now) {
-            Timer *timer = heap->at[0];
-            TimerFn *fn = timer->fn;
-            void *opaque = timer->opaque;
-            heap_remove(heap, timer);
-            pthread_mutex_unlock(&group->mutex);
-            fn(opaque);
-            ran = true;
-            pthread_mutex_lock(&group->mutex);
-            /* A callback may have stopped the clock. */
-            if (c == VM_CLOCK_VIRTUAL && !atomic_load(&clock_source) &&
-                !atomic_load(&clock_running)) {
-                break;
-            }
-        }
+        ran |= run_heap(group, c, false);
     }
     group->armed_ns = -1;
     group_rearm(group);

@@ -21,6 +21,7 @@
 #include "softmmu/version.h"
 #include "target/target.h"
 #include "util/log.h"
+#include "util/random.h"
 #include "util/trace.h"
 
 static bool quitting;
@@ -231,9 +232,13 @@ static bool help_for(const GivenOption *opt, const char *program)
 
 /* ---- rooms that are not there yet say so ---- */
 
-static bool not_yet(GivenOption *opt, Error **errp)
+static bool no_audio(GivenOption *opt, Error **errp)
 {
-    error_set(errp, "this option is not supported yet");
+    const char *driver = json_get_string(opt->opts, "driver");
+    if (driver && !strcmp(driver, "none")) {
+        return true;
+    }
+    error_set(errp, "there is no sound back end '%s'; only none", driver ? driver : "");
     return false;
 }
 
@@ -269,6 +274,17 @@ static bool no_parallel(GivenOption *opt, Error **errp)
 }
 
 /* ---- handlers that need nothing else ---- */
+
+static bool set_seed(GivenOption *opt, Error **errp)
+{
+    uint64_t seed;
+    if (!options_parse_uint(opt->text, &seed)) {
+        error_set(errp, "Invalid seed number: %s", opt->text);
+        return false;
+    }
+    random_seed(seed);
+    return true;
+}
 
 static bool set_echr(GivenOption *opt, Error **errp)
 {
@@ -582,8 +598,11 @@ static const Phase early_phases[] = {
     { OPTION_DISPLAY, no_display },
     { OPTION_VGA, no_display },
     { OPTION_PARALLEL, no_parallel },
-    { OPTION_ICOUNT, not_yet },
-    { OPTION_SEED, not_yet },
+    { OPTION_SEED, set_seed },
+    { OPTION_VNC, no_display },
+    { OPTION_AUDIODEV, no_audio },
+    { OPTION_AUDIO, no_audio },
+    { OPTION_FW_CFG, system_add_fw_cfg },
     { OPTION_RTC, system_set_rtc },
     { OPTION_ACCEL, set_accel },
     { OPTION_GLOBAL, add_global },
@@ -713,6 +732,11 @@ static Machine *make_machine(CommandLine *line)
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
     m->no_shutdown = options_last(line, OPTION_NO_SHUTDOWN) != NULL;
     run_phases(line, machine_phases, ARRAY_SIZE(machine_phases));
+    const GivenOption *path = options_last(line, OPTION_MEM_PATH);
+    if (path && !system_set_memory_path(path->text, options_last(line, OPTION_MEM_PREALLOC) != NULL, &err)) {
+        error_prepend(&err, "%s %s: ", path->spelling, path->text);
+        fail(err);
+    }
     set_image_options(line, m);
     if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, &err)) {
         fail(err);
@@ -796,6 +820,8 @@ int main(int argc, char **argv)
     atexit(chardev_cleanup);
     run_phases(&line, early_phases, ARRAY_SIZE(early_phases));
     choose_machine_accel(&line);
+    static const Phase icount[] = { { OPTION_ICOUNT, system_set_icount } };
+    run_phases(&line, icount, ARRAY_SIZE(icount));
     const GivenOption *pidfile = options_last(&line, OPTION_PIDFILE);
     if (pidfile && !process_write_pidfile(pidfile->text, &err)) {
         fail(err);

@@ -28,13 +28,13 @@ static const OptionRow rows[] = {
 
 /* Options of the reference that are not here; names only. */
 static const char *const absent_names[] = {
-    "acpitable", "async-teardown", "audio", "audio-help", "audiodev", "compat", "debugcon",
+    "acpitable", "async-teardown", "audio-help", "compat", "debugcon",
     "dump-vmstate", "enable-kvm", "enable-sync-profile", "fda", "fdb", "fsdev", "full-screen",
-    "fw_cfg", "g", "incoming", "iscsi", "k", "loadvm", "mem-path", "mem-prealloc", "mtdblock",
+    "g", "incoming", "iscsi", "loadvm", "mtdblock",
     "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
     "only-migratable", "option-rom", "plugin", "portrait", "preconfig", "prom-env", "qtest",
     "qtest-log", "rotate", "semihosting", "semihosting-config", "smbios", "soundhw", "spice",
-    "tb-size", "tdf", "tpmdev", "usb", "usbdevice", "virtfs", "vnc", "win2k-hack", "xen-attach",
+    "tb-size", "tdf", "tpmdev", "usb", "usbdevice", "virtfs", "win2k-hack", "xen-attach",
     "xen-domid", "xen-domid-restrict",
 };
 

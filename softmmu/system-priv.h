@@ -10,7 +10,7 @@
 
 typedef bool OptionHandler(GivenOption *opt, Error **errp);
 
-OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_actions,
+OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_icount, system_add_fw_cfg, system_set_actions,
     system_set_watchdog_action, system_add_fd, system_set_overcommit, system_set_machine_options,
     system_set_smp, system_set_memory, system_set_boot, system_add_chardev, system_add_serial,
     system_add_hmp, system_add_qmp, system_add_qmp_pretty;
@@ -30,5 +30,8 @@ const char *system_panic_action(void);
 const char *system_watchdog_action(void);
 /* Monitors are attached last, so that a guest on the same mux comes first. */
 bool system_attach_monitors(Error **errp);
+
+/* -mem-path: the machine's memory is a memory-backend-file. */
+bool system_set_memory_path(const char *path, bool prealloc, Error **errp);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "hw/device.h"
+#include "hw/fw_cfg.h"
 #include "softmmu/bql.h"
 #include "softmmu/clock.h"
 #include "softmmu/monitor.h"
@@ -19,6 +20,7 @@
 #include "softmmu/system-priv.h"
 #include "target/target.h"
 #include "util/log.h"
+#include <glib.h> /* after ours: it redefines MIN and MAX alike */
 
 SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
 
@@ -107,6 +109,40 @@ bool system_set_rtc(GivenOption *opt, Error **errp)
     rtc.driftfix_slew = fix && !strcmp(fix, "slew");
     rtc_configure(&rtc);
     return true;
+}
+
+/* Without shift nothing is counted, as the field has it. */
+bool system_set_icount(GivenOption *opt, Error **errp)
+{
+    IcountConfig config = {0};
+    const char *shift = json_get_string(opt->opts, "shift"), *rr = json_get_string(opt->opts, "rr");
+    uint64_t n = 0;
+    if (rr || opts_is_set(opt->opts, "rrfile") || opts_is_set(opt->opts, "rrsnapshot")) {
+        error_set(errp, "record and replay are not supported");
+        return false;
+    }
+    if (!opts_bool(opt->opts, "align", false, &config.align, errp) ||
+        !opts_bool(opt->opts, "sleep", true, &config.sleep, errp)) {
+        return false;
+    }
+    if (!opts_is_set(opt->opts, "shift")) {
+        if (config.align) {
+            error_set(errp, "Please specify shift option when using align");
+        }
+        return !config.align;
+    }
+    config.automatic = shift && !strcmp(shift, "auto");
+    if (!config.automatic && (!opts_uint(opt->opts, "shift", 0, &n, NULL) || n > UINT32_MAX)) {
+        error_set(errp, "icount: Invalid shift value");
+        return false;
+    }
+    config.shift = (unsigned)n;
+    const AccelOps *accel = system_config.accel;
+    if (!accel->set_icount) {
+        error_set(errp, "accelerator '%s' does not count instructions", accel->name);
+        return false;
+    }
+    return accel->set_icount(&config, errp);
 }
 
 static bool one_of(const char *what, const char *value, const char *choices, Error **errp)
@@ -359,6 +395,58 @@ bool system_set_memory(GivenOption *opt, Error **errp)
         return false;
     }
     return true;
+}
+
+bool system_set_memory_path(const char *path, bool prealloc, Error **errp)
+{
+    Machine *m = machine_current();
+    if (m->memory_backend) {
+        error_set(errp, "'-mem-path' can't be used together with '-machine memory-backend'");
+        return false;
+    }
+    Json *opts = json_object();
+    json_put_string(opts, "qom-type", "memory-backend-file");
+    json_put_string(opts, "id", m->type->ram_id);
+    json_put_string(opts, "mem-path", path);
+    json_put(opts, "size", json_uint(m->ram_bytes));
+    json_put_bool(opts, "prealloc", prealloc);
+    Json *result = qmp_call("object-add", opts, errp);
+    json_free(result);
+    if (result) {
+        m->memory_backend = xstrdup(m->type->ram_id);
+    }
+    return result != NULL;
+}
+
+bool system_add_fw_cfg(GivenOption *opt, Error **errp)
+{
+    const char *name = json_get_string(opt->opts, "name"), *path = json_get_string(opt->opts, "file");
+    const char *text = json_get_string(opt->opts, "string");
+    if (!name || !path == !text) {
+        error_set(errp, "name, and one of file and string are needed");
+        return false;
+    }
+    if (strncmp(name, "opt/", 4)) {
+        error_warn("-fw_cfg %s: externally provided fw_cfg item names should be prefixed with \"opt/\"", opt->text);
+    }
+    if (text) {
+        return fw_cfg_add_option(name, text, (uint32_t)strlen(text), errp);
+    }
+    gchar *data;
+    gsize len;
+    GError *err = NULL;
+    if (!g_file_get_contents(path, &data, &len, &err)) {
+        error_set(errp, "can't load %s: %s", path, err->message);
+        g_error_free(err);
+        return false;
+    }
+    bool ok = len <= UINT32_MAX;
+    if (!ok) {
+        error_set(errp, "%s is too large", path);
+    }
+    ok = ok && fw_cfg_add_option(name, data, (uint32_t)len, errp);
+    g_free(data);
+    return ok;
 }
 
 bool system_set_boot(GivenOption *opt, Error **errp)

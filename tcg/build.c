@@ -414,6 +414,9 @@ IrRef ir_call(IrBuilder *b, unsigned id, unsigned n_args, const IrRef *args)
         may_stop(b);
         ir_put(b, unit->target->pc_slot,
                ir_const(b, unit->target->slots[unit->target->pc_slot].type, b->insn_pc));
+        if (b->icount_left) {
+            ir_stenv(b, b->icount_left, 4, ir_i32(b, b->insn_extra));
+        }
     }
     uint32_t first = unit->args.n;
     for (unsigned i = 0; i < n_args; i++) {

@@ -405,6 +405,7 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
             break;
         case IR_insn_start:
             ip.insn_pc = in->imm;
+            vcpu->jit.icount_left = in->a;
             break;
         case IR_get:
             state_load(state + unit->target->slots[in->aux].offset, ir_type_bytes(in->type),

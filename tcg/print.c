@@ -356,6 +356,11 @@ static void print_block_head(FILE *out, const IrUnit *unit, unsigned block)
 
 void ir_print(FILE *out, const IrUnit *unit)
 {
+    ir_print_some(out, unit, NULL, NULL);
+}
+
+void ir_print_some(FILE *out, const IrUnit *unit, bool (*skip)(const void *opaque, IrRef ref), const void *opaque)
+{
     fprintf(out, "unit pc=0x%" PRIx64 " mode=0x%" PRIx64 "%s%s%s%s\n", unit->pc, unit->mode,
             unit->softmmu ? " softmmu" : "", unit->addr32 ? " addr32" : "",
             unit->guest_base_zero ? " gb0" : "", unit->parallel ? " parallel" : "");
@@ -374,7 +379,7 @@ void ir_print(FILE *out, const IrUnit *unit)
         }
         print_block_head(out, unit, block);
         for (; at < unit->blocks.at[block].end; at++) {
-            if (ir_insn(unit, at)->op != IR_const) {
+            if (ir_insn(unit, at)->op != IR_const && !(skip && skip(opaque, at))) {
                 fprintf(out, "  ");
                 ir_print_insn(out, unit, at);
                 fputc('\n', out);

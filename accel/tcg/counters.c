@@ -11,6 +11,13 @@ uint64_t tcg_now_ns(void)
     return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
 }
 
+uint64_t tcg_insns_run(const Vcpu *vcpu)
+{
+    const TcgVcpu *tv = vcpu->accel;
+    return tv->icount_total + (uint64_t)((int64_t)tv->icount_granted - vcpu->jit.icount_budget)
+           - vcpu->jit.icount_left;
+}
+
 static void add(TcgCounters *to, const TcgCounters *from)
 {
 #define ADD(name, text)                                                                          \

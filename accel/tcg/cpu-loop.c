@@ -77,8 +77,10 @@ void tcg_restore_state(Vcpu *vcpu, const void *frame, uintptr_t site)
         return;
     }
     const TransUnit *unit = code_find(site);
+    uint32_t extra = 0;
     bool ok = unit && snapshot_restore(unit->snapshots, unit->n_snapshot_bytes,
-                                       site - (uintptr_t)unit->code, frame, vcpu, NULL);
+                                       site - (uintptr_t)unit->code, frame, vcpu, &extra);
+    vcpu->jit.icount_left = extra;
     if (!ok) {
         error_report("no guest instruction at host address %#" PRIxPTR, site);
         abort();
@@ -91,6 +93,9 @@ static void after_jump(TcgVcpu *tv)
     vcpu->in_code = false;
     vcpu->guest_access = false;
     vcpu->host_frame = NULL;
+    /* -icount: what the block was charged and did not run. */
+    vcpu->jit.icount_budget += (int32_t)vcpu->jit.icount_left;
+    vcpu->jit.icount_left = 0;
     translator_release(tv);
     tcg_leave(tv);
     if (tv->exclusive) {
@@ -181,6 +186,7 @@ static inline bool may_link(uint32_t flags)
 static VcpuExit run_units(TcgVcpu *tv, uint32_t flags)
 {
     Vcpu *vcpu = tv->vcpu;
+    tv->stepping = flags & UNIT_STEP;
     enter_epoch(tv);
     uint64_t mode = vcpu->target->trans_mode(vcpu);
     jump_cache_select(tv, mode, flags);
@@ -210,6 +216,7 @@ static VcpuExit run_units(TcgVcpu *tv, uint32_t flags)
         }
         link_make(tv, result.link, unit);
     }
+    vcpu->jit.icount_left = 0;
     tcg_leave(tv);
     if (unlikely(tv->want_room)) {
         tv->want_room = false;
@@ -289,6 +296,25 @@ static VcpuExit dispatch(TcgVcpu *tv, VcpuExit reason)
     }
 }
 
+/* -icount, the next unit: one instruction where a whole block may be too much. False: the slice is over. */
+static bool icount_next(TcgVcpu *tv, uint32_t *flags)
+{
+    if (tv->vcpu->jit.icount_budget <= 0 || (tv->icount_tail && !tv->icount_exact)) {
+        return false;
+    }
+    if (tv->icount_tail || tv->icount_step) {
+        *flags |= UNIT_STEP;
+        tv->icount_step = false;
+    }
+    return true;
+}
+
+static void icount_done(TcgVcpu *tv, VcpuExit reason)
+{
+    /* At a block that did not fit, or for another reason near the end of the slice. */
+    tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns;
+}
+
 static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
 {
     Vcpu *vcpu = tv->vcpu;
@@ -301,7 +327,15 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
             atomic_store(&vcpu->jit.exit_request, 0);
             return VCPU_EXIT_REQUEST;
         }
-        reason = dispatch(tv, run_units(tv, unit_flags(vcpu)));
+        uint32_t flags = unit_flags(vcpu);
+        if (unlikely(vcpu->use_icount) && !icount_next(tv, &flags)) {
+            return VCPU_EXIT_REQUEST;
+        }
+        reason = run_units(tv, flags);
+        if (unlikely(vcpu->use_icount)) {
+            icount_done(tv, reason);
+        }
+        reason = dispatch(tv, reason);
     }
     return reason;
 }

@@ -188,6 +188,13 @@ struct TcgVcpu {
     bool want_room;              /* translation found no region: leave, wait, retry */
     struct TlbState *tlb;        /* system mode (tlb.c) */
     struct VcpuThread *thread;   /* system mode (mttcg.c) */
+    /* -icount (icount.h) */
+    uint64_t icount_total;       /* instructions of slices that are over */
+    int32_t icount_granted;      /* of the slice under way */
+    bool icount_exact;           /* it ends at the very instruction */
+    bool icount_tail;            /* a block did not fit into the rest of it */
+    bool icount_step;            /* the next unit has one instruction */
+    bool stepping;               /* the unit under way has one instruction (UNIT_STEP) */
     TcgCounters count;
 };
 
@@ -204,6 +211,7 @@ typedef struct Tcg {
     _Atomic uint32_t generation; /* changes with every tcg_flush_all */
     _Atomic uint32_t n_breakpoints;
     _Atomic bool exclusive_pending;
+    void (*wake)(Vcpu *vcpu);    /* of halted vCPUs; NULL: by its own futex */
     TcgCounters dead;            /* of vCPUs that are gone */
 } Tcg;
 extern Tcg tcg;

@@ -9,6 +9,7 @@
  *
  * Threads: a vCPU's own.
  */
+#include "icount.h"
 #include "tlb.h"
 
 typedef struct Access {
@@ -59,6 +60,9 @@ static uint64_t device_read(const Access *a, vaddr addr, unsigned size_bytes, co
 {
     uint64_t value = 0, in_page = addr & (TCG_PAGE_BYTES - 1);
     MemResult r;
+    if (unlikely(a->tv->vcpu->use_icount)) {
+        icount_device_access(a->tv->vcpu, a->frame, a->site);
+    }
     COUNT(a->tv, mmio);
     if (side->whole) {
         r = memory_region_read(side->mr, side->offset + in_page, size_bytes, endian_of(a), &value,
@@ -79,6 +83,9 @@ static void device_write(const Access *a, vaddr addr, unsigned size_bytes, uint6
 {
     uint64_t in_page = addr & (TCG_PAGE_BYTES - 1);
     MemResult r;
+    if (unlikely(a->tv->vcpu->use_icount)) {
+        icount_device_access(a->tv->vcpu, a->frame, a->site);
+    }
     COUNT(a->tv, mmio);
     if (side->whole || side->ram) {
         r = memory_region_write(side->mr, side->offset + in_page, size_bytes, endian_of(a), value,

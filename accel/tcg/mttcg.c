@@ -1,5 +1,5 @@
 /*
- * mttcg.c: system mode: one host thread per vCPU; start, stop, halt, and the accelerator's table.
+ * mttcg.c: system mode: one host thread per vCPU (all in one: single.c); start, stop, halt, and the accelerator's table.
  *
  * A vCPU thread runs guest code without any lock. To stop, it takes the BQL, says so and waits; pausing waits
  * for that with the BQL released, since a vCPU may need it for a device access before it can stop. A
@@ -10,18 +10,11 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "accel/accel.h"
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
+#include "icount.h"
 #include "tlb.h"
-
-typedef struct VcpuThread {
-    pthread_t thread;
-    bool started;
-    _Atomic int tid;               /* the host's; 0 until it runs */
-    _Atomic bool quit;
-    _Atomic(void *) work;          /* a RunOn */
-} VcpuThread;
+#include "vcpu-thread.h"
 
 typedef struct RunOn {
     void (*fn)(Vcpu *vcpu, void *opaque);
@@ -31,34 +24,28 @@ typedef struct RunOn {
 
 AccelHooks accel_hooks;
 
-static pthread_cond_t stopped_cond = PTHREAD_COND_INITIALIZER; /* somebody stopped, or work is done */
+pthread_cond_t vcpu_stopped_cond = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t resume_cond = PTHREAD_COND_INITIALIZER;
 static __thread Vcpu *current_vcpu;
 static Machine *the_machine;
 static TcgOptions options;
-static bool options_single;
-
-static VcpuThread *thread_of(Vcpu *vcpu)
-{
-    return tcg_vcpu(vcpu)->thread;
-}
+static bool options_single, options_multi;
 
 /* ---- the thread ---- */
 
-static bool must_stop(Vcpu *vcpu)
+bool vcpu_must_stop(Vcpu *vcpu)
 {
     VcpuThread *t = thread_of(vcpu);
     return atomic_load(&vcpu->stop_request) || atomic_load(&t->quit) || atomic_load(&t->work);
 }
 
-/* Under the BQL. */
-static void do_work(Vcpu *vcpu)
+void vcpu_do_work(Vcpu *vcpu)
 {
     RunOn *work = atomic_exchange(&thread_of(vcpu)->work, NULL);
     if (work) {
         work->fn(vcpu, work->opaque);
         work->done = true;
-        pthread_cond_broadcast(&stopped_cond);
+        pthread_cond_broadcast(&vcpu_stopped_cond);
     }
 }
 
@@ -66,13 +53,13 @@ static void wait_while_stopped(Vcpu *vcpu)
 {
     VcpuThread *t = thread_of(vcpu);
     bql_lock();
-    do_work(vcpu);
+    vcpu_do_work(vcpu);
     while (atomic_load(&vcpu->stop_request) && !atomic_load(&t->quit)) {
         if (!atomic_exchange(&vcpu->stopped, true)) {
-            pthread_cond_broadcast(&stopped_cond);
+            pthread_cond_broadcast(&vcpu_stopped_cond);
         }
         bql_wait(&resume_cond);
-        do_work(vcpu);
+        vcpu_do_work(vcpu);
     }
     atomic_store(&vcpu->stopped, false);
     bql_unlock();
@@ -108,7 +95,7 @@ static void wait_while_halted(Vcpu *vcpu)
 {
     for (;;) {
         atomic_store(&vcpu->jit.exit_request, 0);
-        if (must_stop(vcpu)) {
+        if (vcpu_must_stop(vcpu)) {
             return;
         }
         tlb_requests(tcg_vcpu(vcpu));
@@ -122,6 +109,33 @@ static void wait_while_halted(Vcpu *vcpu)
     }
 }
 
+void vcpu_handle_exit(Vcpu *vcpu, VcpuExit reason)
+{
+    switch (reason) {
+    case VCPU_EXIT_REQUEST:
+        break;
+    case VCPU_EXIT_HALTED:
+        atomic_store(&vcpu->halted, true);
+        break;
+    case VCPU_EXIT_DEBUG:
+    case VCPU_EXIT_BREAKPOINT:
+        bql_lock();
+        atomic_store(&vcpu->stop_request, true);
+        if (accel_hooks.debug_stop) {
+            accel_hooks.debug_stop(vcpu);
+        }
+        bql_unlock();
+        break;
+    default:
+        error_report("vCPU %d left guest code for reason %d", vcpu->index, (int)reason);
+        bql_lock();
+        machine_request_stop(RUN_STATE_INTERNAL_ERROR);
+        atomic_store(&vcpu->stop_request, true);
+        bql_unlock();
+        break;
+    }
+}
+
 static void *vcpu_thread(void *opaque)
 {
     Vcpu *vcpu = opaque;
@@ -132,7 +146,7 @@ static void *vcpu_thread(void *opaque)
     atomic_store(&t->tid, (int)syscall(SYS_gettid));
     current_vcpu = vcpu;
     while (!atomic_load(&t->quit)) {
-        if (must_stop(vcpu)) {
+        if (vcpu_must_stop(vcpu)) {
             wait_while_stopped(vcpu);
             continue;
         }
@@ -140,57 +154,63 @@ static void *vcpu_thread(void *opaque)
             wait_while_halted(vcpu);
             continue;
         }
-        VcpuExit reason = tcg_run(vcpu);
-        switch (reason) {
-        case VCPU_EXIT_REQUEST:
-            break;
-        case VCPU_EXIT_HALTED:
-            atomic_store(&vcpu->halted, true);
-            break;
-        case VCPU_EXIT_DEBUG:
-        case VCPU_EXIT_BREAKPOINT:
-            bql_lock();
-            atomic_store(&vcpu->stop_request, true);
-            if (accel_hooks.debug_stop) {
-                accel_hooks.debug_stop(vcpu);
-            }
-            bql_unlock();
-            break;
-        default:
-            error_report("vCPU %d left guest code for reason %d", vcpu->index, (int)reason);
-            bql_lock();
-            machine_request_stop(RUN_STATE_INTERNAL_ERROR);
-            atomic_store(&vcpu->stop_request, true);
-            bql_unlock();
-            break;
-        }
+        vcpu_handle_exit(vcpu, tcg_run(vcpu));
     }
     return NULL;
 }
 
 /* ---- control, under the BQL ---- */
 
-static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
+static bool in_one_thread(void)
 {
-    TcgVcpu *tv = tcg_vcpu(vcpu);
-    VcpuThread *t = xnew(VcpuThread);
-    tv->thread = t;
-    atomic_store(&vcpu->stop_request, true);
+    return options_single || icount_enabled();
+}
+
+/* The calling thread runs this vCPU. */
+static bool is_own(const Vcpu *vcpu)
+{
+    return vcpu == current_vcpu || single_is_current();
+}
+
+/* Stopped vCPUs look whether they go on. */
+static void wake_stopped(void)
+{
+    pthread_cond_broadcast(&resume_cond);
+    if (in_one_thread()) {
+        single_wake();
+    }
+}
+
+static bool start_thread(Vcpu *vcpu, VcpuThread *t, Error **errp)
+{
     int err = pthread_create(&t->thread, NULL, vcpu_thread, vcpu);
     if (err) {
         error_set_errno(errp, err, "cannot start the thread of vCPU %d", vcpu->index);
-        free(t);
-        tv->thread = NULL;
         return false;
     }
     t->started = true;
     return true;
 }
 
+static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
+{
+    TcgVcpu *tv = tcg_vcpu(vcpu);
+    VcpuThread *t = xnew(VcpuThread);
+    vcpu->use_icount = icount_enabled();
+    atomic_store(&vcpu->stop_request, true);
+    tv->thread = t;
+    if (!(in_one_thread() ? single_vcpu_start(vcpu, errp) : start_thread(vcpu, t, errp))) {
+        tv->thread = NULL;
+        free(t);
+        return false;
+    }
+    return true;
+}
+
 static int tcg_vcpu_thread_id(const Vcpu *vcpu)
 {
     const VcpuThread *t = thread_of((Vcpu *)vcpu);
-    return t ? atomic_load(&t->tid) : 0;
+    return in_one_thread() ? single_thread_id() : t ? atomic_load(&t->tid) : 0;
 }
 
 static void tcg_vcpu_stop_thread(Vcpu *vcpu)
@@ -199,10 +219,14 @@ static void tcg_vcpu_stop_thread(Vcpu *vcpu)
     if (!t) {
         return;
     }
+    if (in_one_thread()) {
+        single_vcpu_stop(vcpu); /* t stays: the thread may still look at it */
+        return;
+    }
     atomic_store(&t->quit, true);
     atomic_store(&tcg_vcpu(vcpu)->leave_request, true);
     vcpu_kick(vcpu);
-    pthread_cond_broadcast(&resume_cond);
+    wake_stopped();
     bool held = bql_held();
     if (held) {
         bql_unlock();
@@ -221,11 +245,12 @@ static void tcg_pause_all(Machine *machine)
         atomic_store(&machine->vcpus[i]->stop_request, true);
         vcpu_kick(machine->vcpus[i]);
     }
+    wake_stopped();
     for (unsigned i = 0; i < machine->n_vcpus; i++) {
         Vcpu *vcpu = machine->vcpus[i];
         /* A vCPU that asks for it stops as soon as it comes back to its loop. */
-        while (vcpu != current_vcpu && thread_of(vcpu) && !atomic_load(&vcpu->stopped)) {
-            bql_wait(&stopped_cond);
+        while (!is_own(vcpu) && thread_of(vcpu) && !atomic_load(&vcpu->stopped)) {
+            bql_wait(&vcpu_stopped_cond);
         }
     }
 }
@@ -235,12 +260,12 @@ static void tcg_resume_all(Machine *machine)
     for (unsigned i = 0; i < machine->n_vcpus; i++) {
         atomic_store(&machine->vcpus[i]->stop_request, false);
     }
-    pthread_cond_broadcast(&resume_cond);
+    wake_stopped();
 }
 
 static void tcg_run_on(Vcpu *vcpu, void (*fn)(Vcpu *vcpu, void *opaque), void *opaque)
 {
-    if (vcpu == current_vcpu || !thread_of(vcpu)) {
+    if (is_own(vcpu) || !thread_of(vcpu)) {
         fn(vcpu, opaque);
         return;
     }
@@ -249,13 +274,13 @@ static void tcg_run_on(Vcpu *vcpu, void (*fn)(Vcpu *vcpu, void *opaque), void *o
     void *none = NULL;
     while (!atomic_compare_exchange_strong(&t->work, &none, &work)) {
         none = NULL;
-        bql_wait(&stopped_cond);
+        bql_wait(&vcpu_stopped_cond);
     }
     atomic_store(&tcg_vcpu(vcpu)->leave_request, true);
     vcpu_kick(vcpu);
-    pthread_cond_broadcast(&resume_cond);
+    wake_stopped();
     while (!work.done) {
-        bql_wait(&stopped_cond);
+        bql_wait(&vcpu_stopped_cond);
     }
 }
 
@@ -284,8 +309,10 @@ static void reset_all(void)
 static void memory_changed(MemoryListener *listener)
 {
     tlb_flush_all_vcpus(the_machine);
-    if (current_vcpu) {
-        tlb_requests(tcg_vcpu(current_vcpu)); /* its own access has changed the map: at once */
+    for (unsigned i = 0; i < the_machine->n_vcpus; i++) {
+        if (is_own(the_machine->vcpus[i])) {
+            tlb_requests(tcg_vcpu(the_machine->vcpus[i])); /* its own access has changed the map: at once */
+        }
     }
 }
 
@@ -334,6 +361,7 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
             return false;
         }
         options_single = !strcmp(value, "single");
+        options_multi = !options_single;
         return true;
     }
     if (!strcmp(key, "one-insn-per-tb")) {
@@ -353,14 +381,6 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
     if (!strcmp(key, "jitdump")) {
         return parse_on_off(key, value, &options.jitdump, errp);
     }
-    if (!strcmp(key, "perfmap")) {
-        bool on;
-        if (!parse_on_off(key, value, &on, errp)) {
-            return false;
-        }
-        options.perfmap_path = on ? "" : NULL;
-        return true;
-    }
     if (!strcmp(key, "split-wx")) {
         return parse_on_off(key, value, &ignored, errp); /* always on */
     }
@@ -370,14 +390,16 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
 
 static void print_counters(void)
 {
-    tcg_counters_print(log_lock());
+    FILE *out = log_lock();
+    tcg_counters_print(out);
+    icount_print(out);
     log_unlock();
 }
 
 static bool tcg_accel_init(Machine *machine, Error **errp)
 {
-    if (options_single && machine->smp.cpus > 1) {
-        error_set(errp, "-accel tcg,thread=single is not implemented for more than one vCPU");
+    if (icount_enabled() && options_multi) {
+        error_set(errp, "-accel tcg,thread=multi is not possible with -icount: its vCPUs run in turn");
         return false;
     }
     tcg_system = &tcg_system_ops;
@@ -385,6 +407,9 @@ static bool tcg_accel_init(Machine *machine, Error **errp)
         return false;
     }
     the_machine = machine;
+    if (icount_enabled()) {
+        icount_start();
+    }
     if (log_enabled(LOG_JIT)) {
         atexit(print_counters);
     }
@@ -415,9 +440,10 @@ static bool tcg_watchpoint(Machine *machine, vaddr addr, uint64_t size_bytes, bo
 
 const AccelOps accel_tcg = {
     .name = "tcg",
-    .summary = "translation to host code, one thread per vCPU",
+    .summary = "translation to host code",
     .available = tcg_available,
     .set_option = tcg_set_option,
+    .set_icount = icount_configure,
     .init = tcg_accel_init,
     .vcpu_start = tcg_vcpu_start,
     .vcpu_thread_id = tcg_vcpu_thread_id,

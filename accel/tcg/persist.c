@@ -261,7 +261,7 @@ bool tcg_persist_open(const char *where, int exe_fd, const char *config, Error *
 {
     bool off = where && !strcmp(where, "off");
     if (off || !tcg.host || tcg.options.verify || tcg.options.one_insn_per_tb || tcg.options.nochain || getauxval(AT_SECURE)
-        || log_enabled(LOG_IN_ASM | LOG_OP | LOG_OUT_ASM | LOG_EXEC | LOG_CPU | LOG_NOCHAIN)) {
+        || log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_EXEC | LOG_CPU | LOG_NOCHAIN)) {
         return true;
     }
     if (!choose_dir(where, errp)) {

@@ -31,6 +31,7 @@ typedef struct ScanBlock {
     uint8_t reason;            /* of an exit block that leaves: VcpuExit + 1 */
     bool merge, loop;
     uint16_t n_insns;
+    uint16_t left;             /* -icount, exit blocks that leave: instructions charged and not run */
 } ScanBlock;
 
 /* One page the unit's bytes come from: [0] the entry's, [1] the one after it. */
@@ -62,6 +63,7 @@ typedef struct TransDriver {
     uint16_t *stack, *order;
     uint16_t node;             /* being translated */
     uint16_t planned;          /* block being emitted */
+    uint16_t icount_left;      /* instructions of the block behind the one being translated */
     bool split;                /* trans_leave_if was used: indices are not in emission order */
     uint16_t go_on;            /* trans_jump inside a block: the next node */
     uint16_t fall_block, taken_block; /* of the block being emitted */

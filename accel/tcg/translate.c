@@ -188,6 +188,17 @@ bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes)
 
 /* ---- ends of blocks ---- */
 
+/* -icount: the block ends here; of what it was charged at its start, this was not run. */
+static void icount_refund(TransDriver *d, unsigned n_insns)
+{
+    IrBuilder *b = d->ctx.b;
+    if (d->flags & UNIT_ICOUNT && n_insns) {
+        const int at = VCPU_JIT_OFFSET(icount_budget);
+        IrRef budget = ir_ldenv(b, IR_I32, at, 4, false);
+        ir_stenv(b, at, 4, ir_op2(b, IR_add, IR_I32, budget, ir_i32(b, n_insns)));
+    }
+}
+
 /* System mode: a direct jump must not be linked to another page, nor to a unit that may reach into one. */
 static bool must_look_up(const TransDriver *d, vaddr pc)
 {
@@ -199,6 +210,7 @@ static bool must_look_up(const TransDriver *d, vaddr pc)
 static void emit_exit(TransDriver *d, vaddr pc)
 {
     IrBuilder *b = d->ctx.b;
+    icount_refund(d, d->icount_left);
     if (must_look_up(d, pc)) {
         IrType type = d->ctx.target->word_bits == 64 ? IR_I64 : IR_I32;
         ir_exit(b, (IrExit){ .kind = IR_EXIT_INDIRECT }, ir_const(b, type, pc));
@@ -236,6 +248,7 @@ void trans_branch(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, vaddr taken_pc)
     TransDriver *d = ctx->driver;
     uint16_t taken = side_block(d, taken_pc, true);
     uint16_t other = side_block(d, ctx->next_pc, false);
+    icount_refund(d, d->icount_left);
     ir_brcond(ctx->b, cond, a, b, taken, other);
     ctx->ended = true;
 }
@@ -245,6 +258,7 @@ void trans_branch_nz(TransCtx *ctx, IrRef value, vaddr taken_pc)
     TransDriver *d = ctx->driver;
     uint16_t taken = side_block(d, taken_pc, true);
     uint16_t other = side_block(d, ctx->next_pc, false);
+    icount_refund(d, d->icount_left);
     ir_brnz(ctx->b, value, taken, other);
     ctx->ended = true;
 }
@@ -262,6 +276,7 @@ void trans_jump(TransCtx *ctx, vaddr pc)
         emit_exit(d, pc);
         ctx->ended = true;
     } else if (d->nodes[node].leader) {
+        icount_refund(d, d->icount_left);
         ir_br(ctx->b, d->nodes[node].block);
         ctx->ended = true;
     } else if (d->nodes[d->node].kind == SCAN_JUMP && d->nodes[d->node].taken == node) {
@@ -275,6 +290,7 @@ void trans_jump(TransCtx *ctx, vaddr pc)
 void trans_call(TransCtx *ctx, vaddr pc, vaddr return_pc)
 {
     IrBuilder *b = ctx->b;
+    icount_refund(ctx->driver, ctx->driver->icount_left);
     if (must_look_up(ctx->driver, pc)) {
         IrType type = ctx->target->word_bits == 64 ? IR_I64 : IR_I32;
         ir_exit(b, (IrExit){ .kind = IR_EXIT_INDIRECT_CALL, .return_pc = return_pc },
@@ -287,26 +303,48 @@ void trans_call(TransCtx *ctx, vaddr pc, vaddr return_pc)
 
 void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_pc)
 {
+    icount_refund(ctx->driver, ctx->driver->icount_left);
     ir_exit(ctx->b, (IrExit){ .kind = kind, .return_pc = return_pc }, pc);
+    ctx->ended = true;
+}
+
+/* What is not run when the current instruction leaves for `pc`: at its own pc it begins anew later. */
+static unsigned left_at(const TransDriver *d, vaddr pc)
+{
+    return d->icount_left + (pc == d->ctx.pc);
+}
+
+static void leave(TransCtx *ctx, VcpuExit reason, vaddr pc, unsigned left)
+{
+    icount_refund(ctx->driver, left);
+    ir_exit(ctx->b, (IrExit){ .kind = IR_EXIT_LEAVE, .reason = reason, .pc = pc }, IR_NONE);
     ctx->ended = true;
 }
 
 void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc)
 {
-    ir_exit(ctx->b, (IrExit){ .kind = IR_EXIT_LEAVE, .reason = reason, .pc = pc }, IR_NONE);
-    ctx->ended = true;
+    leave(ctx, reason, pc, left_at(ctx->driver, pc));
 }
 
 void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc)
 {
     TransDriver *d = ctx->driver;
     uint16_t cur = ctx->b->block;
-    uint16_t leave = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = cur, .reason = reason + 1 });
+    uint16_t leave = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = cur, .reason = reason + 1,
+                                                  .left = left_at(d, pc) });
     uint16_t rest = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = ctx->pc, .pred = cur, .done = true });
     ir_brcond(ctx->b, cond, a, b, leave, rest);
     ir_block_begin_tree(ctx->b, rest, cur);
     d->blocks[d->planned].tail = rest;
     d->split = true;
+}
+
+void trans_interrupts_changed(TransCtx *ctx)
+{
+    if (ctx->driver->flags & UNIT_ICOUNT) {
+        IrRef request = ir_ldenv(ctx->b, IR_I32, VCPU_JIT_OFFSET(exit_request), 4, false);
+        trans_leave_if(ctx, IR_NE, request, ir_i32(ctx->b, 0), VCPU_EXIT_REQUEST, ctx->next_pc);
+    }
 }
 
 /* ---- blocks ---- */
@@ -321,7 +359,8 @@ static void emit_insns(TransDriver *d, uint16_t node)
         ctx->pc = n->pc;
         ctx->next_pc = n->pc + n->length;
         ctx->ended = false;
-        ir_insn_start(ctx->b, n->pc, 0);
+        d->icount_left -= d->icount_left != 0;
+        ir_insn_start(ctx->b, n->pc, d->flags & UNIT_ICOUNT ? d->icount_left : 0);
         ctx->target->translate(ctx);
         if (ctx->b->block == SCAN_NONE) {
             return; /* a terminator was emitted */
@@ -352,6 +391,7 @@ static void emit_block(TransDriver *d, uint16_t index)
         return;
     }
     d->planned = index;
+    d->icount_left = sb->n_insns;
     if (!entry && !b->unit->blocks.at[index].n_preds) {
         ir_block_begin_merge(b, index, false);
         ir_trap(b);
@@ -367,7 +407,7 @@ static void emit_block(TransDriver *d, uint16_t index)
         if (entry) {
             ir_br(b, d->first_block);
         } else if (sb->reason) {
-            trans_leave(&d->ctx, (VcpuExit)(sb->reason - 1), sb->pc);
+            leave(&d->ctx, (VcpuExit)(sb->reason - 1), sb->pc, sb->left);
         } else {
             emit_exit(d, sb->pc);
         }
@@ -438,7 +478,7 @@ static void emit_breakpoint(TransDriver *d, vaddr pc)
     IrBuilder *b = d->ctx.b;
     ir_block_new(b, pc);
     ir_block_begin_merge(b, 0, false);
-    trans_leave(&d->ctx, VCPU_EXIT_DEBUG, pc);
+    leave(&d->ctx, VCPU_EXIT_DEBUG, pc, 0);
 }
 
 /* ---- logs ---- */
@@ -479,6 +519,17 @@ static void log_unit(const TransDriver *d, const TransUnit *unit)
         FILE *out = log_lock();
         fprintf(out, "OP: " VADDR_FMT "\n", unit->pc);
         ir_print(out, &d->tr->unit);
+        fprintf(out, "\n");
+        log_unlock();
+    }
+    if (log_enabled(LOG_OP_OPT)) {
+        FILE *out = log_lock();
+        fprintf(out, "OP after optimization and liveness analysis: " VADDR_FMT "\n", unit->pc);
+        if (tcg.host && tcg.host->print_lowered) {
+            tcg.host->print_lowered(out, d->tr->compiler, &d->tr->unit);
+        } else {
+            ir_print(out, &d->tr->unit); /* the interpreter runs it as it is */
+        }
         fprintf(out, "\n");
         log_unlock();
     }
@@ -631,7 +682,8 @@ static void driver_begin_unit(TransDriver *d, vaddr pc)
     unit->addr32 = vcpu->target->word_bits == 32;
     unit->guest_base_zero = !vcpu->softmmu && !vcpu->jit.guest_base;
     unit->parallel = d->flags & UNIT_PARALLEL;
-    d->tr->builder.all_insns = log_enabled(LOG_OP);
+    d->tr->builder.all_insns = log_enabled(LOG_OP | LOG_OP_OPT);
+    d->tr->builder.icount_left = d->flags & UNIT_ICOUNT ? VCPU_JIT_OFFSET(icount_left) : 0;
     ir_builder_begin(&d->tr->builder);
     vcpu->target->trans_begin(&d->ctx);
 }
@@ -738,7 +790,8 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
     }
     unit->n_guest_insns = ir->n_guest_insns;
     unit->n_guest_bytes = ir->n_guest_bytes;
-    if (log_enabled(LOG_OP | LOG_OUT_ASM) && log_in_filter(pc)) {
+    unit->pc = pc;
+    if (log_enabled(LOG_OP | LOG_OP_OPT | LOG_OUT_ASM) && log_in_filter(pc)) {
         log_unit(d, unit);
     }
     unit->from = UNIT_TRANSLATED;

@@ -21,6 +21,11 @@ static uint64_t hart_time(void *opaque)
     return p->mtimer ? aclint_mtime(p->mtimer) : 0;
 }
 
+static uint64_t hart_guest_ns(void)
+{
+    return (uint64_t)clock_get_ns(VM_CLOCK_VIRTUAL);
+}
+
 static void hart_stimer_fire(void *opaque)
 {
     riscv_stimer_expired(((HartPlatform *)opaque)->vcpu);
@@ -41,6 +46,7 @@ static void hart_stimer_set(void *opaque, Vcpu *vcpu, uint64_t deadline)
 
 static const RiscvPlatform hart_platform = {
     .time = hart_time,
+    .guest_ns = hart_guest_ns,
     .stimer_set = hart_stimer_set,
     .time_hz = 10000000,
 };

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <libfdt.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include "hw/riscv/virt.h"
 #include "util/bits.h"
+#include "util/random.h"
 
 typedef struct Fdt {
     void *buf;
@@ -223,7 +223,7 @@ static void node_chosen(Fdt *f)
     end(f);
     begin(f, "chosen");
     prop_text(f, "stdout-path", "/soc/serial@10000000");
-    if (getrandom(seed, sizeof(seed), 0) == sizeof(seed)) {
+    if (random_bytes(seed, sizeof(seed), true)) {
         fdt_did(f, fdt_property(f->buf, "rng-seed", seed, sizeof(seed)));
     }
     end(f);

@@ -12,6 +12,13 @@
 #include "accel/vcpu.h"
 #include "util/error.h"
 
+/* -icount */
+typedef struct IcountConfig {
+    bool automatic;        /* shift=auto */
+    unsigned shift;        /* an instruction takes 2^shift ns */
+    bool align, sleep;
+} IcountConfig;
+
 typedef struct AccelOps {
     const char *name;      /* "tcg" */
     const char *summary;
@@ -19,6 +26,8 @@ typedef struct AccelOps {
     bool (*available)(Error **errp);
     /* One option of -accel NAME,key=value; false with an error when it is unknown or wrong. */
     bool (*set_option)(const char *key, const char *value, Error **errp);
+    /* Guest time from executed instructions; before init. NULL: cannot. */
+    bool (*set_icount)(const IcountConfig *config, Error **errp);
     bool (*init)(Machine *machine, Error **errp);
     /* Starts the vCPU's thread, stopped. */
     bool (*vcpu_start)(Vcpu *vcpu, Error **errp);

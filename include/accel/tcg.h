@@ -97,6 +97,9 @@ void *guest_ptr_access(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess ac
 void tcg_breakpoint_insert(Vcpu *vcpu, vaddr pc);
 void tcg_breakpoint_remove(Vcpu *vcpu, vaddr pc);
 
+/* -icount: instructions the vCPU has begun, the one under way included; by its own thread. */
+uint64_t tcg_insns_run(const Vcpu *vcpu);
+
 /* Counters: -d jit, info jit. */
 void tcg_counters_print(FILE *out);
 

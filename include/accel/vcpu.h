@@ -91,6 +91,9 @@ typedef struct VcpuJit {
     void *const *helpers;           /* by helper id */
     const void *epilogue;           /* generated: leaves generated code; result as the host defines */
     const void *lookup;             /* generated: pc slot is set; finds or makes the next block, else epilogue */
+    /* -icount: instructions of the block under way that are behind the current one: charged already, not run. Only
+     * good where C code may stop in the middle (helpers that raise, slow paths); else 0. */
+    uint64_t icount_left;
     uint64_t host_sp;               /* stack pointer on entry: the base of the shadow return stack */
     uint64_t host_sp_limit;         /* calls below this drop the shadow frames */
     uint64_t guest_base;            /* user mode: host address of guest address 0 */

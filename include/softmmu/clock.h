@@ -41,10 +41,17 @@ typedef struct ClockSource {
     int64_t (*now_ns)(void *opaque);
     void (*deadline_changed)(void *opaque, int64_t deadline_ns);
     void *opaque;
+    /* The source calls clock_run_virtual_timers() itself, so that they run at the very instruction; the loops leave
+     * virtual timers alone. */
+    bool runs_timers;
 } ClockSource;
 void clock_set_source(const ClockSource *source);
 /* The source's time has moved: run expired virtual timers soon. Any thread. */
 void clock_source_expired(void);
+/* The earliest deadline of a virtual timer; INT64_MAX: none. Any thread. */
+int64_t clock_virtual_deadline_ns(void);
+/* Runs the virtual timers that are due, of every group. BQL. */
+void clock_run_virtual_timers(void);
 
 typedef struct TimerGroup TimerGroup;
 typedef struct Timer Timer;

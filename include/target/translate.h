@@ -40,6 +40,9 @@ void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_
  * another IR block that sees everything.
  */
 void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc);
+/* Behind an instruction, at its end, that may have made an interrupt pending or possible and does not leave: with -icount
+ * it is taken at once, otherwise at the next poll. */
+void trans_interrupts_changed(TransCtx *ctx);
 /* Back to the main loop with the pc slot = pc. */
 void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc);
 

@@ -22,6 +22,8 @@ struct IrBuilder {
     vaddr insn_pc;
     uint32_t insn_extra;
     bool insn_pending;           /* insn_start not emitted yet: nothing that may stop has come since */
+    int icount_left;             /* -icount: byte offset from the state of where calls that may raise leave the extra
+                                    word (instructions left in the block), as memory accesses have it in snapshots; 0: none */
     bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */

@@ -52,6 +52,8 @@ typedef struct HostOps {
     HostResult (*enter)(Vcpu *vcpu, const void *code);
     /* Points a link (its 4 bytes at writable `patch_rw`, running at `patch_rx`) at `target_rx`. Atomic. */
     void (*link)(uint8_t *patch_rw, const uint8_t *patch_rx, const uint8_t *target_rx);
+    /* -d op_opt: the unit just compiled, as it was lowered. */
+    void (*print_lowered)(FILE *out, const HostCompiler *compiler, const IrUnit *unit);
     /* Host disassembly for -d out_asm. */
     void (*disas)(FILE *out, const uint8_t *code, size_t size_bytes);
     const char *(*features)(void); /* "sse2 avx2 bmi2 …" as detected or limited by EMU_HOST_FEATURES */

@@ -208,6 +208,8 @@ bool ir_verify(const IrUnit *unit, Error **errp);
 /* The text form (tests, -d op); tcg/print.c describes it. ir_parse accepts what ir_print writes;
  * unit->target must be set; the result is not verified. */
 void ir_print(FILE *out, const IrUnit *unit);
+/* The same without the instructions `skip` names. */
+void ir_print_some(FILE *out, const IrUnit *unit, bool (*skip)(const void *opaque, IrRef ref), const void *opaque);
 bool ir_parse(IrUnit *unit, const char *text, Error **errp);
 
 /* Evaluates a PURE op on constants as the folder and the interpreter do. `cond_type` is the operands'

@@ -17,6 +17,7 @@ enum { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
 /* A machine's side of a hart: time and the timers behind mtimecmp/stimecmp. NULL functions in user mode. */
 typedef struct RiscvPlatform {
     uint64_t (*time)(void *opaque);                          /* the time CSR, in ticks */
+    uint64_t (*guest_ns)(void);                              /* the clock behind it, in ns */
     /* Calls riscv_stimer_expired(vcpu) when time reaches `deadline` (UINT64_MAX: never). */
     void (*stimer_set)(void *opaque, Vcpu *vcpu, uint64_t deadline);
     uint64_t time_hz;

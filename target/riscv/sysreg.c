@@ -4,10 +4,10 @@
  * RV32's …h registers are the upper halves of the 64-bit fields. Access fails (illegal instruction) when the register
  * does not exist, privilege is too low, or a control bit (TVM, counteren, stateen, STCE) forbids it.
  */
-#include <sys/random.h>
 #include <time.h>
 #include "target/riscv/tlb.h"
 #include "target/riscv/pmp.h"
+#include "util/random.h"
 
 typedef struct CsrDesc {
     uint16_t first, last;
@@ -151,7 +151,7 @@ static bool read_seed(Vcpu *vcpu, unsigned csr, uint64_t *ret)
                           (s->priv == RISCV_S && !(s->mseccfg & BIT(9))))) {
         return false;
     }
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
+    if (!random_bytes(&random, sizeof(random), false)) {
         *ret = 1u << 30; /* WAIT */
     } else {
         *ret = 2u << 30 | random; /* ES16 */
@@ -177,14 +177,23 @@ uint64_t riscv_time(const Vcpu *vcpu)
 }
 
 /*
- * What cycle and instret count: nanoseconds; neither cycles nor instructions are counted. Guest time under an instruction
- * counter, so that runs repeat.
+ * What cycle and instret count: nanoseconds; neither cycles nor instructions are counted. With -icount, so that runs repeat,
+ * cycle counts guest time and instret instructions, the one that reads included.
  */
-static uint64_t counter_now(Vcpu *vcpu)
+static uint64_t counter_now(Vcpu *vcpu, unsigned index)
 {
     const RiscvState *s = riscv_state(vcpu);
 
-    return vcpu->use_icount && s->platform ? riscv_time(vcpu) * (1000000000 / s->platform->time_hz) : host_ns();
+    if (vcpu->use_icount && index == 2) {
+        return tcg_insns_run(vcpu);
+    }
+    return vcpu->use_icount && s->platform ? s->platform->guest_ns() : host_ns();
+}
+
+/* An instruction is counted after it has read the counter (2.8). */
+static uint64_t reads_itself(const Vcpu *vcpu, unsigned index)
+{
+    return vcpu->use_icount && index == 2;
 }
 
 /* Counters below M need their bit in mcounteren, in U mode also in scounteren. */
@@ -207,7 +216,7 @@ static bool read_counter(Vcpu *vcpu, unsigned csr, uint64_t *ret)
         return false;
     }
     uint64_t base = index == 0 ? s->mcycle_base : s->minstret_base;
-    *ret = half(vcpu, base + (s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu)), csr & 0x80);
+    *ret = half(vcpu, base + (s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu, index) - reads_itself(vcpu, index)), csr & 0x80);
     return true;
 }
 
@@ -216,7 +225,7 @@ static bool write_counter(Vcpu *vcpu, unsigned csr, uint64_t value)
     RiscvState *s = riscv_state(vcpu);
     unsigned index = csr & 0x1f;
     uint64_t *base = index == 0 ? &s->mcycle_base : &s->minstret_base;
-    uint64_t now = s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu);
+    uint64_t now = s->mcountinhibit >> index & 1 ? 0 : counter_now(vcpu, index);
 
     *base = merge_half(vcpu, *base + now, value, csr & 0x80) - now;
     return true;
@@ -231,9 +240,10 @@ static bool read_inhibit(Vcpu *vcpu, unsigned csr, uint64_t *ret)
 static bool write_inhibit(Vcpu *vcpu, unsigned csr, uint64_t value)
 {
     RiscvState *s = riscv_state(vcpu);
-    uint64_t now = counter_now(vcpu), change = (s->mcountinhibit ^ value) & 5;
+    uint64_t change = (s->mcountinhibit ^ value) & 5, now = counter_now(vcpu, 0);
 
     s->mcycle_base += change & 1 ? (value & 1 ? now : -now) : 0;
+    now = counter_now(vcpu, 2);
     s->minstret_base += change & 4 ? (value & 4 ? now : -now) : 0;
     s->mcountinhibit ^= change;
     return true;

@@ -124,6 +124,9 @@ static void csr_interrupt_enable(TransCtx *ctx, const RiscvArgsCsr *a, bool set)
         }
         rv_set_x(ctx, a->rd, rv_from_i64(ctx, old));
     }
+    if (set) {
+        trans_interrupts_changed(ctx);
+    }
 }
 
 /* `operand` is IR_NONE for a plain read. */
@@ -170,6 +173,8 @@ static void csr_access(TransCtx *ctx, const RiscvArgsCsr *a, CsrOp op, IrRef ope
     rv_set_x(ctx, a->rd, rv_from_i64(ctx, old));
     if (op != CSR_READ && rv_csr_write_ends(a->csr, 0)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    } else if (op != CSR_READ) {
+        trans_interrupts_changed(ctx);
     }
 }
 

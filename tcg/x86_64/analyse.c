@@ -343,3 +343,15 @@ void x64_analyse(HostCompiler *hc)
         walk_block(hc, &w, hc->order[k]);
     }
 }
+
+/* -d op_opt */
+static bool is_dead(const void *opaque, IrRef ref)
+{
+    const HostCompiler *hc = opaque;
+    return hc->val[ref].fused == FUSED_DEAD || hc->insns[ref].op == IR_nop;
+}
+
+void x64_print_lowered(FILE *out, const HostCompiler *hc, const IrUnit *unit)
+{
+    ir_print_some(out, unit, is_dead, hc);
+}

@@ -296,5 +296,6 @@ void x64_vcpu_init(Vcpu *vcpu, const uint8_t *runtime_rx);
 HostResult x64_enter(Vcpu *vcpu, const void *code);
 void x64_link(uint8_t *patch_rw, const uint8_t *patch_rx, const uint8_t *target_rx);
 void x64_disas(FILE *out, const uint8_t *code, size_t size_bytes);
+void x64_print_lowered(FILE *out, const HostCompiler *hc, const IrUnit *unit);
 
 #endif

@@ -816,6 +816,7 @@ const HostOps host_x86_64 = {
     .vcpu_init = x64_vcpu_init,
     .enter = x64_enter,
     .link = x64_link,
+    .print_lowered = x64_print_lowered,
     .disas = x64_disas,
     .features = x64_features_text,
 };
