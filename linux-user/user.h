@@ -177,6 +177,10 @@ typedef struct CloneArgs {
     uint64_t flags;
     int exit_signal;
     vaddr stack, tls, parent_tid, child_tid, pidfd;
+    bool from_clone3;
+    uint64_t cgroup;           /* a descriptor, with CLONE_INTO_CGROUP */
+    uint32_t n_set_tid;
+    int32_t set_tid[32];       /* as many as there may be nested pid namespaces */
 } CloneArgs;
 int64_t thread_clone(Thread *t, const CloneArgs *args);
 
@@ -295,6 +299,7 @@ struct SigHand {
 };
 
 enum { GUEST_SIG_DFL = 0, GUEST_SIG_IGN = 1 };
+#define SIGNAL_AUTODISARM 0x80000000u /* SS_AUTODISARM of sigaltstack */
 
 void signal_init(Thread *t);
 SigHand *sighand_copy(SigHand *from);
