@@ -132,6 +132,7 @@ int main(void)
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &c);
     long long na = a.tv_sec * 1000000000LL + a.tv_nsec, nb = b.tv_sec * 1000000000LL + b.tv_nsec,
               nc = c.tv_sec * 1000000000LL + c.tv_nsec;
-    printf("clock %d, between %d, cpu %d %d\n", r, na <= nb && nb <= nc, getcpu(&cpu, NULL, NULL), cpu < 65536);
+    int got = getcpu(&cpu, NULL, NULL);
+    printf("clock %d, between %d, cpu %d %d\n", r, na <= nb && nb <= nc, got, cpu < 65536);
     return 0;
 }
