@@ -390,10 +390,10 @@ static vaddr push_bytes(StackBuilder *b, const void *data, size_t n)
 static bool map_vdso(Thread *t)
 {
     uint8_t *page = xcalloc(1, mm.page_bytes);
-    uint32_t sigreturn = 0;
-    t->abi->vdso_code(page, mm.page_bytes, &sigreturn);
+    uint64_t sigreturn = 0;
+    size_t n = vdso_build(t->abi, page, mm.page_bytes, &sigreturn);
     int64_t at = mm_mmap(0, mm.page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, VMA_VDSO);
-    bool ok = at >= 0 && copy_to_guest((vaddr)at, page, mm.page_bytes)
+    bool ok = n && at >= 0 && copy_to_guest((vaddr)at, page, mm.page_bytes)
               && mm_mprotect((vaddr)at, mm.page_bytes, PROT_READ | PROT_EXEC) == 0;
     free(page);
     user.vdso = (vaddr)at;
@@ -435,7 +435,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
     }
     mm.mmap_top = MIN(mm.mmap_top, mm.stack_top - stack_bytes - 16 * mm.page_bytes);
     if (!map_vdso(t)) {
-        error_set(errp, "no room for the signal trampoline");
+        error_set(errp, "no room for the vDSO");
         return 0;
     }
 
@@ -482,6 +482,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         { AT_RANDOM, at_random },
         { AT_HWCAP2, 0 },
         { AT_EXECFN, execfn },
+        { AT_SYSINFO_EHDR, user.vdso },
         { 51 /* AT_MINSIGSTKSZ */, abi->min_sigstack(t) },
         { AT_NULL, 0 },
     };

@@ -119,7 +119,11 @@ int64_t user_execve(Thread *t, const char *path, char **argv, char **envp, int e
 
     for (unsigned depth = 0; depth <= MAX_SCRIPT_DEPTH; depth++) {
         struct stat st;
-        int fd = open(file, O_RDONLY | O_CLOEXEC);
+        if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+            r = -EACCES; /* before a FIFO is opened, which would wait */
+            break;
+        }
+        int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) {
             /* Not readable may still be executable, and the kernel knows the right error. */
             r = errno == EACCES && first ? host_execve(t, file, argv, envp) : -errno;

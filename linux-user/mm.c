@@ -403,6 +403,10 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     if (flags & MAP_HUGETLB) {
         unsigned log2 = (unsigned)flags >> 26 & 0x3f;
         align = MAX(align, (uint64_t)1 << (log2 ? log2 : 21));
+        len = map_len = ROUND_UP(map_len, align); /* as the kernel does; the rest is part of the mapping */
+        if (map_len > mm.task_size || (fixed && map_len > mm.task_size - addr)) {
+            return -ENOMEM;
+        }
     }
     if (flags & MAP_SHARED) {
         vma_flags |= VMA_SHARED;

@@ -175,6 +175,12 @@ int64_t proc_open(Thread *t, int dirfd, const char *path, int flags)
     if (!ours || (flags & O_ACCMODE) != O_RDONLY || flags & O_PATH) {
         return -ENOSYS;
     }
+    /* Where the host has no such file (hidden, or /proc not mounted) there is none here. */
+    int host = open(path, flags & ~(O_TRUNC | O_CREAT) & ~O_NOCTTY, 0);
+    if (host < 0) {
+        return -errno;
+    }
+    close(host);
     int fd = (int)syscall(SYS_memfd_create, path + 6, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
     if (fd < 0) {
         return -errno;

@@ -257,6 +257,10 @@ noreturn void signal_die(Thread *t, int sig)
 
 bool signal_on_altstack(Thread *t, vaddr sp)
 {
+    /* One that disarms itself is never "in use": the handler may set up another. */
+    if (t->altstack_flags & SIGNAL_AUTODISARM) {
+        return false;
+    }
     return t->altstack_bytes && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_bytes;
 }
 
@@ -337,6 +341,10 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
         }
         signal_raise_sync(t, SIGSEGV, SI_KERNEL, 0);
         return;
+    }
+    if (t->altstack_flags & SIGNAL_AUTODISARM) { /* the frame has it */
+        t->altstack_sp = t->altstack_bytes = 0;
+        t->altstack_flags = 0;
     }
     t->restore_sigmask = false;
     t->sigmask |= act.mask | (act.flags & SA_NODEFER ? 0 : bit);

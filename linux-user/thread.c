@@ -5,7 +5,8 @@
  * CLONE_VFORK, really shares memory: the child runs on a vCPU and host stack of its own while the parent's host
  * thread is suspended in the kernel; the C library's thread-local data is used by one of them at a time.
  *
- * Leaves out: CLONE_VM without CLONE_THREAD or CLONE_VFORK (EINVAL), and the combinations no C library uses.
+ * Leaves out: CLONE_VM without CLONE_THREAD or CLONE_VFORK (EINVAL); in a program with several threads, children that
+ * are more than a plain fork (EINVAL).
  * CLONE_CHILD_CLEARTID and robust futexes are done here on exit, because the host thread's own are the C library's.
  *
  * Threads: the list has a lock, outermost of linux-user's.
@@ -16,6 +17,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +26,10 @@
 #include "linux-user/user.h"
 
 enum { HOST_STACK_BYTES = 512 * 1024, MAX_ROBUST = 2048 };
+
+/* uapi linux/sched.h; too new for some C libraries. */
+#define CLONE_CLEAR_SIGHAND_FLAG 0x100000000u
+#define CLONE_INTO_CGROUP_FLAG 0x200000000u
 
 _Thread_local Thread *user_self;
 
@@ -211,6 +217,11 @@ static void *thread_main(void *opaque)
     Thread *t = info->t;
     user_self = t;
     t->tid = (pid_t)RAW_SYSCALL(SYS_gettid, 0);
+    /* Host threads share all of these; what the guest wants of its own is parted from the others first. */
+    uint64_t own = ~info->args->flags & (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM);
+    if (own) {
+        RAW_SYSCALL(SYS_unshare, own);
+    }
     if (info->args->flags & CLONE_CHILD_SETTID) {
         store_guest_u32(info->args->child_tid, (uint32_t)t->tid);
     }
@@ -232,8 +243,10 @@ static void *thread_main(void *opaque)
 
 static int64_t clone_thread(Thread *t, const CloneArgs *args)
 {
-    uint64_t need = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FS | CLONE_FILES;
-    if ((args->flags & need) != need || args->flags & CLONE_PIDFD) {
+    uint64_t need = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+    uint64_t refused = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID
+                       | CLONE_NEWNET | CLONE_NEWCGROUP;
+    if ((args->flags & need) != need || args->flags & refused) {
         return -EINVAL;
     }
     Thread *child = thread_new(t->abi);
@@ -290,7 +303,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
 {
     Thread *child = thread_new(t->abi);
     child->sighand = sighand_copy(t->sighand);
-    if (args->flags & 0x100000000u /* CLONE_CLEAR_SIGHAND */) {
+    if (args->flags & CLONE_CLEAR_SIGHAND_FLAG) {
         for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
             if (child->sighand->action[sig].handler != GUEST_SIG_IGN) {
                 child->sighand->action[sig] = (GuestSigaction){ 0 };
@@ -350,7 +363,7 @@ static void after_fork_in_child(Thread *t, const CloneArgs *args)
     if (args->flags & CLONE_CHILD_CLEARTID) {
         t->clear_child_tid = args->child_tid;
     }
-    if (args->flags & 0x100000000u) {
+    if (args->flags & CLONE_CLEAR_SIGHAND_FLAG) {
         for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
             if (t->sighand->action[sig].handler != GUEST_SIG_IGN) {
                 t->sighand->action[sig] = (GuestSigaction){ 0 };
@@ -360,36 +373,61 @@ static void after_fork_in_child(Thread *t, const CloneArgs *args)
     }
 }
 
+/* What the kernel does for a child by itself, and what libc's fork cannot ask for. */
+#define KERNEL_FLAGS (CLONE_FS | CLONE_FILES | CLONE_PARENT | CLONE_PTRACE | CLONE_UNTRACED | CLONE_IO | CLONE_SYSVSEM \
+                      | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET \
+                      | CLONE_NEWCGROUP | CLONE_PIDFD | 0x80 /* CLONE_NEWTIME */ | CLONE_INTO_CGROUP_FLAG)
+
+/*
+ * fork by the kernel's own call. The C library is bypassed: that is right only while no other thread can hold a lock
+ * of it, and its idea of the thread's id is renewed by the kernel at the address where the library had it put.
+ */
+static int64_t kernel_fork(const CloneArgs *args, int *ret_pidfd)
+{
+    void *tid_address = NULL;
+    if (RAW_SYSCALL(SYS_prctl, PR_GET_TID_ADDRESS, &tid_address) < 0 || !tid_address) {
+        return -EINVAL;
+    }
+    struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    } k = {
+        .flags = (args->flags & KERNEL_FLAGS) | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
+        .pidfd = (uintptr_t)ret_pidfd, .child_tid = (uintptr_t)tid_address, .exit_signal = (uint64_t)args->exit_signal,
+        .set_tid = args->n_set_tid ? (uintptr_t)args->set_tid : 0, .set_tid_size = args->n_set_tid, .cgroup = args->cgroup,
+    };
+    return RAW_SYSCALL(SYS_clone3, &k, sizeof(k));
+}
+
+static int64_t libc_fork(void)
+{
+    pid_t pid = fork();
+    return pid < 0 ? -errno : pid;
+}
+
 static int64_t clone_fork(Thread *t, const CloneArgs *args)
 {
-    uint64_t simple = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS
-                      | CLONE_VFORK | CLONE_DETACHED | CLONE_SETTLS | 0x100000000u;
-    uint64_t unshare_flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWNET
-                             | CLONE_NEWCGROUP;
-    if (args->flags & ~(simple | unshare_flags | CLONE_PIDFD | CLONE_UNTRACED | CLONE_NEWPID | CLONE_SYSVSEM)) {
+    uint64_t ours = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS | CLONE_VFORK
+                    | CLONE_DETACHED | CLONE_CLEAR_SIGHAND_FLAG;
+    bool plain = !(args->flags & ~ours) && args->exit_signal == SIGCHLD && !args->n_set_tid;
+    if (args->flags & ~(ours | KERNEL_FLAGS)) {
         return -EINVAL;
     }
-    if (args->exit_signal != SIGCHLD && args->exit_signal != 0) {
+    /* With other threads about, only the library's fork leaves its locks in order. */
+    if (!plain && atomic_load(&user.n_threads) != 1) {
         return -EINVAL;
     }
-    if (args->flags & CLONE_NEWPID && unshare(CLONE_NEWPID) < 0) {
-        return -errno;
-    }
+    int pidfd = -1;
     host_sigmask(~(uint64_t)0);
     fflush(NULL);
     thread_list_lock();
-    tcg_fork_begin();
+    tcg_fork_begin(args->flags & CLONE_FILES);
     mm_fork_lock();
-    pid_t pid = fork();
-    int err = errno;
+    int64_t pid = plain ? libc_fork() : kernel_fork(args, &pidfd);
     mm_fork_unlock();
     tcg_fork_end(pid == 0);
     thread_list_unlock();
     if (pid == 0) {
         after_fork_in_child(t, args);
-        if ((args->flags & unshare_flags) && unshare((int)(args->flags & unshare_flags)) < 0) {
-            _exit(127);
-        }
         t->abi->clone_regs(t, t, args->stack, args->flags & CLONE_SETTLS ? &args->tls : NULL);
         host_sigmask(signal_host_mask(t->sigmask));
         return 0;
@@ -399,12 +437,11 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
             store_guest_u32(args->parent_tid, (uint32_t)pid);
         }
         if (args->flags & CLONE_PIDFD) {
-            int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-            store_guest_u32(args->pidfd, (uint32_t)fd);
+            store_guest_u32(args->pidfd, (uint32_t)pidfd);
         }
     }
     host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
-    return pid < 0 ? -err : pid;
+    return pid;
 }
 
 int64_t thread_clone(Thread *t, const CloneArgs *args)
@@ -415,6 +452,9 @@ int64_t thread_clone(Thread *t, const CloneArgs *args)
     if ((args->flags & (CLONE_SIGHAND | CLONE_VM)) == CLONE_SIGHAND
         || (args->flags & (CLONE_THREAD | CLONE_SIGHAND)) == CLONE_THREAD
         || (args->flags & (CLONE_FS | CLONE_NEWNS)) == (CLONE_FS | CLONE_NEWNS)) {
+        return -EINVAL;
+    }
+    if ((args->flags & (CLONE_THREAD | CLONE_PARENT)) && args->from_clone3 && args->exit_signal) {
         return -EINVAL;
     }
     /* A signal that came before belongs to the parent alone: let it be handled first. */

@@ -42,6 +42,13 @@ typedef struct GuestSigaction {
 
 /* -- ABI as data --------------------------------------------------------------------------------- */
 
+typedef struct VdsoFunction {
+    const char *name;
+    uint32_t code[4];
+    uint8_t n_code;
+    bool is_sigreturn;           /* where signal handlers return to */
+} VdsoFunction;
+
 /* Initial registers, signal frames and the like: everything of an ABI that is no plain number. */
 struct Abi {
     const char *target;          /* Target.name */
@@ -70,8 +77,11 @@ struct Abi {
     /* The data address the instruction at pc accesses, when the host could not say. */
     vaddr (*fault_addr)(Thread *t);
     uint64_t (*hwcap)(Thread *t);
-    /* Guest code of the signal trampoline page (and later the vDSO); returns its size. */
-    size_t (*vdso_code)(uint8_t *out, size_t room_bytes, uint32_t *ret_sigreturn);
+    /* The vDSO (vdso.c): its functions, the version of all of them, the ELF header's e_flags. */
+    const VdsoFunction *vdso;
+    unsigned n_vdso;
+    const char *vdso_version;
+    uint32_t vdso_elf_flags;
     void (*proc_cpuinfo)(Thread *t, FILE *out);
     unsigned core_regs_bytes;    /* elf_gregset in a core file */
     void (*core_regs)(Thread *t, void *out);
@@ -167,6 +177,10 @@ typedef struct CloneArgs {
     uint64_t flags;
     int exit_signal;
     vaddr stack, tls, parent_tid, child_tid, pidfd;
+    bool from_clone3;
+    uint64_t cgroup;           /* a descriptor, with CLONE_INTO_CGROUP */
+    uint32_t n_set_tid;
+    int32_t set_tid[32];       /* as many as there may be nested pid namespaces */
 } CloneArgs;
 int64_t thread_clone(Thread *t, const CloneArgs *args);
 
@@ -259,6 +273,11 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp);
 /* Builds argv, envp, auxv; returns the stack pointer or 0. */
 vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, char **envp, Error **errp);
 
+/* -- vdso.c ----------------------------------------------------------------------------------------------- */
+
+/* Writes the ABI's vDSO; its size, 0 if the room is too small. *ret_sigreturn: offset of the signal trampoline. */
+size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t *ret_sigreturn);
+
 /* -- paths (path.c) and /proc (proc-files.c) ----------------------------------------------------------------- */
 
 /* Reads a guest path and applies -L. Negative errno on failure; host path in buf. */
@@ -280,6 +299,7 @@ struct SigHand {
 };
 
 enum { GUEST_SIG_DFL = 0, GUEST_SIG_IGN = 1 };
+#define SIGNAL_AUTODISARM 0x80000000u /* SS_AUTODISARM of sigaltstack */
 
 void signal_init(Thread *t);
 SigHand *sighand_copy(SigHand *from);

@@ -402,7 +402,7 @@ void code_for_each_unit(void (*fn)(const TransUnit *unit, void *opaque), void *o
 /* ---- fork ---- */
 
 /* Every lock of the translator is held, so nothing is written meanwhile. */
-void code_cache_fork_begin(void)
+void code_cache_fork_begin(bool shared_files)
 {
     pthread_mutex_lock(&cache.lock);
     size_t used = 0;
@@ -410,7 +410,8 @@ void code_cache_fork_begin(void)
         used += cache.regions[i].used_bytes;
     }
     cache.fork_fd = -1;
-    if (used > FORK_COPY_LIMIT_BYTES) {
+    /* With one descriptor table for both, whoever closes the copy first closes the other's: the child makes its own. */
+    if (used > FORK_COPY_LIMIT_BYTES || shared_files) {
         return;
     }
     int fd = memfd_create("tcg-code", MFD_CLOEXEC);

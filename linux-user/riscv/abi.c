@@ -43,14 +43,33 @@ static uint64_t hwcap(Thread *t)
     return riscv_hwcap(t->vcpu);
 }
 
-/* li a7, 139; ecall: what unwinders look for at a signal frame's return address. */
-static size_t vdso_code(uint8_t *out, size_t room_bytes, uint32_t *ret_sigreturn)
-{
-    stle32(out, 0x08b00893);
-    stle32(out + 4, 0x00000073);
-    *ret_sigreturn = 0;
-    return 8;
-}
+/*
+ * The vDSO's functions are system calls (the clock is read without entering the host's kernel all the same):
+ * li a7, nr; ecall; ret. The trampoline has to look so: unwinders know a signal frame by its first two instructions.
+ */
+#define LI_A7(nr) ((uint32_t)(nr) << 20 | 0x893)
+#define ECALL 0x00000073
+#define RET 0x00008067
+#define CALLS(name, nr) { name, { LI_A7(nr), ECALL, RET }, 3, false }
+#define SIGRETURN { "__vdso_rt_sigreturn", { LI_A7(139), ECALL }, 2, true }
+
+static const VdsoFunction vdso64[] = {
+    SIGRETURN,
+    CALLS("__vdso_gettimeofday", 169),
+    CALLS("__vdso_clock_gettime", 113),
+    CALLS("__vdso_clock_getres", 114),
+    CALLS("__vdso_getcpu", 168),
+    CALLS("__vdso_flush_icache", 259),
+    CALLS("__vdso_riscv_hwprobe", 258),
+};
+
+/* As on kernels: 32-bit clocks have no vDSO functions. */
+static const VdsoFunction vdso32[] = {
+    SIGRETURN,
+    CALLS("__vdso_getcpu", 168),
+    CALLS("__vdso_flush_icache", 259),
+    CALLS("__vdso_riscv_hwprobe", 258),
+};
 
 static void proc_cpuinfo(Thread *t, FILE *out)
 {
@@ -82,21 +101,22 @@ static void core_regs(Thread *t, void *out)
     .elf_machine = EM_RISCV, .proc_isa = "RISC-V", .init_regs = init_regs,                            \
     .cpu_loop = riscv_user_cpu_loop, .clone_regs = clone_regs, .signal_frame = riscv_user_signal_frame, \
     .signal_return = riscv_user_signal_return, .min_sigstack = riscv_user_min_sigstack, .set_result = set_result, .get_sp = get_sp,            \
-    .fault_addr = riscv_user_fault_addr, .hwcap = hwcap, .vdso_code = vdso_code,                      \
+    .fault_addr = riscv_user_fault_addr, .hwcap = hwcap, .vdso_version = "LINUX_4.15",                \
     .proc_cpuinfo = proc_cpuinfo, .core_regs = core_regs
 
 const Abi abi_riscv64 = {
     COMMON,
     .target = "riscv64", .uname_machine = "riscv64", .word_bytes = 8, .align64 = 8, .syscall_column = 0,
     .stack_top = 0x3ffffff000, .mmap_top = 0x3ff7000000, .pie_base = 0x2aaaaaa000,
-    .task_size = 0x400000000000, .core_regs_bytes = 32 * 8,
+    .task_size = 0x400000000000, .core_regs_bytes = 32 * 8, .vdso = vdso64, .n_vdso = ARRAY_SIZE(vdso64),
+    .vdso_elf_flags = 4 /* double-float ABI */,
 };
 
 const Abi abi_riscv32 = {
     COMMON,
     .target = "riscv32", .uname_machine = "riscv32", .word_bytes = 4, .align64 = 8, .syscall_column = 1,
     .stack_top = 0x9dbff000, .mmap_top = 0x95800000, .pie_base = 0x55555000,
-    .task_size = 0x9dc00000, .core_regs_bytes = 32 * 4,
+    .task_size = 0x9dc00000, .core_regs_bytes = 32 * 4, .vdso = vdso32, .n_vdso = ARRAY_SIZE(vdso32),
 };
 
 const Abi *abi_find(const char *target)

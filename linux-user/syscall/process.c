@@ -68,10 +68,21 @@ int64_t sys_clone3(Thread *t, const uint64_t *a)
     /* flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup */
     CloneArgs c = {
         .flags = raw[0], .pidfd = raw[1], .child_tid = raw[2], .parent_tid = raw[3], .tls = raw[7],
+        .from_clone3 = true, .cgroup = raw[10], .n_set_tid = (uint32_t)raw[9],
     };
-    if (raw[4] > USER_N_SIGNALS || (raw[0] & 0xff) || (!raw[5] != !raw[6]) || raw[8] || raw[9]
-        || (raw[0] & 0x200000000u /* CLONE_INTO_CGROUP */)) {
+    if (raw[4] > USER_N_SIGNALS || (raw[0] & 0x7f) || (raw[0] & CLONE_DETACHED) || (!raw[5] != !raw[6])
+        || raw[9] > ARRAY_SIZE(c.set_tid) || !raw[8] != !raw[9]) {
         return -EINVAL;
+    }
+    for (uint32_t i = 0; i < c.n_set_tid; i++) {
+        uint32_t tid;
+        if (!load_guest_u32(raw[8] + 4 * i, &tid)) {
+            return -EFAULT;
+        }
+        c.set_tid[i] = (int32_t)tid;
+    }
+    if (c.n_set_tid && (raw[0] & (CLONE_THREAD | CLONE_VM))) {
+        return -EINVAL; /* host threads are made by the C library */
     }
     c.exit_signal = (int)raw[4];
     c.stack = raw[5] ? raw[5] + raw[6] : 0;

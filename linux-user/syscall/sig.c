@@ -147,7 +147,7 @@ int64_t sys_rt_sigreturn(Thread *t, const uint64_t *a)
 
 int64_t sys_sigaltstack(Thread *t, const uint64_t *a)
 {
-    enum { MIN_STACK = 2048, AUTODISARM = 1u << 31 };
+    enum { MIN_STACK = 2048 };
     stack_t ss, old = { .ss_sp = (void *)(uintptr_t)t->altstack_sp, .ss_size = t->altstack_bytes };
     bool on = signal_on_altstack(t, t->abi->get_sp(t));
     old.ss_flags = (int)t->altstack_flags | (!t->altstack_bytes ? SS_DISABLE : on ? SS_ONSTACK : 0);
@@ -155,7 +155,7 @@ int64_t sys_sigaltstack(Thread *t, const uint64_t *a)
         if (!struct_from_guest(t->abi, &struct_stack, &ss, a[0])) {
             return -EFAULT;
         }
-        uint32_t mode = (uint32_t)ss.ss_flags & ~(uint32_t)AUTODISARM;
+        uint32_t mode = (uint32_t)ss.ss_flags & ~SIGNAL_AUTODISARM;
         if (on) {
             return -EPERM;
         }
@@ -170,7 +170,7 @@ int64_t sys_sigaltstack(Thread *t, const uint64_t *a)
         }
         t->altstack_sp = (uintptr_t)ss.ss_sp;
         t->altstack_bytes = ss.ss_size;
-        t->altstack_flags = (uint32_t)ss.ss_flags & (uint32_t)AUTODISARM;
+        t->altstack_flags = (uint32_t)ss.ss_flags & SIGNAL_AUTODISARM;
     }
     return !a[1] || struct_to_guest(t->abi, &struct_stack, a[1], &old) ? 0 : -EFAULT;
 }
