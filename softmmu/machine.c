@@ -235,9 +235,39 @@ static bool dump_fdt(Machine *m, Error **errp)
     exit(0);
 }
 
+static int rom_order(const void *a, const void *b)
+{
+    gpa x = ((const Rom *)a)->addr, y = ((const Rom *)b)->addr;
+
+    return (x > y) - (x < y);
+}
+
+/* What is loaded at reset may not depend on the order of loading. */
+static bool check_roms(Error **errp)
+{
+    bool ok = true;
+
+    if (!roms.n) {
+        return true;
+    }
+    Rom *sorted = xmemdup(roms.at, roms.n * sizeof(Rom));
+    qsort(sorted, roms.n, sizeof(Rom), rom_order);
+    for (size_t i = 1; i < roms.n && ok; i++) {
+        const Rom *low = &sorted[i - 1], *high = &sorted[i];
+        if (high->addr - low->addr < low->mem_len) {
+            error_set(errp, "'%s' (0x%" PRIx64 " to 0x%" PRIx64 ") and '%s' (0x%" PRIx64 " to 0x%" PRIx64
+                      ") overlap in memory", low->name, low->addr, low->addr + low->mem_len - 1, high->name,
+                      high->addr, high->addr + high->mem_len - 1);
+            ok = false;
+        }
+    }
+    free(sorted);
+    return ok;
+}
+
 bool machine_ready(Machine *m, Error **errp)
 {
-    if (m->type->ready && !m->type->ready(m, errp)) {
+    if ((m->type->ready && !m->type->ready(m, errp)) || !check_roms(errp)) {
         return false;
     }
     if (m->dumpdtb && !dump_fdt(m, errp)) {
@@ -274,6 +304,20 @@ void machine_add_rom(Machine *m, const char *name, gpa addr, void *data, uint64_
                      uint64_t mem_len)
 {
     *vec_push(&roms) = (Rom){ xstrdup(name), addr, data, len, MAX(len, mem_len) };
+}
+
+void machine_drop_roms(Machine *m, const char *name)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < roms.n; i++) {
+        if (strcmp(roms.at[i].name, name)) {
+            roms.at[kept++] = roms.at[i];
+        } else {
+            free(roms.at[i].name);
+        }
+    }
+    roms.n = kept;
 }
 
 void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque)

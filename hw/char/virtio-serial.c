@@ -250,7 +250,10 @@ static bool serial_realize(VirtioDevice *vdev, Error **errp)
         return false;
     }
     virtio_init(vdev, CONFIG_BYTES);
-    bus_init_embedded(&s->bus, "virtio-serial-bus", &vdev->dev, NULL);
+    /* Ports are given with bus=ID.0, where ID is what the user called the device: its transport. */
+    char *name = vdev->proxy->id ? xasprintf("%s.0", vdev->proxy->id) : NULL;
+    bus_init_embedded(&s->bus, "virtio-serial-bus", &vdev->dev, name);
+    free(name);
     for (unsigned i = 0; i < s->max_ports; i++) {
         virtio_add_queue(vdev, QUEUE_SIZE, handle_in);
         virtio_add_queue(vdev, QUEUE_SIZE, handle_out);

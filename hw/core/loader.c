@@ -142,7 +142,7 @@ bool image_load_raw(Machine *m, const Image *image, const char *what, const char
 
 bool image_is_elf(const Image *image)
 {
-    return image->len >= sizeof(Elf32_Ehdr) && !memcmp(image->data, ELFMAG, SELFMAG);
+    return image->len >= EI_NIDENT && !memcmp(image->data, ELFMAG, SELFMAG);
 }
 
 /* The fields both classes have, widened. */
@@ -169,14 +169,21 @@ bool image_load_elf(Machine *m, const Image *image, const char *what, const char
     ElfInfo info = { .first = UINT64_MAX, .is64 = is64 };
     bool entry_found = false;
 
-    if (d[EI_DATA] != ELFDATA2LSB || (d[EI_CLASS] != ELFCLASS32 && !is64) ||
-        image->len < (is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr))) {
+    if (d[EI_DATA] != ELFDATA2LSB || (d[EI_CLASS] != ELFCLASS32 && !is64)) {
         error_set(errp, "%s '%s' is not a little-endian ELF file", what, path);
+        return false;
+    }
+    if (image->len < (is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr))) {
+        error_set(errp, "%s '%s' is cut short: its ELF header is incomplete", what, path);
         return false;
     }
     if (ldle16(d + 18) != elf_machine) {
         error_set(errp, "%s '%s' is for another architecture (ELF machine %u, expected %u)",
                   what, path, ldle16(d + 18), elf_machine);
+        return false;
+    }
+    if (ldle16(d + 16) != ET_EXEC && ldle16(d + 16) != ET_DYN) {
+        error_set(errp, "%s '%s' is an ELF file of type %u, not an executable", what, path, ldle16(d + 16));
         return false;
     }
     uint64_t entry = is64 ? ldle64(d + 24) : ldle32(d + 24);
@@ -196,12 +203,14 @@ bool image_load_elf(Machine *m, const Image *image, const char *what, const char
         }
         if (s.offset > image->len || s.filesz > image->len - s.offset || s.filesz > s.memsz) {
             error_set(errp, "%s '%s' is cut short or damaged (ELF segment %u)", what, path, i);
+            machine_drop_roms(m, path);
             return false;
         }
         gpa at = s.paddr + offset;
         if (!image_fits(m, at, s.memsz)) {
             error_set(errp, "%s '%s': ELF segment of %" PRIu64 " bytes does not fit into memory "
                       "at 0x%" PRIx64, what, path, s.memsz, at);
+            machine_drop_roms(m, path);
             return false;
         }
         machine_add_rom(m, path, at, image->data + s.offset, s.filesz, s.memsz);

@@ -153,6 +153,8 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
 /* Bytes to be copied to guest memory at each reset (kept, freed by the machine). */
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
+/* Forgets what was added under this name: its data is about to go. */
+void machine_drop_roms(Machine *machine, const char *name);
 
 /* "info roms" */
 void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque);

@@ -386,6 +386,13 @@ static struct addrinfo *tcp_resolve(const CharSocket *s, const char *port, Error
     };
     struct addrinfo *list = NULL;
     const char *host = s->host && *s->host ? s->host : NULL;
+    char *end;
+    unsigned long number = strtoul(port, &end, 10);
+    /* The library would keep the low 16 bits. */
+    if (*port && !*end && number > 65535) {
+        error_set(errp, "port '%s' is larger than 65535", port);
+        return NULL;
+    }
     int err = getaddrinfo(host, port, &hints, &list);
     if (err) {
         error_set(errp, "address resolution failed for %s:%s: %s", host ? host : "", port,
