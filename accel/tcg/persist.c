@@ -516,7 +516,7 @@ static void trim_dir(int dir_fd)
             if (!oldest[0] || st.st_mtim.tv_sec < when.tv_sec
                 || (st.st_mtim.tv_sec == when.tv_sec && st.st_mtim.tv_nsec < when.tv_nsec)) {
                 when = st.st_mtim;
-                strcpy(oldest, e->d_name);
+                snprintf(oldest, sizeof(oldest), "%s", e->d_name);
             }
         }
         closedir(dir);
