@@ -86,6 +86,7 @@ struct TransUnit {
     UnitPage page[2];
     uint32_t first[2], last[2];  /* by page: offsets of the guest bytes it was made from */
     uint64_t check[2];           /* by page: hash of the bytes [first, last] */
+    const uint8_t *guest_bytes;  /* those bytes, page after page, when the unit may be kept (persist.c) */
 };
 
 /* A guest page with code: user mode by virtual, system mode by RAM page number. Never freed. */

@@ -5,7 +5,8 @@
  * the host's features and the configuration. It holds a header, an index (open addressing, record offsets) and records. A
  * record is a unit: where it belongs, the guest bytes it was made from, links, snapshots, code. It is used when the very same
  * bytes stand at that address now, so neither a changed file nor another library at the same place can do harm; a
- * checksum per record and bounds tell damage apart.
+ * checksum per record and bounds tell damage apart. The guest bytes are copied when the unit is made: later the
+ * guest may have changed them under a unit that stays good until its next fence.i.
  *
  * The file is read through a private mapping and replaced as a whole (rename) when a process ends, or executes
  * another program, and has translated enough that the file lacks. Of two processes that save at once one wins.
@@ -374,28 +375,11 @@ static void put(Image *image, const void *data, size_t n)
     }
 }
 
-static const uint8_t *guest_page(const TransUnit *unit, unsigned k)
-{
-    return (const uint8_t *)(uintptr_t)(tcg.vcpus->vcpu->jit.guest_base + (unit->phys[k] << TCG_PAGE_BITS));
-}
-
-/* The guest bytes of a page of the unit, if they are mapped and have not been given away for writing since. */
-static bool guest_bytes_stable(const TransUnit *unit)
-{
-    for (unsigned k = 0; k < unit->n_pages; k++) {
-        int prot = tcg.have_user_ops ? tcg.user.page_prot(unit->phys[k] << TCG_PAGE_BITS) : -1;
-        if (prot < 0 || !(prot & PAGE_EXEC) || !(prot & PAGE_READ) || prot & (PAGE_WRITE | PAGE_SHARED)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void put_unit(const TransUnit *unit, void *opaque)
 {
     Image *image = opaque;
     if (unit->from != UNIT_TRANSLATED || atomic_load(&unit->invalid) || unit->flags & ~(uint32_t)UNIT_PARALLEL
-        || image->records.n > MAX_FILE_BYTES * 3 / 4 || !guest_bytes_stable(unit)) {
+        || !unit->guest_bytes || image->records.n > MAX_FILE_BYTES * 3 / 4) {
         return;
     }
     size_t start = image->records.n;
@@ -408,13 +392,15 @@ static void put_unit(const TransUnit *unit, void *opaque)
         r.first[k] = unit->first[k];
         r.last[k] = unit->last[k];
     }
+    size_t n_guest_bytes = 0;
+    for (unsigned k = 0; k < unit->n_pages; k++) {
+        n_guest_bytes += unit->last[k] - unit->first[k] + 1;
+    }
     put(image, &r, sizeof(r));
     for (uint32_t i = 0; i < unit->n_links; i++) {
         put(image, &(HostLink){ .patch = unit->links[i].patch, .stub = unit->links[i].stub }, sizeof(HostLink));
     }
-    for (unsigned k = 0; k < unit->n_pages; k++) {
-        put(image, guest_page(unit, k) + unit->first[k], unit->last[k] - unit->first[k] + 1);
-    }
+    put(image, unit->guest_bytes, n_guest_bytes);
     put(image, unit->snapshots, unit->n_snapshot_bytes);
     size_t code = image->records.n;
     put(image, unit->code, unit->code_bytes);

@@ -688,6 +688,24 @@ static void driver_begin_unit(TransDriver *d, vaddr pc)
     vcpu->target->trans_begin(&d->ctx);
 }
 
+/* What the unit was made from, into its region. */
+static const uint8_t *copy_guest_bytes(TransDriver *d, unsigned n_pages)
+{
+    size_t n[2] = { 0 };
+    for (unsigned k = 0; k < n_pages; k++) {
+        n[k] = d->page[k].last - d->page[k].first + 1;
+    }
+    uint8_t *bytes = arena_alloc(&d->tr->region->meta, n[0] + n[1]);
+    d->tv->vcpu->guest_access = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    for (unsigned k = 0; k < n_pages; k++) {
+        memcpy(bytes + (k ? n[0] : 0), d->page[k].host + d->page[k].first, n[k]);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    d->tv->vcpu->guest_access = false;
+    return bytes;
+}
+
 /* Makes a unit findable whose code lies at the end of the translator's region. NULL: its pages changed meanwhile. */
 static TransUnit *insert_unit(TransDriver *d, TransUnit *unit, vaddr pc, const uint64_t check[2], unsigned n_pages)
 {
@@ -799,6 +817,9 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
         if (d->page[k].compare) {
             unit->from = UNIT_UNSTABLE;
         }
+    }
+    if (unit->from == UNIT_TRANSLATED && persist_active(flags)) {
+        unit->guest_bytes = copy_guest_bytes(d, n_pages);
     }
     TransUnit *result = insert_unit(d, unit, pc, check, n_pages);
     if (!result) {
