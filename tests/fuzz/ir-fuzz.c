@@ -9,6 +9,7 @@
  * the host back end on both, must leave the same slots, memory, exit, exception, pc and FP flags behind.
  * A failure is shrunk and printed as text with the line for --replay; the exit status is 1.
  */
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +35,12 @@ static IrUnit unit, folded;
 static IrBuilder builder;
 static FuzzResult truth, result;
 static char why[300];
+
+/* A unit that does not end. Processor time: on a loaded machine a good one may wait long. */
+static void watchdog(long seconds)
+{
+    setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+}
 
 /* True: all engines agree. */
 static bool agree(const IrUnit *u, const FuzzCase *fc, int only)
@@ -86,7 +93,7 @@ static bool agree_forked(const IrUnit *u, const FuzzCase *fc)
         if (!freopen("/dev/null", "w", stderr)) {
             _exit(2);
         }
-        alarm(2);
+        watchdog(2);
         bool ok = agree(u, fc, -1);
         if (!ok && write(fds[1], why, sizeof(why)) < 0) {
             _exit(2);
@@ -410,7 +417,7 @@ static bool batch(uint64_t first, uint64_t n)
             if (write(fds[1], &s, sizeof(s)) < 0) {
                 _exit(2);
             }
-            alarm(5);
+            watchdog(5);
             if (!one(s)) {
                 _exit(1);
             }
