@@ -20,10 +20,6 @@ bool tcg_init_with_host(const TcgOptions *options, const HostOps *host, Error **
         error_set(errp, "the translator is initialised already");
         return false;
     }
-    if (options->jitdump) {
-        error_set(errp, "jitdump is not implemented (use -perfmap)");
-        return false;
-    }
     tcg.options = *options;
     tcg.host = options->interpreter ? NULL : host;
     tcg.max_insns = options->max_insns ? MIN(options->max_insns, (unsigned)TCG_LIMIT_MAX_INSNS)
@@ -40,6 +36,9 @@ bool tcg_init_with_host(const TcgOptions *options, const HostOps *host, Error **
         tcg.options.verify = true;
     }
     perfmap_init();
+    if (!jitdump_init(errp)) {
+        return false;
+    }
     tcg.ready = true;
     return true;
 }

@@ -393,11 +393,13 @@ typedef struct TcgSystemOps {
 } TcgSystemOps;
 extern const TcgSystemOps *tcg_system; /* NULL in user mode */
 
-/* ---- counters.c, perfmap.c ---- */
+/* ---- counters.c, perfmap.c, jitdump.c ---- */
 uint64_t tcg_now_ns(void);
 void tcg_counters_retire(TcgVcpu *tv);
 void perfmap_init(void);
 void perfmap_unit(const TransUnit *unit);
+bool jitdump_init(Error **errp);
+void jitdump_unit(const TransUnit *unit);
 
 static inline bool persist_active(uint32_t flags)
 {

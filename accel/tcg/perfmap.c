@@ -2,8 +2,7 @@
  * perfmap.c: names for generated code that host profilers understand.
  *
  * -perfmap writes /tmp/perf-PID.map, one line per unit (perf's documentation, tools/perf/Documentation/
- * jit-interface.txt): start and size in hexadecimal, name. -jitdump (the format with code bytes) is not
- * implemented; linux-user and softmmu refuse it.
+ * jit-interface.txt): start and size in hexadecimal, name. jitdump.c writes the format with code bytes.
  */
 #include <unistd.h>
 #include "internal.h"

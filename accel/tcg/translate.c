@@ -742,6 +742,7 @@ static TransUnit *insert_unit(TransDriver *d, TransUnit *unit, vaddr pc, const u
         }
     } else {
         perfmap_unit(unit);
+        jitdump_unit(unit);
     }
     return result;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "accel/accel.h"
 #include "hw/device.h"
+#include "hw/hostmem.h"
 #include "hw/virtio-types.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
@@ -257,22 +258,41 @@ Json *qmp_query_memory_devices(Monitor *mon, const Json *args, Error **errp)
     return json_array();
 }
 
+static Json *memdev(const char *id, uint64_t size_bytes, bool merge, bool dump, bool prealloc, bool share)
+{
+    Json *item = json_object();
+    json_put_string(item, "id", id);
+    json_put_uint(item, "size", size_bytes);
+    json_put_bool(item, "merge", merge);
+    json_put_bool(item, "dump", dump);
+    json_put_bool(item, "prealloc", prealloc);
+    json_put_bool(item, "share", share);
+    json_put_bool(item, "reserve", true);
+    json_put(item, "host-nodes", json_array());
+    json_put_string(item, "policy", "default");
+    return item;
+}
+
+static bool backend_flag(Object *obj, const char *name)
+{
+    PropValue value;
+    return object_property_get(obj, name, &value, NULL) && value.b;
+}
+
 Json *qmp_query_memdev(Monitor *mon, const Json *args, Error **errp)
 {
     Json *list = json_array();
     Machine *m = machine_current();
+    Object *objects = object_resolve("/objects", NULL);
+    for (Object *obj = objects ? objects->first_child : NULL; obj; obj = obj->next) {
+        MemoryRegion *region = memory_backend_region(obj);
+        if (region) {
+            json_push(list, memdev(obj->name, memory_region_size(region), backend_flag(obj, "merge"), backend_flag(obj, "dump"),
+                                   backend_flag(obj, "prealloc"), backend_flag(obj, "share")));
+        }
+    }
     if (m->ram_bytes && m->type->ram_id && !m->memory_backend) {
-        Json *item = json_object();
-        json_put_string(item, "id", m->type->ram_id);
-        json_put_uint(item, "size", m->ram_bytes);
-        json_put_bool(item, "merge", m->mem_merge);
-        json_put_bool(item, "dump", m->dump_guest_core);
-        json_put_bool(item, "prealloc", false);
-        json_put_bool(item, "share", false);
-        json_put_bool(item, "reserve", true);
-        json_put(item, "host-nodes", json_array());
-        json_put_string(item, "policy", "default");
-        json_push(list, item);
+        json_push(list, memdev(m->type->ram_id, m->ram_bytes, m->mem_merge, m->dump_guest_core, false, false));
     }
     return list;
 }

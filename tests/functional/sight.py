@@ -63,6 +63,7 @@ def memory_path(folder):
     with Emulator('-m', '64M', '-mem-path', path, machine='virt') as emulator:
         check_equal(emulator.qmp.ok('qom-get', path='/machine', property='memory-backend'), 'riscv_virt_board.ram', 'the backend')
         check_equal(os.path.getsize(path), 64 << 20, 'the file')
+        check_equal([(m['id'], m['size']) for m in emulator.qmp.ok('query-memdev')], [('riscv_virt_board.ram', 64 << 20)], 'query-memdev')
     status, _, err = run('-M', 'virt', '-display', 'none', '-mem-path', '/proc/nothing/here')
     check(status == 1 and err.count('\n') == 1, f'-mem-path: {status} {err}')
 
