@@ -21,6 +21,16 @@ unsigned gdb_reg_count_general(Vcpu *vcpu);
 /* "target.xml" or a file it includes: malloc'd text, NULL if unknown. */
 char *gdb_target_xml(Vcpu *vcpu, const char *annex);
 
+/* Adds bytes as the protocol's binary data, escaped. */
+void gdb_text_binary(GdbText *text, const void *data, size_t n);
+
+/* hostio.c: files the debugger has open; 0: a free place. */
+typedef struct GdbFiles {
+    int fd[16];
+} GdbFiles;
+bool gdb_hostio(GdbFiles *files, const GdbOps *ops, void *opaque, char *args, GdbText *text);
+void gdb_hostio_finish(GdbFiles *files);
+
 int gdb_signal_from_linux(int signal);
 int gdb_signal_to_linux(int signal);
 

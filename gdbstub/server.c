@@ -2,7 +2,7 @@
  * server.c: packets in, packets out. Framing, acknowledgement, thread selection, and one small function per packet,
  * found through the tables at the end.
  *
- * Leaves out: non-stop mode, tracepoints, file I/O, reverse execution.
+ * Leaves out: non-stop mode, tracepoints, reverse execution.
  */
 #include <stdio.h>
 
@@ -22,6 +22,7 @@ struct GdbServer {
     Vcpu *general, *cont; /* chosen by Hg, Hc; NULL: any */
     GdbStop stop;
     size_t next_thread;   /* of qsThreadInfo */
+    GdbFiles files;
     VEC(struct GdbPointAt { GdbPoint kind; vaddr addr; uint64_t size; }) points;
 };
 
@@ -44,6 +45,18 @@ void gdb_text_hex(GdbText *text, const void *data, size_t n)
         uint8_t byte = ((const uint8_t *)data)[i];
         *vec_push(text) = digits[byte >> 4];
         *vec_push(text) = digits[byte & 15];
+    }
+}
+
+void gdb_text_binary(GdbText *text, const void *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = ((const char *)data)[i];
+        if (c == '$' || c == '#' || c == '}' || c == '*') {
+            *vec_push(text) = '}';
+            c ^= 0x20;
+        }
+        *vec_push(text) = c;
     }
 }
 
@@ -563,6 +576,16 @@ static void packet_vkill(GdbServer *gdb, char *args)
 
 static void packet_extended(GdbServer *gdb, char *args) { reply(gdb, ""); }
 
+static void packet_file(GdbServer *gdb, char *args)
+{
+    GdbText text = { 0 };
+    if (gdb_hostio(&gdb->files, gdb->ops, gdb->opaque, args, &text)) {
+        reply_text(gdb, &text);
+    } else {
+        reply(gdb, "");
+    }
+}
+
 static void query_supported(GdbServer *gdb, char *args)
 {
     GdbText text = { 0 };
@@ -573,7 +596,7 @@ static void query_supported(GdbServer *gdb, char *args)
     gdb_text_add(&text, "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+;multiprocess+;swbreak+",
                  GDB_PACKET_BYTES / 2);
     if (gdb->ops->object) {
-        gdb_text_add(&text, ";qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+");
+        gdb_text_add(&text, ";qXfer:auxv:read+;qXfer:exec-file:read+");
     }
     reply_text(gdb, &text);
 }
@@ -698,14 +721,7 @@ static void query_xfer(GdbServer *gdb, char *args)
     offset = MIN(offset, size);
     length = MIN(MIN(length, size - offset), GDB_PACKET_BYTES / 4);
     gdb_text_add(&text, "%c", offset + length < size ? 'm' : 'l');
-    for (size_t i = 0; i < length; i++) {
-        char c = ((char *)data)[offset + i];
-        if (c == '$' || c == '#' || c == '}' || c == '*') {
-            *vec_push(&text) = '}';
-            c ^= 0x20;
-        }
-        *vec_push(&text) = c;
-    }
+    gdb_text_binary(&text, (const char *)data + offset, length);
     free(data);
     reply_text(gdb, &text);
 }
@@ -719,7 +735,7 @@ typedef struct PacketHandler {
 static const PacketHandler handlers[] = {
     { "?", packet_why }, { "!", packet_extended },
     { "c", packet_continue }, { "C", packet_continue_signal }, { "s", packet_step }, { "S", packet_step_signal },
-    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill },
+    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill }, { "vFile:", packet_file },
     { "g", packet_read_registers }, { "G", packet_write_registers },
     { "p", packet_read_register }, { "P", packet_write_register },
     { "m", packet_read_memory }, { "M", packet_write_memory }, { "X", packet_write_binary },
@@ -836,6 +852,7 @@ void gdb_connected(GdbServer *gdb)
 
 void gdb_disconnected(GdbServer *gdb)
 {
+    gdb_hostio_finish(&gdb->files);
     if (gdb->connected) {
         gdb->connected = false;
         detach(gdb);

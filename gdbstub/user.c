@@ -49,6 +49,10 @@ static int deliver_signal;
 static Vcpu *deliver_vcpu;
 static pid_t owner;
 static const char *exec_path;
+static struct {
+    vaddr auxv, auxv_end;
+    int (*open_file)(const char *path);
+} process;
 
 static int mem_fd(void)
 {
@@ -261,13 +265,34 @@ static void *op_object(void *opaque, const char *name, const char *annex, size_t
         *ret_size = strlen(exec_path);
         return xmemdup(exec_path, *ret_size);
     }
+    if (!strcmp(name, "auxv") && threads.n && process.auxv_end > process.auxv) {
+        *ret_size = process.auxv_end - process.auxv;
+        void *data = xmalloc(*ret_size);
+        if (transfer(threads.at[0].vcpu, process.auxv, data, *ret_size, false)) {
+            return data;
+        }
+        free(data);
+    }
     return NULL;
+}
+
+/* Out of the way of the program's descriptors. */
+static int op_open_file(void *opaque, const char *path)
+{
+    enum { FIRST_FD = 512 };
+    int fd = process.open_file ? process.open_file(path) : (errno = ENOENT, -1);
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
+    if (high >= 0) {
+        close(fd);
+    }
+    return high >= 0 ? high : fd;
 }
 
 static GdbOps ops = {
     .send = op_send, .n_vcpus = op_n_vcpus, .vcpu = op_vcpu, .thread_id = op_thread_id, .thread_name = op_thread_name,
     .mem_read = op_mem_read, .mem_write = op_mem_write, .point = op_point, .resume = op_resume,
-    .interrupt = op_interrupt, .kill = op_kill, .detached = op_detached, .object = op_object, .linux_signals = true,
+    .interrupt = op_interrupt, .kill = op_kill, .detached = op_detached, .object = op_object,
+    .open_file = op_open_file, .linux_signals = true,
 };
 
 static void *reader(void *arg)
@@ -337,6 +362,13 @@ static int listen_on(const char *where, Error **errp)
         return -1;
     }
     return fd;
+}
+
+void gdb_user_set_process(vaddr auxv, vaddr auxv_end, int (*open_file)(const char *path))
+{
+    process.auxv = auxv;
+    process.auxv_end = auxv_end;
+    process.open_file = open_file;
 }
 
 void gdb_user_set_exec_path(const char *path)
@@ -454,6 +486,10 @@ int gdb_user_stop(Vcpu *vcpu, int signal, bool breakpoint)
     }
     UserThread *t = thread_of(vcpu);
     Watch *hit = t && watches.n ? watch_hit(vcpu) : NULL;
+    /* A step that a watchpoint made necessary goes past breakpoints: here is where they are noticed. */
+    if (t && signal == SIGTRAP && watches.n && t->action == GDB_CONTINUE && tcg_breakpoint_at(vcpu->target->get_pc(vcpu))) {
+        breakpoint = true;
+    }
     bool stepped_for_watch = t && signal == SIGTRAP && !breakpoint && !hit && watches.n && t->action == GDB_CONTINUE;
     if (atomic_load(&active) && !stepped_for_watch) {
         stop_everyone();

@@ -81,6 +81,12 @@ static const char *find_own_path(void)
     return path;
 }
 
+static int open_for_debugger(const char *path)
+{
+    char under_prefix[USER_PATH_MAX];
+    return open(path_resolve(path, under_prefix), O_RDONLY | O_CLOEXEC);
+}
+
 int main(int argc, char **argv)
 {
     const char *base = argc ? strrchr(argv[0], '/') : NULL;
@@ -181,6 +187,7 @@ int main(int argc, char **argv)
     user.abi->init_regs(t, image.interp_entry ? image.interp_entry : image.entry, sp);
     if (user.options.gdb) {
         gdb_user_set_exec_path(user.exe_path);
+        gdb_user_set_process(user.auxv, user.auxv_end, open_for_debugger);
         if (!gdb_user_start(user.options.gdb, &err)) {
             error_report_free(err);
             return 1;

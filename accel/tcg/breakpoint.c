@@ -22,6 +22,11 @@ bool breakpoint_at(vaddr pc)
     return found;
 }
 
+bool tcg_breakpoint_at(vaddr pc)
+{
+    return atomic_load(&tcg.n_breakpoints) && breakpoint_at(pc);
+}
+
 void tcg_breakpoint_insert(Vcpu *vcpu, vaddr pc)
 {
     pthread_mutex_lock(&breakpoints.lock);

@@ -96,6 +96,7 @@ void *guest_ptr_access(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess ac
 /* gdb: code is translated anew with stops at these addresses. */
 void tcg_breakpoint_insert(Vcpu *vcpu, vaddr pc);
 void tcg_breakpoint_remove(Vcpu *vcpu, vaddr pc);
+bool tcg_breakpoint_at(vaddr pc);
 
 /* -icount: instructions the vCPU has begun, the one under way included; by its own thread. */
 uint64_t tcg_insns_run(const Vcpu *vcpu);

@@ -39,8 +39,10 @@ typedef struct GdbOps {
     void (*kill)(void *opaque);
     void (*detached)(void *opaque);    /* points have been removed; let everything run */
     char *(*monitor)(void *opaque, const char *command); /* answer, malloc'd; NULL pointer: no monitor */
-    /* "auxv", "exec-file", "siginfo": malloc'd data or NULL; may be NULL. */
+    /* "auxv", "exec-file": malloc'd data or NULL; may be NULL. */
     void *(*object)(void *opaque, const char *name, const char *annex, size_t *ret_size);
+    /* Opens a file of the debugged side for reading; -1 and errno. May be NULL: no files. */
+    int (*open_file)(void *opaque, const char *path);
     bool linux_signals;                /* signal numbers of stops are Linux's and must be translated */
 } GdbOps;
 
@@ -69,6 +71,8 @@ bool gdb_is_running(const GdbServer *gdb);
 bool gdb_user_start(const char *where, Error **errp);
 /* The guest program's file, for gdb to load symbols from; kept, not copied. */
 void gdb_user_set_exec_path(const char *path);
+/* Where the program's auxiliary vector lies, and how its files are opened (reading). */
+void gdb_user_set_process(vaddr auxv, vaddr auxv_end, int (*open_file)(const char *path));
 bool gdb_user_active(void);
 void gdb_user_thread_add(Vcpu *vcpu, uint32_t tid);
 void gdb_user_thread_remove(Vcpu *vcpu);
