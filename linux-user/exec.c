@@ -48,7 +48,7 @@ static bool parse_script(char *line, char **ret_interp, char **ret_arg)
 static int64_t host_execve(Thread *t, const char *path, char **argv, char **envp)
 {
     if (!t->vfork_child) {
-        tcg_persist_save();
+        tcg_persist_save(t->vcpu);
     }
     return SAFE_SYSCALL(t, SYS_execve, path, argv, envp);
 }

@@ -170,7 +170,7 @@ noreturn void process_exit(Thread *t, int status)
         if (atomic_load(&user.n_threads) == 1) {
             release_on_exit(t);
         }
-        tcg_persist_save();
+        tcg_persist_save(t->vcpu);
         if (log_enabled(LOG_JIT)) {
             FILE *f = log_lock();
             tcg_counters_print(f);

@@ -352,7 +352,8 @@ typedef struct PersistedUnit {
 extern bool persist_enabled;
 static inline bool persist_active(uint32_t flags);
 /* Units kept for pc, one after the other: *cursor is 0 at first. What *ret points to is good for this thread until the next call. */
-bool persist_find(vaddr pc, uint64_t mode, uint32_t flags, uint32_t *cursor, PersistedUnit *ret);
+bool persist_find(const Vcpu *vcpu, vaddr pc, uint64_t mode, uint32_t flags, uint32_t *cursor,
+                  PersistedUnit *ret);
 /* A unit was made. */
 void persist_note(const TransUnit *unit);
 void persist_forked(void);

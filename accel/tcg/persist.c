@@ -112,10 +112,9 @@ static uint64_t record_sum(const Record *r)
     return hash_bytes(1, (const uint8_t *)r + sizeof(r->sum), r->n_bytes - sizeof(r->sum));
 }
 
-static uint32_t record_flags(uint32_t flags)
+static uint32_t record_flags(const Vcpu *vcpu, uint32_t flags)
 {
-    bool base = tcg.vcpus && tcg.vcpus->vcpu->jit.guest_base;
-    return flags | (base ? (uint32_t)BASE_USED : 0);
+    return flags | (vcpu->jit.guest_base ? (uint32_t)BASE_USED : 0);
 }
 
 /* ---- what the name stands for ---- */
@@ -320,13 +319,13 @@ static bool record_unpack(const Record *r, PersistedUnit *ret)
     return true;
 }
 
-bool persist_find(vaddr pc, uint64_t mode, uint32_t flags, uint32_t *cursor, PersistedUnit *ret)
+bool persist_find(const Vcpu *vcpu, vaddr pc, uint64_t mode, uint32_t flags, uint32_t *cursor, PersistedUnit *ret)
 {
     const FileHeader *file = persist.file;
     if (!file) {
         return false;
     }
-    flags = record_flags(flags);
+    flags = record_flags(vcpu, flags);
     const uint32_t *index = file_index(file);
     uint32_t hash = record_hash(pc, mode, flags), mask = file->n_buckets - 1;
     while (*cursor <= mask) {
@@ -360,6 +359,7 @@ void persist_forked(void)
 /* ---- saving ---- */
 
 typedef struct Image {
+    const Vcpu *vcpu;
     VEC(uint8_t) records;
     VEC(uint32_t) offsets;           /* of records in `records` */
 } Image;
@@ -384,7 +384,7 @@ static void put_unit(const TransUnit *unit, void *opaque)
     }
     size_t start = image->records.n;
     Record r = {
-        .pc = unit->pc, .mode = unit->mode, .flags = record_flags(unit->flags), .n_links = unit->n_links,
+        .pc = unit->pc, .mode = unit->mode, .flags = record_flags(image->vcpu, unit->flags), .n_links = unit->n_links,
         .n_snapshot_bytes = unit->n_snapshot_bytes, .n_code_bytes = unit->code_bytes, .n_guest_bytes = unit->n_guest_bytes,
         .n_guest_insns = unit->n_guest_insns, .n_pages = unit->n_pages,
     };
@@ -533,7 +533,7 @@ static void replace_file(const Image *image)
     close(dir_fd);
 }
 
-void tcg_persist_save(void)
+void tcg_persist_save(const Vcpu *vcpu)
 {
     uint64_t have = persist.file ? persist.file->n_bytes : 0;
     if (!persist_enabled || atomic_load(&persist.new_units) < MIN_NEW_UNITS
@@ -545,7 +545,7 @@ void tcg_persist_save(void)
         return; /* a write too many would be a signal */
     }
     persist_forked(); /* once */
-    Image image = { 0 };
+    Image image = { .vcpu = vcpu };
     tcg_guard_enter();
     put_old(&image);
     code_for_each_unit(put_unit, &image);

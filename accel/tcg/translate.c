@@ -862,7 +862,7 @@ static TransUnit *restore_unit(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t m
     }
     CodeRegion *region = d->tr->region;
     PersistedUnit p;
-    for (uint32_t cursor = 0; region && persist_find(pc, mode, flags, &cursor, &p);) {
+    for (uint32_t cursor = 0; region && persist_find(tv->vcpu, pc, mode, flags, &cursor, &p);) {
         driver_begin(d, tv, pc, mode, flags);
         const uint8_t *bytes = p.guest_bytes;
         bool same = region_has_room(region, p.code.size_bytes);

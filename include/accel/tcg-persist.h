@@ -10,6 +10,7 @@
 #ifndef ACCEL_TCG_PERSIST_H
 #define ACCEL_TCG_PERSIST_H
 
+#include "accel/vcpu.h"
 #include "util/error.h"
 
 /*
@@ -18,7 +19,7 @@
  * False: `where` is a directory that cannot be used; an automatic place that cannot be used is none.
  */
 bool tcg_persist_open(const char *where, int exe_fd, const char *config, Error **errp);
-/* Writes the file anew if there is enough that it lacks. Says nothing when it cannot. */
-void tcg_persist_save(void);
+/* By the thread of `vcpu`: writes the file anew if there is enough that it lacks. Says nothing when it cannot. */
+void tcg_persist_save(const Vcpu *vcpu);
 
 #endif
