@@ -109,7 +109,7 @@ struct CodeRegion {
     uint32_t index;
     uint8_t state;               /* cache lock */
     const uint8_t *rx;
-    uint32_t used_bytes;         /* by its translator */
+    _Atomic uint32_t used_bytes; /* by its translator; a fork reads it */
     uint32_t ready_bytes;        /* pages asked of the host at once */
     Arena meta;                  /* units, links, snapshots: by its translator */
     _Atomic(TransUnit *) *units; /* ascending code address */
