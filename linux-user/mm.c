@@ -243,7 +243,7 @@ static void host_protect(vaddr page, size_t size_bytes, bool writable)
     unlock();
 }
 
-static const TcgUserOps tcg_ops = { .page_prot = mm_page_prot, .host_protect = host_protect };
+static const TcgUserOps tcg_ops = { .page_prot = mm_page_prot, .host_protect = host_protect, .read = copy_from_guest };
 
 const TcgUserOps *mm_tcg_ops(void)
 {

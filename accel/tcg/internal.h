@@ -97,6 +97,7 @@ struct CodePage {
     uint32_t version;            /* stripe: changes whenever units made before must not be inserted */
     _Atomic bool is_protected;   /* user mode: we took the write permission away */
     bool written;                /* stripe: in the list of written pages */
+    bool was_protected;          /* stripe: it has been protected once */
     uint32_t n_faults;           /* stripe: writes that hit the protection */
     bool shared;                 /* stripe: may change unseen: its units are compared at each sync */
     void *ram_host;              /* system mode: where it lies */

@@ -59,6 +59,7 @@ bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare)
     } else if (!atomic_load(&page->is_protected) && !(page->written && page->n_faults >= HOT_FAULTS)) {
         tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
         atomic_store(&page->is_protected, true);
+        page->was_protected = true;
     }
     page_unlock(page);
     return true;
@@ -90,8 +91,8 @@ bool tcg_unprotect(vaddr addr)
         page_invalidate(page);
         tcg_guard_leave();
     }
-    if (!mine && page->n_faults) {
-        /* Another thread was first, perhaps. */
+    if (!mine && page->was_protected) {
+        /* Another thread was first, or a sync saw nothing to watch, perhaps. */
         int prot = tcg.user.page_prot(addr);
         mine = prot >= 0 && (prot & PAGE_WRITE);
     }
@@ -110,7 +111,8 @@ bool tcg_unprotect_range(vaddr first, vaddr last)
     return any;
 }
 
-/* The page's units that no longer say what memory says go. Returns how many stay. */
+/* The page's units that no longer say what memory says go. Memory may be unmapped by another thread meanwhile, and this thread may be
+ * in a system call, so it is read with a function that can fail. Returns how many stay. */
 static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
 {
     VEC(TransUnit *) units = { 0 };
@@ -120,17 +122,14 @@ static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
         *vec_push(&units) = up->unit;
     }
     page_unlock(page);
-    const uint8_t *host = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base
-                                                       + (page->index << TCG_PAGE_BITS));
+    vaddr base = page->index << TCG_PAGE_BITS;
     for (size_t i = 0; i < units.n; i++) {
         TransUnit *unit = units.at[i];
         unsigned k = unit->phys[0] == page->index ? 0 : 1;
-        vcpu->guest_access = true;
-        atomic_signal_fence(memory_order_seq_cst);
-        uint64_t now = unit_bytes_hash(host + unit->first[k], unit->last[k] - unit->first[k] + 1);
-        atomic_signal_fence(memory_order_seq_cst);
-        vcpu->guest_access = false;
-        if (now != unit->check[k]) {
+        size_t n_bytes = unit->last[k] - unit->first[k] + 1;
+        uint8_t now[TCG_PAGE_BYTES];
+        bool same = tcg.user.read(now, base + unit->first[k], n_bytes) && unit_bytes_hash(now, n_bytes) == unit->check[k];
+        if (!same) {
             tb_invalidate(unit);
             *ret_gone = true;
         } else {
@@ -157,6 +156,7 @@ static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
             if (prot >= 0 && (prot & PAGE_WRITE)) {
                 tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
                 atomic_store(&page->is_protected, true);
+                page->was_protected = true;
             }
         }
         if (!atomic_load(&page->is_protected)) {

@@ -55,6 +55,7 @@ bool tcg_unprotect_range(vaddr first, vaddr last);
 typedef struct TcgUserOps {
     int (*page_prot)(vaddr addr);                              /* -1: unmapped; PAGE_*, PAGE_SHARED */
     void (*host_protect)(vaddr page, size_t size_bytes, bool writable);
+    bool (*read)(void *to, vaddr addr, size_t size_bytes);     /* guest memory; false: not (all) readable */
 } TcgUserOps;
 void tcg_set_user_ops(const TcgUserOps *ops);
 enum {

@@ -24,6 +24,12 @@ static int page_prot(vaddr addr)
     return addr < GUEST_BYTES ? guest_prot[addr >> 12] : -1;
 }
 
+static bool read_guest(void *to, vaddr addr, size_t size_bytes)
+{
+    memcpy(to, (const void *)((uintptr_t)guest + addr), size_bytes);
+    return true;
+}
+
 static void host_protect(vaddr page, size_t size_bytes, bool writable)
 {
     n_protects++;
@@ -89,7 +95,7 @@ static inline void guest_start(const char *host, const TcgOptions *options)
     for (unsigned i = 0; i < GUEST_PAGES; i++) {
         guest_prot[i] = PAGE_READ | PAGE_WRITE | PAGE_EXEC;
     }
-    tcg_set_user_ops(&(TcgUserOps){ .page_prot = page_prot, .host_protect = host_protect });
+    tcg_set_user_ops(&(TcgUserOps){ .page_prot = page_prot, .host_protect = host_protect, .read = read_guest });
     struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
     sigaction(SIGSEGV, &sa, NULL);
 }

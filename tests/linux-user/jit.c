@@ -39,9 +39,23 @@ static void *worker(void *arg)
     return (void *)bad;
 }
 
+/* Pages with code come and go while the others flush. */
+static void *churn(void *arg)
+{
+    long bad = 0;
+    for (int i = 0; i < ROUNDS / 4; i++) {
+        uint8_t *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        emit(at, i);
+        bad += ((int (*)(void))(void *)at)() != i;
+        memset(at, 0, 8);
+        munmap(at, 4096);
+    }
+    return (void *)bad;
+}
+
 int main(void)
 {
-    pthread_t t[N];
+    pthread_t t[2 * N];
     long bad = 0;
     shared_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (long i = 0; i < N; i++) {
@@ -53,6 +67,15 @@ int main(void)
         bad += (long)r;
     }
     printf("wrong results %ld\n", bad);
+    for (long i = 0; i < 2 * N; i++) {
+        pthread_create(&t[i], NULL, i < N ? worker : churn, (void *)(i % N));
+    }
+    for (int i = 0; i < 2 * N; i++) {
+        void *r;
+        pthread_join(t[i], &r);
+        bad += (long)r;
+    }
+    printf("with pages that come and go %ld\n", bad);
     /* Written, protected, run; then the other way round. */
     uint8_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < 100; i++) {

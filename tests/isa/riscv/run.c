@@ -25,6 +25,12 @@ static int page_prot(vaddr addr)
     return addr < guest_bytes && prot_of[addr >> 12] ? prot_of[addr >> 12] : -1;
 }
 
+static bool read_guest(void *to, vaddr addr, size_t size_bytes)
+{
+    memcpy(to, (const void *)((uintptr_t)guest + addr), size_bytes);
+    return true;
+}
+
 static void host_protect(vaddr page, size_t size_bytes, bool writable)
 {
     mprotect(guest + page, size_bytes, PROT_READ | (writable ? PROT_WRITE : 0));
@@ -138,7 +144,7 @@ int main(int argc, char **argv)
         }
     }
     guest = mmap(NULL, guest_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    tcg_set_user_ops(&(TcgUserOps){ .page_prot = page_prot, .host_protect = host_protect });
+    tcg_set_user_ops(&(TcgUserOps){ .page_prot = page_prot, .host_protect = host_protect, .read = read_guest });
     vaddr entry = load(argv[optind], &rv64);
     map(stack_top - stack_bytes, stack_bytes, PAGE_READ | PAGE_WRITE);
     vcpu = vcpu_new(rv64 ? &target_riscv64 : &target_riscv32, false);
