@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "hw/chardev-prop.h"
 #include "hw/fw_cfg.h"
+#include "hw/riscv/fdt.h"
 #include "hw/riscv/virt.h"
 
 const VirtPlace virt_map[VIRT_N_PARTS] = {
@@ -280,9 +281,9 @@ static bool virt_ready(Machine *m, Error **errp)
     }
     *boot = (RiscvBoot){ .is32 = v->is32, .ram_base = virt_map[VIRT_RAM].base,
                          .ram_bytes = m->ram_bytes };
-    if (!(m->dtb ? virt_load_fdt(v, errp) : virt_make_fdt(v, errp)) ||
+    if (!(m->dtb ? riscv_load_fdt(m, errp) : virt_make_fdt(v, errp)) ||
         !riscv_load_firmware(m, boot, errp) || !riscv_load_kernel(m, boot, errp) ||
-        !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) || !virt_finish_fdt(v, errp)) {
+        !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) || !riscv_finish_fdt(m, boot, errp)) {
         return false;
     }
     bool flash_code = virt_flash_has_code && virt_flash_has_code();

@@ -69,10 +69,6 @@ uint64_t virt_imsic_bytes(const VirtMachine *v, bool mmode);
 
 /* Builds machine->fdt (malloc'd, fdt_bytes) without what depends on loaded images. */
 NODISCARD bool virt_make_fdt(VirtMachine *v, Error **errp);
-/* Or takes -dtb. */
-NODISCARD bool virt_load_fdt(VirtMachine *v, Error **errp);
-/* Command line and ramdisk into /chosen. */
-NODISCARD bool virt_finish_fdt(VirtMachine *v, Error **errp);
 /* virt-flash.c; both chips, from the drives of if=pflash. */
 NODISCARD bool virt_create_flash(VirtMachine *v, Error **errp) __attribute__((weak));
 /* Whether the first chip has a drive with code. */
