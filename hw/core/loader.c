@@ -228,3 +228,47 @@ bool image_load_elf(Machine *m, const Image *image, const char *what, const char
     *ret = info;
     return true;
 }
+
+bool image_elf_symbol(const Image *image, const char *name, uint64_t *ret)
+{
+    const uint8_t *d = image->data;
+
+    if (!image_is_elf(image) || image->len < sizeof(Elf64_Ehdr)) {
+        return false;
+    }
+    bool is64 = d[EI_CLASS] == ELFCLASS64;
+    uint64_t shoff = is64 ? ldle64(d + 40) : ldle32(d + 32);
+    uint16_t shentsize = ldle16(d + (is64 ? 58 : 46)), shnum = ldle16(d + (is64 ? 60 : 48));
+    size_t need = is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+    if (shentsize < need || shoff > image->len ||
+        (uint64_t)shentsize * shnum > image->len - shoff) {
+        return false;
+    }
+    for (unsigned i = 0; i < shnum; i++) {
+        const uint8_t *s = d + shoff + (uint64_t)i * shentsize;
+        uint32_t link = ldle32(s + (is64 ? 40 : 24));
+        if (ldle32(s + 4) != SHT_SYMTAB || link >= shnum) {
+            continue;
+        }
+        const uint8_t *t = d + shoff + (uint64_t)link * shentsize;
+        uint64_t at = is64 ? ldle64(s + 24) : ldle32(s + 16);
+        uint64_t len = is64 ? ldle64(s + 32) : ldle32(s + 20);
+        uint64_t text_at = is64 ? ldle64(t + 24) : ldle32(t + 16);
+        uint64_t text_len = is64 ? ldle64(t + 32) : ldle32(t + 20);
+        size_t entry = is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+        if (at > image->len || len > image->len - at || text_at > image->len ||
+            text_len > image->len - text_at) {
+            continue;
+        }
+        for (uint64_t pos = 0; pos + entry <= len; pos += entry) {
+            const uint8_t *sym = d + at + pos;
+            uint32_t text = ldle32(sym);
+            if (text < text_len && strlen(name) < text_len - text &&
+                !memcmp(d + text_at + text, name, strlen(name) + 1)) {
+                *ret = is64 ? ldle64(sym + 8) : ldle32(sym + 4);
+                return true;
+            }
+        }
+    }
+    return false;
+}

@@ -34,6 +34,8 @@ bool image_is_elf(const Image *image);
 NODISCARD bool image_load_elf(Machine *machine, const Image *image, const char *what,
                               const char *path, uint16_t elf_machine, uint64_t offset,
                               ElfInfo *ret, Error **errp);
+/* Value of a symbol in the symbol table; false: no such symbol, or no ELF file. */
+bool image_elf_symbol(const Image *image, const char *name, uint64_t *ret);
 /* The bytes as they are at addr; must fit into memory. */
 NODISCARD bool image_load_raw(Machine *machine, const Image *image, const char *what,
                               const char *path, gpa addr, Error **errp);
