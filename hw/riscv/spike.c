@@ -11,6 +11,7 @@
 #include "hw/chardev-prop.h"
 #include "hw/riscv/fdt.h"
 #include "hw/riscv/htif.h"
+#include "softmmu/datadir.h"
 
 enum { SPIKE_ROM = 0x1000, SPIKE_ROM_BYTES = 0xf000, SPIKE_HTIF = 0x1000000,
        SPIKE_HTIF_BYTES = 0x1000, SPIKE_CLINT = 0x2000000, SPIKE_CLINT_BYTES = 0x10000,
@@ -109,7 +110,10 @@ static bool spike_map_htif(SpikeMachine *s, Error **errp)
     Machine *m = &s->machine;
     HtifPlace place = { 0 };
 
-    if (!find_htif(m->firmware, &place, errp) || !find_htif(m->kernel, &place, errp)) {
+    char *firmware = m->firmware && *m->firmware ? datadir_find(m->firmware) : NULL;
+    bool ok = find_htif(firmware, &place, errp) && find_htif(m->kernel, &place, errp);
+    free(firmware);
+    if (!ok) {
         return false;
     }
     s->htif_fixed = !place.found;
