@@ -101,6 +101,9 @@ def test_domain():
               os.path.exists(f'/proc/{process.pid}/task/{threads[0]["thread-id"]}'), f'query-iothreads {threads}')
         disks = q.ok('query-block')
         check(any('virtio-disk0' in d.get('qdev', '') for d in disks), f'query-block {disks}')
+        stats = {d.get('qdev'): d['stats'] for d in q.ok('query-blockstats')}
+        disk_path = '/machine/peripheral/virtio-disk0/virtio-backend'
+        check(disk_path in stats and stats[disk_path]['rd_bytes'] >= 0, f'query-blockstats {stats}')
         nodes = {n['node-name'] for n in q.ok('query-named-block-nodes')}
         check('libvirt-1-format' in nodes, f'nodes {nodes}')
         check(any(c['label'] == 'charserial0' for c in q.ok('query-chardev')), 'query-chardev')
