@@ -39,7 +39,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static VEC(UserThread) threads;
 static VEC(Watch) watches;
-static VEC(vaddr) breaks;        /* for threads that come later */
 static GdbServer *server;
 static int sock = -1, listener = -1;
 static _Atomic bool active;      /* a debugger is attached */
@@ -137,17 +136,8 @@ static bool op_mem_write(void *opaque, Vcpu *vcpu, vaddr addr, const void *in, s
 static GdbPointResult op_point(void *opaque, GdbPoint kind, vaddr addr, uint64_t size_bytes, bool insert)
 {
     if (kind == GDB_POINT_SOFTWARE || kind == GDB_POINT_HARDWARE) {
-        for (size_t i = 0; i < threads.n; i++) {
-            (insert ? tcg_breakpoint_insert : tcg_breakpoint_remove)(threads.at[i].vcpu, addr);
-        }
-        size_t at = 0;
-        while (at < breaks.n && breaks.at[at] != addr) {
-            at++;
-        }
-        if (insert && at == breaks.n) {
-            *vec_push(&breaks) = addr;
-        } else if (!insert && at < breaks.n) {
-            breaks.at[at] = breaks.at[--breaks.n];
+        if (threads.n) {
+            (insert ? tcg_breakpoint_insert : tcg_breakpoint_remove)(threads.at[0].vcpu, addr);
         }
         return GDB_POINT_DONE;
     }
@@ -423,9 +413,6 @@ void gdb_user_thread_add(Vcpu *vcpu, uint32_t tid)
     }
     pthread_mutex_lock(&lock);
     *vec_push(&threads) = (UserThread){ vcpu, tid, GDB_CONTINUE, false };
-    for (size_t i = 0; i < breaks.n; i++) {
-        tcg_breakpoint_insert(vcpu, breaks.at[i]);
-    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -480,11 +467,12 @@ int gdb_user_stop(Vcpu *vcpu, int signal, bool breakpoint)
         return signal == SIGTRAP ? 0 : signal;
     }
     pthread_mutex_lock(&lock);
-    /* One stop is reported at a time: a second thread's waits its turn. */
-    while (atomic_load(&stopping) && atomic_load(&active)) {
-        pthread_cond_wait(&changed, &lock);
-    }
+    /* One stop is reported at a time: a second thread's waits its turn, which is not while gdb lets others alone run. */
     UserThread *t = thread_of(vcpu);
+    while (atomic_load(&active) && (atomic_load(&stopping) || (t && t->action == GDB_STAY))) {
+        pthread_cond_wait(&changed, &lock);
+        t = thread_of(vcpu);
+    }
     Watch *hit = t && watches.n ? watch_hit(vcpu) : NULL;
     /* A step that a watchpoint made necessary goes past breakpoints: here is where they are noticed. */
     if (t && signal == SIGTRAP && watches.n && t->action == GDB_CONTINUE && tcg_breakpoint_at(vcpu->target->get_pc(vcpu))) {

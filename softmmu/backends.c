@@ -303,6 +303,11 @@ static Json *query_block(bool nodes)
     return out;
 }
 
+Json *qmp_query_blockstats(Monitor *mon, const Json *args, Error **errp)
+{
+    return block_query_stats(json_get_bool(args, "query-nodes", false));
+}
+
 Json *qmp_query_block(Monitor *mon, const Json *args, Error **errp)
 {
     return query_block(false);

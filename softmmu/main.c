@@ -650,7 +650,8 @@ static void check_daemonize(CommandLine *line)
     if (!options_last(line, OPTION_DAEMONIZE)) {
         return;
     }
-    if (system_config.nographic) {
+    /* -nographic puts a serial port and a monitor on stdio only where the defaults are wanted: libvirt's probe has none. */
+    if (system_config.nographic && !options_last(line, OPTION_NODEFAULTS)) {
         error_exit("-nographic cannot be used with -daemonize");
     }
     for (size_t i = 0; i < line->given.n; i++) {

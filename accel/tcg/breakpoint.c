@@ -29,6 +29,9 @@ bool tcg_breakpoint_at(vaddr pc)
 
 void tcg_breakpoint_insert(Vcpu *vcpu, vaddr pc)
 {
+    if (breakpoint_at(pc)) {
+        return; /* a set, shared by all vCPUs: one removal is enough */
+    }
     pthread_mutex_lock(&breakpoints.lock);
     *vec_push(&breakpoints.pcs) = pc;
     atomic_store(&tcg.n_breakpoints, breakpoints.pcs.n);

@@ -260,8 +260,8 @@ static bool blk_realize(VirtioDevice *vdev, Error **errp)
         error_set(errp, "logical_block_size must be a power of two, 512 at least");
         return false;
     }
-    path = object_path(&vdev->proxy->obj);
-    bool ok = block_attach(s->drive, vdev->proxy->id ? vdev->proxy->id : path ? path : "virtio-blk", false, errp);
+    path = object_path(&vdev->dev.obj);
+    bool ok = block_attach(s->drive, path ? path : "virtio-blk", false, errp);
     free(path);
     if (!ok) {
         return false;

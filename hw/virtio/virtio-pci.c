@@ -28,12 +28,19 @@ typedef struct VirtioPci {
     struct QueueRegs { uint32_t desc[2], driver[2], device[2]; } queues[VIRTIO_QUEUE_MAX];
 } VirtioPci;
 
+/*
+ * Each device comes three times: as it is, with disable-legacy and disable-modern to choose by, and as "-transitional" and
+ * "-non-transitional" (virtio 1.2, 1.3.1), which say it in the name: management layers look for these.
+ */
+typedef enum VirtioPciFlavour { FLAVOUR_ANY, FLAVOUR_MODERN, FLAVOUR_TRANSITIONAL } VirtioPciFlavour;
+
 /* What differs between the PCI forms: class_data of each type. */
 typedef struct VirtioPciType {
     PciType pci;
     const char *inner_type;
     size_t inner_offset;
     unsigned vectors;           /* default; 0: none. +1 for the configuration is included */
+    VirtioPciFlavour flavour;
 } VirtioPciType;
 
 static const VirtioPciType *virtio_pci_type(const VirtioPci *s)
@@ -396,8 +403,14 @@ static bool virtio_pci_realize(PciDevice *pci, Error **errp)
     const VirtioPciType *t = virtio_pci_type(s);
     uint32_t vectors = s->n_vectors == UINT32_MAX ? t->vectors : s->n_vectors;
 
+    if (t->flavour != FLAVOUR_ANY && (s->disable_modern || s->disable_legacy != LEGACY_AUTO)) {
+        error_set(errp, "disable-modern and disable-legacy are for the device without '%s' in its name",
+                  t->flavour == FLAVOUR_MODERN ? "-non-transitional" : "-transitional");
+        return false;
+    }
     s->modern = !s->disable_modern;
     s->legacy = s->disable_legacy == LEGACY_AUTO ? !(pci->bus->is_express && pci->bus->bridge) : s->disable_legacy == LEGACY_OFF;
+    s->legacy = t->flavour == FLAVOUR_ANY ? s->legacy : t->flavour == FLAVOUR_TRANSITIONAL;
     if (!s->legacy && !s->modern) {
         error_set(errp, "device cannot work as neither modern nor legacy mode is enabled");
         return false;
@@ -510,20 +523,29 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
     T(balloon, "virtio-balloon-pci", "virtio-balloon-device", VirtioBalloon, 0x00ff, DEVICE_MISC, 0, VIRTIO_BALLOON_PROPS)   \
     T(serial, "virtio-serial-pci", "virtio-serial-device", VirtioSerial, 0x0780, DEVICE_INPUT, 2, VIRTIO_SERIAL_PROPS)
 
+#define VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, flavour_)                                                           \
+    {                                                                                                                        \
+        .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
+                 .reset = virtio_pci_reset, .config_written = config_written, .config_reading = config_reading },            \
+        .inner_type = iname, .inner_offset = offsetof(Inner##Pci, inner), .vectors = vectors_, .flavour = flavour_,          \
+    }
+
+#define VIRTIO_PCI_ROW(row, tname, iname, Inner, props_, class, category_)                                                   \
+    static const DeviceType row = {                                                                                          \
+        .type = { .name = tname, .parent = "virtio-pci", .size_bytes = sizeof(Inner##Pci), .summary = iname " on PCI",       \
+                  .props = props_, .n_props = ARRAY_SIZE(props_), .init = virtio_pci_init, .class_data = &class },           \
+        .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
+    };                                                                                                                       \
+    DEVICE_TYPE_REGISTER(row);
+
 #define DEFINE_VIRTIO_PCI(cname, tname, iname, Inner, class_, category_, vectors_, PROPS)                                    \
     typedef struct Inner##Pci { VirtioPci proxy; Inner inner; } Inner##Pci;                                                  \
     static const Property cname##_props[] = { PROPS(Inner##Pci, inner.) };                                                   \
-    static const VirtioPciType cname##_type = {                                                                              \
-        .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,    \
-                 .reset = virtio_pci_reset, .config_written = config_written, .config_reading = config_reading },            \
-        .inner_type = iname, .inner_offset = offsetof(Inner##Pci, inner), .vectors = vectors_,                               \
-    };                                                                                                                       \
-    static const DeviceType cname##_device = {                                                                               \
-        .type = { .name = tname, .parent = "virtio-pci", .size_bytes = sizeof(Inner##Pci), .summary = iname " on PCI",        \
-                  .props = cname##_props, .n_props = ARRAY_SIZE(cname##_props), .init = virtio_pci_init,                     \
-                  .class_data = &cname##_type },                                                                             \
-        .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
-    };                                                                                                                       \
-    DEVICE_TYPE_REGISTER(cname##_device);
+    static const VirtioPciType cname##_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_ANY);                 \
+    static const VirtioPciType cname##_modern_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_MODERN);       \
+    static const VirtioPciType cname##_both_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_TRANSITIONAL);   \
+    VIRTIO_PCI_ROW(cname##_device, tname, iname, Inner, cname##_props, cname##_type, category_)                              \
+    VIRTIO_PCI_ROW(cname##_modern_device, tname "-non-transitional", iname, Inner, cname##_props, cname##_modern_type, category_)\
+    VIRTIO_PCI_ROW(cname##_both_device, tname "-transitional", iname, Inner, cname##_props, cname##_both_type, category_)
 
 VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)

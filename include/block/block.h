@@ -54,6 +54,8 @@ int block_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t byt
 
 /* query-block's array; text of info block. */
 Json *block_query(void);
+/* The answer to query-blockstats: of the disks devices use, or of all nodes. */
+Json *block_query_stats(bool nodes);
 /* Flushes and closes everything; at exit. */
 void block_cleanup(void);
 

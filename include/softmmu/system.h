@@ -17,6 +17,7 @@ typedef struct SystemConfig {
     char uuid[37];       /* -uuid; zeros */
     bool uuid_set;
     bool nographic, no_defaults;
+    bool migration_events;  /* asked for with migrate-set-capabilities */
     const struct AccelOps *accel; /* what runs the vCPUs */
 } SystemConfig;
 

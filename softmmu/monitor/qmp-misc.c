@@ -77,6 +77,25 @@ Json *qmp_query_rx_filter(Monitor *mon, const Json *args, Error **errp)
     return json_array();
 }
 
+/* "events" is all there is: managers switch it on before anything else, also for machines that never migrate. */
+Json *qmp_query_migrate_capabilities(Monitor *mon, const Json *args, Error **errp)
+{
+    Json *list = json_array(), *item = json_object();
+    json_put_string(item, "capability", "events");
+    json_put_bool(item, "state", system_config.migration_events);
+    json_push(list, item);
+    return list;
+}
+
+Json *qmp_migrate_set_capabilities(Monitor *mon, const Json *args, Error **errp)
+{
+    const Json *list = json_get(args, "capabilities");
+    for (size_t i = 0; i < json_count(list); i++) {
+        system_config.migration_events = json_get_bool(json_at(list, i), "state", false);
+    }
+    return json_object();
+}
+
 Json *qmp_query_migrate(Monitor *mon, const Json *args, Error **errp)
 {
     return json_object();

@@ -1,6 +1,7 @@
 /*
  * qmp-qom.c: the object tree and devices.
  */
+#include "accel/accel.h"
 #include "hw/device.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
@@ -162,6 +163,16 @@ Json *qmp_qom_list_types(Monitor *mon, const Json *args, Error **errp)
     TypeList t = { json_array(), json_get_string(args, "implements"),
                    json_get_bool(args, "abstract", false) };
     object_type_foreach(list_type, &t);
+    /* Accelerators are no objects here, but managers look for "tcg-accel" to learn which there are. */
+    bool wanted = !t.implements || !strcmp(t.implements, "object") || !strcmp(t.implements, "accel");
+    for (size_t i = 0; wanted && accel_list[i]; i++) {
+        Json *item = json_object();
+        char *name = xasprintf("%s-accel", accel_list[i]->name);
+        json_put_string(item, "name", name);
+        json_put_string(item, "parent", "accel");
+        json_push(t.list, item);
+        free(name);
+    }
     return t.list;
 }
 

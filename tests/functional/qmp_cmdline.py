@@ -80,7 +80,6 @@ WRONG = [
     (['-trace', 'nonsense'], "'nonsense' does not exist"),
     (['-trace', 'events=/nonexistent'], 'No such file'),
     (['-d', 'trace:nonsense'], "'nonsense' does not exist"),
-    (['-nographic', '-daemonize'], '-nographic cannot be used with -daemonize'),
     (['-daemonize', '-monitor', 'stdio'], 'stdio'),
     (['-qmp', 'stdio', '-monitor', 'stdio'], 'multiple'),
     (['-append', 'x'], '-append only allowed with -kernel'),
@@ -175,7 +174,7 @@ def test_process():
             check(f'terminating on signal 15 from pid {os.getpid()}' in message, message)
         check(not os.path.exists(pidfile), 'pid file is removed')
         # A daemon: the parent comes back when the monitor already listens.
-        status, out, err = run('-M', 'none', '-nodefaults', '-display', 'none', '-daemonize', '-pidfile', pidfile,
+        status, out, err = run('-M', 'none', '-nodefaults', '-nographic', '-daemonize', '-pidfile', pidfile,
                                '-qmp', f'unix:{qmp},server=on,wait=off')
         check_equal((status, out, err), (0, '', ''), '-daemonize')
         check(os.path.exists(qmp), 'the daemon listens')
@@ -188,6 +187,8 @@ def test_process():
         while os.path.exists(f'/proc/{pid}') and time.time() < end:
             time.sleep(0.01)
         check(not os.path.exists(pidfile) and not os.path.exists(qmp), 'the daemon cleans up')
+        status, out, err = run('-M', 'none', '-nographic', '-daemonize')
+        check(status == 1 and '-nographic cannot be used with -daemonize' in err, f'defaults on stdio: {err}')
         status, out, err = run('-M', 'none', '-nodefaults', '-display', 'none', '-daemonize', '-device', 'nonsense')
         check(status == 1 and 'nonsense' in err, 'a daemon that cannot start says why')
         status, out, err = run(*BASE, '-msg', 'timestamp=on', '-M', 'none,nope=1')

@@ -35,8 +35,15 @@ def test_probe():
         q.ok('qom-list-properties', typename='memory-backend-file')
         check('max' in {c['name'] for c in q.ok('query-cpu-definitions')}, 'query-cpu-definitions')
         check_equal(q.ok('query-kvm'), {'enabled': False, 'present': False}, 'query-kvm')
-        for name in ['query-tpm-models', 'query-tpm-types', 'query-migrate-capabilities']:
+        for name in ['query-tpm-models', 'query-tpm-types']:
             check_equal(q.ok(name), [], name)
+        check_equal(q.ok('query-migrate-capabilities'), [{'capability': 'events', 'state': False}], 'capabilities')
+        q.ok('migrate-set-capabilities', capabilities=[{'capability': 'events', 'state': True}])
+        check_equal(q.ok('query-migrate-capabilities')[0]['state'], True, 'migrate-set-capabilities')
+        q.error('migrate-set-capabilities', 'xbzrle', capabilities=[{'capability': 'xbzrle', 'state': True}])
+        for name in ['virtio-blk-pci-non-transitional', 'virtio-net-pci-transitional', 'tcg-accel']:
+            check(name in types, f'type {name}: libvirt looks for it')
+        check_equal([t['name'] for t in q.ok('qom-list-types', implements='accel')], ['tcg-accel'], 'accelerators')
         options = {o['option']: {p['name'] for p in o['parameters']} for o in q.ok('query-command-line-options')}
         check({'guest', 'debug-threads'} <= options['name'], '-name')
         check('timestamp' in options['msg'], '-msg')
@@ -94,6 +101,9 @@ def test_domain():
               os.path.exists(f'/proc/{process.pid}/task/{threads[0]["thread-id"]}'), f'query-iothreads {threads}')
         disks = q.ok('query-block')
         check(any('virtio-disk0' in d.get('qdev', '') for d in disks), f'query-block {disks}')
+        stats = {d.get('qdev'): d['stats'] for d in q.ok('query-blockstats')}
+        disk_path = '/machine/peripheral/virtio-disk0/virtio-backend'
+        check(disk_path in stats and stats[disk_path]['rd_bytes'] >= 0, f'query-blockstats {stats}')
         nodes = {n['node-name'] for n in q.ok('query-named-block-nodes')}
         check('libvirt-1-format' in nodes, f'nodes {nodes}')
         check(any(c['label'] == 'charserial0' for c in q.ok('query-chardev')), 'query-chardev')
