@@ -6,14 +6,16 @@
  * FILEs are run as they are. Otherwise inputs are made from the target's seeds (fuzz_seeds, one per
  * string, NULL-terminated) by random edits: bytes, pieces of its dictionary, splices of two seeds. A
  * crash prints nothing by itself; the input being run is kept in fuzz-last-input when
- * --keep is given.
+ * --keep is given (of the folder where the fuzzer was started, wherever the target goes).
  */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "tests/fuzz/fuzz.h"
 
 enum { MAX_INPUT_BYTES = 8192 };
@@ -123,7 +125,8 @@ static int run_file(const char *path)
 int main(int argc, char **argv)
 {
     long count = 20000, seconds = 0;
-    bool keep = false, files = false;
+    bool files = false;
+    int keep_fd = -1;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--count") && i + 1 < argc) {
             count = atol(argv[++i]);
@@ -132,7 +135,11 @@ int main(int argc, char **argv)
         } else if (!strcmp(argv[i], "--seconds") && i + 1 < argc) {
             seconds = atol(argv[++i]);
         } else if (!strcmp(argv[i], "--keep")) {
-            keep = true;
+            keep_fd = open("fuzz-last-input", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+            if (keep_fd < 0) {
+                perror("fuzz-last-input");
+                return 1;
+            }
         } else {
             files = true;
             if (run_file(argv[i])) {
@@ -151,10 +158,9 @@ int main(int argc, char **argv)
     long done = 0;
     for (; seconds ? time(NULL) < end : done < count; done++) {
         size_t len = make_input(buf);
-        if (keep) {
-            FILE *f = fopen("fuzz-last-input", "wb");
-            fwrite(buf, 1, len, f);
-            fclose(f);
+        if (keep_fd >= 0 && (pwrite(keep_fd, buf, len, 0) != (ssize_t)len || ftruncate(keep_fd, (off_t)len) < 0)) {
+            perror("fuzz-last-input");
+            return 1;
         }
         LLVMFuzzerTestOneInput(buf, len);
     }
