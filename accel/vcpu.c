@@ -56,6 +56,7 @@ Vcpu *vcpu_new(const Target *target, bool softmmu)
     if (softmmu && tcg_system) {
         tcg_system->vcpu_init(tv);
     }
+    atomic_store(&tcg.coherent_icache, target->coherent_icache);
     pthread_mutex_lock(&tcg.vcpus_lock);
     tv->next = tcg.vcpus;
     tcg.vcpus = tv;

@@ -208,6 +208,7 @@ typedef struct Tcg {
     uint32_t max_insns;
     pthread_mutex_t vcpus_lock;
     TcgVcpu *vcpus;
+    _Atomic bool coherent_icache; /* of the target, which all vCPUs share; read where vcpus_lock cannot be taken */
     _Atomic uint64_t epoch;
     _Atomic uint32_t n_invalidators; /* threads in tcg_guard_enter .. leave: hold units as an epoch does */
     _Atomic uint32_t generation; /* changes with every tcg_flush_all */

@@ -71,7 +71,7 @@ bool tcg_unprotect(vaddr addr)
     if (!page || !tcg.have_user_ops) {
         return false;
     }
-    bool coherent = tcg.vcpus && tcg.vcpus->vcpu->target->coherent_icache;
+    bool coherent = atomic_load(&tcg.coherent_icache);
     bool mine = false;
     page_lock(page);
     if (atomic_load(&page->is_protected)) {
