@@ -19,7 +19,7 @@
 /* Host registers as saved by a slow-path trampoline or taken from a signal context. */
 typedef struct HostFrame {
     uint64_t gpr[16];               /* in the host's encoding order */
-    alignas(32) uint8_t vec[16][32];
+    alignas(16) uint8_t vec[16][32]; /* as the stack of the trampolines is aligned */
     uint32_t fp_control;            /* signal context only: x86 MXCSR at the fault */
 } HostFrame;
 
