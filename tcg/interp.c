@@ -12,6 +12,7 @@
 #include <alloca.h>
 #include "tcg/interp-ops.h"
 #include "tcg/interp.h"
+#include "util/race.h"
 
 typedef struct Interp {
     Vcpu *vcpu;
@@ -116,16 +117,7 @@ static void user_done(Interp *ip)
 /* One host access per guest access: an aligned one is then single-copy atomic. */
 static uint64_t read_sized(const void *p, unsigned size_log2)
 {
-    uint16_t v16;
-    uint32_t v32;
-    uint64_t v64;
-
-    switch (size_log2) {
-    case 0: return *(const volatile uint8_t *)p;
-    case 1: memcpy(&v16, p, 2); return v16;
-    case 2: memcpy(&v32, p, 4); return v32;
-    default: memcpy(&v64, p, 8); return v64;
-    }
+    return race_read(p, 1u << size_log2);
 }
 
 /* The same for memory other threads change atomically. */
@@ -141,12 +133,7 @@ static uint64_t read_atomic(const void *p, unsigned size_log2)
 
 static void write_sized(void *p, unsigned size_log2, uint64_t v)
 {
-    switch (size_log2) {
-    case 0: *(volatile uint8_t *)p = (uint8_t)v; break;
-    case 1: memcpy(p, &(uint16_t){ (uint16_t)v }, 2); break;
-    case 2: memcpy(p, &(uint32_t){ (uint32_t)v }, 4); break;
-    default: memcpy(p, &v, 8); break;
-    }
+    race_write(p, 1u << size_log2, v);
 }
 
 static void load(Interp *ip, const IrInsn *in, InterpValue *ret)

@@ -11,6 +11,7 @@
  */
 #include "icount.h"
 #include "tlb.h"
+#include "util/race.h"
 
 typedef struct Access {
     TcgVcpu *tv;
@@ -99,36 +100,20 @@ static void device_write(const Access *a, vaddr addr, unsigned size_bytes, uint6
     }
 }
 
+/* Guest order to or from the host's. */
+static uint64_t swapped(uint64_t value, unsigned size_bytes, bool big_endian)
+{
+    return big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? value : __builtin_bswap64(value) >> (64 - 8 * size_bytes);
+}
+
 static uint64_t host_read(const void *p, unsigned size_bytes, bool big_endian)
 {
-    switch (size_bytes) {
-    case 1:
-        return *(const volatile uint8_t *)p;
-    case 2:
-        return big_endian ? ldbe16(p) : ldle16(p);
-    case 4:
-        return big_endian ? ldbe32(p) : ldle32(p);
-    default:
-        return big_endian ? ldbe64(p) : ldle64(p);
-    }
+    return swapped(race_read(p, size_bytes), size_bytes, big_endian);
 }
 
 static void host_write(void *p, unsigned size_bytes, uint64_t value, bool big_endian)
 {
-    switch (size_bytes) {
-    case 1:
-        *(volatile uint8_t *)p = (uint8_t)value;
-        break;
-    case 2:
-        big_endian ? stbe16(p, (uint16_t)value) : stle16(p, (uint16_t)value);
-        break;
-    case 4:
-        big_endian ? stbe32(p, (uint32_t)value) : stle32(p, (uint32_t)value);
-        break;
-    default:
-        big_endian ? stbe64(p, value) : stle64(p, value);
-        break;
-    }
+    race_write(p, size_bytes, swapped(value, size_bytes, big_endian));
 }
 
 /* ---- stores to pages with code ---- */

@@ -12,6 +12,7 @@
  * Threads: any number at once, each with a Translator from the pool.
  */
 #include "scan.h"
+#include "util/race.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -133,11 +134,6 @@ static bool page_open(TransDriver *d, unsigned k)
 }
 
 /* The guest may be writing there just now: that is its own race. */
-#ifdef __SANITIZE_THREAD__
-#define GUEST_RACE __attribute__((noinline, no_sanitize("thread")))
-#else
-#define GUEST_RACE inline
-#endif
 static GUEST_RACE void copy_code(void *out, const uint8_t *from, unsigned n)
 {
     switch (n) {
