@@ -29,6 +29,13 @@
 
 enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536 };
 
+/* The address sanitizer's shadow takes 0x7fff8000 to 16 TiB: the guest lives above it. */
+#ifdef __SANITIZE_ADDRESS__
+#define DEFAULT_BASE (32 * TiB)
+#else
+#define DEFAULT_BASE UINT64_C(0)
+#endif
+
 Mm mm;
 
 static pthread_mutex_t mm_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -342,10 +349,11 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
         }
     } else {
         uintptr_t ours = lowest_of_ours();
+        mm.guest_base = DEFAULT_BASE;
         if (o->have_guest_base) {
             mm.guest_base = o->guest_base;
         } else if (lowest < 65536 && lowest < min_map_addr()) { /* 65536: the highest default there is */
-            mm.guest_base = 1 * TiB;
+            mm.guest_base = MAX(1 * TiB, DEFAULT_BASE);
         }
         if (mm.guest_base % HOST_PAGE_BYTES || mm.guest_base >= ours) {
             error_set(errp, "-B: guest base %#" PRIxPTR " is not usable", mm.guest_base);
