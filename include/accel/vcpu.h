@@ -132,7 +132,7 @@ struct Vcpu {
     bool parallel;                   /* other vCPU threads exist: translate atomics as such */
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
     vaddr watch_addr;
-    bool single_step;                /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
+    _Atomic bool single_step;        /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
     bool one_insn_per_tb;
     bool use_icount;
     bool in_code;                    /* generated code is running (signal handlers look) */
