@@ -428,7 +428,8 @@ static void make_entry(TcgVcpu *tv, vaddr page, gpa phys, uint8_t prot, bool glo
     vaddr code = prot & PAGE_EXEC ? page | flags : UINT64_MAX;
     vaddr write = UINT64_MAX;
     if (prot & PAGE_WRITE) {
-        write = page | flags | watch;
+        /* A plain write tag says that loads are allowed, too: hosts let loads share the check of a store. */
+        write = page | flags | (prot & PAGE_READ ? watch : TLB_WATCH);
         if (l.readonly) {
             write |= TLB_MMIO; /* the memory core knows what a write to ROM does */
         } else if (l.host) {

@@ -27,6 +27,78 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         const IrInsn *test = &hc->insns[in->a];
         ops[0] = val_resolve(hc, test->a);
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
+    } else if (in->op == IR_ld || in->op == IR_st) {
+        unsigned g = group_followed(hc, in - hc->insns);
+        ops[3] = g == NO_INDEX ? IR_NONE : group_value(hc, g);
+    }
+}
+
+/* ---- accesses that share a TLB check ---- */
+
+enum {
+    GROUP_MAX_BYTES = 256,  /* the more, the more often a page ends inside */
+    GROUP_MAX_DEPTH = 12,   /* groups looked at for an access */
+};
+
+static void join_group(HostCompiler *hc, BlockInfo *bi, uint32_t i)
+{
+    const IrInsn *in = &hc->insns[i];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    IrRef base = val_resolve(hc, in->a);
+    int64_t lo = mem->disp, hi = lo + (1 << mem->size_log2);
+    bool write = in->op == IR_st;
+    if (in->b != IR_NONE || val_is_const(hc, base) || hc->unit->addr32 || val_type(hc, base) == IR_I32
+        || (mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0) || hi > INT32_MAX - 64) {
+        return;
+    }
+    unsigned depth = 0;
+    for (uint16_t g = bi->groups; g != NO_INDEX && depth < GROUP_MAX_DEPTH; g = hc->group.at[g].outer, depth++) {
+        MemGroup *mg = &hc->group.at[g];
+        int64_t first = MIN(lo, mg->lo), end = MAX(hi, mg->hi);
+        if (mg->base == base && mg->mmu_index == mem->mmu_index && (mg->write || !write) && end - first <= GROUP_MAX_BYTES) {
+            mg->lo = (int32_t)first;
+            mg->hi = (int32_t)end;
+            hc->group_of[i] = g;
+            return;
+        }
+    }
+    if (hc->group.n < GROUP_MAX) {
+        hc->group_of[i] = hc->group.n;
+        *vec_push(&hc->group) = (MemGroup){ .base = base, .leader = i, .lo = (int32_t)lo, .hi = (int32_t)hi, .outer = bi->groups,
+                                            .mmu_index = mem->mmu_index, .write = write };
+        bi->groups = hc->group_of[i];
+    }
+}
+
+/* An access belongs to a group in force on every way to it: of its block or those above it in the tree. */
+static void find_groups(HostCompiler *hc)
+{
+    const IrUnit *unit = hc->unit;
+    vec_clear(&hc->group);
+    hc->group_of = NULL;
+    if (!unit->softmmu) {
+        return;
+    }
+    hc->group_of = arena_alloc(&hc->arena, hc->n_insns * sizeof(hc->group_of[0]));
+    memset(hc->group_of, 0xff, hc->n_insns * sizeof(hc->group_of[0]));
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        uint16_t b = hc->order[k];
+        BlockInfo *bi = &hc->block[b];
+        const IrBlock *bb = &unit->blocks.at[b];
+        for (uint32_t i = bb->first; i < bb->end; i++) {
+            unsigned op = hc->insns[i].op;
+            if (op == IR_ld || op == IR_st) {
+                join_group(hc, bi, i);
+            } else if (op == IR_call) {
+                bi->groups = NO_INDEX; /* it may have changed what is mapped */
+            }
+        }
+        for (unsigned s = 0; s < 2; s++) {
+            uint16_t t = bi->succ[s];
+            if (t != NO_INDEX && !(unit->blocks.at[t].flags & IR_BLOCK_MERGE)) {
+                hc->block[t].groups = bi->groups;
+            }
+        }
     }
 }
 
@@ -40,7 +112,7 @@ static void find_order(HostCompiler *hc)
         BlockInfo *bi = &hc->block[b];
         memset(bi, 0, sizeof(*bi));
         bi->offset = bi->fixups = NO_POS;
-        bi->loop = bi->succ[0] = bi->succ[1] = NO_INDEX;
+        bi->loop = bi->succ[0] = bi->succ[1] = bi->groups = NO_INDEX;
         if (bb->end == bb->first) {
             continue;
         }
@@ -177,7 +249,7 @@ static void count_uses(HostCompiler *hc)
         case 1: val[in->a != IR_NONE ? in->a : i].uses++;
         }
     }
-    for (uint32_t s = 0; s < hc->n_slots; s++) {
+    for (uint32_t s = 0; s < hc->n_slots + hc->group.n; s++) {
         val[n + s] = fresh;
     }
     for (uint32_t k = 0; k < hc->unit->args.n; k++) {
@@ -252,6 +324,12 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         }
         vi->first_use = w->next[i];
         w->next[i] = NO_POS;
+        unsigned led = hc->group_of ? hc->group_of[i] : NO_INDEX;
+        if (led != NO_INDEX && hc->group.at[led].leader == i) {
+            IrRef addend = group_value(hc, led);
+            hc->val[addend].first_use = w->next[addend];
+            w->next[addend] = NO_POS;
+        }
         if (vi->early_slot != NO_SLOT) {
             if (w->put_epoch[i] != w->epoch) {
                 vi->early_slot = NO_SLOT;
@@ -327,17 +405,19 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
 void x64_analyse(HostCompiler *hc)
 {
     find_order(hc);
+    find_groups(hc);
     count_uses(hc);
     find_live_slots(hc);
     find_loops(hc);
     vec_clear(&hc->live);
 
     Walk w = { 0 };
-    w.next = arena_alloc(&hc->arena, hc->n_insns * sizeof(w.next[0]));
+    uint32_t n_values = group_value(hc, hc->group.n);
+    w.next = arena_alloc(&hc->arena, n_values * sizeof(w.next[0]));
     w.put_epoch = arena_alloc(&hc->arena, hc->n_insns * sizeof(w.put_epoch[0]));
     /* A value may be touched again after its definition's reset only in another block: once per block. */
-    w.touched = arena_alloc(&hc->arena, (hc->n_insns + 1) * sizeof(w.touched[0]));
-    memset(w.next, 0xff, hc->n_insns * sizeof(w.next[0]));
+    w.touched = arena_alloc(&hc->arena, (n_values + 1) * sizeof(w.touched[0]));
+    memset(w.next, 0xff, n_values * sizeof(w.next[0]));
     memset(w.slot_cand, 0xff, sizeof(w.slot_cand));
     for (uint32_t k = hc->n_order; k-- > 0;) {
         walk_block(hc, &w, hc->order[k]);

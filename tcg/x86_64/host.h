@@ -11,6 +11,10 @@
  *     snapshot and every exit can find it;
  *   - a value is in a register, in a spill place, in the memory of a clean slot (home), or a constant.
  *
+ * System mode: accesses at one base value share a TLB check. The first, the leader, checks the bytes of them all
+ * and keeps what host addresses are from guest addresses (the addend) in a register, ADDEND_NONE when they are not in one page
+ * or the check failed; the others (followers) only compare with that. The addend is a value of its own, see group_value().
+ *
  * Register use: rbp = state + VCPU_STATE_BIAS, rsp = shadow return stack (16-byte aligned between
  * instructions), r14 = guest base where there is one, r11 and xmm15 = scratch of one lowering.
  */
@@ -28,6 +32,8 @@ enum {
     NO_SLOT = 0xff, NO_SPILL = 0xff,
     NO_INDEX = 0xffff,
     X_ROOM = 6144,   /* most bytes one instruction's lowering may need */
+    GROUP_MAX = 1000, /* of a unit */
+    ADDEND_NONE = -1, /* of a group: check again. No real one is odd */
 };
 
 #define REGS_CALL_SAVED (1u << RBX | 1u << R12 | 1u << R13 | 1u << R14 | 1u << R15)
@@ -62,6 +68,16 @@ typedef struct EntryMap {
     IrSlotSet mapped, stale;
 } EntryMap;
 
+/* Accesses that share a TLB check. */
+typedef struct MemGroup {
+    IrRef base;
+    uint32_t leader;      /* instruction */
+    int32_t lo, hi;       /* bytes [lo, hi) from the base are checked */
+    uint16_t outer;       /* the next group in force, NO_INDEX none */
+    uint8_t mmu_index;
+    bool write;           /* the leader stores: good for loads, too */
+} MemGroup;
+
 typedef struct LiveUse { IrRef ref; uint32_t pos; } LiveUse;
 
 typedef struct BlockInfo {
@@ -77,6 +93,7 @@ typedef struct BlockInfo {
     IrSlotSet pred_defined; /* MERGE: slots its direct predecessors write */
     IrSlotSet live;         /* slots that a `get` may read from here on inside the unit */
     uint16_t loop;          /* innermost loop's header, or NO_INDEX */
+    uint16_t groups;        /* those in force at its start and then at its end, through MemGroup.outer */
     bool reached;
     bool in_loop_mark;
 } BlockInfo;
@@ -91,6 +108,10 @@ struct Ool {
     uint32_t back;          /* offset to return to */
     uint32_t insn;
     uint32_t site;          /* in-line offset for snapshots */
+    uint32_t addend_regs;   /* hold addends, which are not good any more after a slow path */
+    uint64_t addend_spills;
+    const MemGroup *group;  /* the access's */
+    Reg addend;             /* its register: NO_REG without a group */
     RaState *state;         /* copy, or NULL */
     Mem mem;
     Reg r[4];
@@ -109,10 +130,12 @@ struct HostCompiler {
     bool ok;
     bool has_256;            /* upper vector halves may be in use */
 
-    ValInfo *val;            /* n_insns + n_slots: the latter are slots' contents at a MERGE, not yet read */
+    ValInfo *val;            /* n_insns, n_slots: slots' contents at a MERGE, not yet read, and the groups' addends */
     uint32_t (*use_next)[4]; /* by instruction and operand: position of the following use, NO_POS none */
     uint32_t *arg_next;      /* the same for call arguments */
     size_t val_cap, arg_cap;
+    VEC(MemGroup) group;
+    uint16_t *group_of;      /* by instruction, NO_INDEX none; NULL: no groups */
     BlockInfo *block;
     size_t block_cap;
     VEC(LiveUse) live;
@@ -152,7 +175,7 @@ const char *x64_features_text(void);
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
- * brnz: [0] and [1]; select: [0] and [3]. */
+ * brnz: [0] and [1]; select: [0] and [3]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
 enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
 
@@ -168,11 +191,28 @@ static inline bool val_is_const(const HostCompiler *hc, IrRef v)
 {
     return v < hc->n_insns && hc->insns[v].op == IR_const;
 }
+/* The addend of a group, as a value. */
+static inline IrRef group_value(const HostCompiler *hc, unsigned g) { return hc->n_insns + hc->n_slots + g; }
+static inline bool val_is_addend(const HostCompiler *hc, IrRef v)
+{
+    return v != IR_NONE && v >= hc->n_insns + hc->n_slots;
+}
+/* The group of instruction i: as its leader with followers, as a follower, or NO_INDEX. */
+static inline unsigned group_led(const HostCompiler *hc, uint32_t i)
+{
+    unsigned g = hc->group_of ? hc->group_of[i] : NO_INDEX;
+    return g != NO_INDEX && hc->group.at[g].leader == i && hc->val[group_value(hc, g)].first_use != NO_POS ? g : NO_INDEX;
+}
+static inline unsigned group_followed(const HostCompiler *hc, uint32_t i)
+{
+    unsigned g = hc->group_of ? hc->group_of[i] : NO_INDEX;
+    return g != NO_INDEX && hc->group.at[g].leader != i ? g : NO_INDEX;
+}
 /* ---- regalloc.c ---- */
 static inline bool reg_is_vec(Reg r) { return r >= XMM0; }
 static inline unsigned val_type(const HostCompiler *hc, IrRef v)
 {
-    return v < hc->n_insns ? hc->insns[v].type : hc->target->slots[v - hc->n_insns].type;
+    return v < hc->n_insns ? hc->insns[v].type : val_is_addend(hc, v) ? IR_I64 : hc->target->slots[v - hc->n_insns].type;
 }
 static inline unsigned slot_type(const HostCompiler *hc, unsigned s) { return hc->target->slots[s].type; }
 static inline Mem slot_mem(const HostCompiler *hc, unsigned s)
@@ -214,6 +254,7 @@ void ra_consume(HostCompiler *hc);
 Reg ra_dest(HostCompiler *hc, Reg hint, uint32_t avoid);
 void ra_dest_in(HostCompiler *hc, Reg r);  /* the result is in r, which is free or taken */
 void ra_done(HostCompiler *hc);            /* the result is complete: early put */
+void ra_adopt(HostCompiler *hc, IrRef v, Reg r); /* temporary r holds v, a second result of the instruction */
 void ra_put(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_get(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_store_stale(HostCompiler *hc);                /* every stale slot, marked clean */

@@ -4,6 +4,7 @@
  * User mode: one host instruction; a host fault is the guest's. System mode: the inline TLB check of
  * vcpu.h. What fails the check, and misaligned accesses that must fault, go out of line through the
  * trampolines of frame.c; a register that holds slots' contents is not written before the access is done.
+ * Accesses at one base share a check (host.h); out of line they try a check of their own before the slow path.
  *
  * Order: temporaries, then ra_consume, ra_dest, then code: everything the allocator does about an
  * instruction stands before the site its snapshot describes.
@@ -102,6 +103,67 @@ static uint32_t emit_slow_call(HostCompiler *hc, const Ool *o, RuntimeEntry entr
     return lea_pos;
 }
 
+/* What is mapped may have changed: addends in registers and spill places are no longer good. */
+static void forget_addends(HostCompiler *hc, const Ool *o)
+{
+    for (uint32_t m = o->addend_regs; m; m &= m - 1) {
+        x_alu_ri(&hc->as, true, A_OR, __builtin_ctz(m), ADDEND_NONE);
+    }
+    for (uint64_t m = o->addend_spills; m; m &= m - 1) {
+        x_mov_mi(&hc->as, 3, spill_mem(__builtin_ctzll(m)), ADDEND_NONE);
+    }
+}
+
+/* r11 = the TLB entry of guest address g, then flags = its tag against the page of byte `last`, masked; temporary t. */
+static void emit_tlb_compare(HostCompiler *hc, Mem g, Mem last, unsigned mmu_index, bool write, int32_t low_mask, Reg t)
+{
+    Asm *as = &hc->as;
+    unsigned page_bits = hc->target->page_bits;
+    int32_t page_mask = -(1 << page_bits) | low_mask;
+    Mem mask = JIT_MEM(tlb[0].mask), table = JIT_MEM(tlb[0].table);
+    mask.disp += mmu_index * (int)sizeof(TlbFast);
+    table.disp += mmu_index * (int)sizeof(TlbFast);
+    static_assert(sizeof(TlbEntry) == 32, "shift below");
+    if (g.index == NO_REG && !g.disp) {
+        x_mov_rr(as, true, REG_TMP, g.base);
+    } else {
+        x_lea(as, true, REG_TMP, g);
+    }
+    x_shift_ri(as, true, S_SHR, REG_TMP, page_bits - 5);
+    x_alu_rm(as, true, A_AND, REG_TMP, mask);
+    x_alu_rm(as, true, A_ADD, REG_TMP, table);
+    if (last.disp) {
+        x_lea(as, true, t, last);
+    } else {
+        x_mov_rr(as, true, t, last.base);
+    }
+    x_alu_ri(as, true, A_AND, t, page_mask);
+    x_alu_rm(as, true, A_CMP, t, mem_bd(REG_TMP, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+}
+
+static const Mem entry_addend = { .base = REG_TMP, .index = NO_REG, .disp = offsetof(TlbEntry, addend) };
+
+/* After a slow path: the entry may be there now. */
+static void group_check_again(HostCompiler *hc, const Ool *o)
+{
+    Asm *as = &hc->as;
+    const MemGroup *mg = o->group;
+    Reg base = o->mem.base;
+    emit_tlb_compare(hc, mem_bd(base, mg->lo), mem_bd(base, mg->hi - 1), mg->mmu_index, mg->write, 0, o->addend);
+    x_mov_ri(as, o->addend, (uint64_t)ADDEND_NONE);
+    uint8_t *none = x_jcc8(as, CC_NE);
+    x_rm(as, I_MOV_LD | X_W, o->addend, entry_addend);
+    x_bind8(as, none);
+}
+
+static void after_slow(HostCompiler *hc, const Ool *o)
+{
+    if (o->group && o->group->leader == o->insn) {
+        group_check_again(hc, o);
+    }
+    forget_addends(hc, o);
+}
+
 static void load_plain(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d, Mem m)
 {
     if (ir_type_is_int(type)) {
@@ -118,6 +180,7 @@ static void emit_slow_load(HostCompiler *hc, const Ool *o)
     bool vec = ir_type_is_vec(in->type);
     uint32_t lea = emit_slow_call(hc, o, vec ? RT_SLOW_LOAD_VEC : RT_SLOW_LOAD);
     load_plain(hc, mem, in->type, o->r[1], vec ? spill_mem(SPILL_VEC_ARG) : arg_mem(0));
+    after_slow(hc, o);
     ool_back(hc, o);
     emit_site(hc, mem, lea, o->site);
 }
@@ -140,6 +203,7 @@ static void emit_slow_store(HostCompiler *hc, const Ool *o)
         ra_store(hc, arg_mem(1), ir_type_is_int(in->type) ? IR_I64 : in->type, o->r[1]);
     }
     uint32_t lea = emit_slow_call(hc, o, vec ? RT_SLOW_STORE_VEC : RT_SLOW_STORE);
+    after_slow(hc, o);
     ool_back(hc, o);
     emit_site(hc, mem, lea, o->site);
 }
@@ -149,16 +213,23 @@ static void emit_slow_atomic(HostCompiler *hc, const Ool *o)
     const IrMem *mem = &hc->unit->mem.at[hc->insns[o->insn].aux];
     uint32_t lea = emit_slow_call(hc, o, RT_SLOW_ATOMIC);
     x_load(&hc->as, 3, false, true, o->r[1], arg_mem(0));
+    forget_addends(hc, o);
     ool_back(hc, o);
     emit_site(hc, mem, lea, o->site);
 }
+
+static void emit_own_check(HostCompiler *hc, const Ool *o);
 
 /* ---- the check in front of an access ---- */
 
 typedef struct Check {
     bool softmmu, align;
     Reg addr;      /* softmmu: complete guest address */
-    Reg compare;   /* softmmu: temporary */
+    Reg compare;   /* softmmu: temporary; of a group's leader: its addend's register */
+    const MemGroup *group;
+    IrRef addend;  /* of the group; IR_NONE: no group */
+    bool leads;
+    Reg known;     /* follower: register of the addend */
     Mem guest;
     bool wrap32;
     size_t ool[2]; /* out-of-line entries; their r[1], imm and back are the caller's to set */
@@ -168,7 +239,7 @@ typedef struct Check {
 /* Before ra_consume: operands and temporaries. plain: a load or store, which may have an index. */
 static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool plain, Check *ck)
 {
-    *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG };
+    *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG, .addend = IR_NONE };
     ck->align = mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0;
     ck->guest = guest_operand(hc, in, mem, plain);
     ck->wrap32 = is_addr32(hc, hc->ops[0]);
@@ -176,6 +247,19 @@ static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bo
         return;
     }
     Mem g = ck->guest;
+    unsigned led = plain ? group_led(hc, hc->i) : NO_INDEX, followed = plain ? group_followed(hc, hc->i) : NO_INDEX;
+    if (led != NO_INDEX || followed != NO_INDEX) {
+        unsigned in_force = led != NO_INDEX ? led : followed;
+        ck->group = &hc->group.at[in_force];
+        ck->addend = group_value(hc, in_force);
+        ck->leads = led != NO_INDEX;
+        if (ck->leads) {
+            ck->compare = ra_temp(hc, REGS_GPR);
+        } else {
+            ck->known = ra_use(hc, ck->addend);
+        }
+        return;
+    }
     if (g.base != NO_REG && g.index == NO_REG && g.disp == 0 && !ck->wrap32) {
         ck->addr = g.base;
     } else if (plain && g.base != NO_REG && g.index == NO_REG && !ck->wrap32 && g.disp < INT32_MAX - 32) {
@@ -184,6 +268,49 @@ static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bo
         ck->addr = ra_temp(hc, REGS_GPR);
     }
     ck->compare = ra_temp(hc, REGS_GPR);
+}
+
+/* What registers and spill places hold addends at this point. */
+static void ool_addends(HostCompiler *hc, Ool *o)
+{
+    if (!hc->group.n) {
+        return;
+    }
+    for (uint32_t m = hc->used; m; m &= m - 1) {
+        unsigned r = __builtin_ctz(m);
+        o->addend_regs |= val_is_addend(hc, hc->st.reg_val[r]) ? 1u << r : 0;
+    }
+    for (uint64_t m = hc->st.spill_used & ~SPILLS_RESERVED; m; m &= m - 1) {
+        unsigned place = __builtin_ctzll(m);
+        o->addend_spills |= val_is_addend(hc, hc->st.spill_val[place]) ? BIT(place) : 0;
+    }
+}
+
+static Mem group_check(HostCompiler *hc, Check *ck)
+{
+    Asm *as = &hc->as;
+    const MemGroup *mg = ck->group;
+    Mem g = ck->guest;
+    Reg addend = ck->leads ? ck->compare : ck->known;
+    if (ck->leads) {
+        emit_tlb_compare(hc, mem_bd(g.base, mg->lo), mem_bd(g.base, mg->hi - 1), mg->mmu_index, mg->write, 0, addend);
+    } else {
+        x_alu_ri(as, true, A_CMP, addend, ADDEND_NONE);
+    }
+    uint32_t site = x_offset(as);
+    Ool *o = ool_jcc(hc, ck->leads ? CC_NE : CC_E, emit_own_check);
+    o->r[0] = NO_REG;
+    o->mem = g;
+    o->site = site;
+    o->group = mg;
+    o->addend = addend;
+    ool_addends(hc, o);
+    ck->ool[ck->n_ool++] = o - hc->ool.at;
+    if (ck->leads) {
+        x_rm(as, I_MOV_LD | X_W, addend, entry_addend);
+        ra_adopt(hc, ck->addend, addend);
+    }
+    return mem_bi(addend, g.base, 0, g.disp);
 }
 
 /*
@@ -226,49 +353,31 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
         }
         return user_operand(hc, ck->guest, ck->wrap32);
     }
+    if (ck->addend != IR_NONE) {
+        return group_check(hc, ck);
+    }
     Mem g = ck->guest;
     Reg addr = ck->addr;
-    if (addr == NO_REG) {
-        x_lea(as, true, REG_TMP, g);
-    } else {
+    if (addr != NO_REG) {
         if (g.base == NO_REG) {
             x_mov_ri(as, addr, (uint32_t)g.disp);
         } else if (addr != g.base) {
             x_lea(as, !ck->wrap32, addr, g);
         }
         g = mem_bd(addr, 0);
-        x_mov_rr(as, true, REG_TMP, addr);
-    }
-    unsigned page_bits = hc->target->page_bits;
-    int32_t page_mask = -(1 << page_bits);
-    Mem mask = JIT_MEM(tlb[0].mask), table = JIT_MEM(tlb[0].table);
-    mask.disp += mem->mmu_index * (int)sizeof(TlbFast);
-    table.disp += mem->mmu_index * (int)sizeof(TlbFast);
-    static_assert(sizeof(TlbEntry) == 32, "shift below");
-    x_shift_ri(as, true, S_SHR, REG_TMP, page_bits - 5);
-    x_alu_rm(as, true, A_AND, REG_TMP, mask);
-    x_alu_rm(as, true, A_ADD, REG_TMP, table);
-    if (ck->align) {
-        page_mask |= size - 1;
     }
     /* The page of the last byte: an access across pages has no entry. */
     Mem last = mem_plus(g, ck->align ? 0 : (int32_t)size - 1);
-    if (last.disp) {
-        x_lea(as, true, ck->compare, last);
-    } else {
-        x_mov_rr(as, true, ck->compare, last.base);
-    }
-    x_alu_ri(as, true, A_AND, ck->compare, page_mask);
-    x_alu_rm(as, true, A_CMP, ck->compare,
-             mem_bd(REG_TMP, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    emit_tlb_compare(hc, g, last, mem->mmu_index, write, ck->align ? (int32_t)size - 1 : 0, ck->compare);
     uint32_t site = x_offset(as);
     Ool *o = ool_jcc(hc, CC_NE, slow);
     o->r[0] = addr;
     o->mem = g;
     o->x = false;
     o->site = site;
+    ool_addends(hc, o);
     ck->ool[ck->n_ool++] = o - hc->ool.at;
-    x_rm(as, I_MOV_LD | X_W, REG_TMP, mem_bd(REG_TMP, offsetof(TlbEntry, addend)));
+    x_rm(as, I_MOV_LD | X_W, REG_TMP, entry_addend);
     return mem_bi(REG_TMP, g.base, 0, g.disp);
 }
 
@@ -283,6 +392,50 @@ static void check_end(HostCompiler *hc, const Check *ck, Reg value, uint64_t imm
 }
 
 /* ---- loads and stores ---- */
+
+static void store_value(HostCompiler *hc, const IrInsn *in, const IrMem *mem, Mem m, Reg r, uint64_t imm)
+{
+    if (r == NO_REG) {
+        x_mov_mi(&hc->as, mem->size_log2, m, (int32_t)imm);
+    } else if (ir_type_is_int(in->type)) {
+        x_store(&hc->as, mem->size_log2, m, r);
+    } else {
+        ra_store(hc, m, in->type, r);
+    }
+}
+
+/* Out of line, when the group's check failed: the bytes of the group may be in two pages. */
+static void emit_own_check(HostCompiler *hc, const Ool *o)
+{
+    Asm *as = &hc->as;
+    const IrInsn *in = &hc->insns[o->insn];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    bool write = in->op == IR_st;
+    void (*slow)(HostCompiler *, const Ool *) = write ? emit_slow_store : emit_slow_load;
+    if (mem->big_endian && mem->size_log2 > 0) {
+        slow(hc, o);
+        return;
+    }
+    emit_tlb_compare(hc, o->mem, mem_plus(o->mem, (1 << mem->size_log2) - 1), mem->mmu_index, write, 0, o->addend);
+    size_t at = ool_jcc(hc, CC_NE, slow) - hc->ool.at;
+    Ool *again = &hc->ool.at[at];
+    uint32_t patch = again->patch;
+    *again = *o;
+    again->emit = slow;
+    again->patch = patch;
+    x_rm(as, I_MOV_LD | X_W, REG_TMP, entry_addend);
+    Mem m = mem_bi(REG_TMP, o->mem.base, 0, o->mem.disp);
+    if (write) {
+        store_value(hc, in, mem, m, o->r[1], o->imm);
+    } else {
+        load_plain(hc, mem, in->type, o->r[1], m);
+    }
+    /* The register that served as a temporary. */
+    if (o->group->leader == o->insn || o->addend_regs >> o->addend & 1) {
+        x_alu_ri(as, true, A_OR, o->addend, ADDEND_NONE);
+    }
+    ool_back(hc, o);
+}
 
 /* Bytes of the integer in d reversed; its value extended as mem says. */
 static void swap_loaded(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d)
@@ -339,7 +492,7 @@ static void lower_store(HostCompiler *hc, const IrInsn *in)
     const IrMem *mem = &hc->unit->mem.at[in->aux];
     Asm *as = &hc->as;
     IrRef v = hc->ops[2];
-    bool is_int = ir_type_is_int(in->type), swap = mem->big_endian && mem->size_log2 > 0;
+    bool swap = mem->big_endian && mem->size_log2 > 0;
     uint64_t imm = 0;
     Reg r = NO_REG;
     Check ck;
@@ -368,14 +521,10 @@ static void lower_store(HostCompiler *hc, const IrInsn *in)
         }
     }
     Mem m = check_emit(hc, mem, true, &ck, emit_slow_store);
-    if (r == NO_REG) {
-        x_mov_mi(as, mem->size_log2, m, (int32_t)imm);
-    } else if (swapped != NO_REG) {
+    if (swapped != NO_REG) {
         x_store(as, mem->size_log2, m, swapped);
-    } else if (is_int) {
-        x_store(as, mem->size_log2, m, r);
     } else {
-        ra_store(hc, m, in->type, r);
+        store_value(hc, in, mem, m, r, imm);
     }
     check_end(hc, &ck, r, hc->insns[v].op == IR_const ? hc->insns[v].imm : 0);
     if (mem->order == IR_ORDER_SEQ_CST) {

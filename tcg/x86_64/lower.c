@@ -108,7 +108,7 @@ static void patch_rel32(HostCompiler *hc, uint32_t pos, uint32_t target)
 Ool *ool_new(HostCompiler *hc, void (*emit)(HostCompiler *, const Ool *), uint32_t patch)
 {
     Ool *o = vec_push(&hc->ool);
-    *o = (Ool){ .emit = emit, .patch = patch, .back = x_offset(&hc->as), .insn = hc->i };
+    *o = (Ool){ .emit = emit, .patch = patch, .back = x_offset(&hc->as), .insn = hc->i, .addend = NO_REG };
     return o;
 }
 
@@ -691,7 +691,7 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
 
 static void reserve(HostCompiler *hc, const IrUnit *unit)
 {
-    size_t n = unit->insns.n + unit->target->n_slots;
+    size_t n = unit->insns.n + unit->target->n_slots + GROUP_MAX;
     if (n > hc->val_cap) {
         hc->val_cap = n * 2;
         free(hc->val);
@@ -798,6 +798,7 @@ static void x64_compiler_free(HostCompiler *hc)
     free(hc->arg_next);
     free(hc->block);
     vec_free(&hc->live);
+    vec_free(&hc->group);
     vec_free(&hc->fixup);
     vec_free(&hc->ool);
     vec_free(&hc->link);

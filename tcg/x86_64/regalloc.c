@@ -245,7 +245,7 @@ static void evict(HostCompiler *hc, Reg r)
     }
     vi->reg = NO_REG;
     reg_clear(hc, r);
-    if (v >= hc->n_insns) {
+    if (v >= hc->n_insns && !val_is_addend(hc, v)) {
         /* Unread contents of a merge's slot: memory has them now. */
         slot_val_clear(hc, v - hc->n_insns);
         vi->slot_refs = 0;
@@ -545,6 +545,13 @@ void ra_dest_in(HostCompiler *hc, Reg r)
     vi->next_use = vi->first_use;
     reg_set(hc, r, hc->i);
     hc->pinned |= 1u << r;
+}
+
+void ra_adopt(HostCompiler *hc, IrRef v, Reg r)
+{
+    hc->val[v].next_use = hc->val[v].first_use;
+    reg_set(hc, r, v);
+    hc->temps &= ~(1u << r);
 }
 
 static void slot_set(HostCompiler *hc, unsigned s, IrRef v)

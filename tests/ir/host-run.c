@@ -9,6 +9,7 @@
 
 vaddr host_run_lookup_pc;
 const void *host_run_lookup_result;
+void (*host_run_slow_done)(Vcpu *vcpu);
 static HostRun *fault_run;
 static Vcpu *fault_vcpu;
 
@@ -44,7 +45,14 @@ static void fault_if_needed(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *fram
     }
 }
 
-uint64_t tcg_slow_load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
+static void slow_done(Vcpu *vcpu, const void *frame)
+{
+    if (frame && host_run_slow_done) {
+        host_run_slow_done(vcpu);
+    }
+}
+
+static uint64_t load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
 {
     fault_if_needed(vcpu, addr, mem, frame, site);
     const uint8_t *p = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + addr);
@@ -62,6 +70,13 @@ uint64_t tcg_slow_load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, ui
     }
 }
 
+uint64_t tcg_slow_load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
+{
+    uint64_t value = load(vcpu, addr, mem, frame, site);
+    slow_done(vcpu, frame);
+    return value;
+}
+
 void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, void *frame, uintptr_t site)
 {
     fault_if_needed(vcpu, addr, mem, frame, site);
@@ -72,12 +87,14 @@ void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, vo
     case 2: mem->big_endian ? stbe32(p, value) : stle32(p, value); break;
     default: mem->big_endian ? stbe64(p, value) : stle64(p, value); break;
     }
+    slow_done(vcpu, frame);
 }
 
 void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site)
 {
     fault_if_needed(vcpu, addr, mem, frame, site);
     memcpy(ret, (const void *)(uintptr_t)(vcpu->jit.guest_base + addr), 1u << mem->size_log2);
+    slow_done(vcpu, frame);
 }
 
 void tcg_slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *mem, void *frame,
@@ -85,6 +102,7 @@ void tcg_slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *
 {
     fault_if_needed(vcpu, addr, mem, frame, site);
     memcpy((void *)(uintptr_t)(vcpu->jit.guest_base + addr), value, 1u << mem->size_log2);
+    slow_done(vcpu, frame);
 }
 
 void *tcg_slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)

@@ -32,5 +32,6 @@ void host_run_dump(const HostRun *run, const char *path);
 void host_run_catch_faults(HostRun *run);
 extern vaddr host_run_lookup_pc;    /* what tcg_lookup() was asked for last */
 extern const void *host_run_lookup_result;
+extern void (*host_run_slow_done)(Vcpu *vcpu); /* after a slow path that generated code called; NULL: nothing */
 
 #endif

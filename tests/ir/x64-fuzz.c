@@ -3,6 +3,7 @@
  * the interpreter. Arguments: seed, number of units [, "dump" to show the first].
  */
 #include <sys/mman.h>
+#include <unistd.h>
 #include "host-run.h"
 #include "tcg/build.h"
 #include "../test.h"
@@ -46,7 +47,12 @@ static uint8_t *area;
 static bool allow_fp, allow_vec, allow_256, allow_fault; /* f; w: 128 bits, v: 256 too; m */
 
 enum { MAX_POOL = 64 };
-typedef struct Pool { IrRef v[MAX_POOL]; unsigned n; } Pool;
+typedef struct Pool {
+    IrRef v[MAX_POOL];
+    unsigned n;
+    IrRef base; /* of an access before, on every way to here */
+    bool has_base;
+} Pool;
 static Pool pool;
 static vaddr pc;
 static unsigned budget;
@@ -94,6 +100,12 @@ static void next_insn(void)
 
 static IrRef address(IrMem *mem, IrRef *index)
 {
+    /* Often near one before: such accesses share a TLB check. */
+    if (pool.has_base && mem->align == IR_ALIGN_ANY && pick(2)) {
+        *index = IR_NONE;
+        mem->disp = (int)pick(300);
+        return pool.base;
+    }
     /* offset within the area, possibly far outside of it */
     IrRef v = ir_op2_imm(b, IR_and, IR_I64, value(IR_I64), mem->align == IR_ALIGN_FAULT && pick(4) ? 0xff0 : 0xfff);
     *index = IR_NONE;
@@ -107,6 +119,8 @@ static IrRef address(IrMem *mem, IrRef *index)
         *index = ir_op2_imm(b, IR_and, IR_I64, value(IR_I64), 0xff);
         mem->scale_log2 = pick(4);
     }
+    pool.base = v;
+    pool.has_base = true;
     return v;
 }
 
@@ -355,6 +369,7 @@ static void gen_region(unsigned depth, uint16_t *current)
             ir_block_begin_merge(b, join, false);
             *current = join;
             pool.n = 0;
+            pool.has_base = false;
             next_insn();
             break;
         case 1: /* side exit */
@@ -377,6 +392,7 @@ static void gen_region(unsigned depth, uint16_t *current)
                 ir_block_begin_merge(b, join, false);
                 *current = join;
                 pool.n = 0;
+                pool.has_base = false;
                 next_insn();
             }
             break;
@@ -392,6 +408,7 @@ static void gen_region(unsigned depth, uint16_t *current)
             ir_block_begin_merge(b, t2, false);
             *current = t2;
             pool.n = 0;
+            pool.has_base = false;
             next_insn();
             break;
         default: { /* loop */
@@ -399,6 +416,7 @@ static void gen_region(unsigned depth, uint16_t *current)
             ir_br(b, t1);
             ir_block_begin_merge(b, t1, true);
             pool.n = 0;
+            pool.has_base = false;
             pc += 4;
             ir_poll(b, pc);
             next_insn();
@@ -432,6 +450,7 @@ static void gen_unit(void)
     }
     ir_builder_begin(b);
     pool.n = 0;
+    pool.has_base = false;
     pc = 0x10000;
     budget = 6;
     uint16_t block = ir_block_new(b, pc);
@@ -453,22 +472,51 @@ static void set_state(Vcpu *vcpu)
 }
 
 static TlbEntry tlb[256];
+static uint8_t *views[2];   /* of the area: only one can be used at a time */
+static unsigned view;
 
 static void fill_tlb(Vcpu *vcpu, unsigned how)
 {
+    mprotect(views[view], RUN_MEMORY_BYTES, PROT_NONE);
+    view ^= 1;
+    mprotect(views[view], RUN_MEMORY_BYTES, PROT_READ | PROT_WRITE);
     for (unsigned i = 0; i < ARRAY_SIZE(tlb); i++) {
         tlb[i] = (TlbEntry){ .read = TLB_INVALID, .write = TLB_INVALID, .code = TLB_INVALID };
     }
     for (unsigned page = 0; page < 8; page++) {
         if (how >> page & 1) {
             tlb[page] = (TlbEntry){ .read = page << 12, .write = page << 12 | (how >> 8 & 1 ? TLB_NOTDIRTY : 0),
-                                    .addend = (uintptr_t)area };
+                                    .addend = (uintptr_t)views[view] };
         }
     }
     for (unsigned m = 0; m < VCPU_MAX_MMU_MODES; m++) {
         vcpu->jit.tlb[m].mask = (ARRAY_SIZE(tlb) - 1) * sizeof(TlbEntry);
         vcpu->jit.tlb[m].table = tlb;
     }
+}
+
+/* Slow paths may change what is mapped: addresses that were good before are not. */
+static uint64_t change_state;
+static void change_tlb(Vcpu *vcpu)
+{
+    change_state = change_state * 6364136223846793005 + 1442695040888963407;
+    if (change_state >> 62 == 0) {
+        fill_tlb(vcpu, change_state >> 32 & 0x1ff);
+    }
+}
+
+static void make_area(void)
+{
+    int fd = memfd_create("area", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, RUN_MEMORY_BYTES) < 0) {
+        perror("memfd_create");
+        exit(77);
+    }
+    area = mmap(NULL, RUN_MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_32BIT, fd, 0);
+    for (unsigned k = 0; k < 2; k++) {
+        views[k] = mmap(NULL, RUN_MEMORY_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
+    }
+    host_run_slow_done = change_tlb;
 }
 
 int main(int argc, char **argv)
@@ -489,7 +537,7 @@ int main(int argc, char **argv)
     host_run_init(&run);
     host_run_catch_faults(&run);
     Vcpu *v1 = host_run_vcpu(&run, &fuzz_target), *v2 = host_run_vcpu(&run, &fuzz_target);
-    area = mmap(NULL, RUN_MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    make_area();
     ir_unit_init(&unit);
     ir_builder_init(b, &unit);
     for (unsigned long n = 0; n < count && test_failures < 3; n++, seed++) {
@@ -530,6 +578,7 @@ int main(int argc, char **argv)
             v1->jit.fp_control_guest = v2->jit.fp_control_guest = fuzz_fp_control();
             v1->exception = v2->exception = (VcpuException){ 0 };
             fill_tlb(v2, rnd());
+            change_state = seed * 3 + round;
             VcpuExit r1 = fuzz_interp(v1, &unit);
             memcpy(after, area, sizeof(after));
             memcpy(area, start, sizeof(start));
