@@ -81,6 +81,14 @@ typedef struct DivisorEntry {
 } DivisorEntry;
 enum { VCPU_N_DIVISORS = 16 };
 
+/* System mode: what a loop's accesses through a pointer that only grows, or only shrinks, know of its page. Good inside the
+ * loop that set it up. */
+typedef struct StreamEntry {
+    uint64_t bound;     /* the pointer must stay below (or above) before it is looked up again */
+    uintptr_t addend;
+} StreamEntry;
+enum { VCPU_N_STREAMS = 8 };
+
 /* What generated code touches. All offsets are compile-time constants (VCPU_JIT_OFFSET). */
 typedef struct VcpuJit {
     _Atomic uint32_t exit_request;  /* nonzero: leave at the next poll */
@@ -103,6 +111,7 @@ typedef struct VcpuJit {
     TlbFast tlb[VCPU_MAX_MMU_MODES];
     alignas(32) uint8_t spill[VCPU_N_SPILLS][32];
     DivisorEntry divisor[VCPU_N_DIVISORS];
+    StreamEntry stream[VCPU_N_STREAMS];
 } VcpuJit;
 
 /* A guest exception found by a helper or the MMU, in the target's own numbers. Negative causes are

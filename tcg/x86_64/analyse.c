@@ -55,7 +55,10 @@ static void join_group(HostCompiler *hc, BlockInfo *bi, uint32_t i)
     for (uint16_t g = bi->groups; g != NO_INDEX && depth < GROUP_MAX_DEPTH; g = hc->group.at[g].outer, depth++) {
         MemGroup *mg = &hc->group.at[g];
         int64_t first = MIN(lo, mg->lo), end = MAX(hi, mg->hi);
-        if (mg->base == base && mg->mmu_index == mem->mmu_index && (mg->write || !write) && end - first <= GROUP_MAX_BYTES) {
+        /* A store later in the same block will need the permission anyway. */
+        bool writable = mg->write || !write || mg->leader >= hc->unit->blocks.at[hc->b].first;
+        if (mg->base == base && mg->mmu_index == mem->mmu_index && writable && end - first <= GROUP_MAX_BYTES) {
+            mg->write |= write;
             mg->lo = (int32_t)first;
             mg->hi = (int32_t)end;
             hc->group_of[i] = g;
@@ -65,7 +68,7 @@ static void join_group(HostCompiler *hc, BlockInfo *bi, uint32_t i)
     if (hc->group.n < GROUP_MAX) {
         hc->group_of[i] = hc->group.n;
         *vec_push(&hc->group) = (MemGroup){ .base = base, .leader = i, .lo = (int32_t)lo, .hi = (int32_t)hi, .outer = bi->groups,
-                                            .mmu_index = mem->mmu_index, .write = write };
+                                            .mmu_index = mem->mmu_index, .write = write, .stream = NO_STREAM };
         bi->groups = hc->group_of[i];
     }
 }
@@ -85,6 +88,7 @@ static void find_groups(HostCompiler *hc)
         uint16_t b = hc->order[k];
         BlockInfo *bi = &hc->block[b];
         const IrBlock *bb = &unit->blocks.at[b];
+        hc->b = b;
         for (uint32_t i = bb->first; i < bb->end; i++) {
             unsigned op = hc->insns[i].op;
             if (op == IR_ld || op == IR_st) {
@@ -112,7 +116,7 @@ static void find_order(HostCompiler *hc)
         BlockInfo *bi = &hc->block[b];
         memset(bi, 0, sizeof(*bi));
         bi->offset = bi->fixups = NO_POS;
-        bi->loop = bi->succ[0] = bi->succ[1] = bi->groups = NO_INDEX;
+        bi->loop = bi->core = bi->succ[0] = bi->succ[1] = bi->groups = NO_INDEX;
         if (bb->end == bb->first) {
             continue;
         }
@@ -227,6 +231,205 @@ static void find_loops(HostCompiler *hc)
                     uint8_t *at = &h->loop_weight[w * 64 + __builtin_ctzll(m)];
                     *at = MIN(*at + weight, 200);
                 }
+            }
+        }
+    }
+}
+
+/* ---- streams ---- */
+
+enum {
+    STREAM_MAX_STEP = 2048, /* bytes in one turn of the loop */
+    STREAM_MAX_DISP = 4096,
+};
+
+/* How a put moves its slot: by a constant from what the latest get found. */
+static bool step_of(const HostCompiler *hc, const IrInsn *put, IrRef latest_get, int64_t *ret)
+{
+    IrRef v = val_resolve(hc, put->a);
+    const IrInsn *in = &hc->insns[v];
+    *ret = 0;
+    if (v == latest_get) {
+        return true;
+    }
+    if (in->op != IR_add || in->type != IR_I64 || in->a != latest_get || !val_is_const(hc, in->b)) {
+        return false;
+    }
+    *ret = (int64_t)hc->insns[in->b].imm;
+    return *ret >= -STREAM_MAX_STEP && *ret <= STREAM_MAX_STEP;
+}
+
+/* The natural loop of one back edge; returns its size. in_loop_mark says which blocks. */
+static uint32_t mark_loop(HostCompiler *hc, uint16_t head, uint16_t latch, uint16_t *work)
+{
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        hc->block[hc->order[k]].in_loop_mark = false;
+    }
+    uint32_t n = 0, size = 1;
+    hc->block[head].in_loop_mark = true;
+    if (latch != head) {
+        hc->block[latch].in_loop_mark = true;
+        work[n++] = latch;
+        size++;
+    }
+    while (n) {
+        uint16_t b = work[--n];
+        for (uint32_t k = hc->block[head].order; k < hc->n_order; k++) {
+            BlockInfo *bi = &hc->block[hc->order[k]];
+            if (!bi->in_loop_mark && (bi->succ[0] == b || bi->succ[1] == b)) {
+                bi->in_loop_mark = true;
+                work[n++] = hc->order[k];
+                size++;
+            }
+        }
+    }
+    return size;
+}
+
+/* Is block b on every way from the head to the latch, inside the marked loop? */
+static bool every_turn(HostCompiler *hc, uint16_t head, uint16_t latch, uint16_t b)
+{
+    if (b == head || b == latch) {
+        return true;
+    }
+    for (uint32_t k = hc->block[head].order; k < hc->n_order; k++) {
+        hc->block[hc->order[k]].walked = hc->order[k] == head;
+    }
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (uint32_t k = hc->block[head].order; k < hc->n_order; k++) {
+            const BlockInfo *bi = &hc->block[hc->order[k]];
+            for (unsigned s = 0; s < 2 && bi->walked && bi->in_loop_mark && hc->order[k] != b; s++) {
+                if (bi->succ[s] != NO_INDEX && !hc->block[bi->succ[s]].walked) {
+                    hc->block[bi->succ[s]].walked = changed = true;
+                }
+            }
+        }
+    }
+    return !hc->block[latch].walked;
+}
+
+/* Marks the smallest loop of the head and returns its latch; NO_INDEX: it is not one that streams can be set up for. */
+static uint16_t find_core(HostCompiler *hc, uint16_t head, uint16_t *work)
+{
+    uint32_t best = UINT32_MAX;
+    uint16_t best_latch = NO_INDEX;
+    for (uint32_t k = hc->block[head].order; k < hc->n_order; k++) {
+        const BlockInfo *bi = &hc->block[hc->order[k]];
+        if (bi->succ[0] == head || bi->succ[1] == head) {
+            uint32_t size = mark_loop(hc, head, hc->order[k], work);
+            if (size < best) {
+                best = size;
+                best_latch = hc->order[k];
+            }
+        }
+    }
+    if (best_latch == NO_INDEX) {
+        return NO_INDEX;
+    }
+    mark_loop(hc, head, best_latch, work);
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        const BlockInfo *bi = &hc->block[hc->order[k]];
+        if (bi->in_loop_mark) {
+            if (bi->core != NO_INDEX || (hc->order[k] != head && bi->loop == hc->order[k])) {
+                return NO_INDEX; /* another loop inside */
+            }
+            continue;
+        }
+        for (unsigned s = 0; s < 2; s++) {
+            if (bi->succ[s] != NO_INDEX && bi->succ[s] != head && hc->block[bi->succ[s]].in_loop_mark) {
+                return NO_INDEX; /* a way in past the head, where streams are set up */
+            }
+        }
+    }
+    return best_latch;
+}
+
+/*
+ * The pointer moves one way, by so little in each turn that it cannot pass an end of the address space between two
+ * checks, which are made in each turn: else it could come back within the bound from the other side.
+ */
+static void find_loop_streams(HostCompiler *hc, uint16_t head, uint16_t latch)
+{
+    BlockInfo *h = &hc->block[head];
+    IrRef latest_get[IR_MAX_SLOTS];
+    uint16_t moved[IR_MAX_SLOTS];
+    IrSlotSet up = { 0 }, down = { 0 }, other = { 0 };
+    memset(latest_get, 0xff, hc->n_slots * sizeof(latest_get[0]));
+    memset(moved, 0, hc->n_slots * sizeof(moved[0]));
+    for (uint32_t k = h->order; k < hc->n_order; k++) {
+        const IrBlock *bb = &hc->unit->blocks.at[hc->order[k]];
+        if (!hc->block[hc->order[k]].in_loop_mark) {
+            continue;
+        }
+        for (uint32_t i = bb->first; i < bb->end; i++) {
+            const IrInsn *in = &hc->insns[i];
+            int64_t step;
+            if (in->op == IR_call) {
+                return; /* it may have changed what is mapped */
+            } else if (in->op == IR_get) {
+                latest_get[in->aux] = i;
+            } else if (in->op == IR_put) {
+                if (!step_of(hc, in, latest_get[in->aux], &step)) {
+                    ir_slots_add(&other, in->aux);
+                } else if (step) {
+                    ir_slots_add(step > 0 ? &up : &down, in->aux);
+                    moved[in->aux] += step > 0 ? step : -step;
+                    if (moved[in->aux] > STREAM_MAX_STEP) {
+                        ir_slots_add(&other, in->aux);
+                        moved[in->aux] = 0;
+                    }
+                }
+            }
+        }
+    }
+    unsigned n = 0;
+    for (uint32_t k = h->order; k < hc->n_order; k++) {
+        const IrBlock *bb = &hc->unit->blocks.at[hc->order[k]];
+        if (!hc->block[hc->order[k]].in_loop_mark) {
+            continue;
+        }
+        for (uint32_t i = bb->first; i < bb->end && n < VCPU_N_STREAMS; i++) {
+            unsigned g = hc->group_of[i];
+            if (g == NO_INDEX || hc->group.at[g].leader != i) {
+                continue;
+            }
+            MemGroup *mg = &hc->group.at[g];
+            const IrInsn *base = &hc->insns[mg->base];
+            if (base->op == IR_get && base->type == IR_I64 && !ir_slots_has(&other, base->aux)
+                && !(ir_slots_has(&up, base->aux) && ir_slots_has(&down, base->aux))
+                && mg->lo >= -STREAM_MAX_DISP && mg->hi <= STREAM_MAX_DISP && every_turn(hc, head, latch, hc->order[k])) {
+                mg->down = ir_slots_has(&down, base->aux);
+                mg->stream = n;
+                h->streams[mg->down] |= 1u << n++;
+            }
+        }
+    }
+    for (uint32_t k = h->order; n && k < hc->n_order; k++) {
+        BlockInfo *bi = &hc->block[hc->order[k]];
+        if (bi->in_loop_mark) {
+            bi->core = head;
+        }
+    }
+}
+
+/*
+ * Of innermost loops: what slow paths change is then known. Where loops share a head (the unit began in the inner one, the outer
+ * one's way back leads into it), of the smallest, the *core*.
+ */
+static void find_streams(HostCompiler *hc)
+{
+    uint16_t *work = NULL;
+    for (uint32_t k = 0; hc->group.n && k < hc->n_order; k++) {
+        uint16_t b = hc->order[k];
+        if (hc->unit->blocks.at[b].flags & IR_BLOCK_LOOP) {
+            if (!work) {
+                work = arena_alloc(&hc->arena, hc->n_order * sizeof(work[0]));
+            }
+            uint16_t latch = find_core(hc, b, work);
+            if (latch != NO_INDEX) {
+                find_loop_streams(hc, b, latch);
             }
         }
     }
@@ -409,6 +612,7 @@ void x64_analyse(HostCompiler *hc)
     count_uses(hc);
     find_live_slots(hc);
     find_loops(hc);
+    find_streams(hc);
     vec_clear(&hc->live);
 
     Walk w = { 0 };

@@ -33,6 +33,7 @@ enum {
     NO_INDEX = 0xffff,
     X_ROOM = 6144,   /* most bytes one instruction's lowering may need */
     GROUP_MAX = 1000, /* of a unit */
+    NO_STREAM = 0xff,
     ADDEND_NONE = -1, /* of a group: check again. No real one is odd */
 };
 
@@ -68,14 +69,19 @@ typedef struct EntryMap {
     IrSlotSet mapped, stale;
 } EntryMap;
 
-/* Accesses that share a TLB check. */
+/*
+ * Accesses that share a TLB check. In a loop where the base only grows or only shrinks, by constants, the leader is a
+ * *stream*: its check compares the base with a bound that was set when it came to the page.
+ */
 typedef struct MemGroup {
     IrRef base;
     uint32_t leader;      /* instruction */
     int32_t lo, hi;       /* bytes [lo, hi) from the base are checked */
     uint16_t outer;       /* the next group in force, NO_INDEX none */
     uint8_t mmu_index;
-    bool write;           /* the leader stores: good for loads, too */
+    bool write;           /* checked for stores: good for loads, too */
+    bool down;            /* stream: the base shrinks */
+    uint8_t stream;       /* number in the loop, or NO_STREAM */
 } MemGroup;
 
 typedef struct LiveUse { IrRef ref; uint32_t pos; } LiveUse;
@@ -93,9 +99,13 @@ typedef struct BlockInfo {
     IrSlotSet pred_defined; /* MERGE: slots its direct predecessors write */
     IrSlotSet live;         /* slots that a `get` may read from here on inside the unit */
     uint16_t loop;          /* innermost loop's header, or NO_INDEX */
+    uint16_t core;          /* header of the streams' loop it is in, or NO_INDEX: see find_streams() */
     uint16_t groups;        /* those in force at its start and then at its end, through MemGroup.outer */
     bool reached;
     bool in_loop_mark;
+    bool walked;
+    uint8_t streams[2];     /* LOOP: numbers in use, as bits; that grow, that shrink */
+    uint32_t set_up;        /* LOOP: offset of what sets streams up in front of its code, where ways into the core lead */
 } BlockInfo;
 
 typedef struct Fixup { uint32_t pos, next; } Fixup;
@@ -111,7 +121,11 @@ struct Ool {
     uint32_t addend_regs;   /* hold addends, which are not good any more after a slow path */
     uint64_t addend_spills;
     const MemGroup *group;  /* the access's */
-    Reg addend;             /* its register: NO_REG without a group */
+    Reg addend;             /* its register, or a temporary: NO_REG without a group */
+    bool leads;             /* the access is its group's leader and has followers */
+    uint32_t resume;        /* stream: where the look-up goes on */
+    uint8_t streams[2];     /* of the loop around it */
+    bool enters;            /* an edge: into the core */
     RaState *state;         /* copy, or NULL */
     Mem mem;
     Reg r[4];
@@ -273,6 +287,7 @@ void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
 void lower_call(HostCompiler *hc, const IrInsn *in);
 void lower_exit(HostCompiler *hc, const IrInsn *in);
 void lower_branch(HostCompiler *hc, const IrInsn *in);

@@ -5,6 +5,7 @@
  * vcpu.h. What fails the check, and misaligned accesses that must fault, go out of line through the
  * trampolines of frame.c; a register that holds slots' contents is not written before the access is done.
  * Accesses at one base share a check (host.h); out of line they try a check of their own before the slow path.
+ * Streams compare the pointer with its bound, and are looked up out of line.
  *
  * Order: temporaries, then ra_consume, ra_dest, then code: everything the allocator does about an
  * instruction stands before the site its snapshot describes.
@@ -112,6 +113,22 @@ static void forget_addends(HostCompiler *hc, const Ool *o)
     for (uint64_t m = o->addend_spills; m; m &= m - 1) {
         x_mov_mi(&hc->as, 3, spill_mem(__builtin_ctzll(m)), ADDEND_NONE);
     }
+    x64_streams_reset(hc, o->streams);
+}
+
+static Mem stream_mem(unsigned n, unsigned field_offset)
+{
+    return mem_plus(JIT_MEM(stream), n * (int)sizeof(StreamEntry) + (int)field_offset);
+}
+
+/* No pointer is below 0 or above the last address. */
+void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2])
+{
+    for (unsigned down = 0; down < 2; down++) {
+        for (unsigned m = streams[down]; m; m &= m - 1) {
+            x_mov_mi(&hc->as, 3, stream_mem(__builtin_ctz(m), offsetof(StreamEntry, bound)), down ? -1 : 0);
+        }
+    }
 }
 
 /* r11 = the TLB entry of guest address g, then flags = its tag against the page of byte `last`, masked; temporary t. */
@@ -141,6 +158,7 @@ static void emit_tlb_compare(HostCompiler *hc, Mem g, Mem last, unsigned mmu_ind
     x_alu_rm(as, true, A_CMP, t, mem_bd(REG_TMP, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
 }
 
+enum { STREAM_MARGIN = 16384 }; /* a page, the displacement and a turn of the loop, and some more */
 static const Mem entry_addend = { .base = REG_TMP, .index = NO_REG, .disp = offsetof(TlbEntry, addend) };
 
 /* After a slow path: the entry may be there now. */
@@ -158,7 +176,7 @@ static void group_check_again(HostCompiler *hc, const Ool *o)
 
 static void after_slow(HostCompiler *hc, const Ool *o)
 {
-    if (o->group && o->group->leader == o->insn) {
+    if (o->leads) {
         group_check_again(hc, o);
     }
     forget_addends(hc, o);
@@ -219,6 +237,7 @@ static void emit_slow_atomic(HostCompiler *hc, const Ool *o)
 }
 
 static void emit_own_check(HostCompiler *hc, const Ool *o);
+static void emit_stream_look_up(HostCompiler *hc, const Ool *o);
 
 /* ---- the check in front of an access ---- */
 
@@ -228,7 +247,7 @@ typedef struct Check {
     Reg compare;   /* softmmu: temporary; of a group's leader: its addend's register */
     const MemGroup *group;
     IrRef addend;  /* of the group; IR_NONE: no group */
-    bool leads;
+    bool leads, stream;
     Reg known;     /* follower: register of the addend */
     Mem guest;
     bool wrap32;
@@ -248,6 +267,15 @@ static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bo
     }
     Mem g = ck->guest;
     unsigned led = plain ? group_led(hc, hc->i) : NO_INDEX, followed = plain ? group_followed(hc, hc->i) : NO_INDEX;
+    unsigned own = plain && hc->group_of ? hc->group_of[hc->i] : NO_INDEX;
+    if (own != NO_INDEX && followed == NO_INDEX && hc->group.at[own].stream != NO_STREAM) {
+        ck->group = &hc->group.at[own];
+        ck->addend = group_value(hc, own);
+        ck->leads = led != NO_INDEX;
+        ck->stream = true;
+        ck->compare = ra_temp(hc, REGS_GPR);
+        return;
+    }
     if (led != NO_INDEX || followed != NO_INDEX) {
         unsigned in_force = led != NO_INDEX ? led : followed;
         ck->group = &hc->group.at[in_force];
@@ -273,6 +301,10 @@ static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bo
 /* What registers and spill places hold addends at this point. */
 static void ool_addends(HostCompiler *hc, Ool *o)
 {
+    uint16_t core = hc->block[hc->b].core;
+    if (core != NO_INDEX) {
+        memcpy(o->streams, hc->block[core].streams, sizeof(o->streams));
+    }
     if (!hc->group.n) {
         return;
     }
@@ -291,23 +323,32 @@ static Mem group_check(HostCompiler *hc, Check *ck)
     Asm *as = &hc->as;
     const MemGroup *mg = ck->group;
     Mem g = ck->guest;
-    Reg addend = ck->leads ? ck->compare : ck->known;
-    if (ck->leads) {
+    Reg addend = ck->leads || ck->stream ? ck->compare : ck->known;
+    if (ck->stream) {
+        x_alu_rm(as, true, A_CMP, g.base, stream_mem(mg->stream, offsetof(StreamEntry, bound)));
+    } else if (ck->leads) {
         emit_tlb_compare(hc, mem_bd(g.base, mg->lo), mem_bd(g.base, mg->hi - 1), mg->mmu_index, mg->write, 0, addend);
     } else {
         x_alu_ri(as, true, A_CMP, addend, ADDEND_NONE);
     }
     uint32_t site = x_offset(as);
-    Ool *o = ool_jcc(hc, ck->leads ? CC_NE : CC_E, emit_own_check);
+    unsigned fails = ck->stream ? mg->down ? CC_BE : CC_AE : ck->leads ? CC_NE : CC_E;
+    Ool *o = ool_jcc(hc, fails, ck->stream ? emit_stream_look_up : emit_own_check);
     o->r[0] = NO_REG;
     o->mem = g;
     o->site = site;
     o->group = mg;
     o->addend = addend;
+    o->leads = ck->leads;
+    o->resume = x_offset(as);
     ool_addends(hc, o);
     ck->ool[ck->n_ool++] = o - hc->ool.at;
-    if (ck->leads) {
+    if (ck->stream) {
+        x_rm(as, I_MOV_LD | X_W, addend, stream_mem(mg->stream, offsetof(StreamEntry, addend)));
+    } else if (ck->leads) {
         x_rm(as, I_MOV_LD | X_W, addend, entry_addend);
+    }
+    if (ck->leads) {
         ra_adopt(hc, ck->addend, addend);
     }
     return mem_bi(addend, g.base, 0, g.disp);
@@ -404,6 +445,16 @@ static void store_value(HostCompiler *hc, const IrInsn *in, const IrMem *mem, Me
     }
 }
 
+/* jcc from out-of-line code to more of it, for the same access. */
+static void ool_again(HostCompiler *hc, unsigned cc, const Ool *o, void (*emit)(HostCompiler *, const Ool *))
+{
+    Ool *again = ool_jcc(hc, cc, emit);
+    uint32_t patch = again->patch;
+    *again = *o;
+    again->emit = emit;
+    again->patch = patch;
+}
+
 /* Out of line, when the group's check failed: the bytes of the group may be in two pages. */
 static void emit_own_check(HostCompiler *hc, const Ool *o)
 {
@@ -417,12 +468,7 @@ static void emit_own_check(HostCompiler *hc, const Ool *o)
         return;
     }
     emit_tlb_compare(hc, o->mem, mem_plus(o->mem, (1 << mem->size_log2) - 1), mem->mmu_index, write, 0, o->addend);
-    size_t at = ool_jcc(hc, CC_NE, slow) - hc->ool.at;
-    Ool *again = &hc->ool.at[at];
-    uint32_t patch = again->patch;
-    *again = *o;
-    again->emit = slow;
-    again->patch = patch;
+    ool_again(hc, CC_NE, o, slow);
     x_rm(as, I_MOV_LD | X_W, REG_TMP, entry_addend);
     Mem m = mem_bi(REG_TMP, o->mem.base, 0, o->mem.disp);
     if (write) {
@@ -431,10 +477,33 @@ static void emit_own_check(HostCompiler *hc, const Ool *o)
         load_plain(hc, mem, in->type, o->r[1], m);
     }
     /* The register that served as a temporary. */
-    if (o->group->leader == o->insn || o->addend_regs >> o->addend & 1) {
+    if (o->leads || o->addend_regs >> o->addend & 1) {
         x_alu_ri(as, true, A_OR, o->addend, ADDEND_NONE);
     }
     ool_back(hc, o);
+}
+
+/* A stream comes to another page. At both ends of the address space bounds would wrap. */
+static void emit_stream_look_up(HostCompiler *hc, const Ool *o)
+{
+    Asm *as = &hc->as;
+    const MemGroup *mg = o->group;
+    Reg base = o->mem.base, t = o->addend;
+    uint8_t bit = 1u << mg->stream, own[2] = { mg->down ? 0 : bit, mg->down ? bit : 0 };
+    x64_streams_reset(hc, own); /* the old bound must not be in force when the pointer is past the margins */
+    x_lea(as, true, t, mem_bd(base, mg->lo + STREAM_MARGIN));
+    x_alu_ri(as, true, A_CMP, t, 2 * STREAM_MARGIN);
+    ool_again(hc, CC_B, o, emit_own_check);
+    emit_tlb_compare(hc, mem_bd(base, mg->lo), mem_bd(base, mg->hi - 1), mg->mmu_index, mg->write, 0, t);
+    ool_again(hc, CC_NE, o, emit_own_check);
+    x_rm(as, I_MOV_LD | X_W, REG_TMP, entry_addend);
+    x_store(as, 3, stream_mem(mg->stream, offsetof(StreamEntry, addend)), REG_TMP);
+    int32_t in_page = (1 << hc->target->page_bits) - 1;
+    x_lea(as, true, t, mem_bd(base, mg->lo));
+    x_alu_ri(as, true, mg->down ? A_AND : A_OR, t, mg->down ? ~in_page : in_page);
+    x_lea(as, true, t, mem_bd(t, mg->down ? -mg->lo - 1 : -(mg->hi - 1) + 1));
+    x_store(as, 3, stream_mem(mg->stream, offsetof(StreamEntry, bound)), t);
+    x_jump_back(as, CC_ALWAYS, o->resume);
 }
 
 /* Bytes of the integer in d reversed; its value extended as mem says. */

@@ -421,11 +421,17 @@ static void lower_poll(HostCompiler *hc, const IrInsn *in)
 
 /* ---- branches ---- */
 
-static void jump_to(HostCompiler *hc, unsigned cc, uint16_t target)
+/* Does the way from the current block lead into the core of a loop? */
+static inline bool enters(const HostCompiler *hc, uint16_t target)
+{
+    return hc->block[hc->b].core != target;
+}
+
+static void jump_to(HostCompiler *hc, unsigned cc, uint16_t target, bool from_outside)
 {
     BlockInfo *bi = &hc->block[target];
     if (bi->offset != NO_POS) {
-        x_jump_back(&hc->as, cc, bi->offset);
+        x_jump_back(&hc->as, cc, from_outside ? bi->set_up : bi->offset);
         return;
     }
     if (cc == CC_ALWAYS) {
@@ -446,7 +452,7 @@ static void emit_edge(HostCompiler *hc, const Ool *o)
 {
     ra_restore(hc, o->state);
     ra_map_shuffle(hc, hc->block[o->x].map);
-    jump_to(hc, CC_ALWAYS, o->x);
+    jump_to(hc, CC_ALWAYS, o->x, o->enters);
 }
 
 static void edge(HostCompiler *hc, unsigned cc, uint16_t target)
@@ -457,18 +463,19 @@ static void edge(HostCompiler *hc, unsigned cc, uint16_t target)
         if (!bi->entry) {
             bi->entry = ra_save(hc);
         }
-        jump_to(hc, cc, target);
+        jump_to(hc, cc, target, enters(hc, target));
         return;
     }
     ra_map_choose(hc, target);
     if (ra_map_matches(hc, bi->map)) {
-        jump_to(hc, cc, target);
+        jump_to(hc, cc, target, enters(hc, target));
     } else if (cc == CC_ALWAYS) {
         ra_map_shuffle(hc, bi->map);
-        jump_to(hc, cc, target);
+        jump_to(hc, cc, target, enters(hc, target));
     } else {
         Ool *o = ool_jcc(hc, cc, emit_edge);
         o->x = target;
+        o->enters = enters(hc, target);
         o->state = ra_save(hc);
     }
 }
@@ -514,7 +521,7 @@ static void branch(HostCompiler *hc, unsigned cc, uint16_t taken, uint16_t other
         x_jcc_rel32(&hc->as, cc ^ 1);
         uint32_t over = x_offset(&hc->as) - 4;
         ra_map_shuffle(hc, ti->map);
-        jump_to(hc, CC_ALWAYS, taken);
+        jump_to(hc, CC_ALWAYS, taken, enters(hc, taken));
         patch_rel32(hc, over, x_offset(&hc->as));
         ra_restore(hc, saved);
         fall_into(hc, other);
@@ -653,6 +660,14 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     }
 }
 
+static void patch_fixups(HostCompiler *hc, BlockInfo *bi)
+{
+    for (uint32_t f = bi->fixups; f != NO_POS; f = hc->fixup.at[f].next) {
+        patch_rel32(hc, hc->fixup.at[f].pos, x_offset(&hc->as));
+    }
+    bi->fixups = NO_POS;
+}
+
 static bool block_begin(HostCompiler *hc, uint16_t b)
 {
     BlockInfo *bi = &hc->block[b];
@@ -669,15 +684,21 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
             memset(bi->map, 0, sizeof(*bi->map));
         }
         if (bb->flags & IR_BLOCK_LOOP) {
+            if (bi->streams[0] | bi->streams[1]) {
+                bi->set_up = x_offset(as);
+                patch_fixups(hc, bi);
+                x64_streams_reset(hc, bi->streams);
+            }
             x_nops(as, -x_offset(as) & 15);
         }
     } else if (!falls && !bi->entry) {
         return false;
     }
     bi->offset = x_offset(as);
-    for (uint32_t f = bi->fixups; f != NO_POS; f = hc->fixup.at[f].next) {
-        patch_rel32(hc, hc->fixup.at[f].pos, bi->offset);
+    if (!(bi->streams[0] | bi->streams[1])) {
+        bi->set_up = bi->offset;
     }
+    patch_fixups(hc, bi);
     if (is_merge(hc, b)) {
         ra_merge_begin(hc, b);
     } else {

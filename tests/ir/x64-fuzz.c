@@ -124,6 +124,20 @@ static IrRef address(IrMem *mem, IrRef *index)
     return v;
 }
 
+/* System mode: loops that walk through memory with x7. */
+static void gen_walk(void)
+{
+    IrMem mem = { .size_log2 = pick(4), .disp = (int)pick(80) - 40, .mmu_index = 0 };
+    for (unsigned n = 1 + pick(3); n; n--) {
+        if (pick(2)) {
+            pool_add(ir_load(b, IR_I64, ir_get(b, T_X7), IR_NONE, mem));
+        } else {
+            ir_store(b, ir_get(b, T_X7), IR_NONE, value(IR_I64), mem);
+        }
+        mem.disp += (int)pick(32);
+    }
+}
+
 static void gen_mem(void)
 {
     IrMem mem = { .size_log2 = pick(4), .sign = pick(2), .big_endian = pick(5) == 0,
@@ -412,7 +426,12 @@ static void gen_region(unsigned depth, uint16_t *current)
             next_insn();
             break;
         default: { /* loop */
-            ir_put(b, T_CNT, ir_i32(b, 1 + pick(6)));
+            bool walk = unit.softmmu && pick(2);
+            int64_t step = pick(4) ? (int)pick(1000) - 500 : (int)pick(64);
+            ir_put(b, T_CNT, ir_i32(b, 1 + pick(walk ? 60 : 6)));
+            if (walk) {
+                ir_put(b, T_X7, ir_op2_imm(b, IR_and, IR_I64, value(IR_I64), 0xffff));
+            }
             ir_br(b, t1);
             ir_block_begin_merge(b, t1, true);
             pool.n = 0;
@@ -421,7 +440,14 @@ static void gen_region(unsigned depth, uint16_t *current)
             ir_poll(b, pc);
             next_insn();
             uint16_t at = t1;
-            gen_region(depth - 1, &at);
+            if (walk) {
+                gen_walk();
+                ir_put(b, T_X7, ir_op2_imm(b, IR_add, IR_I64, ir_get(b, T_X7), step));
+            }
+            gen_region(walk && pick(2) ? 0 : depth - 1, &at);
+            if (walk && pick(3) == 0) {
+                gen_walk();
+            }
             /* an inner loop counts with the same slot: bounded all the same, as it ends at 0 */
             IrRef cnt = ir_op2_imm(b, IR_sub, IR_I32, ir_get(b, T_CNT), 1);
             ir_put(b, T_CNT, cnt);
@@ -483,8 +509,8 @@ static void fill_tlb(Vcpu *vcpu, unsigned how)
     for (unsigned i = 0; i < ARRAY_SIZE(tlb); i++) {
         tlb[i] = (TlbEntry){ .read = TLB_INVALID, .write = TLB_INVALID, .code = TLB_INVALID };
     }
-    for (unsigned page = 0; page < 8; page++) {
-        if (how >> page & 1) {
+    for (unsigned page = 0; page < RUN_MEMORY_BYTES >> 12; page++) {
+        if (how >> page % 8 & 1) {
             tlb[page] = (TlbEntry){ .read = page << 12, .write = page << 12 | (how >> 8 & 1 ? TLB_NOTDIRTY : 0),
                                     .addend = (uintptr_t)views[view] };
         }
