@@ -100,8 +100,11 @@ struct CodePage {
     bool was_protected;          /* stripe: it has been protected once */
     uint32_t n_faults;           /* stripe: writes that hit the protection */
     bool shared;                 /* stripe: may change unseen: its units are compared at each sync */
-    void *ram_host;              /* system mode: where it lies */
-    CodePage *next_written;      /* list lock of smc.c */
+    const uint8_t *ram_host;     /* system mode: where it lies */
+    _Atomic bool fresh;          /* system mode: watched so lately that a store may have been missed (fresh.c) */
+    bool listed;                 /* list lock of fresh.c: in its list */
+    uint64_t fresh_epoch;        /* the same lock: vCPUs that were inside then may still store unseen */
+    CodePage *next_written;      /* list lock of smc.c, in system mode of fresh.c */
 };
 
 enum { REGION_FREE, REGION_OPEN, REGION_FULL, REGION_RETIRED };
@@ -300,6 +303,9 @@ void page_invalidate(CodePage *page);
 /* Those that contain bytes of [first, last] (offsets in the page). */
 void page_invalidate_bytes(CodePage *page, uint32_t first, uint32_t last);
 uint64_t unit_bytes_hash(const uint8_t *bytes, size_t n);
+/* The page's units that no longer say what memory says go. Returns how many stay. */
+unsigned smc_compare_page(CodePage *page, bool (*read)(void *buf, const CodePage *page, unsigned first, size_t n_bytes),
+                          bool *ret_gone);
 
 /* ---- link.c ---- */
 void link_init(void);
@@ -378,7 +384,8 @@ typedef struct TcgSystemOps {
     /* Where code of the page is: RAM page number, host address of the page. False: exception filled. */
     bool (*code_page)(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
     /* Writes to the page must be noticed from now on. */
-    void (*watch_page)(TcgVcpu *tv, CodePage *page, const uint8_t *host);
+    bool (*watch_page)(TcgVcpu *tv, CodePage *page, const uint8_t *host); /* true: units need hashes of their bytes */
+    void (*icache_sync)(TcgVcpu *tv);
     uint64_t (*space)(TcgVcpu *tv);
     void (*requests)(TcgVcpu *tv); /* serves mailboxes */
     uint64_t (*load)(Vcpu *vcpu, vaddr addr, unsigned size_bytes, unsigned mmu_index);

@@ -360,6 +360,7 @@ const TcgSystemOps tcg_system_ops = {
     .vcpu_free = tlb_vcpu_free,
     .code_page = tlb_code_page,
     .watch_page = tlb_watch_page,
+    .icache_sync = fresh_sync,
     .space = tlb_space,
     .requests = tlb_requests,
     .load = helper_load,

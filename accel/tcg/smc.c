@@ -111,9 +111,8 @@ bool tcg_unprotect_range(vaddr first, vaddr last)
     return any;
 }
 
-/* The page's units that no longer say what memory says go. Memory may be unmapped by another thread meanwhile, and this thread may be
- * in a system call, so it is read with a function that can fail. Returns how many stay. */
-static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
+unsigned smc_compare_page(CodePage *page, bool (*read)(void *buf, const CodePage *page, unsigned first, size_t n_bytes),
+                          bool *ret_gone)
 {
     VEC(TransUnit *) units = { 0 };
     unsigned stay = 0;
@@ -122,14 +121,12 @@ static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
         *vec_push(&units) = up->unit;
     }
     page_unlock(page);
-    vaddr base = page->index << TCG_PAGE_BITS;
     for (size_t i = 0; i < units.n; i++) {
         TransUnit *unit = units.at[i];
         unsigned k = unit->phys[0] == page->index ? 0 : 1;
         size_t n_bytes = unit->last[k] - unit->first[k] + 1;
         uint8_t now[TCG_PAGE_BYTES];
-        bool same = tcg.user.read(now, base + unit->first[k], n_bytes) && unit_bytes_hash(now, n_bytes) == unit->check[k];
-        if (!same) {
+        if (!read(now, page, unit->first[k], n_bytes) || unit_bytes_hash(now, n_bytes) != unit->check[k]) {
             tb_invalidate(unit);
             *ret_gone = true;
         } else {
@@ -140,12 +137,23 @@ static unsigned compare_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
     return stay;
 }
 
+/* Memory may be unmapped by another thread meanwhile, and this thread may be in a system call: read with a function that can fail. */
+static bool read_user(void *buf, const CodePage *page, unsigned first, size_t n_bytes)
+{
+    return tcg.user.read(buf, (page->index << TCG_PAGE_BITS) + first, n_bytes);
+}
+
+static unsigned compare_page(CodePage *page, bool *ret_gone)
+{
+    return smc_compare_page(page, read_user, ret_gone);
+}
+
 /* Whether the page must stay on the list: it may still change without our noticing. */
-static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
+static bool sync_page(CodePage *page, bool *ret_gone)
 {
     bool keep = true;
     if (page->shared) {
-        return compare_page(vcpu, page, ret_gone) || true;
+        return compare_page(page, ret_gone) || true;
     }
     bool hot = page->n_faults >= HOT_FAULTS && smc.n_hot < MAX_HOT_PAGES;
     if (!hot) {
@@ -166,7 +174,7 @@ static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
         page_unlock(page);
         keep = false;
     }
-    unsigned stay = compare_page(vcpu, page, ret_gone);
+    unsigned stay = compare_page(page, ret_gone);
     if (!hot && !stay) {
         /* Nothing to watch: spare the next write its fault. */
         page_lock(page);
@@ -182,6 +190,9 @@ static bool sync_page(Vcpu *vcpu, CodePage *page, bool *ret_gone)
 
 void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last)
 {
+    if (vcpu->softmmu && !vcpu->target->coherent_icache) {
+        tcg_system->icache_sync(tcg_vcpu(vcpu));
+    }
     if (vcpu->softmmu || vcpu->target->coherent_icache || !tcg.have_user_ops) {
         return;
     }
@@ -198,7 +209,7 @@ void tcg_icache_sync_range(Vcpu *vcpu, vaddr first, vaddr last)
         CodePage *page = list;
         list = page->next_written;
         bool in_range = page->index >= first >> TCG_PAGE_BITS && page->index <= last >> TCG_PAGE_BITS;
-        if (!in_range || sync_page(vcpu, page, &gone)) {
+        if (!in_range || sync_page(page, &gone)) {
             n_hot += !page->shared && page->n_faults >= HOT_FAULTS;
             page->next_written = others;
             others = page;

@@ -6,7 +6,8 @@
  *
  * A page that code was translated from keeps a clear DIRTY_CODE bit while it is watched; write entries for it carry
  * TLB_NOTDIRTY. Entries are made under the lock after reading the bit; whoever clears the bit then
- * takes the lock of each vCPU and marks its write entries. So no write entry escapes.
+ * takes the lock of each vCPU and marks its write entries. So no write entry escapes. A store whose check was done before may
+ * still land after the page was read: fresh.c.
  *
  * Leaves out: pages whose attributes differ within 4 KiB are translated anew at each access (PMP).
  * Threads: see tlb.h.
@@ -637,20 +638,22 @@ static void mark_vcpu(TcgVcpu *tv, RamBlock *ram, uint64_t offset, uintptr_t hos
     pthread_mutex_unlock(&s->lock);
 }
 
-void tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host)
+bool tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host)
 {
     if (likely(atomic_load(&page->is_protected))) {
-        return;
+        return atomic_load(&page->fresh);
     }
     page_lock(page);
     if (!atomic_load(&page->is_protected)) {
         uint64_t offset;
+        bool others = false;
         rcu_read_lock();
         RamBlock *ram = ram_block_from_host(host, &offset);
         if (ram) {
             ram_dirty_test_and_clear(ram, DIRTY_CODE, offset, TCG_PAGE_BYTES);
             pthread_mutex_lock(&tcg.vcpus_lock);
             for (TcgVcpu *other = tcg.vcpus; other; other = other->next) {
+                others |= other != tv;
                 if (other->tlb) {
                     mark_vcpu(other, ram, offset, (uintptr_t)host);
                 }
@@ -658,9 +661,14 @@ void tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host)
             pthread_mutex_unlock(&tcg.vcpus_lock);
         }
         rcu_read_unlock();
+        if (ram && others) {
+            fresh_add(page, host);
+        }
         atomic_store(&page->is_protected, true);
     }
+    bool fresh = atomic_load(&page->fresh);
     page_unlock(page);
+    return fresh;
 }
 
 void tlb_page_dirty(TcgVcpu *tv, TlbEntry *e, const TlbSide *side)

@@ -102,7 +102,11 @@ void tlb_vcpu_free(TcgVcpu *tv);
 bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
 /* Has the block keep DIRTY_CODE bits. Best before anybody runs. */
 void tlb_log_code(RamBlock *ram);
-void tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host);
+bool tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host);
+
+/* fresh.c: the page's stripe is held. */
+void fresh_add(CodePage *page, const uint8_t *host);
+void fresh_sync(TcgVcpu *tv);
 uint64_t tlb_space(TcgVcpu *tv);
 void tlb_requests(TcgVcpu *tv);
 /* Whether an access hits a watchpoint. */

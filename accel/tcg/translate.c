@@ -125,7 +125,7 @@ static bool page_open(TransDriver *d, unsigned k)
     page_unlock(p->page);
     /* The version first, then the watch, then the bytes. */
     if (vcpu->softmmu) {
-        tcg_system->watch_page(d->tv, p->page, p->host);
+        p->compare = tcg_system->watch_page(d->tv, p->page, p->host);
     } else if (!smc_watch_page(p->page, p->addr, &p->compare)) {
         return false;
     }

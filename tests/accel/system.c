@@ -432,6 +432,34 @@ static void test_code(void)
     CHECK_EQ(last_exception.cause, 200 + MMU_FETCH);
 }
 
+/* A store of another vCPU whose check was done before its page was watched: memory changes without notice. */
+static void test_missed_store(void)
+{
+    Vcpu *other = vcpu_new(&target, true);
+    other->as = &as;
+    tcg_flush_all();
+    ram_mark_dirty(ram_mr.ram, 0x1000, 4096); /* no unit is left there: watched anew */
+    memory_write(&as, 0x1002, (uint8_t[]){ 30, 0 }, 2, MEM_ATTRS_NONE);
+    CHECK(run(VBASE + 0x1000) == VCPU_EXIT_SYSCALL);
+    CHECK_EQ(toy_state(cpu)->r[1], 30);
+    /* The other one is still where it was: it may store now, and again. */
+    atomic_store(&tcg_vcpu(other)->epoch, 1);
+    for (int value = 31; value < 33; value++) {
+        stle16(ram + 0x1002, value);
+        tcg_icache_sync(cpu);
+        CHECK(run(VBASE + 0x1000) == VCPU_EXIT_SYSCALL);
+        CHECK_EQ(toy_state(cpu)->r[1], (unsigned)value);
+    }
+    /* It leaves. What it stored before that counts, and from then on its stores are noticed. */
+    stle16(ram + 0x1002, 33);
+    atomic_store(&tcg_vcpu(other)->epoch, 0);
+    tcg_icache_sync(cpu);
+    CHECK(run(VBASE + 0x1000) == VCPU_EXIT_SYSCALL);
+    CHECK_EQ(toy_state(cpu)->r[1], 33);
+    CHECK(!atomic_load(&page_find(0x1000 >> 12)->fresh));
+    vcpu_free(other);
+}
+
 int main(int argc, char **argv)
 {
     Error *err = NULL;
@@ -475,6 +503,7 @@ int main(int argc, char **argv)
     test_asid_kept();
     test_large();
     test_code();
+    test_missed_store();
     if (getenv("SHOW")) {
         tcg_counters_print(stderr);
     }
