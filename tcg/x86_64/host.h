@@ -99,7 +99,7 @@ typedef struct BlockInfo {
     IrSlotSet pred_defined; /* MERGE: slots its direct predecessors write */
     IrSlotSet live;         /* slots that a `get` may read from here on inside the unit */
     uint16_t loop;          /* innermost loop's header, or NO_INDEX */
-    uint16_t core;          /* header of the streams' loop it is in, or NO_INDEX: see find_streams() */
+    uint16_t core;          /* header of the streams' loop it is in, or NO_INDEX: see groups.c */
     uint16_t groups;        /* those in force at its start and then at its end, through MemGroup.outer */
     bool reached;
     bool in_loop_mark;
@@ -192,6 +192,10 @@ void x64_analyse(HostCompiler *hc);
  * brnz: [0] and [1]; select: [0] and [3]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
 enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+
+/* ---- groups.c: accesses that share a TLB check; both once blocks are in order, streams once loops are known ---- */
+void x64_find_groups(HostCompiler *hc);
+void x64_find_streams(HostCompiler *hc);
 
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
