@@ -98,6 +98,9 @@ typedef struct RegDesc {   /* gdb, info registers, dumps, migration */
     const char *gdb_type;       /* "int", "data_ptr", "code_ptr", "ieee_double", … */
 } RegDesc;
 
+/* One piece of memory an instruction is going to use. */
+typedef void TargetTouch(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bool write);
+
 struct Target {
     const char *name;            /* "riscv64": qemu-riscv64, qemu-system-riscv64 */
     const char *summary;
@@ -158,6 +161,9 @@ struct Target {
     bool (*reg_read)(Vcpu *vcpu, const RegDesc *reg, void *out);
     bool (*reg_write)(Vcpu *vcpu, const RegDesc *reg, const void *in);
     void (*dump)(Vcpu *vcpu, FILE *out, unsigned log_items);
+    /* Watchpoints of user mode: what the instruction of these bytes will access, by the registers as they are now. May be NULL. */
+    bool gdb_watch_before;       /* gdb wants to hear of a watchpoint before the access and steps over it itself */
+    void (*mem_access)(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
 };
 
 /* All targets built in; NULL if unknown. */
