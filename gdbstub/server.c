@@ -19,6 +19,7 @@ struct GdbServer {
     size_t n_packet;
     GdbText last;         /* framed, for retransmission */
     bool connected, running, no_ack, multiprocess, swbreak, hwbreak, forks;
+    bool detached;        /* runs, but the debugger may attach again */
     Vcpu *general, *cont; /* chosen by Hg, Hc; NULL: any */
     bool general_child;   /* Hg chose the child of GdbStop.fork_pid: what is changed there must not change here */
     GdbStop stop;
@@ -230,7 +231,7 @@ void gdb_stopped(GdbServer *gdb, const GdbStop *stop)
     gdb->stop = *stop;
     gdb->running = false;
     gdb->general = gdb->cont = NULL;
-    if (gdb->connected && was_running) {
+    if (gdb->connected && was_running && !gdb->detached) {
         send_stop(gdb);
     }
 }
@@ -605,7 +606,7 @@ static void packet_alive(GdbServer *gdb, char *args)
 static void detach(GdbServer *gdb)
 {
     remove_points(gdb);
-    gdb->running = true;
+    gdb->running = gdb->detached = true;
     gdb->ops->detached(gdb->opaque);
 }
 
@@ -643,7 +644,27 @@ static void packet_vkill(GdbServer *gdb, char *args)
     gdb->ops->kill(gdb->opaque);
 }
 
-static void packet_extended(GdbServer *gdb, char *args) { reply(gdb, ""); }
+/* A machine can be attached to again after it was left alone; nothing else of "extended-remote" means anything here. */
+static void packet_extended(GdbServer *gdb, char *args) { reply(gdb, gdb->ops->linux_signals ? "" : "OK"); }
+
+static void packet_attach(GdbServer *gdb, char *args)
+{
+    if (gdb->ops->linux_signals || strtoul(args, NULL, 16) != gdb->ops->pid) {
+        reply(gdb, gdb->ops->linux_signals ? "" : "E22");
+        return;
+    }
+    bool answered = false;
+    if (gdb->detached && gdb->running) {
+        gdb->detached = false;
+        gdb->ops->interrupt(gdb->opaque);
+        answered = !gdb->running; /* it stood still at once and was told */
+    }
+    gdb->running = gdb->detached = false;
+    remove_points(gdb);
+    if (!answered) {
+        send_stop(gdb);
+    }
+}
 
 static void packet_file(GdbServer *gdb, char *args)
 {
@@ -772,6 +793,48 @@ static void query_attached(GdbServer *gdb, char *args)
     reply(gdb, gdb->ops->linux_signals ? "0" : "1");
 }
 
+/* -- what a machine's stub can be asked beyond the protocol ------------------------------------------------------------ */
+
+static void query_machine(GdbServer *gdb, char *args)
+{
+    bool has = gdb->ops->step_flags && gdb->ops->physical;
+    GdbText text = { 0 };
+
+    if (has && !strcmp(args, "Supported")) {
+        gdb_text_add(&text, "sstepbits;sstep;PhyMemMode");
+    } else if (has && !strcmp(args, "sstepbits")) {
+        gdb_text_add(&text, "ENABLE=%x,NOIRQ=%x,NOTIMER=%x", GDB_STEP_ENABLE, GDB_STEP_NO_IRQS, GDB_STEP_NO_TIMERS);
+    } else if (has && !strcmp(args, "sstep")) {
+        gdb_text_add(&text, "0x%x", gdb->ops->step_flags(gdb->opaque, -1));
+    } else if (has && !strcmp(args, "PhyMemMode")) {
+        gdb_text_add(&text, "%d", gdb->ops->physical(gdb->opaque, -1));
+    }
+    reply_text(gdb, &text);
+}
+
+static void set_machine(GdbServer *gdb, char *args)
+{
+    bool has = gdb->ops->step_flags && gdb->ops->physical;
+    char *end;
+
+    if (has && !strncmp(args, "sstep=", 6)) {
+        unsigned long flags = strtoul(args + 6, &end, 16);
+        bool good = end != args + 6 && !*end && !(flags & ~(unsigned long)(GDB_STEP_ENABLE | GDB_STEP_NO_IRQS | GDB_STEP_NO_TIMERS));
+        if (good) {
+            gdb->ops->step_flags(gdb->opaque, (int)flags);
+        }
+        reply(gdb, good ? "OK" : "E22");
+    } else if (has && !strncmp(args, "PhyMemMode:", 11)) {
+        bool good = (args[11] == '0' || args[11] == '1') && !args[12];
+        if (good) {
+            gdb->ops->physical(gdb->opaque, args[11] - '0');
+        }
+        reply(gdb, good ? "OK" : "E22");
+    } else {
+        reply(gdb, "");
+    }
+}
+
 static void query_symbol(GdbServer *gdb, char *args) { reply(gdb, "OK"); }
 
 static void query_monitor(GdbServer *gdb, char *args)
@@ -843,7 +906,7 @@ typedef struct PacketHandler {
 static const PacketHandler handlers[] = {
     { "?", packet_why }, { "!", packet_extended },
     { "c", packet_continue }, { "C", packet_continue_signal }, { "s", packet_step }, { "S", packet_step_signal },
-    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill }, { "vFile:", packet_file },
+    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill }, { "vAttach;", packet_attach }, { "vFile:", packet_file },
     { "g", packet_read_registers }, { "G", packet_write_registers },
     { "p", packet_read_register }, { "P", packet_write_register },
     { "m", packet_read_memory }, { "M", packet_write_memory }, { "X", packet_write_binary },
@@ -852,7 +915,7 @@ static const PacketHandler handlers[] = {
     { "qSupported", query_supported }, { "QStartNoAckMode", query_no_ack }, { "QCatchSyscalls:", query_catch_syscalls },
     { "qfThreadInfo", query_threads_first }, { "qsThreadInfo", query_threads_next },
     { "qThreadExtraInfo,", query_thread_extra }, { "qAttached", query_attached }, { "qSymbol:", query_symbol },
-    { "qRcmd,", query_monitor }, { "qXfer:", query_xfer }, { "qC", query_current },
+    { "qqemu.", query_machine }, { "Qqemu.", set_machine }, { "qRcmd,", query_monitor }, { "qXfer:", query_xfer }, { "qC", query_current },
 };
 
 static void handle_packet(GdbServer *gdb)
@@ -912,7 +975,7 @@ static void input_byte(GdbServer *gdb, uint8_t c)
                 return;
             }
         }
-        if (!gdb->running) { /* a packet while running is a debugger's mistake: not answered */
+        if (!gdb->running || gdb->detached) { /* a packet while running is a debugger's mistake: not answered */
             handle_packet(gdb);
         }
         return;
@@ -952,7 +1015,7 @@ void gdb_server_free(GdbServer *gdb)
 void gdb_connected(GdbServer *gdb)
 {
     gdb->connected = true;
-    gdb->running = false;
+    gdb->running = gdb->detached = false;
     gdb->no_ack = gdb->multiprocess = gdb->swbreak = gdb->hwbreak = gdb->forks = false;
     gdb->in = IN_IDLE;
     gdb->general = gdb->cont = NULL;

@@ -133,6 +133,7 @@ struct Vcpu {
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
     vaddr watch_addr;
     _Atomic bool single_step;        /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
+    bool step_takes_irqs;            /* a single step may be the entry into an interrupt handler */
     bool one_insn_per_tb;
     bool use_icount;
     bool in_code;                    /* generated code is running (signal handlers look) */

@@ -23,6 +23,8 @@ typedef enum GdbPoint { /* the protocol's numbers in Z/z packets */
 
 typedef enum GdbPointResult { GDB_POINT_DONE, GDB_POINT_FAILED, GDB_POINT_UNSUPPORTED } GdbPointResult;
 
+enum { GDB_STEP_ENABLE = 1, GDB_STEP_NO_IRQS = 2, GDB_STEP_NO_TIMERS = 4 };
+
 typedef struct GdbOps {
     void (*send)(void *opaque, const void *data, size_t size_bytes);
     size_t (*n_vcpus)(void *opaque);
@@ -38,6 +40,9 @@ typedef struct GdbOps {
     void (*interrupt)(void *opaque);   /* stop soon: gdb_stopped follows */
     void (*kill)(void *opaque);
     void (*detached)(void *opaque);    /* points have been removed; let everything run */
+    /* GDB_STEP_* of steps to come, and whether memory packets are of physical addresses; change < 0: only asked. NULL: neither. */
+    unsigned (*step_flags)(void *opaque, int change);
+    bool (*physical)(void *opaque, int change);
     char *(*monitor)(void *opaque, const char *command); /* answer, malloc'd; NULL pointer: no monitor */
     /* "auxv", "exec-file", "siginfo" of a thread: malloc'd data or NULL; may be NULL. */
     void *(*object)(void *opaque, Vcpu *vcpu, const char *name, const char *annex, size_t *ret_size);

@@ -146,6 +146,8 @@ struct Target {
     /* Walks the page tables. False: exception filled in vcpu->exception (not with probe). No longjmp. */
     bool (*tlb_fill)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
                      bool probe, TlbFill *ret);
+    /* The same for a debugger: where addr is mapped, whoever may use it. */
+    bool (*tlb_fill_debug)(Vcpu *vcpu, vaddr addr, TlbFill *ret);
     void (*unaligned)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index); /* fills exception */
     void (*bus_error)(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);           /* fills exception */
     bool (*interrupt_pending)(Vcpu *vcpu);   /* an enabled interrupt waits */

@@ -43,6 +43,7 @@ static void print32(FILE *out) { riscv_models_print(out, 32); }
     .trans_mode = riscv_trans_mode, .trans_begin = riscv_trans_begin, .scan = riscv_scan,                \
     .translate = riscv_translate, .disas = riscv##bits##_disas, .fp_sync = riscv_fp_sync,                \
     .get_pc = get_pc, .set_pc = set_pc, .mmu_index = riscv_mmu_index, .tlb_fill = riscv_tlb_fill,        \
+    .tlb_fill_debug = riscv_tlb_fill_debug,                                                              \
     .unaligned = riscv_unaligned, .bus_error = riscv_bus_error,                                          \
     .interrupt_pending = riscv_interrupt_pending, .interrupt_take = riscv_interrupt_take,                \
     .exception_enter = riscv_exception_enter, .has_work = riscv_has_work, .irq_set = riscv_irq_set,      \

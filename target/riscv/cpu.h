@@ -179,6 +179,7 @@ uint64_t riscv_time(const Vcpu *vcpu);
 
 /* mmu.c */
 unsigned riscv_mmu_index(const Vcpu *vcpu, MmuAccess access);
+bool riscv_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret);
 bool riscv_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
                     bool probe, TlbFill *ret);
 void riscv_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index);
