@@ -323,6 +323,16 @@ static void icount_done(TcgVcpu *tv, VcpuExit reason)
     tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns;
 }
 
+/* The target looks at each instruction: one at a time. Units of one instruction go past gdb's breakpoints, so they are found here. */
+static VcpuExit ask_before_insn(Vcpu *vcpu, uint32_t *flags)
+{
+    if (!vcpu->single_step && tcg_breakpoint_at(vcpu->target->get_pc(vcpu))) {
+        return VCPU_EXIT_DEBUG;
+    }
+    *flags |= UNIT_STEP;
+    return vcpu->target->before_insn(vcpu) ? VCPU_EXIT_EXCEPTION : VCPU_EXIT_NONE;
+}
+
 static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
 {
     Vcpu *vcpu = tv->vcpu;
@@ -343,7 +353,12 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
         if (unlikely(vcpu->use_icount) && !icount_next(tv, &flags)) {
             return VCPU_EXIT_REQUEST;
         }
-        reason = run_units(tv, flags);
+        if (unlikely(vcpu->ask_before_insn)) {
+            reason = ask_before_insn(vcpu, &flags);
+        }
+        if (likely(reason == VCPU_EXIT_NONE)) {
+            reason = run_units(tv, flags);
+        }
         if (unlikely(vcpu->use_icount)) {
             icount_done(tv, reason);
         }

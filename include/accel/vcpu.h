@@ -134,6 +134,7 @@ struct Vcpu {
     vaddr watch_addr;
     _Atomic bool single_step;        /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
     bool step_takes_irqs;            /* a single step may be the entry into an interrupt handler */
+    bool ask_before_insn;            /* Target.before_insn looks at each instruction; written by the vCPU's thread */
     bool one_insn_per_tb;
     bool use_icount;
     bool in_code;                    /* generated code is running (signal handlers look) */

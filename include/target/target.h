@@ -153,6 +153,8 @@ struct Target {
     bool (*interrupt_pending)(Vcpu *vcpu);   /* an enabled interrupt waits */
     bool (*interrupt_take)(Vcpu *vcpu);      /* enters the handler; false if none after all */
     void (*exception_enter)(Vcpu *vcpu);     /* vcpu->exception -> the guest's handler */
+    /* While vcpu->ask_before_insn: whether the instruction at pc is not to run, vcpu->exception says why. */
+    bool (*before_insn)(Vcpu *vcpu);
     bool (*has_work)(Vcpu *vcpu);            /* leaves halt */
     void (*irq_set)(Vcpu *vcpu, unsigned line, bool level);   /* called with the device lock held */
 

@@ -23,10 +23,13 @@ typedef struct RiscvPlatform {
     uint64_t time_hz;
 } RiscvPlatform;
 
+enum { RISCV_N_TRIGGERS = 2 };
+
 typedef struct RiscvState {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
 #define FIELD_ARRAY_1
+#define FIELD_ARRAY_2 [2]
 #define FIELD_ARRAY_4 [4]
 #define FIELD_ARRAY_32 [32]
 #define FIELD_ARRAY_64 [64]
@@ -207,6 +210,7 @@ const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n);
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool riscv_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void riscv_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+bool riscv_before_insn(Vcpu *vcpu);
 void riscv_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
 extern const char *const riscv_x_names[32], *const riscv_f_names[32];
 

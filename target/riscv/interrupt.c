@@ -5,6 +5,7 @@
  * of mip per line. Everything else belongs to the vCPU's thread.
  */
 #include "target/riscv/tlb.h"
+#include "target/riscv/trigger.h"
 #include "target/riscv/cpu.h"
 #include "util/log.h"
 
@@ -157,6 +158,7 @@ void riscv_cpu_reset(Vcpu *vcpu)
     rvv_reset(&s->vector, m->vlen_bits, m->elen_bits);
     vcpu->jit.monitor_addr = ~(uint64_t)0;
     vcpu->halted = false;
+    riscv_trigger_reset(vcpu);
     riscv_fflags_set(vcpu, 0);
     riscv_frm_set(vcpu, 0);
     if (vcpu->softmmu) {

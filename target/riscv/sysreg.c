@@ -7,6 +7,7 @@
 #include <time.h>
 #include "target/riscv/tlb.h"
 #include "target/riscv/pmp.h"
+#include "target/riscv/trigger.h"
 #include "util/random.h"
 
 typedef struct CsrDesc {
