@@ -38,6 +38,18 @@ class Screen:
         os.close(self.master)
 
 
+def test_registers():
+    """What is there of M and S mode, also when FP is off; nothing that is RV32's."""
+    with Emulator('-bios', 'none', machine='virt') as vm:
+        text = vm.qmp.hmp('info registers')
+        width = 16 if '64' in os.path.basename(BINARY) else 8
+        for name in ['priv', 'pc', 'sstatus', 'scounteren', 'stimecmp', 'satp', 'mstatus', 'misa', 'mcountinhibit', 'pmpcfg2' if width == 16 else 'pmpcfg3',
+                     'pmpaddr15', 'tselect', 'tdata1', 'mcycle', 'mhartid', 'fflags', 'frm', 'fcsr', 'x31/t6', 'f31/ft11']:
+            check(re.search(rf'^ *.*\b{name} +([0-9a-f]{{{width}}}|M)\b', text, re.M), f'{name} in info registers: {text[:300]}')
+        check(width == 8 or 'stimecmph' not in text, 'no upper halves on RV64')
+        vm.qmp.ok('quit')
+
+
 def test_editing():
     s = Screen()
     for keys, what in [
@@ -196,6 +208,7 @@ def test_trace():
 
 def main():
     test_editing()
+    test_registers()
     test_trace()
     with Emulator() as vm:
         test_commands(vm)
