@@ -143,6 +143,9 @@ struct Vcpu {
     _Atomic uint32_t interrupt_request; /* target-defined lines that are up */
     _Atomic bool stop_request, stopped; /* system: run control */
 
+    /* Semihosting: carries out a call of the guest, returns its result. NULL: off; semihost_user: U mode may call, too. */
+    uint64_t (*semihost)(Vcpu *vcpu, uint64_t operation, uint64_t parameter);
+    bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */
