@@ -101,6 +101,9 @@ typedef struct RegDesc {   /* gdb, info registers, dumps, migration */
 /* One piece of memory an instruction is going to use. */
 typedef void TargetTouch(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bool write);
 
+/* One stretch of what page tables map; attr: the target's letters. */
+typedef void TargetMapping(void *opaque, vaddr addr, gpa phys, uint64_t size_bytes, const char *attr);
+
 struct Target {
     const char *name;            /* "riscv64": qemu-riscv64, qemu-system-riscv64 */
     const char *summary;
@@ -148,6 +151,8 @@ struct Target {
                      bool probe, TlbFill *ret);
     /* The same for a debugger: where addr is mapped, whoever may use it. */
     bool (*tlb_fill_debug)(Vcpu *vcpu, vaddr addr, TlbFill *ret);
+    /* Everything that is mapped, in order; false: no translation. */
+    bool (*mappings)(Vcpu *vcpu, TargetMapping *emit, void *opaque);
     void (*unaligned)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index); /* fills exception */
     void (*bus_error)(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);           /* fills exception */
     bool (*interrupt_pending)(Vcpu *vcpu);   /* an enabled interrupt waits */

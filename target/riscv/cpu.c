@@ -46,7 +46,7 @@ static void print32(FILE *out) { riscv_models_print(out, 32); }
     .tlb_fill_debug = riscv_tlb_fill_debug,                                                              \
     .unaligned = riscv_unaligned, .bus_error = riscv_bus_error,                                          \
     .interrupt_pending = riscv_interrupt_pending, .interrupt_take = riscv_interrupt_take,                \
-    .exception_enter = riscv_exception_enter, .before_insn = riscv_before_insn, .has_work = riscv_has_work, .irq_set = riscv_irq_set,      \
+    .exception_enter = riscv_exception_enter, .before_insn = riscv_before_insn, .mappings = riscv_mappings, .has_work = riscv_has_work, .irq_set = riscv_irq_set,      \
     .gdb_feature = riscv_gdb_feature, .regs = riscv_regs, .reg_read = riscv_reg_read, .reg_write = riscv_reg_write, .dump = riscv_dump, \
     .mem_access = riscv_mem_access, .gdb_watch_before = true
 

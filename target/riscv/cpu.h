@@ -210,6 +210,7 @@ const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n);
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool riscv_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void riscv_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+bool riscv_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque);
 bool riscv_before_insn(Vcpu *vcpu);
 void riscv_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
 extern const char *const riscv_x_names[32], *const riscv_f_names[32];

@@ -144,8 +144,15 @@ def main():
         check_equal(gdb.ask('qqemu.PhyMemMode'), '1', 'physical it is')
         check_equal(gdb.read(RAM, 16).hex(), code, 'by its physical address')
         check_equal(gdb.ask('Qqemu.PhyMemMode:0'), 'OK', 'virtual again')
+        # The same by the monitor; a neighbour that goes on is the same line.
+        check_equal(gdb.ask(f'M{RAM + 0x2010:x},8:{struct.pack("<Q", pte + (0x40000000 >> 2)).hex()}'), 'E14', 'not by its physical address')
+        check_equal(gdb.ask('Qqemu.PhyMemMode:1'), 'OK', 'physical')
+        check_equal(gdb.ask(f'M{RAM + 0x2010:x},8:{struct.pack("<Q", pte + (0x40000000 >> 2)).hex()}'), 'OK', 'a second entry')
+        check_equal(gdb.ask('Qqemu.PhyMemMode:0'), 'OK', 'virtual again')
+        check_equal(vm.qmp.hmp('info mem').splitlines()[2:], ['0000000040000000 0000000080000000 0000000080000000 rwxu---'], 'info mem')
         gdb.set_reg(PRIV, 3)
         gdb.set_reg(CSR + 0x180, 0)
+        check_equal(vm.qmp.hmp('info mem'), 'No translation or protection\n', 'info mem without')
         # Interrupt from the debugger; stop and cont from the monitor.
         gdb.send('vCont;c:1')
         time.sleep(0.05)

@@ -47,6 +47,9 @@ def test_registers():
                      'pmpaddr15', 'tselect', 'tdata1', 'mcycle', 'mhartid', 'fflags', 'frm', 'fcsr', 'x31/t6', 'f31/ft11']:
             check(re.search(rf'^ *.*\b{name} +([0-9a-f]{{{width}}}|M)\b', text, re.M), f'{name} in info registers: {text[:300]}')
         check(width == 8 or 'stimecmph' not in text, 'no upper halves on RV64')
+        check('in_asm' in vm.qmp.hmp('log help'), 'log help lists the items')
+        check_equal(vm.qmp.hmp('info accelerators'), '[tcg]\n', 'info accelerators')
+        check('Error' in vm.qmp.hmp('gpa2hpa 0x10'), 'gpa2hpa where there is no memory')
         vm.qmp.ok('quit')
 
 
