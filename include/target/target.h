@@ -91,7 +91,7 @@ typedef struct TlbFill {
 /* -- the target ------------------------------------------------------------------------------------- */
 
 typedef struct RegDesc {   /* gdb, info registers, dumps, migration */
-    const char *name, *group;   /* group: "general", "float", "csr", "vector" */
+    const char *name, *group;   /* group: "general", "float", "csr", "virtual", "vector" */
     uint32_t offset;            /* in state; UINT32_MAX: through reg_read/reg_write with `number` */
     uint16_t bits;
     uint16_t number;            /* gdb register number */

@@ -63,7 +63,7 @@ static void fill(RegTable *table, unsigned bits, unsigned vlen_bits, bool user)
         regs[n++] = (RegDesc){ vector_csrs[i].name, "csr", UINT32_MAX, bits, GDB_CSR0 + vector_csrs[i].csr, "int" };
     }
     if (!user) {
-        regs[n++] = (RegDesc){ "priv", "csr", UINT32_MAX, bits, GDB_PRIV, "int" };
+        regs[n++] = (RegDesc){ "priv", "virtual", UINT32_MAX, bits, GDB_PRIV, "int" };
     }
     for (unsigned i = 0; vlen_bits && i < 32; i++) {
         regs[n++] = (RegDesc){ v_names[i], "vector", offsetof(RiscvState, vector.v) + i * vlen_bits / 8,
@@ -76,7 +76,7 @@ const char *riscv_gdb_feature(const char *group)
 {
     static const char *const names[][2] = {
         { "general", "org.gnu.gdb.riscv.cpu" }, { "float", "org.gnu.gdb.riscv.fpu" },
-        { "csr", "org.gnu.gdb.riscv.csr" }, { "vector", "org.gnu.gdb.riscv.vector" },
+        { "csr", "org.gnu.gdb.riscv.csr" }, { "virtual", "org.gnu.gdb.riscv.virtual" }, { "vector", "org.gnu.gdb.riscv.vector" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

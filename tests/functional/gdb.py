@@ -75,6 +75,8 @@ def main():
         check(gdb.ask('?').startswith('T'), 'stop reason')
         xml = gdb.ask('qXfer:features:read:target.xml:0,fff')
         check('riscv:rv64' in xml, f'architecture in {xml[:200]}')
+        virtual = gdb.ask('qXfer:features:read:virtual.xml:0,fff')
+        check('org.gnu.gdb.riscv.virtual' in virtual and 'name="priv"' in virtual, f'the mode has its own feature: {virtual[:200]}')
         check_equal(gdb.ask('qfThreadInfo')[0], 'm', 'threads')
         code = struct.pack('<4I', *CODE).hex()
         check_equal(gdb.ask(f'M{RAM:x},10:{code}'), 'OK', 'write code')
