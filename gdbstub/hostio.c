@@ -109,11 +109,11 @@ static void hostio_fstat(GdbFiles *files, char *args, GdbText *text)
     add_binary(text, packed, (size_t)(p - packed));
 }
 
-static void hostio_readlink(char *args, GdbText *text)
+static void hostio_readlink(const GdbOps *ops, void *opaque, char *args, GdbText *text)
 {
     char path[4096], target[4096];
     path[gdb_unhex(args, path, sizeof(path) - 1)] = 0;
-    ssize_t n = readlink(path, target, sizeof(target));
+    ssize_t n = ops->read_link(opaque, path, target, sizeof(target));
     if (n < 0) {
         result_errno(text, errno);
     } else {
@@ -137,8 +137,8 @@ bool gdb_hostio(GdbFiles *files, const GdbOps *ops, void *opaque, char *args, Gd
         hostio_pread(files, rest, text);
     } else if (!strcmp(args, "fstat")) {
         hostio_fstat(files, rest, text);
-    } else if (!strcmp(args, "readlink")) {
-        hostio_readlink(rest, text);
+    } else if (ops->read_link && !strcmp(args, "readlink")) {
+        hostio_readlink(ops, opaque, rest, text);
     } else if (!strcmp(args, "close")) {
         int *fd = file_of(files, rest);
         if (fd) {

@@ -18,8 +18,10 @@ struct GdbServer {
     char packet[GDB_PACKET_BYTES + 1];
     size_t n_packet;
     GdbText last;         /* framed, for retransmission */
-    bool connected, running, no_ack, multiprocess, swbreak, hwbreak;
+    bool connected, running, no_ack, multiprocess, swbreak, hwbreak, forks;
+    bool detached;        /* runs, but the debugger may attach again */
     Vcpu *general, *cont; /* chosen by Hg, Hc; NULL: any */
+    bool general_child;   /* Hg chose the child of GdbStop.fork_pid: what is changed there must not change here */
     GdbStop stop;
     size_t next_thread;   /* of qsThreadInfo */
     GdbFiles files;
@@ -140,6 +142,11 @@ static void add_thread(GdbServer *gdb, GdbText *text, Vcpu *vcpu)
     }
 }
 
+static bool is_fork_child(GdbServer *gdb, const char *thread)
+{
+    return gdb->stop.fork_pid && *thread == 'p' && strtoul(thread + 1, NULL, 16) == gdb->stop.fork_pid;
+}
+
 /* "TID", "pPID.TID", "pPID"; 0 any, -1 all. Sets *ret to NULL for any/all. */
 static bool parse_thread(GdbServer *gdb, const char **at, Vcpu **ret)
 {
@@ -149,7 +156,17 @@ static bool parse_thread(GdbServer *gdb, const char **at, Vcpu **ret)
     *ret = NULL;
     if (*p == 'p') {
         long long pid = strtoll(p + 1, &end, 16);
-        if (end == p + 1 || (pid > 0 && (uint32_t)pid != gdb->ops->pid)) {
+        if (end == p + 1) {
+            return false;
+        }
+        if (is_fork_child(gdb, p)) {
+            /* The child still is what its parent is: memory and registers are read there. */
+            strtoll(*end == '.' ? end + 1 : "0", &end, 16);
+            *at = end;
+            *ret = gdb->stop.vcpu;
+            return true;
+        }
+        if (pid > 0 && (uint32_t)pid != gdb->ops->pid) {
             return false;
         }
         if (*end != '.') {
@@ -198,8 +215,11 @@ static void send_stop(GdbServer *gdb)
     } else if (gdb->stop.breakpoint && gdb->swbreak) {
         gdb_text_add(&text, "swbreak:;");
     }
-    if (gdb->stop.reason) {
-        gdb_text_add(&text, "%s", gdb->stop.reason);
+    if (gdb->stop.syscall_entry || gdb->stop.syscall_return) {
+        gdb_text_add(&text, "syscall_%s:%" PRIx64 ";", gdb->stop.syscall_entry ? "entry" : "return", gdb->stop.syscall);
+    }
+    if (gdb->stop.fork_pid) {
+        gdb_text_add(&text, "fork:p%02x.%02x;", gdb->stop.fork_pid, gdb->stop.fork_pid);
     }
     reply_text(gdb, &text);
 }
@@ -211,7 +231,7 @@ void gdb_stopped(GdbServer *gdb, const GdbStop *stop)
     gdb->stop = *stop;
     gdb->running = false;
     gdb->general = gdb->cont = NULL;
-    if (gdb->connected && was_running) {
+    if (gdb->connected && was_running && !gdb->detached) {
         send_stop(gdb);
     }
 }
@@ -235,10 +255,36 @@ bool gdb_is_running(const GdbServer *gdb)
     return gdb->running;
 }
 
+bool gdb_wants_forks(const GdbServer *gdb)
+{
+    return gdb->connected && gdb->forks;
+}
+
+void gdb_is_child(GdbServer *gdb, Vcpu *vcpu)
+{
+    gdb->stop = (GdbStop){ .vcpu = vcpu, .signal = gdb->stop.signal };
+    gdb->general = gdb->cont = NULL;
+    gdb->next_thread = 0;
+    gdb->connected = true;
+    gdb->running = false;
+    gdb->in = IN_IDLE;
+}
+
+/* A debugger that wants both sides of a fork cannot have them: the child goes alone. */
+static void release_fork(GdbServer *gdb, bool child)
+{
+    if (gdb->stop.fork_pid) {
+        gdb->stop.fork_pid = 0;
+        gdb->general_child = false;
+        gdb->ops->release_fork(gdb->opaque, child);
+    }
+}
+
 static void resume(GdbServer *gdb, const GdbAction *actions, size_t n, int gdb_signal, Vcpu *signal_vcpu)
 {
     int signal = gdb->ops->linux_signals ? gdb_signal_to_linux(gdb_signal) : gdb_signal;
 
+    release_fork(gdb, true);
     gdb->running = true;
     gdb->ops->resume(gdb->opaque, actions, n, signal, signal_vcpu);
 }
@@ -353,7 +399,7 @@ static void packet_read_registers(GdbServer *gdb, char *args)
 static void packet_write_registers(GdbServer *gdb, char *args)
 {
     Vcpu *vcpu = general_vcpu(gdb);
-    unsigned n = vcpu ? gdb_reg_count_general(vcpu) : 0;
+    unsigned n = vcpu && !gdb->general_child ? gdb_reg_count_general(vcpu) : 0;
     uint8_t *data = xmalloc(GDB_PACKET_BYTES / 2);
     size_t bytes = gdb_unhex(args, data, GDB_PACKET_BYTES / 2), at = 0;
 
@@ -395,7 +441,7 @@ static void packet_write_register(GdbServer *gdb, char *args)
         return;
     }
     size_t n = gdb_unhex(end + 1, value, sizeof(value));
-    reply(gdb, gdb_reg_write(vcpu, number, value, n) ? "OK" : "E14");
+    reply(gdb, !gdb->general_child && gdb_reg_write(vcpu, number, value, n) ? "OK" : "E14");
 }
 
 static bool parse_range(char *args, char stop, vaddr *addr, uint64_t *size, char **rest)
@@ -438,7 +484,7 @@ static void packet_read_memory(GdbServer *gdb, char *args)
 static void write_memory(GdbServer *gdb, vaddr addr, const void *data, size_t size)
 {
     Vcpu *vcpu = general_vcpu(gdb);
-    reply(gdb, !size || (vcpu && gdb->ops->mem_write(gdb->opaque, vcpu, addr, data, size)) ? "OK" : "E14");
+    reply(gdb, !size || (vcpu && !gdb->general_child && gdb->ops->mem_write(gdb->opaque, vcpu, addr, data, size)) ? "OK" : "E14");
 }
 
 static void packet_write_memory(GdbServer *gdb, char *args)
@@ -495,6 +541,10 @@ static void change_point(GdbServer *gdb, char *args, bool insert)
         reply(gdb, "E22");
         return;
     }
+    if (gdb->general_child) {
+        reply(gdb, "OK"); /* it gets none, and they are taken away from what goes alone */
+        return;
+    }
     GdbPointResult result = gdb->ops->point(gdb->opaque, kind, addr, size, insert);
     if (result == GDB_POINT_DONE) {
         size_t i = 0;
@@ -540,6 +590,9 @@ static void packet_thread(GdbServer *gdb, char *args)
         return;
     }
     *(args[0] == 'g' ? &gdb->general : &gdb->cont) = vcpu;
+    if (args[0] == 'g') {
+        gdb->general_child = is_fork_child(gdb, args + 1);
+    }
     reply(gdb, "OK");
 }
 
@@ -553,14 +606,31 @@ static void packet_alive(GdbServer *gdb, char *args)
 static void detach(GdbServer *gdb)
 {
     remove_points(gdb);
-    gdb->running = true;
+    gdb->running = gdb->detached = true;
     gdb->ops->detached(gdb->opaque);
 }
 
+/* "D" or "D;PID"; at a fork, either of the two may be left alone. */
 static void packet_detach(GdbServer *gdb, char *args)
 {
+    uint32_t pid = *args == ';' ? (uint32_t)strtoul(args + 1, NULL, 16) : 0, child = gdb->stop.fork_pid;
+
+    if (pid && pid != gdb->ops->pid && pid != child) {
+        reply(gdb, "E22");
+        return;
+    }
     reply(gdb, "OK");
-    detach(gdb);
+    if (child && pid == child) {
+        release_fork(gdb, true);
+    } else if (child && pid) {
+        remove_points(gdb);
+        gdb->connected = false; /* the session is the child's from here on */
+        gdb->running = true;
+        release_fork(gdb, false);
+    } else {
+        release_fork(gdb, true);
+        detach(gdb);
+    }
 }
 
 static void packet_kill(GdbServer *gdb, char *args)
@@ -574,7 +644,27 @@ static void packet_vkill(GdbServer *gdb, char *args)
     gdb->ops->kill(gdb->opaque);
 }
 
-static void packet_extended(GdbServer *gdb, char *args) { reply(gdb, ""); }
+/* A machine can be attached to again after it was left alone; nothing else of "extended-remote" means anything here. */
+static void packet_extended(GdbServer *gdb, char *args) { reply(gdb, gdb->ops->linux_signals ? "" : "OK"); }
+
+static void packet_attach(GdbServer *gdb, char *args)
+{
+    if (gdb->ops->linux_signals || strtoul(args, NULL, 16) != gdb->ops->pid) {
+        reply(gdb, gdb->ops->linux_signals ? "" : "E22");
+        return;
+    }
+    bool answered = false;
+    if (gdb->detached && gdb->running) {
+        gdb->detached = false;
+        gdb->ops->interrupt(gdb->opaque);
+        answered = !gdb->running; /* it stood still at once and was told */
+    }
+    gdb->running = gdb->detached = false;
+    remove_points(gdb);
+    if (!answered) {
+        send_stop(gdb);
+    }
+}
 
 static void packet_file(GdbServer *gdb, char *args)
 {
@@ -593,12 +683,51 @@ static void query_supported(GdbServer *gdb, char *args)
     gdb->multiprocess = strstr(args, "multiprocess+") != NULL;
     gdb->swbreak = strstr(args, "swbreak+") != NULL;
     gdb->hwbreak = strstr(args, "hwbreak+") != NULL;
+    /* "vfork-events+" ends in the same words. */
+    const char *forks = strstr(args, "fork-events+");
+    while (forks && forks > args && forks[-1] == 'v') {
+        forks = strstr(forks + 1, "fork-events+");
+    }
+    gdb->forks = forks && gdb->multiprocess && gdb->ops->release_fork;
     gdb_text_add(&text, "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+;multiprocess+;swbreak+",
                  GDB_PACKET_BYTES / 2);
     if (gdb->ops->object) {
-        gdb_text_add(&text, ";qXfer:auxv:read+;qXfer:exec-file:read+");
+        gdb_text_add(&text, ";qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+");
+    }
+    if (gdb->ops->catch_syscalls) {
+        gdb_text_add(&text, ";QCatchSyscalls+");
+    }
+    if (gdb->ops->release_fork) {
+        gdb_text_add(&text, ";fork-events+");
     }
     reply_text(gdb, &text);
+}
+
+/* "0", or "1" and the numbers to stop at, none for all. */
+static void query_catch_syscalls(GdbServer *gdb, char *args)
+{
+    VEC(uint64_t) numbers = { 0 };
+    char *end = args + 1;
+
+    if (!gdb->ops->catch_syscalls || (*args != '0' && *args != '1')) {
+        reply(gdb, gdb->ops->catch_syscalls ? "E22" : "");
+        return;
+    }
+    while (*args == '1' && *end == ';') {
+        char *digits = end + 1;
+        uint64_t number = strtoull(digits, &end, 16);
+        if (end == digits) {
+            break;
+        }
+        *vec_push(&numbers) = number;
+    }
+    if (*end) {
+        reply(gdb, "E22");
+    } else {
+        gdb->ops->catch_syscalls(gdb->opaque, numbers.at, numbers.n, *args == '1');
+        reply(gdb, "OK");
+    }
+    vec_free(&numbers);
 }
 
 static void query_no_ack(GdbServer *gdb, char *args)
@@ -664,6 +793,48 @@ static void query_attached(GdbServer *gdb, char *args)
     reply(gdb, gdb->ops->linux_signals ? "0" : "1");
 }
 
+/* -- what a machine's stub can be asked beyond the protocol ------------------------------------------------------------ */
+
+static void query_machine(GdbServer *gdb, char *args)
+{
+    bool has = gdb->ops->step_flags && gdb->ops->physical;
+    GdbText text = { 0 };
+
+    if (has && !strcmp(args, "Supported")) {
+        gdb_text_add(&text, "sstepbits;sstep;PhyMemMode");
+    } else if (has && !strcmp(args, "sstepbits")) {
+        gdb_text_add(&text, "ENABLE=%x,NOIRQ=%x,NOTIMER=%x", GDB_STEP_ENABLE, GDB_STEP_NO_IRQS, GDB_STEP_NO_TIMERS);
+    } else if (has && !strcmp(args, "sstep")) {
+        gdb_text_add(&text, "0x%x", gdb->ops->step_flags(gdb->opaque, -1));
+    } else if (has && !strcmp(args, "PhyMemMode")) {
+        gdb_text_add(&text, "%d", gdb->ops->physical(gdb->opaque, -1));
+    }
+    reply_text(gdb, &text);
+}
+
+static void set_machine(GdbServer *gdb, char *args)
+{
+    bool has = gdb->ops->step_flags && gdb->ops->physical;
+    char *end;
+
+    if (has && !strncmp(args, "sstep=", 6)) {
+        unsigned long flags = strtoul(args + 6, &end, 16);
+        bool good = end != args + 6 && !*end && !(flags & ~(unsigned long)(GDB_STEP_ENABLE | GDB_STEP_NO_IRQS | GDB_STEP_NO_TIMERS));
+        if (good) {
+            gdb->ops->step_flags(gdb->opaque, (int)flags);
+        }
+        reply(gdb, good ? "OK" : "E22");
+    } else if (has && !strncmp(args, "PhyMemMode:", 11)) {
+        bool good = (args[11] == '0' || args[11] == '1') && !args[12];
+        if (good) {
+            gdb->ops->physical(gdb->opaque, args[11] - '0');
+        }
+        reply(gdb, good ? "OK" : "E22");
+    } else {
+        reply(gdb, "");
+    }
+}
+
 static void query_symbol(GdbServer *gdb, char *args) { reply(gdb, "OK"); }
 
 static void query_monitor(GdbServer *gdb, char *args)
@@ -712,7 +883,7 @@ static void query_xfer(GdbServer *gdb, char *args)
         data = vcpu ? gdb_target_xml(vcpu, annex) : NULL;
         size = data ? strlen(data) : 0;
     } else {
-        data = gdb->ops->object ? gdb->ops->object(gdb->opaque, object, annex, &size) : NULL;
+        data = gdb->ops->object && vcpu ? gdb->ops->object(gdb->opaque, vcpu, object, annex, &size) : NULL;
     }
     if (!data) {
         reply(gdb, "E00");
@@ -735,16 +906,16 @@ typedef struct PacketHandler {
 static const PacketHandler handlers[] = {
     { "?", packet_why }, { "!", packet_extended },
     { "c", packet_continue }, { "C", packet_continue_signal }, { "s", packet_step }, { "S", packet_step_signal },
-    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill }, { "vFile:", packet_file },
+    { "vCont?", packet_vcont_query }, { "vCont", packet_vcont }, { "vKill;", packet_vkill }, { "vAttach;", packet_attach }, { "vFile:", packet_file },
     { "g", packet_read_registers }, { "G", packet_write_registers },
     { "p", packet_read_register }, { "P", packet_write_register },
     { "m", packet_read_memory }, { "M", packet_write_memory }, { "X", packet_write_binary },
     { "Z", packet_insert }, { "z", packet_remove },
     { "H", packet_thread }, { "T", packet_alive }, { "D", packet_detach }, { "k", packet_kill },
-    { "qSupported", query_supported }, { "QStartNoAckMode", query_no_ack },
+    { "qSupported", query_supported }, { "QStartNoAckMode", query_no_ack }, { "QCatchSyscalls:", query_catch_syscalls },
     { "qfThreadInfo", query_threads_first }, { "qsThreadInfo", query_threads_next },
     { "qThreadExtraInfo,", query_thread_extra }, { "qAttached", query_attached }, { "qSymbol:", query_symbol },
-    { "qRcmd,", query_monitor }, { "qXfer:", query_xfer }, { "qC", query_current },
+    { "qqemu.", query_machine }, { "Qqemu.", set_machine }, { "qRcmd,", query_monitor }, { "qXfer:", query_xfer }, { "qC", query_current },
 };
 
 static void handle_packet(GdbServer *gdb)
@@ -804,7 +975,7 @@ static void input_byte(GdbServer *gdb, uint8_t c)
                 return;
             }
         }
-        if (!gdb->running) { /* a packet while running is a debugger's mistake: not answered */
+        if (!gdb->running || gdb->detached) { /* a packet while running is a debugger's mistake: not answered */
             handle_packet(gdb);
         }
         return;
@@ -844,8 +1015,8 @@ void gdb_server_free(GdbServer *gdb)
 void gdb_connected(GdbServer *gdb)
 {
     gdb->connected = true;
-    gdb->running = false;
-    gdb->no_ack = gdb->multiprocess = gdb->swbreak = gdb->hwbreak = false;
+    gdb->running = gdb->detached = false;
+    gdb->no_ack = gdb->multiprocess = gdb->swbreak = gdb->hwbreak = gdb->forks = false;
     gdb->in = IN_IDLE;
     gdb->general = gdb->cont = NULL;
 }

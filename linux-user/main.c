@@ -81,10 +81,28 @@ static const char *find_own_path(void)
     return path;
 }
 
-static int open_for_debugger(const char *path)
+static int open_for_debugger(Vcpu *vcpu, const char *path)
 {
     char under_prefix[USER_PATH_MAX];
-    return open(path_resolve(path, under_prefix), O_RDONLY | O_CLOEXEC);
+    const char *p = proc_is_self_exe(path) ? user.exe_path : path_resolve(path, under_prefix);
+    int64_t r = proc_open(vcpu->opaque, AT_FDCWD, p, O_RDONLY | O_CLOEXEC);
+    if (r == -ENOSYS) {
+        return open(p, O_RDONLY | O_CLOEXEC);
+    }
+    errno = r < 0 ? (int)-r : 0;
+    return r < 0 ? -1 : (int)r;
+}
+
+static ssize_t read_link_for_debugger(const char *path, char *out, size_t size)
+{
+    char text[USER_PATH_MAX];
+    int64_t n = proc_readlink(AT_FDCWD, path, text);
+    if (n == -ENOSYS) {
+        return readlink(path, out, size);
+    }
+    n = MIN(n, (int64_t)size);
+    memcpy(out, text, (size_t)n);
+    return n;
 }
 
 int main(int argc, char **argv)
@@ -187,11 +205,13 @@ int main(int argc, char **argv)
     user.abi->init_regs(t, image.interp_entry ? image.interp_entry : image.entry, sp);
     if (user.options.gdb) {
         gdb_user_set_exec_path(user.exe_path);
-        gdb_user_set_process(user.auxv, user.auxv_end, open_for_debugger);
+        gdb_user_set_process(user.auxv, user.auxv_end,
+                             &(GdbUserFiles){ .open = open_for_debugger, .read_link = read_link_for_debugger });
         if (!gdb_user_start(user.options.gdb, &err)) {
             error_report_free(err);
             return 1;
         }
+        signal_debugged(t);
         gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);
         gdb_user_check(t->vcpu);
     }

@@ -29,6 +29,8 @@
      | SIG_BIT(SIGXFSZ) | SIG_BIT(SIGSYS))
 #define IGNORE_SIGNALS (SIG_BIT(SIGCHLD) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGCONT))
 #define STOP_SIGNALS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+/* What a debugger is not asked about when it is left at its default: it does not end the program. */
+#define UNDEBUGGED_SIGNALS (IGNORE_SIGNALS | STOP_SIGNALS | SIG_BIT(SIGKILL))
 #define NEVER_BLOCKED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 
 uint64_t signal_host_mask(uint64_t guest_mask)
@@ -155,7 +157,7 @@ void signal_action_changed(Thread *t, int sig, const GuestSigaction *act)
     }
     if (act->handler == GUEST_SIG_IGN) {
         host_sigaction(sig, (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN, 0);
-    } else if (act->handler == GUEST_SIG_DFL && !(bit & CORE_SIGNALS)) {
+    } else if (act->handler == GUEST_SIG_DFL && !(bit & CORE_SIGNALS) && !(gdb_user_active() && !(bit & UNDEBUGGED_SIGNALS))) {
         host_sigaction(sig, NULL, act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
     } else {
         host_sigaction(sig, host_handler, SA_SIGINFO | SA_RESTART | (act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)));
@@ -179,6 +181,15 @@ void signal_init(Thread *t)
     }
     RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, 0, &t->sigmask, 8);
     host_sigmask(signal_host_mask(t->sigmask));
+}
+
+void signal_debugged(Thread *t)
+{
+    for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
+        if (!t->sighand->action[sig].handler && !(SIG_BIT(sig) & UNDEBUGGED_SIGNALS)) {
+            signal_action_changed(t, sig, &t->sighand->action[sig]);
+        }
+    }
 }
 
 /* -- masks ------------------------------------------------------------------------------------------------ */
@@ -290,7 +301,9 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
     SigHand *h = t->sighand;
     uint64_t bit = SIG_BIT(sig);
     if (gdb_user_active() && sig != SIGKILL) {
-        sig = gdb_user_stop(t->vcpu, sig, false);
+        uint8_t raw[SIGINFO_BYTES];
+        siginfo_pack(t->abi, raw, info);
+        sig = gdb_user_signal(t->vcpu, sig, raw, sizeof(raw));
         if (!sig) {
             return;
         }
@@ -457,13 +470,14 @@ static void put64(const Abi *abi, uint8_t *p, uint64_t v)
     abi->big_endian ? stbe64(p, v) : stle64(p, v);
 }
 
-bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info)
+void siginfo_pack(const Abi *abi, uint8_t raw[SIGINFO_BYTES], const siginfo_t *info)
 {
-    uint8_t raw[128] = { 0 };
     bool is64 = abi->word_bytes == 8;
     if (is64 && !abi->big_endian) {
-        return copy_to_guest(addr, info, 128); /* the generic layout, which is the host's */
+        memcpy(raw, info, SIGINFO_BYTES); /* the generic layout, which is the host's */
+        return;
     }
+    memset(raw, 0, SIGINFO_BYTES);
     uint8_t *u = raw + (is64 ? 16 : 12);
     put32(abi, raw, (uint32_t)info->si_signo);
     put32(abi, raw + 4, (uint32_t)info->si_errno);
@@ -504,6 +518,12 @@ bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info)
         break;
     }
 #undef PUT_WORD
+}
+
+bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info)
+{
+    uint8_t raw[SIGINFO_BYTES];
+    siginfo_pack(abi, raw, info);
     return copy_to_guest(addr, raw, sizeof(raw));
 }
 

@@ -234,6 +234,7 @@ static void *thread_main(void *opaque)
     sem_post(&info->ready); /* info is gone from here on */
     if (!sigsetjmp(t->exit_env, 0)) {
         host_sigmask(signal_host_mask(t->sigmask));
+        gdb_user_check(t->vcpu);
         t->abi->cpu_loop(t);
     }
     user_self = NULL;
@@ -344,7 +345,6 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
 
 static void after_fork_in_child(Thread *t, const CloneArgs *args)
 {
-    gdb_user_forked();
     /* Only this thread exists here; the others' structures are theirs no more, and are left behind. */
     threads = t;
     t->next = t->prev = NULL;
@@ -419,6 +419,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
     int pidfd = -1;
     host_sigmask(~(uint64_t)0);
     fflush(NULL);
+    gdb_user_fork_begin(plain);
     thread_list_lock();
     tcg_fork_begin(args->flags & CLONE_FILES);
     mm_fork_lock();
@@ -429,6 +430,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
     if (pid == 0) {
         after_fork_in_child(t, args);
         t->abi->clone_regs(t, t, args->stack, args->flags & CLONE_SETTLS ? &args->tls : NULL);
+        gdb_user_fork_end(t->vcpu, 0);
         host_sigmask(signal_host_mask(t->sigmask));
         return 0;
     }
@@ -440,6 +442,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
             store_guest_u32(args->pidfd, (uint32_t)pidfd);
         }
     }
+    gdb_user_fork_end(t->vcpu, pid);
     host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
     return pid;
 }

@@ -302,6 +302,8 @@ enum { GUEST_SIG_DFL = 0, GUEST_SIG_IGN = 1 };
 #define SIGNAL_AUTODISARM 0x80000000u /* SS_AUTODISARM of sigaltstack */
 
 void signal_init(Thread *t);
+/* A debugger came: signals that would end the program at once are its to see. */
+void signal_debugged(Thread *t);
 SigHand *sighand_copy(SigHand *from);
 void sighand_put(SigHand *h);
 /* Delivers what waits; called by cpu loops with consistent registers, before each syscall and after it. */
@@ -325,6 +327,8 @@ bool signal_on_altstack(Thread *t, vaddr sp);
 /* Where a frame of size_bytes goes for this action; aligned to 16. */
 vaddr signal_frame_sp(Thread *t, const GuestSigaction *act, size_t size_bytes);
 /* siginfo to the guest's layout. */
+enum { SIGINFO_BYTES = 128 };
+void siginfo_pack(const Abi *abi, uint8_t raw[SIGINFO_BYTES], const siginfo_t *info);
 bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info);
 bool siginfo_from_guest(const Abi *abi, siginfo_t *info, vaddr addr);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "accel/accel.h"
 #include "gdbstub/gdbstub.h"
+#include "softmmu/clock.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor.h"
 #include "softmmu/system.h"
@@ -28,7 +29,13 @@ static struct {
     CharFrontend fe;
     char *chardev_id;     /* of our own making; NULL: somebody else's */
     Vcpu *stopped_by;     /* set by debug_stop */
+    Vcpu *told;           /* gdb was told of a watched access at told_pc that has not been made */
+    vaddr told_pc;
+    Vcpu *making;         /* makes that access alone, then goes on */
+    unsigned step_flags;  /* STEP_* */
+    bool physical;        /* memory packets are of physical addresses */
     VEC(Point) points;
+    VEC(vaddr) pcs;       /* where the vCPUs stood when they stopped */
 } gdb;
 
 /* ---- what the protocol asks ---- */
@@ -62,11 +69,17 @@ static void ops_thread_name(void *opaque, Vcpu *vcpu, char *out, size_t size)
 
 static bool ops_mem_read(void *opaque, Vcpu *vcpu, vaddr addr, void *out, size_t size_bytes)
 {
+    if (gdb.physical) {
+        return memory_read(&machine_current()->memory, addr, out, size_bytes, (MemAttrs){ .debug = true }) == MEM_OK;
+    }
     return system_debug_read(vcpu, addr, out, size_bytes);
 }
 
 static bool ops_mem_write(void *opaque, Vcpu *vcpu, vaddr addr, const void *in, size_t size_bytes)
 {
+    if (gdb.physical) {
+        return memory_write(&machine_current()->memory, addr, in, size_bytes, MEM_ATTRS_NONE) == MEM_OK; /* devices too */
+    }
     return system_debug_write(vcpu, addr, in, size_bytes);
 }
 
@@ -103,6 +116,7 @@ static GdbPointResult ops_point(void *opaque, GdbPoint kind, vaddr addr, uint64_
         i++;
     }
     bool known = i < gdb.points.n;
+    gdb.told = insert ? NULL : gdb.told; /* not of this one */
     if (known == insert) {
         return known ? GDB_POINT_DONE : GDB_POINT_FAILED;
     }
@@ -115,6 +129,16 @@ static GdbPointResult ops_point(void *opaque, GdbPoint kind, vaddr addr, uint64_
     return result;
 }
 
+static bool watching(void)
+{
+    for (size_t i = 0; i < gdb.points.n; i++) {
+        if (gdb.points.at[i].kind >= GDB_POINT_WRITE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void ops_resume(void *opaque, const GdbAction *actions, size_t n, int signal,
                        Vcpu *signal_vcpu)
 {
@@ -125,10 +149,26 @@ static void ops_resume(void *opaque, const GdbAction *actions, size_t n, int sig
         gdb_stopped(gdb.server, &stop);
         return;
     }
+    gdb.making = NULL;
     for (size_t i = 0; i < n && i < m->n_vcpus; i++) {
-        m->vcpus[i]->single_step = actions[i] == GDB_STEP;
+        Vcpu *vcpu = m->vcpus[i];
+        bool make = vcpu == gdb.told && actions[i] == GDB_CONTINUE && vcpu->target->get_pc(vcpu) == gdb.told_pc && watching();
+        gdb.making = make ? vcpu : gdb.making;
+        if (actions[i] == GDB_STEP || (i < gdb.pcs.n && gdb.pcs.at[i] != vcpu->target->get_pc(vcpu))) {
+            atomic_store(&vcpu->halted, false); /* it no longer is where it waits for an interrupt */
+        }
+        vcpu->single_step = make || actions[i] == GDB_STEP;
+    }
+    gdb.told = NULL;
+    bool steps_only = gdb.making == NULL;
+    for (size_t i = 0; i < n && i < m->n_vcpus; i++) {
+        steps_only &= actions[i] != GDB_CONTINUE;
+        m->vcpus[i]->step_takes_irqs = !(gdb.step_flags & GDB_STEP_NO_IRQS);
     }
     vm_start(m);
+    if (steps_only && (gdb.step_flags & GDB_STEP_NO_TIMERS)) {
+        clock_virtual_run(false);
+    }
     /* The lock is held, so nobody has run yet: those who stay are stopped again unseen. */
     for (size_t i = 0; i < n && i < m->n_vcpus; i++) {
         if (actions[i] == GDB_STAY) {
@@ -164,6 +204,22 @@ static void ops_detached(void *opaque)
     }
 }
 
+static unsigned ops_step_flags(void *opaque, int change)
+{
+    if (change >= 0) {
+        gdb.step_flags = (unsigned)change;
+    }
+    return gdb.step_flags;
+}
+
+static bool ops_physical(void *opaque, int change)
+{
+    if (change >= 0) {
+        gdb.physical = change;
+    }
+    return gdb.physical;
+}
+
 static char *ops_monitor(void *opaque, const char *command)
 {
     return hmp_run(command, 0);
@@ -174,21 +230,32 @@ static const GdbOps gdb_ops = {
     .pid = 1, .thread_name = ops_thread_name, .mem_read = ops_mem_read,
     .mem_write = ops_mem_write, .point = ops_point, .resume = ops_resume,
     .interrupt = ops_interrupt, .kill = ops_kill, .detached = ops_detached,
-    .monitor = ops_monitor,
+    .monitor = ops_monitor, .step_flags = ops_step_flags, .physical = ops_physical,
 };
 
 /* ---- stops ---- */
 
 /*
- * A watched access is noticed before it is done, while gdb expects the new value when it is told: the
- * vCPU does that one instruction alone, then stops again.
+ * A watched access is noticed before it is done. Where gdb expects the new value when it is told, the vCPU does that one instruction
+ * alone, then stops again; where gdb does that itself (Target.gdb_watch_before) but leaves the watchpoint where it is, it is done when
+ * the vCPU goes on.
  */
 static void debug_stop(Vcpu *vcpu)
 {
-    if (vcpu->watch_hit && !vcpu->single_step) {
-        vcpu->single_step = true;
+    bool again = vcpu == gdb.making;
+    if (again) {
+        gdb.making = NULL;
+        vcpu->single_step = false;
+    } else if (vcpu->watch_hit && !vcpu->single_step && !vcpu->target->gdb_watch_before) {
+        vcpu->single_step = again = true;
+    }
+    if (again) {
         atomic_store(&vcpu->stop_request, false);
         return;
+    }
+    if (vcpu->watch_hit) {
+        gdb.told = vcpu;
+        gdb.told_pc = vcpu->target->get_pc(vcpu);
     }
     gdb.stopped_by = vcpu;
     machine_request_stop(RUN_STATE_DEBUG);
@@ -233,8 +300,10 @@ static void run_state_changed(void *opaque, bool running, RunState state)
                                gdb.points.at[i].addr == pc;
         }
     }
+    vec_clear(&gdb.pcs);
     for (unsigned i = 0; i < m->n_vcpus; i++) {
         m->vcpus[i]->single_step = m->vcpus[i]->watch_hit = false;
+        *vec_push(&gdb.pcs) = m->vcpus[i]->target->get_pc(m->vcpus[i]);
     }
     gdb_stopped(gdb.server, &stop);
 }
@@ -258,6 +327,8 @@ static void gdb_event(void *opaque, CharEvent event)
         if (m->running) {
             vm_stop(m, RUN_STATE_PAUSED);
         }
+        gdb.step_flags = GDB_STEP_ENABLE | GDB_STEP_NO_IRQS | GDB_STEP_NO_TIMERS;
+        gdb.physical = false;
         gdb_connected(gdb.server);
     } else if (event == CHAR_EVENT_CLOSED) {
         gdb_disconnected(gdb.server);

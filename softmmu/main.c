@@ -16,6 +16,7 @@
 #include "softmmu/datadir.h"
 #include "softmmu/machine.h"
 #include "softmmu/process.h"
+#include "softmmu/semihosting.h"
 #include "softmmu/system-priv.h"
 #include "softmmu/system.h"
 #include "softmmu/version.h"
@@ -294,6 +295,56 @@ static bool set_echr(GivenOption *opt, Error **errp)
         return false;
     }
     chardev_set_escape((int)c);
+    return true;
+}
+
+/* The values of every "arg", which a list keeps only once, separated by blanks; NULL: none. */
+static char *semihosting_args(const char *text)
+{
+    char *args = NULL;
+    for (const char *p = text; *p;) {
+        bool is_arg = !strncmp(p, "arg=", 4);
+        char *value = xmalloc(strlen(p) + 1), *o = value;
+        for (p += is_arg ? 4 : 0; *p && (*p != ',' || p[1] == ','); p++) {
+            p += *p == ',';
+            *o++ = *p;
+        }
+        *o = 0;
+        p += *p == ',';
+        if (is_arg) {
+            char *longer = args ? xasprintf("%s %s", args, value) : xstrdup(value);
+            free(args);
+            args = longer;
+        }
+        free(value);
+    }
+    return args;
+}
+
+static bool set_semihosting(GivenOption *opt, Error **errp)
+{
+    if (!opt->opts) {
+        semihosting_enable(false, NULL);
+        return true;
+    }
+    const char *target = json_get_string(opt->opts, "target");
+    bool enable, userspace;
+    if (!opts_bool(opt->opts, "enable", true, &enable, errp) || !opts_bool(opt->opts, "userspace", false, &userspace, errp)) {
+        return false;
+    }
+    if (target && strcmp(target, "native") && strcmp(target, "auto")) {
+        error_set(errp, "target=%s is not supported", target);
+        return false;
+    }
+    if (json_get_string(opt->opts, "chardev")) {
+        error_set(errp, "a chardev as console is not supported");
+        return false;
+    }
+    char *args = semihosting_args(opt->text);
+    if (enable) {
+        semihosting_enable(userspace, args);
+    }
+    free(args);
     return true;
 }
 
@@ -599,6 +650,8 @@ static const Phase early_phases[] = {
     { OPTION_VGA, no_display },
     { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
+    { OPTION_SEMIHOSTING, set_semihosting },
+    { OPTION_SEMIHOSTING_CONFIG, set_semihosting },
     { OPTION_VNC, no_display },
     { OPTION_AUDIODEV, no_audio },
     { OPTION_AUDIO, no_audio },
@@ -748,6 +801,10 @@ static Machine *make_machine(CommandLine *line)
     }
     if (!machine_build(m, &err)) {
         fail(err);
+    }
+    semihosting_set_fallback_args(m->kernel, m->append);
+    for (unsigned i = 0; i < m->n_vcpus; i++) {
+        semihosting_attach(m->vcpus[i]);
     }
     static const Phase devices[] = { { OPTION_DEVICE, add_device } };
     run_phases(line, devices, ARRAY_SIZE(devices));

@@ -33,7 +33,7 @@ static const char *const absent_names[] = {
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
     "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
     "only-migratable", "option-rom", "plugin", "portrait", "preconfig", "prom-env", "qtest",
-    "qtest-log", "rotate", "semihosting", "semihosting-config", "smbios", "soundhw", "spice",
+    "qtest-log", "rotate", "smbios", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "usb", "usbdevice", "virtfs", "win2k-hack", "xen-attach",
     "xen-domid", "xen-domid-restrict",
 };

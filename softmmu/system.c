@@ -640,9 +640,7 @@ static bool debug_access(struct Vcpu *vcpu, uint64_t addr, uint8_t *out, const u
     AddressSpace *as = vcpu->as ? vcpu->as : &machine_current()->memory;
     while (len) {
         TlbFill fill;
-        if (!target->tlb_fill ||
-            !target->tlb_fill(vcpu, addr, MMU_READ, 1, target->mmu_index(vcpu, MMU_READ), true,
-                              &fill)) {
+        if (!target->tlb_fill_debug || !target->tlb_fill_debug(vcpu, addr, &fill)) {
             return false;
         }
         uint64_t page = (uint64_t)1 << fill.page_bits;

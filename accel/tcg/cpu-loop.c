@@ -238,10 +238,10 @@ static VcpuExit run_exclusive(TcgVcpu *tv)
 }
 
 /* System mode: what waits before the next unit. True: go back to the caller. */
-static bool system_events(TcgVcpu *tv)
+static bool system_events(TcgVcpu *tv, bool *stepped)
 {
     Vcpu *vcpu = tv->vcpu;
-    if (vcpu->single_step) {
+    if (vcpu->single_step && !vcpu->step_takes_irqs) {
         /* Interrupts wait: a step is one instruction of the code that is being looked at. */
         if (atomic_exchange(&vcpu->jit.exit_request, 0)) {
             tcg_system->requests(tv);
@@ -258,6 +258,9 @@ static bool system_events(TcgVcpu *tv)
     if (vcpu->target->interrupt_pending(vcpu) && vcpu->target->interrupt_take(vcpu)) {
         COUNT(tv, interrupts);
         tv->idle_spins = 0;
+        if (vcpu->single_step) {
+            *stepped = true; /* the step ends before the handler's first instruction */
+        }
     }
     return false;
 }
@@ -273,6 +276,12 @@ static VcpuExit dispatch(TcgVcpu *tv, VcpuExit reason)
     case VCPU_EXIT_NONE:
     case VCPU_EXIT_FLUSH:
         return vcpu->single_step ? VCPU_EXIT_DEBUG : VCPU_EXIT_NONE;
+    case VCPU_EXIT_HALTED:
+        if (vcpu->single_step) {
+            atomic_store(&vcpu->halted, false); /* a step over it waits for nothing */
+            return VCPU_EXIT_DEBUG;
+        }
+        return reason;
     case VCPU_EXIT_REQUEST:
         if (vcpu->softmmu) {
             return VCPU_EXIT_NONE; /* seen at the top */
@@ -314,13 +323,27 @@ static void icount_done(TcgVcpu *tv, VcpuExit reason)
     tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns;
 }
 
+/* The target looks at each instruction: one at a time. Units of one instruction go past gdb's breakpoints, so they are found here. */
+static VcpuExit ask_before_insn(Vcpu *vcpu, uint32_t *flags)
+{
+    if (!vcpu->single_step && tcg_breakpoint_at(vcpu->target->get_pc(vcpu))) {
+        return VCPU_EXIT_DEBUG;
+    }
+    *flags |= UNIT_STEP;
+    return vcpu->target->before_insn(vcpu) ? VCPU_EXIT_EXCEPTION : VCPU_EXIT_NONE;
+}
+
 static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
 {
     Vcpu *vcpu = tv->vcpu;
     while (reason == VCPU_EXIT_NONE) {
         if (vcpu->softmmu) {
-            if (system_events(tv)) {
+            bool stepped = false;
+            if (system_events(tv, &stepped)) {
                 return VCPU_EXIT_REQUEST;
+            }
+            if (unlikely(stepped)) {
+                return VCPU_EXIT_DEBUG;
             }
         } else if (atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) {
             atomic_store(&vcpu->jit.exit_request, 0);
@@ -330,7 +353,12 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
         if (unlikely(vcpu->use_icount) && !icount_next(tv, &flags)) {
             return VCPU_EXIT_REQUEST;
         }
-        reason = run_units(tv, flags);
+        if (unlikely(vcpu->ask_before_insn)) {
+            reason = ask_before_insn(vcpu, &flags);
+        }
+        if (likely(reason == VCPU_EXIT_NONE)) {
+            reason = run_units(tv, flags);
+        }
         if (unlikely(vcpu->use_icount)) {
             icount_done(tv, reason);
         }

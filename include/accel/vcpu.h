@@ -142,6 +142,8 @@ struct Vcpu {
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
     vaddr watch_addr;
     _Atomic bool single_step;        /* one guest instruction per unit, then VCPU_EXIT_DEBUG */
+    bool step_takes_irqs;            /* a single step may be the entry into an interrupt handler */
+    bool ask_before_insn;            /* Target.before_insn looks at each instruction; written by the vCPU's thread */
     bool one_insn_per_tb;
     bool use_icount;
     bool in_code;                    /* generated code is running (signal handlers look) */
@@ -150,6 +152,9 @@ struct Vcpu {
     _Atomic uint32_t interrupt_request; /* target-defined lines that are up */
     _Atomic bool stop_request, stopped; /* system: run control */
 
+    /* Semihosting: carries out a call of the guest, returns its result. NULL: off; semihost_user: U mode may call, too. */
+    uint64_t (*semihost)(Vcpu *vcpu, uint64_t operation, uint64_t parameter);
+    bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */

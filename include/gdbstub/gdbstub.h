@@ -23,6 +23,8 @@ typedef enum GdbPoint { /* the protocol's numbers in Z/z packets */
 
 typedef enum GdbPointResult { GDB_POINT_DONE, GDB_POINT_FAILED, GDB_POINT_UNSUPPORTED } GdbPointResult;
 
+enum { GDB_STEP_ENABLE = 1, GDB_STEP_NO_IRQS = 2, GDB_STEP_NO_TIMERS = 4 };
+
 typedef struct GdbOps {
     void (*send)(void *opaque, const void *data, size_t size_bytes);
     size_t (*n_vcpus)(void *opaque);
@@ -38,11 +40,21 @@ typedef struct GdbOps {
     void (*interrupt)(void *opaque);   /* stop soon: gdb_stopped follows */
     void (*kill)(void *opaque);
     void (*detached)(void *opaque);    /* points have been removed; let everything run */
+    /* GDB_STEP_* of steps to come, and whether memory packets are of physical addresses; change < 0: only asked. NULL: neither. */
+    unsigned (*step_flags)(void *opaque, int change);
+    bool (*physical)(void *opaque, int change);
     char *(*monitor)(void *opaque, const char *command); /* answer, malloc'd; NULL pointer: no monitor */
-    /* "auxv", "exec-file": malloc'd data or NULL; may be NULL. */
-    void *(*object)(void *opaque, const char *name, const char *annex, size_t *ret_size);
+    /* "auxv", "exec-file", "siginfo" of a thread: malloc'd data or NULL; may be NULL. */
+    void *(*object)(void *opaque, Vcpu *vcpu, const char *name, const char *annex, size_t *ret_size);
     /* Opens a file of the debugged side for reading; -1 and errno. May be NULL: no files. */
     int (*open_file)(void *opaque, const char *path);
+    /* A symbolic link's text, as readlink(2). NULL: none either. */
+    ssize_t (*read_link)(void *opaque, const char *path, char *out, size_t size);
+    /* Stop at system calls: NULL none, else `n` numbers; all of them when n is 0. May be NULL: not offered. */
+    void (*catch_syscalls)(void *opaque, const uint64_t *numbers, size_t n, bool on);
+    /* After a stop with GdbStop.fork_pid, one of the two goes on without the debugger: the child, or this process, whose
+     * place the child takes. NULL: fork events are not offered. */
+    void (*release_fork)(void *opaque, bool child);
     bool linux_signals;                /* signal numbers of stops are Linux's and must be translated */
 } GdbOps;
 
@@ -59,11 +71,17 @@ typedef struct GdbStop {
     GdbPoint watch;      /* ≥ GDB_POINT_WRITE: which kind of watchpoint hit at watch_addr */
     vaddr watch_addr;
     bool breakpoint;     /* a software or hardware breakpoint was hit */
-    const char *reason;  /* "fork:p1.1;", "syscall_entry:5;"…: extra stop fields, or NULL */
+    uint32_t fork_pid;   /* the process has become two: this is the child, the same at this moment but for its number; 0 none */
+    bool syscall_entry, syscall_return; /* a caught system call, `syscall` its number */
+    uint64_t syscall;
 } GdbStop;
 void gdb_stopped(GdbServer *gdb, const GdbStop *stop);
 void gdb_exited(GdbServer *gdb, int status, int signal);
 bool gdb_is_running(const GdbServer *gdb);
+/* The debugger takes fork events (after gdb_connected, and it said so). */
+bool gdb_wants_forks(const GdbServer *gdb);
+/* In the child that takes its parent's place: `vcpu` stands still, everything else of the session goes on. */
+void gdb_is_child(GdbServer *gdb, Vcpu *vcpu);
 
 /* -- user mode (gdbstub/user.c): one process, threads come and go -------------------------------------- */
 
@@ -71,18 +89,33 @@ bool gdb_is_running(const GdbServer *gdb);
 bool gdb_user_start(const char *where, Error **errp);
 /* The guest program's file, for gdb to load symbols from; kept, not copied. */
 void gdb_user_set_exec_path(const char *path);
-/* Where the program's auxiliary vector lies, and how its files are opened (reading). */
-void gdb_user_set_process(vaddr auxv, vaddr auxv_end, int (*open_file)(const char *path));
+/* Files as the program sees them: -1 and errno, as open(2) for reading and readlink(2). By the stub's own thread. */
+typedef struct GdbUserFiles {
+    int (*open)(Vcpu *vcpu, const char *path);
+    ssize_t (*read_link)(const char *path, char *out, size_t size);
+} GdbUserFiles;
+/* Where the program's auxiliary vector lies, and its files. */
+void gdb_user_set_process(vaddr auxv, vaddr auxv_end, const GdbUserFiles *files);
 bool gdb_user_active(void);
 void gdb_user_thread_add(Vcpu *vcpu, uint32_t tid);
 void gdb_user_thread_remove(Vcpu *vcpu);
 /* Called by the vCPU's thread before it (re-)enters guest code; blocks while everything is stopped. */
 void gdb_user_check(Vcpu *vcpu);
-/* The thread stops with a signal (before its delivery), a breakpoint or after a step; blocks; returns the signal to
- * deliver, 0 for none. */
-int gdb_user_stop(Vcpu *vcpu, int signal, bool breakpoint);
+/* The thread is about to get a signal, `info` is its siginfo in the guest's layout; blocks; returns the signal to deliver, 0 none. */
+int gdb_user_signal(Vcpu *vcpu, int signal, const void *info, size_t size_bytes);
+/* The thread came to a breakpoint or made its step (VCPU_EXIT_DEBUG); blocks. */
+void gdb_user_debug(Vcpu *vcpu);
+/* A system call is about to begin; has come back, registers still as they were; has its result. Each blocks while the process is
+ * stopped, the first and the last also where the debugger wants to see the call. */
+void gdb_user_syscall_begins(Vcpu *vcpu, uint64_t number);
+void gdb_user_syscall_done(Vcpu *vcpu);
+void gdb_user_syscall_ended(Vcpu *vcpu, uint64_t number);
 void gdb_user_exit(int status, int signal);
-/* In the child of a fork: forget the debugger. */
-void gdb_user_forked(void);
+/*
+ * Around a fork, all signals blocked, in both processes after it (the child with its registers set). The debugger chooses which one
+ * it stays with if `follow` and it wants to know; otherwise, or if the child is not the C library's, the parent.
+ */
+void gdb_user_fork_begin(bool follow);
+void gdb_user_fork_end(Vcpu *vcpu, int64_t pid);
 
 #endif

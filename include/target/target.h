@@ -91,12 +91,18 @@ typedef struct TlbFill {
 /* -- the target ------------------------------------------------------------------------------------- */
 
 typedef struct RegDesc {   /* gdb, info registers, dumps, migration */
-    const char *name, *group;   /* group: "general", "float", "csr", "vector" */
+    const char *name, *group;   /* group: "general", "float", "csr", "virtual", "vector" */
     uint32_t offset;            /* in state; UINT32_MAX: through reg_read/reg_write with `number` */
     uint16_t bits;
     uint16_t number;            /* gdb register number */
     const char *gdb_type;       /* "int", "data_ptr", "code_ptr", "ieee_double", … */
 } RegDesc;
+
+/* One piece of memory an instruction is going to use. */
+typedef void TargetTouch(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bool write);
+
+/* One stretch of what page tables map; attr: the target's letters. */
+typedef void TargetMapping(void *opaque, vaddr addr, gpa phys, uint64_t size_bytes, const char *attr);
 
 struct Target {
     const char *name;            /* "riscv64": qemu-riscv64, qemu-system-riscv64 */
@@ -143,11 +149,17 @@ struct Target {
     /* Walks the page tables. False: exception filled in vcpu->exception (not with probe). No longjmp. */
     bool (*tlb_fill)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
                      bool probe, TlbFill *ret);
+    /* The same for a debugger: where addr is mapped, whoever may use it. */
+    bool (*tlb_fill_debug)(Vcpu *vcpu, vaddr addr, TlbFill *ret);
+    /* Everything that is mapped, in order; false: no translation. */
+    bool (*mappings)(Vcpu *vcpu, TargetMapping *emit, void *opaque);
     void (*unaligned)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index); /* fills exception */
     void (*bus_error)(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);           /* fills exception */
     bool (*interrupt_pending)(Vcpu *vcpu);   /* an enabled interrupt waits */
     bool (*interrupt_take)(Vcpu *vcpu);      /* enters the handler; false if none after all */
     void (*exception_enter)(Vcpu *vcpu);     /* vcpu->exception -> the guest's handler */
+    /* While vcpu->ask_before_insn: whether the instruction at pc is not to run, vcpu->exception says why. */
+    bool (*before_insn)(Vcpu *vcpu);
     bool (*has_work)(Vcpu *vcpu);            /* leaves halt */
     void (*irq_set)(Vcpu *vcpu, unsigned line, bool level);   /* called with the device lock held */
 
@@ -158,6 +170,9 @@ struct Target {
     bool (*reg_read)(Vcpu *vcpu, const RegDesc *reg, void *out);
     bool (*reg_write)(Vcpu *vcpu, const RegDesc *reg, const void *in);
     void (*dump)(Vcpu *vcpu, FILE *out, unsigned log_items);
+    /* Watchpoints of user mode: what the instruction of these bytes will access, by the registers as they are now. May be NULL. */
+    bool gdb_watch_before;       /* gdb wants to hear of a watchpoint before the access and steps over it itself */
+    void (*mem_access)(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
 };
 
 /* All targets built in; NULL if unknown. */

@@ -121,21 +121,29 @@ void riscv_user_cpu_loop(Thread *t)
             }
             vaddr pc = s->pc;
             s->pc = riscv_word(t->abi, pc + 4);
+            bool debugged = unlikely(gdb_user_active());
+            if (debugged) {
+                gdb_user_syscall_begins(vcpu, nr);
+            }
             int64_t r = syscall_dispatch(t, nr, args);
+            if (debugged) {
+                gdb_user_syscall_done(vcpu);
+            }
             if (unlikely(r == -USER_ERESTARTNOINTR || (r == -USER_ERESTARTSYS && signal_wants_restart(t)))) {
                 s->pc = pc;
             } else if (likely(r != -USER_ESIGRETURN)) {
                 s->x[RISCV_A0] = riscv_word(t->abi, (uint64_t)(r == -USER_ERESTARTSYS ? -EINTR : r));
             }
+            if (debugged && s->pc != pc) {
+                gdb_user_syscall_ended(vcpu, nr);
+            }
             break;
         }
-        case VCPU_EXIT_BREAKPOINT:
+        case VCPU_EXIT_BREAKPOINT: /* the program's own */
+            signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, s->pc);
+            break;
         case VCPU_EXIT_DEBUG:
-            if (gdb_user_active()) {
-                gdb_user_stop(vcpu, SIGTRAP, reason == VCPU_EXIT_BREAKPOINT);
-            } else {
-                signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, s->pc);
-            }
+            gdb_user_debug(vcpu);
             break;
         case VCPU_EXIT_EXCEPTION:
             raise_exception(t);

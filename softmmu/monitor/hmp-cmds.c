@@ -100,6 +100,19 @@ void hmp_balloon(Monitor *mon, const Json *args)
 
 /* ---- logging, debugging ---- */
 
+static void print_log_items(Monitor *mon)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out) {
+        log_print_help(out);
+        fclose(out);
+        monitor_puts(mon, text);
+        free(text);
+    }
+}
+
 void hmp_log(Monitor *mon, const Json *args)
 {
     const char *items = json_get_string(args, "items");
@@ -107,7 +120,7 @@ void hmp_log(Monitor *mon, const Json *args)
     if (!strcmp(items, "none")) {
         log_mask = 0;
     } else if (!strcmp(items, "help") || !strcmp(items, "?")) {
-        monitor_puts(mon, "see \"help log\"\n");
+        print_log_items(mon);
     } else {
         log_set_items(items, &err);
         hmp_report(mon, err);

@@ -87,6 +87,11 @@ void hmp_info_accel(Monitor *mon, const Json *args)
     monitor_printf(mon, "Accelerator: %s\n", system_config.accel->name);
 }
 
+void hmp_info_accelerators(Monitor *mon, const Json *args)
+{
+    monitor_printf(mon, "[%s]\n", system_config.accel->name);
+}
+
 void hmp_info_cpus(Monitor *mon, const Json *args)
 {
     Machine *m = machine_current();
@@ -248,17 +253,6 @@ void hmp_info_block(Monitor *mon, const Json *args)
 void hmp_info_block_jobs(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "No active jobs\n");
-}
-
-void hmp_info_mem(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "Error: showing page tables is not supported yet; gva2gpa translates one "
-                      "address\n");
-}
-
-void hmp_info_tlb(Monitor *mon, const Json *args)
-{
-    hmp_info_mem(mon, args);
 }
 
 void hmp_info_memory_size(Monitor *mon, const Json *args)

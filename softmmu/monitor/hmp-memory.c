@@ -2,7 +2,9 @@
  * hmp-memory.c: commands that look at memory and registers.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
@@ -239,6 +241,77 @@ static void translate(Vcpu *vcpu, void *opaque)
     t->ok = target->tlb_fill && target->tlb_fill(vcpu, t->addr, MMU_READ, 1,
                                                  target->mmu_index(vcpu, MMU_READ), true,
                                                  &t->fill);
+}
+
+typedef struct MappingText {
+    VEC(char) text;
+    unsigned digits; /* of an address */
+    bool translates;
+} MappingText;
+
+static void add_mapping(void *opaque, vaddr addr, gpa phys, uint64_t size_bytes, const char *attr)
+{
+    MappingText *t = opaque;
+    char line[128];
+    int n = snprintf(line, sizeof(line), "%0*" PRIx64 " %016" PRIx64 " %0*" PRIx64 " %s\n", (int)t->digits, addr, phys, (int)t->digits,
+                     size_bytes, attr);
+    for (int i = 0; i < n; i++) {
+        *vec_push(&t->text) = line[i];
+    }
+}
+
+static void list_mappings(Vcpu *vcpu, void *opaque)
+{
+    MappingText *t = opaque;
+    t->translates = vcpu->target->mappings && vcpu->target->mappings(vcpu, add_mapping, t);
+}
+
+void hmp_info_mem(Monitor *mon, const Json *args)
+{
+    Vcpu *vcpu = hmp_vcpu(mon);
+    if (!vcpu) {
+        monitor_puts(mon, "No CPU available\n");
+        return;
+    }
+    MappingText t = { .digits = vcpu->target->word_bits / 4 };
+    system_on_vcpu(vcpu, list_mappings, &t);
+    if (!t.translates) {
+        monitor_puts(mon, "No translation or protection\n");
+        return;
+    }
+    int w = (int)t.digits;
+    monitor_printf(mon, "%-*s %-16s %-*s attr\n%.*s ---------------- %.*s -------\n", w, "vaddr", "paddr", w, "size", w, "----------------",
+                   w, "----------------");
+    *vec_push(&t.text) = 0;
+    monitor_puts(mon, t.text.at);
+    vec_free(&t.text);
+}
+
+/* What the kernel lets this process know of its own pages: /proc/PID/pagemap, kernel Documentation/admin-guide/mm/pagemap.rst. */
+static bool host_physical(const void *host, uint64_t *ret)
+{
+    uint64_t entry = 0, page = (uint64_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)host;
+    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && pread(fd, &entry, sizeof(entry), (off_t)(at / page * sizeof(entry))) == sizeof(entry);
+    if (fd >= 0) {
+        close(fd);
+    }
+    uint64_t frame = entry & bits_mask(0, 55);
+    *ret = frame * page + at % page;
+    return ok && (entry & BIT(63)) && frame;
+}
+
+void hmp_gpa2hpa(Monitor *mon, const Json *args)
+{
+    uint64_t addr = (uint64_t)json_get_int(args, "addr", 0), host;
+    MemLookup l = memory_lookup(&machine_current()->memory, addr);
+    if (!l.host) {
+        monitor_printf(mon, "Error: No memory is mapped at address %#" PRIx64 "\n", addr);
+    } else if (!host_physical(l.host, &host)) {
+        monitor_printf(mon, "Error: the host does not tell the physical address of %#" PRIx64 "\n", addr);
+    } else {
+        monitor_printf(mon, "Host physical address for %#" PRIx64 " (%s) is %#" PRIx64 "\n", addr, memory_region_name(l.mr), host);
+    }
 }
 
 void hmp_gva2gpa(Monitor *mon, const Json *args)

@@ -30,7 +30,7 @@ typedef struct ModelDesc {
     uint64_t mvendorid, marchid, mimpid;
 } ModelDesc;
 
-#define BASE "I M A F D C S U Zicsr Zifencei Zicntr Zihpm "
+#define BASE "I M A F D C S U Zicsr Zifencei Zicntr Zihpm Sdtrig "
 #define GENERAL BASE "Zic64b Zicbom Zicbop Zicboz Ziccamoa Ziccif Zicclsm Ziccrse Zihintntl Zihintpause Za64rs Zawrs Zfa " \
     "Zba Zbb Zbc Zbs Ssccptr Sscounterenw Ssstrict Sstc Sstvala Sstvecd Svadu Svvptc "
 #define RVA22U BASE "B Zic64b Zicbom Zicbop Zicboz Ziccamoa Ziccif Zicclsm Ziccrse Zihintpause Za64rs Zfhmin Zkt "
@@ -51,8 +51,8 @@ static const ModelDesc models[] = {
     { "rva22u64", 64, RISCV_SATP_SV39, RVA22U },
     { "rva23s64", 64, RISCV_SATP_SV39, RVA23S },
     { "rva23u64", 64, RISCV_SATP_SV39, RVA23U },
-    { "sifive-e31", 32, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm", 0x489 },
-    { "sifive-e51", 64, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm", 0x489 },
+    { "sifive-e31", 32, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm Sdtrig", 0x489 },
+    { "sifive-e51", 64, RISCV_SATP_BARE, "I M A C U Zicsr Zifencei Zicntr Zihpm Sdtrig", 0x489 },
     { "sifive-u34", 32, RISCV_SATP_SV32, BASE, 0x489 },
     { "sifive-u54", 64, RISCV_SATP_SV39, BASE, 0x489 },
 };
@@ -207,7 +207,7 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
     };
     bool on;
     uint64_t v;
-    int e = ext_find(name, strlen(name));
+    int e = !strcmp(name, "debug") ? RISCV_EXT_Sdtrig : ext_find(name, strlen(name));
 
     if (e >= 0 && !(exts[e].flags & EXT_FIXED)) {
         if (!parse_bool(name, value, &on, errp)) {

@@ -43,10 +43,12 @@ static void print32(FILE *out) { riscv_models_print(out, 32); }
     .trans_mode = riscv_trans_mode, .trans_begin = riscv_trans_begin, .scan = riscv_scan,                \
     .translate = riscv_translate, .disas = riscv##bits##_disas, .fp_sync = riscv_fp_sync,                \
     .get_pc = get_pc, .set_pc = set_pc, .mmu_index = riscv_mmu_index, .tlb_fill = riscv_tlb_fill,        \
+    .tlb_fill_debug = riscv_tlb_fill_debug,                                                              \
     .unaligned = riscv_unaligned, .bus_error = riscv_bus_error,                                          \
     .interrupt_pending = riscv_interrupt_pending, .interrupt_take = riscv_interrupt_take,                \
-    .exception_enter = riscv_exception_enter, .has_work = riscv_has_work, .irq_set = riscv_irq_set,      \
-    .gdb_feature = riscv_gdb_feature, .regs = riscv_regs, .reg_read = riscv_reg_read, .reg_write = riscv_reg_write, .dump = riscv_dump
+    .exception_enter = riscv_exception_enter, .before_insn = riscv_before_insn, .mappings = riscv_mappings, .has_work = riscv_has_work, .irq_set = riscv_irq_set,      \
+    .gdb_feature = riscv_gdb_feature, .regs = riscv_regs, .reg_read = riscv_reg_read, .reg_write = riscv_reg_write, .dump = riscv_dump, \
+    .mem_access = riscv_mem_access, .gdb_watch_before = true
 
 const Target target_riscv64 = { .name = "riscv64", .gdb_arch = "riscv:rv64", .summary = "RISC-V, 64-bit", RISCV_TARGET(64) };
 const Target target_riscv32 = { .name = "riscv32", .gdb_arch = "riscv:rv32", .summary = "RISC-V, 32-bit", RISCV_TARGET(32) };

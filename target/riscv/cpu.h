@@ -23,10 +23,13 @@ typedef struct RiscvPlatform {
     uint64_t time_hz;
 } RiscvPlatform;
 
+enum { RISCV_N_TRIGGERS = 2 };
+
 typedef struct RiscvState {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
 #define FIELD_ARRAY_1
+#define FIELD_ARRAY_2 [2]
 #define FIELD_ARRAY_4 [4]
 #define FIELD_ARRAY_32 [32]
 #define FIELD_ARRAY_64 [64]
@@ -179,6 +182,7 @@ uint64_t riscv_time(const Vcpu *vcpu);
 
 /* mmu.c */
 unsigned riscv_mmu_index(const Vcpu *vcpu, MmuAccess access);
+bool riscv_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret);
 bool riscv_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
                     bool probe, TlbFill *ret);
 void riscv_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index);
@@ -206,6 +210,9 @@ const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n);
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool riscv_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void riscv_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+bool riscv_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque);
+bool riscv_before_insn(Vcpu *vcpu);
+void riscv_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
 extern const char *const riscv_x_names[32], *const riscv_f_names[32];
 
 #endif

@@ -13,7 +13,7 @@ static const uint16_t shown_csrs[] = {
     0x100, 0x104, 0x105, 0x106, 0x10a, 0x140, 0x141, 0x142, 0x143, 0x144, 0x14d, 0x180,
     0x300, 0x301, 0x302, 0x303, 0x304, 0x305, 0x306, 0x30a, 0x320, 0x340, 0x341, 0x342, 0x343, 0x344,
     0x3a0, 0x3a2, 0x3b0, 0x3b1, 0x3b2, 0x3b3, 0x3b4, 0x3b5, 0x3b6, 0x3b7,
-    0xb00, 0xb02, 0xf11, 0xf12, 0xf13, 0xf14,
+    0x7a0, 0x7a1, 0x7a2, 0x7a3, 0x7a4, 0xb00, 0xb02, 0xf11, 0xf12, 0xf13, 0xf14,
 };
 
 static const struct { const char *name; uint16_t csr; } vector_csrs[] = {
@@ -42,7 +42,7 @@ static void fill(RegTable *table, unsigned bits, unsigned vlen_bits, bool user)
         "sstatus", "sie", "stvec", "scounteren", "senvcfg", "sscratch", "sepc", "scause", "stval", "sip", "stimecmp",
         "satp", "mstatus", "misa", "medeleg", "mideleg", "mie", "mtvec", "mcounteren", "menvcfg", "mcountinhibit",
         "mscratch", "mepc", "mcause", "mtval", "mip", "pmpcfg0", "pmpcfg2", "pmpaddr0", "pmpaddr1", "pmpaddr2",
-        "pmpaddr3", "pmpaddr4", "pmpaddr5", "pmpaddr6", "pmpaddr7", "mcycle", "minstret", "mvendorid", "marchid",
+        "pmpaddr3", "pmpaddr4", "pmpaddr5", "pmpaddr6", "pmpaddr7", "tselect", "tdata1", "tdata2", "tdata3", "tinfo", "mcycle", "minstret", "mvendorid", "marchid",
         "mimpid", "mhartid",
     };
     unsigned n = 0;
@@ -63,7 +63,7 @@ static void fill(RegTable *table, unsigned bits, unsigned vlen_bits, bool user)
         regs[n++] = (RegDesc){ vector_csrs[i].name, "csr", UINT32_MAX, bits, GDB_CSR0 + vector_csrs[i].csr, "int" };
     }
     if (!user) {
-        regs[n++] = (RegDesc){ "priv", "csr", UINT32_MAX, bits, GDB_PRIV, "int" };
+        regs[n++] = (RegDesc){ "priv", "virtual", UINT32_MAX, bits, GDB_PRIV, "int" };
     }
     for (unsigned i = 0; vlen_bits && i < 32; i++) {
         regs[n++] = (RegDesc){ v_names[i], "vector", offsetof(RiscvState, vector.v) + i * vlen_bits / 8,
@@ -76,7 +76,7 @@ const char *riscv_gdb_feature(const char *group)
 {
     static const char *const names[][2] = {
         { "general", "org.gnu.gdb.riscv.cpu" }, { "float", "org.gnu.gdb.riscv.fpu" },
-        { "csr", "org.gnu.gdb.riscv.csr" }, { "vector", "org.gnu.gdb.riscv.vector" },
+        { "csr", "org.gnu.gdb.riscv.csr" }, { "virtual", "org.gnu.gdb.riscv.virtual" }, { "vector", "org.gnu.gdb.riscv.vector" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -101,6 +101,23 @@ const RegDesc *riscv_regs(const Vcpu *vcpu, size_t *n)
     return table->regs;
 }
 
+/* A debugger sees everything: as M mode, and what is off (FS, VS) too. */
+static bool csr_access(Vcpu *vcpu, unsigned csr, uint64_t *value, bool write)
+{
+    enum { VECTOR_FIRST = 0xc20, VECTOR_LAST = 0xc22 };
+    RiscvState *s = riscv_state(vcpu);
+    uint8_t priv = s->priv;
+    uint64_t mstatus = s->mstatus;
+    bool unit = csr < 0x100 || (csr >= VECTOR_FIRST && csr <= VECTOR_LAST);
+
+    s->priv = RISCV_M;
+    s->mstatus |= unit ? MSTATUS_FS | MSTATUS_VS : 0;
+    bool ok = write ? riscv_csr_write(vcpu, csr, *value) : riscv_csr_read(vcpu, csr, value);
+    s->priv = priv;
+    s->mstatus = unit ? mstatus : s->mstatus;
+    return ok;
+}
+
 bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out)
 {
     RiscvState *s = riscv_state(vcpu);
@@ -112,14 +129,8 @@ bool riscv_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out)
     }
     if (reg->number == GDB_PRIV) {
         value = s->priv;
-    } else {
-        uint8_t priv = s->priv; /* a debugger sees everything */
-        s->priv = RISCV_M;
-        bool ok = riscv_csr_read(vcpu, reg->number - GDB_CSR0, &value);
-        s->priv = priv;
-        if (!ok) {
-            return false;
-        }
+    } else if (!csr_access(vcpu, reg->number - GDB_CSR0, &value, false)) {
+        return false;
     }
     memcpy(out, &value, reg->bits / 8);
     return true;
@@ -144,40 +155,51 @@ bool riscv_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in)
         s->priv = (uint8_t)value;
         return true;
     }
-    uint8_t priv = s->priv;
-    s->priv = RISCV_M;
-    bool ok = riscv_csr_write(vcpu, reg->number - GDB_CSR0, value);
-    s->priv = priv;
-    return ok;
+    return csr_access(vcpu, reg->number - GDB_CSR0, &value, true);
+}
+
+static void dump_csr(Vcpu *vcpu, FILE *out, unsigned csr)
+{
+    uint64_t value;
+    const char *name = riscv_csr_name(csr);
+    if (name && csr_access(vcpu, csr, &value, false)) {
+        fprintf(out, " %-13s %0*" PRIx64 "\n", name, riscv_model(vcpu)->xlen / 4, value);
+    }
+}
+
+/* Every register that exists, as M mode sees it, by number. Vector registers and the one whose reading has an effect are left out. */
+static void dump_csrs(Vcpu *vcpu, FILE *out)
+{
+    enum { FIRST = 0x100, N_CSRS = 0x1000, FIRST_VECTOR = 0xc20, LAST_VECTOR = 0xc22 };
+
+    for (unsigned csr = FIRST; csr < N_CSRS; csr++) {
+        if (csr < FIRST_VECTOR || csr > LAST_VECTOR) {
+            dump_csr(vcpu, out, csr);
+        }
+    }
 }
 
 void riscv_dump(Vcpu *vcpu, FILE *out, unsigned log_items)
 {
-    static const char *const names[] = { "sstatus", "stvec", "sepc", "scause", "stval", "satp", "mstatus", "mip",
-                                         "mie", "mideleg", "medeleg", "mtvec", "mepc", "mcause", "mtval" };
     const RiscvState *s = riscv_state(vcpu);
     int w = riscv_model(vcpu)->xlen / 4;
     uint64_t mask = w == 16 ? UINT64_MAX : UINT32_MAX;
-    size_t n;
 
-    fprintf(out, " pc       %0*" PRIx64 "\n", w, s->pc);
     if (vcpu->softmmu) {
-        const RegDesc *regs = riscv_regs(vcpu, &n);
-        fprintf(out, " priv     %u\n mhartid  %0*" PRIx64 "\n", s->priv, w, s->hartid);
-        for (size_t i = 0; i < n; i++) {
-            for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
-                uint64_t value = 0;
-                if (!strcmp(regs[i].name, names[k]) && riscv_reg_read(vcpu, &regs[i], &value)) {
-                    fprintf(out, " %-8s %0*" PRIx64 "\n", names[k], w, value);
-                }
-            }
-        }
+        fprintf(out, " %-13s %c\n", "priv", "US?M"[s->priv & 3]);
+    }
+    fprintf(out, " %-13s %0*" PRIx64 "\n", "pc", w, s->pc);
+    if (vcpu->softmmu) {
+        dump_csrs(vcpu, out);
     }
     for (unsigned i = 0; i < 32; i++) {
         fprintf(out, " x%u/%s%*s %0*" PRIx64 "%s", i, riscv_x_names[i], (int)(i < 10 ? 5 : 4) - (int)strlen(riscv_x_names[i]),
                 "", w, s->x[i] & mask, i % 4 == 3 ? "\n" : "");
     }
     if (log_items & LOG_FPU) {
+        for (unsigned csr = 1; csr <= 3; csr++) {
+            dump_csr(vcpu, out, csr);
+        }
         for (unsigned i = 0; i < 32; i++) {
             fprintf(out, " f%u/%s%*s %016" PRIx64 "%s", i, riscv_f_names[i],
                     (int)(i < 10 ? 5 : 4) - (int)strlen(riscv_f_names[i]), "", s->f[i], i % 4 == 3 ? "\n" : "");

@@ -5,6 +5,7 @@
  * of mip per line. Everything else belongs to the vCPU's thread.
  */
 #include "target/riscv/tlb.h"
+#include "target/riscv/trigger.h"
 #include "target/riscv/cpu.h"
 #include "util/log.h"
 
@@ -113,8 +114,35 @@ bool riscv_interrupt_take(Vcpu *vcpu)
     return false;
 }
 
+/*
+ * RISC-V Semihosting 0.4, 2: an ebreak between slli x0, x0, 31 and srai x0, x0, 7, none of them compressed, all on one page. The call's
+ * number is in a0, its parameter in a1, the result comes back in a0.
+ */
+static bool semihosting_call(Vcpu *vcpu)
+{
+    enum { SLLI_X0_31 = 0x01f01013, EBREAK = 0x00100073, SRAI_X0_7 = 0x40705013 };
+    RiscvState *s = riscv_state(vcpu);
+    vaddr first = s->pc - 4;
+    bool rv32 = riscv_model(vcpu)->xlen == 32;
+
+    if (!vcpu->semihost || (s->priv == RISCV_U && !vcpu->semihost_user) || (first & 4095) > 4096 - 12) {
+        return false;
+    }
+    const uint8_t *p = guest_ptr_probe(vcpu, first, 12, MMU_FETCH, riscv_mmu_index(vcpu, MMU_FETCH));
+    if (!p || ldle32(p) != SLLI_X0_31 || ldle32(p + 4) != EBREAK || ldle32(p + 8) != SRAI_X0_7) {
+        return false;
+    }
+    uint64_t mask = rv32 ? UINT32_MAX : UINT64_MAX;
+    s->x[10] = vcpu->semihost(vcpu, s->x[10] & mask, s->x[11] & mask) & mask;
+    s->pc = (s->pc + 4) & mask;
+    return true;
+}
+
 void riscv_exception_enter(Vcpu *vcpu)
 {
+    if (vcpu->exception.cause == RISCV_EXC_BREAKPOINT && semihosting_call(vcpu)) {
+        return;
+    }
     enter(vcpu, false, (unsigned)vcpu->exception.cause, vcpu->exception.value);
 }
 
@@ -157,6 +185,7 @@ void riscv_cpu_reset(Vcpu *vcpu)
     rvv_reset(&s->vector, m->vlen_bits, m->elen_bits);
     vcpu->jit.monitor_addr = ~(uint64_t)0;
     vcpu->halted = false;
+    riscv_trigger_reset(vcpu);
     riscv_fflags_set(vcpu, 0);
     riscv_frm_set(vcpu, 0);
     if (vcpu->softmmu) {

@@ -82,8 +82,9 @@ static void *pte_ptr(Vcpu *vcpu, gpa addr, unsigned size, bool write)
     return vcpu->phys_ptr ? vcpu->phys_ptr(vcpu, addr, size, write) : NULL;
 }
 
-bool riscv_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
-                    bool probe, TlbFill *ret)
+/* debug: finds what is mapped; permissions, A, D and PMP are not looked at. */
+static bool fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index,
+                 bool probe, bool debug, TlbFill *ret)
 {
     RiscvState *s = riscv_state(vcpu);
     unsigned priv = index_priv(mmu_index), mode = s->satp >> 60;
@@ -92,6 +93,10 @@ bool riscv_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_byte
     if (priv == RISCV_M || mode == RISCV_SATP_BARE) {
         if (!rv32 && addr >> 56) {
             return access_fault(vcpu, probe, addr, access);
+        }
+        if (debug) {
+            *ret = (TlbFill){ .phys = addr & ~bits_mask(0, 12), .prot = PAGE_READ | PAGE_WRITE | PAGE_EXEC, .page_bits = 12 };
+            return true;
         }
         return finish(vcpu, probe, addr, addr, access, size_bytes, priv, PAGE_READ | PAGE_WRITE | PAGE_EXEC,
                       rv32 ? 32 : 56, true, ret);
@@ -112,7 +117,8 @@ restart:;
     for (int level = (int)levels - 1; level >= 0; level--) {
         unsigned shift = 12 + level * index_bits;
         gpa pte_addr = table + bits_get(addr, shift, index_bits) * pte_bytes;
-        void *p = pte_ptr(vcpu, pte_addr, pte_bytes, false);
+        void *p = debug ? vcpu->phys_ptr ? vcpu->phys_ptr(vcpu, pte_addr, pte_bytes, false) : NULL
+                        : pte_ptr(vcpu, pte_addr, pte_bytes, false);
         if (!p) {
             return access_fault(vcpu, probe, addr, access);
         }
@@ -147,6 +153,10 @@ restart:;
             page_bits = 16;
         } else if (ppn & (BIT(level * index_bits) - 1)) {
             return page_fault(vcpu, probe, addr, access); /* misaligned superpage */
+        }
+        if (debug) {
+            *ret = (TlbFill){ .phys = ppn << 12 & ~(BIT(page_bits) - 1), .prot = PAGE_READ | PAGE_WRITE | PAGE_EXEC, .page_bits = page_bits };
+            return true;
         }
         unsigned prot = (pte & PTE_R ? PAGE_READ : 0) | (pte & PTE_W ? PAGE_WRITE : 0) | (pte & PTE_X ? PAGE_EXEC : 0);
         if ((s->mstatus & MSTATUS_MXR) && (pte & PTE_X)) {
@@ -191,6 +201,16 @@ restart:;
         return finish(vcpu, probe, addr, phys, access, size_bytes, priv, prot, page_bits, global, ret);
     }
     return page_fault(vcpu, probe, addr, access);
+}
+
+bool riscv_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index, bool probe, TlbFill *ret)
+{
+    return fill(vcpu, addr, access, size_bytes, mmu_index, probe, false, ret);
+}
+
+bool riscv_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret)
+{
+    return fill(vcpu, addr, MMU_READ, 1, riscv_mmu_index(vcpu, MMU_READ), true, true, ret);
 }
 
 void riscv_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include "target/riscv/tlb.h"
 #include "target/riscv/pmp.h"
+#include "target/riscv/trigger.h"
 #include "util/random.h"
 
 typedef struct CsrDesc {
@@ -261,17 +262,18 @@ static bool read_hpm(Vcpu *vcpu, unsigned csr, uint64_t *ret)
     return csr < 0xc00 || counter_visible(vcpu, csr & 0x1f);
 }
 
-static bool stimecmp_ok(Vcpu *vcpu)
+static bool stimecmp_ok(Vcpu *vcpu, unsigned csr)
 {
     RiscvState *s = riscv_state(vcpu);
 
-    return s->priv == RISCV_M || ((s->menvcfg & MENVCFG_STCE) && (s->mcounteren & 2));
+    return (is_rv32(vcpu) || !(csr & 0x10)) &&
+           (s->priv == RISCV_M || ((s->menvcfg & MENVCFG_STCE) && (s->mcounteren & 2)));
 }
 
 static bool read_stimecmp(Vcpu *vcpu, unsigned csr, uint64_t *ret)
 {
     *ret = half(vcpu, riscv_state(vcpu)->stimecmp, csr & 0x10);
-    return stimecmp_ok(vcpu);
+    return stimecmp_ok(vcpu, csr);
 }
 
 /* Sets STIP now or when the time comes. */
@@ -291,7 +293,7 @@ static bool write_stimecmp(Vcpu *vcpu, unsigned csr, uint64_t value)
 {
     RiscvState *s = riscv_state(vcpu);
 
-    if (!stimecmp_ok(vcpu)) {
+    if (!stimecmp_ok(vcpu, csr)) {
         return false;
     }
     __atomic_store_n(&s->stimecmp, merge_half(vcpu, s->stimecmp, value, csr & 0x10), __ATOMIC_SEQ_CST);

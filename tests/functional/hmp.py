@@ -38,6 +38,21 @@ class Screen:
         os.close(self.master)
 
 
+def test_registers():
+    """What is there of M and S mode, also when FP is off; nothing that is RV32's."""
+    with Emulator('-bios', 'none', machine='virt') as vm:
+        text = vm.qmp.hmp('info registers')
+        width = 16 if '64' in os.path.basename(BINARY) else 8
+        for name in ['priv', 'pc', 'sstatus', 'scounteren', 'stimecmp', 'satp', 'mstatus', 'misa', 'mcountinhibit', 'pmpcfg2' if width == 16 else 'pmpcfg3',
+                     'pmpaddr15', 'tselect', 'tdata1', 'mcycle', 'mhartid', 'fflags', 'frm', 'fcsr', 'x31/t6', 'f31/ft11']:
+            check(re.search(rf'^ *.*\b{name} +([0-9a-f]{{{width}}}|M)\b', text, re.M), f'{name} in info registers: {text[:300]}')
+        check(width == 8 or 'stimecmph' not in text, 'no upper halves on RV64')
+        check('in_asm' in vm.qmp.hmp('log help'), 'log help lists the items')
+        check_equal(vm.qmp.hmp('info accelerators'), '[tcg]\n', 'info accelerators')
+        check('Error' in vm.qmp.hmp('gpa2hpa 0x10'), 'gpa2hpa where there is no memory')
+        vm.qmp.ok('quit')
+
+
 def test_editing():
     s = Screen()
     for keys, what in [
@@ -196,6 +211,7 @@ def test_trace():
 
 def main():
     test_editing()
+    test_registers()
     test_trace()
     with Emulator() as vm:
         test_commands(vm)

@@ -35,6 +35,7 @@ static const RegDesc regs[] = {
 static Vcpu *vcpus[N_VCPUS];
 static uint8_t *mem; /* on the heap, so that a sanitizer sees its ends */
 static size_t sent;
+static uint64_t n_caught;
 static bool stopping;
 
 static const RegDesc *list(const Vcpu *vcpu, size_t *n)
@@ -110,7 +111,15 @@ static void resume(void *o, const GdbAction *actions, size_t n, int signal, Vcpu
 static void interrupt(void *o) { stopping = true; }
 static void nothing(void *o) { }
 static char *monitor(void *o, const char *command) { return xasprintf("you said %s", command); }
-static void *object(void *o, const char *what, const char *annex, size_t *size)
+static void catch_syscalls(void *o, const uint64_t *numbers, size_t n, bool on)
+{
+    require(on || !n, "no numbers when nothing is caught");
+    for (size_t i = 0; i < n; i++) {
+        n_caught += numbers[i] != 0;
+    }
+}
+static void release_fork(void *o, bool child) { }
+static void *object(void *o, Vcpu *vcpu, const char *what, const char *annex, size_t *size)
 {
     *size = 300;
     return strcmp(what, "auxv") ? NULL : xcalloc(1, *size);
@@ -119,7 +128,7 @@ static void *object(void *o, const char *what, const char *annex, size_t *size)
 static const GdbOps ops = {
     .send = on_send, .n_vcpus = count, .vcpu = vcpu_of, .thread_id = id, .pid = 1, .thread_name = name, .mem_read = mem_read,
     .mem_write = mem_write, .point = point, .resume = resume, .interrupt = interrupt, .kill = nothing, .detached = nothing,
-    .monitor = monitor, .object = object, .linux_signals = true,
+    .monitor = monitor, .object = object, .catch_syscalls = catch_syscalls, .release_fork = release_fork, .linux_signals = true,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

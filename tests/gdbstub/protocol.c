@@ -27,6 +27,9 @@ static struct {
     uint8_t mem[256];
     GdbAction actions[2];
     int signal, resumes, points, interrupts;
+    size_t n_caught;
+    bool catching;
+    int released; /* 1 child, 2 parent */
 } m;
 
 static void t_send(void *o, const void *data, size_t n)
@@ -58,13 +61,20 @@ static void t_resume(void *o, const GdbAction *actions, size_t n, int signal, Vc
     m.resumes++;
 }
 static void t_interrupt(void *o) { m.interrupts++; }
+static void t_catch(void *o, const uint64_t *numbers, size_t n, bool on)
+{
+    m.catching = on;
+    m.n_caught = n;
+    CHECK(n < 2 || (numbers[0] == 0x40 && numbers[1] == 0x5e));
+}
+static void t_release(void *o, bool child) { m.released = child ? 1 : 2; }
 static void t_nothing(void *o) { }
 static char *t_monitor(void *o, const char *command) { return xasprintf("you said %s", command); }
 
 static const GdbOps ops = {
     .send = t_send, .n_vcpus = t_n, .vcpu = t_vcpu, .thread_id = t_id, .pid = 1, .thread_name = t_name, .mem_read = t_read,
     .mem_write = t_write, .point = t_point, .resume = t_resume, .interrupt = t_interrupt, .kill = t_nothing,
-    .detached = t_nothing, .monitor = t_monitor, .linux_signals = true,
+    .detached = t_nothing, .monitor = t_monitor, .catch_syscalls = t_catch, .release_fork = t_release, .linux_signals = true,
 };
 
 /* Sends a packet, returns the answer's payload. */
@@ -152,6 +162,47 @@ int main(void)
     int before = m.points;
     CHECK_ASK("D", "OK");
     CHECK(m.points == before - 1);
+    gdb_exited(gdb, 3, 0);
+    CHECK(strstr(m.out, "$W03;process:1#"));
+
+    /* System calls and forks. */
+    gdb_connected(gdb);
+    gdb_stopped(gdb, &(GdbStop){ .vcpu = m.vcpu[0], .signal = 5 });
+    CHECK(strstr(ask(gdb, "qSupported:multiprocess+;vfork-events+"), "QCatchSyscalls+;fork-events+"));
+    CHECK(!gdb_wants_forks(gdb));
+    ask(gdb, "qSupported:multiprocess+;vfork-events+;fork-events+");
+    CHECK(gdb_wants_forks(gdb));
+    CHECK_ASK("QCatchSyscalls:1;40;5e", "OK");
+    CHECK(m.catching && m.n_caught == 2);
+    CHECK_ASK("QCatchSyscalls:1;zz", "E22");
+    CHECK_ASK("QCatchSyscalls:0", "OK");
+    CHECK(!m.catching);
+    ask(gdb, "vCont;c");
+    m.n = 0;
+    gdb_stopped(gdb, &(GdbStop){ .vcpu = m.vcpu[0], .signal = 5, .syscall_entry = true, .syscall = 0x40 });
+    CHECK(strstr(m.out, "T05thread:p01.01;syscall_entry:40;"));
+    ask(gdb, "vCont;c");
+    m.n = 0;
+    gdb_stopped(gdb, &(GdbStop){ .vcpu = m.vcpu[0], .signal = 5, .fork_pid = 0x99 });
+    CHECK(strstr(m.out, "T05thread:p01.01;fork:p99.99;"));
+    CHECK_ASK("Z0,100,4", "OK");
+    before = m.points;
+    CHECK_ASK("Hgp99.99", "OK");
+    CHECK_ASK("m10,2", "0102");      /* the child is still what its parent is */
+    CHECK_ASK("z0,100,4", "OK");     /* but its breakpoints are not the parent's */
+    CHECK_ASK("M10,1:ff", "E14");
+    CHECK(m.points == before && m.mem[0x10] == 1);
+    CHECK_ASK("D;55", "E22");
+    CHECK_ASK("D;99", "OK");
+    CHECK(m.released == 1 && !gdb_is_running(gdb));
+    CHECK_ASK("Hgp99.99", "E22");
+    ask(gdb, "vCont;c");
+    gdb_stopped(gdb, &(GdbStop){ .vcpu = m.vcpu[0], .signal = 5, .fork_pid = 0x9a });
+    CHECK_ASK("D;1", "OK");
+    CHECK(m.released == 2 && m.points == before - 1);
+    CHECK_ASK("?", "(none)");        /* the child answers */
+    gdb_is_child(gdb, m.vcpu[1]);
+    CHECK_ASK("?", "T05thread:p01.02;");
     gdb_exited(gdb, 3, 0);
     CHECK(strstr(m.out, "$W03;process:1#"));
     gdb_server_free(gdb);

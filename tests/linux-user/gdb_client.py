@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """gdb_client.py RUNNER WORKDIR: a stock gdb-multiarch debugs a threaded program: breakpoint, watchpoint, threads, step, signal, registers,
-auxiliary vector; and a dynamic one whose libraries it reads through the stub."""
+auxiliary vector; a dynamic one whose libraries it reads through the stub; one that reads what is watched, traps by itself and forks."""
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -94,6 +95,103 @@ def debug(name, *options):
     return text
 
 
+EVENTS_SOURCE = r'''
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+volatile long read_only = 77, both = 1;
+unsigned char bytes[64] = { 5 };
+static volatile long sum;
+__attribute__((noinline)) void reader(void) { sum += read_only; }
+__attribute__((noinline)) void writer(void) { both = both + 2; both = both; }
+__attribute__((noinline)) void strided(void)
+{
+    __asm__ volatile("vsetivli zero, 4, e8, m1, ta, ma; li a1, 16; vlse8.v v8, (%0), a1" : : "r"(bytes) : "a1", "memory");
+}
+__attribute__((noinline)) void child_only(void) { sum = 1234; }
+int main(void)
+{
+    union sigval value = { .sival_int = 4711 };
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_DFL);
+    reader(); writer(); strided();
+    sigqueue(getpid(), SIGUSR2, value);
+    __asm__ volatile(".option push; .option norvc; ebreak; .option pop");
+    pid_t pid = fork();
+    if (!pid) { child_only(); _exit(3); }
+    int status;
+    waitpid(pid, &status, 0);
+    printf("child %d\n", WEXITSTATUS(status));
+    fflush(stdout);
+    return 6;
+}
+'''
+EVENTS = '''
+set pagination off
+set confirm off
+set width 0
+target remote {path}
+info proc mappings
+info proc
+break reader
+continue
+p $_siginfo.si_signo + 1000
+rwatch read_only
+awatch both
+continue
+p $_siginfo.si_signo + 2000
+continue
+continue
+continue
+continue
+delete
+rwatch bytes[32]
+watch bytes[0]
+continue
+delete
+continue
+p $_siginfo.si_code
+p $_siginfo._sifields._rt.si_sigval.sival_int
+signal 0
+p $_siginfo.si_signo
+p $pc == $_siginfo._sifields._sigfault.si_addr
+x/i $pc
+set var $pc = $pc + 4
+set follow-fork-mode {follow}
+catch fork
+continue
+break child_only
+continue
+info symbol $pc
+continue
+'''
+
+
+def events(follow):
+    path = os.path.join(work, f'events-{follow}.sock')
+    script = os.path.join(work, f'events-{follow}.gdb')
+    program = os.path.join(work, 'events')
+    with open(script, 'w') as f:
+        f.write(EVENTS.format(path=path, follow=follow))
+    process = subprocess.Popen([runner, '-cpu', 'max', '-g', path, program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    end = time.time() + 20
+    while not os.path.exists(path) and time.time() < end:
+        time.sleep(0.01)
+    with open(script) as f:
+        gdb = subprocess.run(['gdb-multiarch', '-q', '-nx', program], stdin=f, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    text = gdb.stdout.decode(errors='replace')
+    out = process.communicate(timeout=60)[0].decode()
+    check(f'follow {follow}: the program ends as it would', (process.returncode, out) == (6, 'child 3\n'), f'{process.returncode} {out}\n{text}')
+    wanted = ['r-xp', "exe = '" + program, 'hit Breakpoint 1, reader', '$1 = 1005', 'Hardware read watchpoint 2: read_only', 'Value = 77',
+              'Hardware access (read/write) watchpoint 3: both', 'Value = 1\n', 'Old value = 1\nNew value = 3', 'Hardware read watchpoint 4: bytes[32]',
+              'received signal SIGUSR2', '$2 = 2005', '$3 = -1', '$4 = 4711', 'received signal SIGTRAP', '$5 = 5', '$6 = 1', 'ebreak', 'Catchpoint 6 (forked process']
+    wanted += ['hit Breakpoint 7, child_only', 'exited with code 03'] if follow == 'child' else ['Detaching after fork from child', 'exited with code 06']
+    for what in wanted:
+        check(f'follow {follow}: {what}', re.sub('hit Breakpoint', 'Breakpoint', what) in re.sub('hit Breakpoint', 'Breakpoint', text), text)
+    check(f'follow {follow}: maps are the program\'s alone', 'qemu-user' not in text and 'tcg-code' not in text, text)
+
+
 source = os.path.join(work, 't.c')
 with open(source, 'w') as f:
     f.write(SOURCE)
@@ -102,4 +200,12 @@ for name, flags in (('static', ['-static']), ('dynamic', [])):
 debug('static')
 text = debug('dynamic', '-L', '/usr/riscv64-linux-gnu')
 check('dynamic: the C library is found', 'libc.so.6' in text, text)
+with open(source, 'w') as f:
+    f.write(EVENTS_SOURCE)
+if subprocess.run(['riscv64-linux-gnu-gcc', '-g', '-O1', '-static', '-march=rv64gcv', '-o', os.path.join(work, 'events'), source]).returncode:
+    # Assemblers before binutils 2.38 know no vectors.
+    check('the assembler knows vectors', False, '')
+else:
+    events('parent')
+    events('child')
 sys.exit(1 if failures else 0)

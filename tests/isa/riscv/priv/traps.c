@@ -555,6 +555,89 @@ static void test_interrupts(void)
     csrw(mtvec, m_trap);
 }
 
+/* Sdtrig: which accesses of which modes a trigger stops, by the bits of tdata1. */
+static void test_triggers(void)
+{
+    enum { MC = 2, MC6 = 6, IC = 3, LOAD = 1, STORE = 2, EXEC = 4, IN_U = 8, IN_S = 16, IN_M = 64, BREAK = 3, ECALL_U = 8, ECALL_S = 9 };
+#define TYPE(t) ((u64)(t) << (__riscv_xlen - 4))
+#define MATCH(m) ((u64)(m) << 7)
+    static volatile u64 data[4];
+    u64 at = (u64)&data[1];
+
+    csrw(0x7a0, 2);
+    CHECK(csrr(0x7a0) < 2, 1);
+    csrw(0x7a0, 1);
+    CHECK(csrr(0x7a0), 1);
+    csrw(0x7a0, 0);
+    CHECK(csrr(0x7a1) >> (__riscv_xlen - 4), MC);
+    CHECK(csrr(0x7a4) & (1 << MC | 1 << MC6 | 1 << IC), 1 << MC | 1 << MC6 | 1 << IC);
+    CHECK(run(S, do_ecall, 0, 0), ECALL_S);
+    for (unsigned type = MC; type <= MC6; type += MC6 - MC) {
+        /* Execute: before the instruction, in the modes asked for. */
+        csrw(0x7a2, (u64)do_load);
+        csrw(0x7a1, TYPE(type) | EXEC | IN_S);
+        CHECK(run(S, do_load, at, 0), BREAK);
+        CHECK(trap.epc, (u64)do_load);
+        CHECK(trap.tval, (u64)do_load);
+        CHECK(csrr(0x7a1) >> (type == MC ? 20 : 22) & 1, 1); /* hit */
+        CHECK(run(U, do_load, at, 0), ECALL_U);
+        /* Loads and stores, precisely: the store has not been made. */
+        csrw(0x7a2, at);
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U);
+        CHECK(run(U, do_load, at, 0), BREAK);
+        CHECK(trap.epc, (u64)do_load);
+        CHECK(trap.tval, at);
+        CHECK(run(U, do_store, at, 0), ECALL_U);
+        CHECK(run(U, do_load, (u64)&data[2], 0), ECALL_U);
+        data[1] = 77;
+        csrw(0x7a1, TYPE(type) | STORE | IN_U | IN_S);
+        CHECK(run(U, do_load, at, 0), ECALL_U);
+        CHECK(run(S, do_store, at, 1234), BREAK);
+        CHECK(data[1], 77);
+        CHECK(run(U, do_amo, at, 1), BREAK);
+        /* Any byte of the access counts; its size where one is asked for. */
+        csrw(0x7a2, at + 1);
+        CHECK(run(U, do_store, at, 1234), BREAK);
+        csrw(0x7a1, TYPE(type) | STORE | IN_U | 1 << 16); /* one byte */
+        CHECK(run(U, do_store, at, 1234), ECALL_U);
+        /* NAPOT over the four words, greater or equal, less, and "not". */
+        csrw(0x7a2, ((u64)data & ~(u64)(sizeof(data) - 1)) | (sizeof(data) / 2 - 1));
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U | MATCH(1));
+        CHECK(run(U, do_load, (u64)data & ~(u64)(sizeof(data) - 1), 0), BREAK);
+        CHECK(run(U, do_load, ((u64)data & ~(u64)(sizeof(data) - 1)) + sizeof(data), 0), ECALL_U);
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U | MATCH(9));
+        CHECK(run(U, do_load, (u64)data & ~(u64)(sizeof(data) - 1), 0), ECALL_U);
+        csrw(0x7a2, (u64)&data[2]);
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U | MATCH(2));
+        CHECK(run(U, do_load, (u64)&data[3], 0), BREAK);
+        CHECK(run(U, do_load, at, 0), ECALL_U);
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U | MATCH(3));
+        CHECK(run(U, do_load, at, 0), BREAK);
+        CHECK(run(U, do_load, (u64)&data[3], 0), ECALL_U);
+        csrw(0x7a1, TYPE(type) | LOAD | MATCH(15)); /* there is none: equal */
+        CHECK(csrr(0x7a1) >> 7 & 15, 0);
+        /* The exception is delegated as any other breakpoint. */
+        csrw(0x7a2, at);
+        csrw(0x7a1, TYPE(type) | LOAD | IN_U);
+        csrw(medeleg, 1 << BREAK);
+        csrw(stvec, s_trap);
+        CHECK(run(U, do_load, at, 0), BREAK);
+        CHECK(trap.mode, 1);
+        csrw(medeleg, 0);
+    }
+    csrw(0x7a1, TYPE(15));
+    CHECK(run(U, do_load, at, 0), ECALL_U);
+    /* Instruction count: one instruction of U mode, then the exception before the next. */
+    csrw(0x7a1, TYPE(IC) | 1 << 10 | 1 << 6);
+    CHECK(run(S, do_load, at, 0), ECALL_S);
+    CHECK(run(U, do_load, at, 0), BREAK);
+    CHECK(trap.epc - (u64)do_load == 2 || trap.epc - (u64)do_load == 4, 1);
+    CHECK(csrr(0x7a1) >> 10 & 0x3fff, 0);
+    CHECK(run(U, do_load, at, 0), ECALL_U);
+    csrw(0x7a1, TYPE(0)); /* no such type: disabled */
+    CHECK(csrr(0x7a1), TYPE(15));
+}
+
 int main(void)
 {
     test_csrs();
@@ -570,6 +653,7 @@ int main(void)
     test_crossing_fetch();
     test_interrupts();
     test_pmp();
+    test_triggers();
     puts_(n_failed ? "FAILED\n" : "ok\n");
     return n_failed ? (int)(1 + n_failed % 100) : 0;
 }
