@@ -251,7 +251,7 @@ void code_cache_evict(TcgVcpu *tv, unsigned n);
 void code_cache_evict_all(TcgVcpu *tv);
 /* Outside an epoch: waits until a region is free. */
 void code_cache_wait(TcgVcpu *tv);
-void code_cache_fork_begin(bool shared_files);
+void code_cache_fork_begin(void);
 /* True: the child begins with an empty cache, every unit must go. */
 bool code_cache_fork_end(bool child);
 size_t code_cache_used_bytes(void);
