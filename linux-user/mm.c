@@ -36,6 +36,13 @@ enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536 };
 #define DEFAULT_BASE UINT64_C(0)
 #endif
 
+/* The thread sanitizer's begins at 1 TiB. */
+#ifdef __SANITIZE_THREAD__
+#define MOST_ROOM TiB
+#else
+#define MOST_ROOM UINT64_MAX
+#endif
+
 Mm mm;
 
 static pthread_mutex_t mm_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -360,7 +367,7 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
             return false;
         }
         uintptr_t room = ROUND_DOWN(ours - mm.guest_base, GiB);
-        mm.task_size = MIN(mm.task_size, (vaddr)room);
+        mm.task_size = MIN(mm.task_size, MIN((vaddr)room, MOST_ROOM));
         if (mm.stack_top > mm.task_size) { /* an unusual host layout: keep everything inside the window */
             mm.stack_top = mm.task_size - 16 * mm.page_bytes;
             mm.mmap_top = mm.stack_top;

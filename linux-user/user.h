@@ -314,8 +314,10 @@ bool signal_wants_restart(Thread *t);
 bool signal_set_mask(Thread *t, uint64_t mask);
 /* A host system call ran under `mask` in place of the thread's: the handler of what came shall, too. */
 void signal_ran_with_mask(Thread *t, uint64_t mask);
-/* The mask for the host: fault signals are never blocked there. */
+/* The mask for the host: fault signals are never blocked there, as any access to the guest's memory may raise them. */
 uint64_t signal_host_mask(uint64_t guest_mask);
+/* Blocks what may be blocked. */
+void signal_block_all(void);
 /* Whether the host must have our handler for sig although the guest has none; then the action's flags. */
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act);
 void sighand_lock(SigHand *h);
