@@ -131,6 +131,35 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
     die_of_own_fault(sig, info, pc);
 }
 
+/*
+ * A program may queue itself a signal with the siginfo of a fault (rt_sigqueueinfo(2); crash reporters pass theirs on so).
+ * On its way through the kernel such a code has the sign bit, which tells it from a fault of this moment.
+ */
+#define SENT_CODE_LIMIT 0x40000000
+
+bool signal_looks_like_fault(int sig, const siginfo_t *info)
+{
+    return sig > 0 && sig <= USER_N_SIGNALS && (SIG_BIT(sig) & FAULT_SIGNALS) && info->si_code > 0;
+}
+
+bool signal_info_to_send(int sig, siginfo_t *info)
+{
+    if (signal_looks_like_fault(sig, info)) {
+        if (info->si_code >= SENT_CODE_LIMIT) {
+            return false;
+        }
+        info->si_code = (int)((uint32_t)info->si_code | (uint32_t)INT32_MIN);
+    }
+    return true;
+}
+
+NO_SANITIZE_THREAD void signal_info_received(siginfo_t *info)
+{
+    if (info->si_code < INT32_MIN + SENT_CODE_LIMIT && (SIG_BIT(info->si_signo) & FAULT_SIGNALS)) {
+        info->si_code &= INT32_MAX;
+    }
+}
+
 static NO_SANITIZE_THREAD void host_handler(int sig, siginfo_t *info, void *uc)
 {
     Thread *t = user_self;
@@ -147,6 +176,7 @@ static NO_SANITIZE_THREAD void host_handler(int sig, siginfo_t *info, void *uc)
     if (n < ARRAY_SIZE(t->captured)) {
         t->captured[n].sig = sig;
         t->captured[n].info = *info;
+        signal_info_received(&t->captured[n].info);
         atomic_store_explicit(&t->n_captured, n + 1, memory_order_relaxed);
     }
     atomic_store_explicit(&t->pending, 1, memory_order_release);

@@ -329,6 +329,10 @@ vaddr signal_frame_sp(Thread *t, const GuestSigaction *act, size_t size_bytes);
 /* siginfo to the guest's layout. */
 bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info);
 bool siginfo_from_guest(const Abi *abi, siginfo_t *info, vaddr addr);
+/* A signal a program queues to itself may look like a fault: marked on its way (signal.c). False: a code no kernel has. */
+bool signal_looks_like_fault(int sig, const siginfo_t *info);
+bool signal_info_to_send(int sig, siginfo_t *info);
+void signal_info_received(siginfo_t *info);
 
 /* -- host specifics (host/) -------------------------------------------------------------------------------------- */
 

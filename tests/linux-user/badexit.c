@@ -51,6 +51,12 @@ static void frame_on_nothing(void)
     _exit(1);
 }
 
+static void on_info(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("got %d code %d address %d\n", sig, info->si_code, info->si_addr == bad);
+}
+
 int main(void)
 {
     pid_t pid = fork();
@@ -97,6 +103,22 @@ int main(void)
         frame_on_nothing();
     }
     say("frame", pid);
+    /* A fault's siginfo, queued by the program itself. */
+    sigaction(SIGSEGV, &(struct sigaction){ .sa_sigaction = on_info, .sa_flags = SA_SIGINFO }, NULL);
+    siginfo_t info = { .si_signo = SIGSEGV, .si_code = SEGV_ACCERR };
+    info.si_addr = bad;
+    printf("queued %ld\n", syscall(SYS_rt_sigqueueinfo, getpid(), SIGSEGV, &info));
+    printf("queued %ld\n", syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSEGV, &info));
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    printf("queued %ld\n", syscall(SYS_rt_sigqueueinfo, getpid(), SIGSEGV, &info));
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    printf("queued to another %ld\n", syscall(SYS_rt_sigqueueinfo, getppid(), SIGSEGV, &info));
+    fflush(stdout);
+    signal(SIGSEGV, SIG_DFL);
+
     /* A default action that ends it with a core: memory that cannot be read is left out. */
     pid = fork();
     if (!pid) {
