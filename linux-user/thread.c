@@ -183,7 +183,7 @@ noreturn void process_exit(Thread *t, int status)
     }
 }
 
-noreturn void thread_exit(Thread *t, int status)
+void thread_exit(Thread *t, int status)
 {
     signal_block_all();
     if (t->vfork_child || atomic_fetch_sub(&user.n_threads, 1) == 1) {
@@ -199,7 +199,7 @@ noreturn void thread_exit(Thread *t, int status)
             RAW_SYSCALL(SYS_exit, status);
         }
     }
-    siglongjmp(t->exit_env, 1);
+    t->exiting = true;
 }
 
 /* -- threads ------------------------------------------------------------------------------------------ */
@@ -233,10 +233,8 @@ static void *thread_main(void *opaque)
     info->tid = t->tid;
     gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);
     sem_post(&info->ready); /* info is gone from here on */
-    if (!sigsetjmp(t->exit_env, 0)) {
-        host_sigmask(signal_host_mask(t->sigmask));
-        t->abi->cpu_loop(t);
-    }
+    host_sigmask(signal_host_mask(t->sigmask));
+    t->abi->cpu_loop(t);
     user_self = NULL;
     thread_free(t);
     return NULL;

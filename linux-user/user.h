@@ -63,7 +63,7 @@ struct Abi {
     vaddr task_size;             /* most it can be */
 
     void (*init_regs)(Thread *t, vaddr entry, vaddr sp);
-    /* Runs the guest until the process or thread ends. */
+    /* Runs the guest until the thread's `exiting` is set; the process's end comes from within. */
     void (*cpu_loop)(Thread *t);
     /* A new thread's or child's registers: copied from `parent`, result 0. sp 0: keep; tls NULL: keep. */
     void (*clone_regs)(Thread *child, Thread *parent, vaddr sp, const vaddr *tls);
@@ -153,10 +153,9 @@ struct Thread {
     /* Threads. */
     vaddr clear_child_tid, robust_list;
     uint64_t robust_list_bytes;
-    bool exiting;
+    bool exiting;                /* the cpu loop returns */
     bool vfork_child;
     int32_t exit_code;
-    sigjmp_buf exit_env;         /* leaves the cpu loop of a thread for good */
     Thread *next, *prev;         /* thread list */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
@@ -170,7 +169,7 @@ Thread *thread_new(const Abi *abi);
 void thread_list_lock(void);
 void thread_list_unlock(void);
 Thread *thread_list_first(void);     /* with the lock held */
-noreturn void thread_exit(Thread *t, int status);          /* exit(2) */
+void thread_exit(Thread *t, int status);                   /* exit(2): returns only with `exiting` set */
 noreturn void process_exit(Thread *t, int status);         /* exit_group(2) */
 /* What clone, clone3, vfork and fork have in common; flags are the host's CLONE_* without the exit signal. */
 typedef struct CloneArgs {

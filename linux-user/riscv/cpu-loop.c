@@ -122,6 +122,9 @@ void riscv_user_cpu_loop(Thread *t)
             vaddr pc = s->pc;
             s->pc = riscv_word(t->abi, pc + 4);
             int64_t r = syscall_dispatch(t, nr, args);
+            if (unlikely(t->exiting)) {
+                return;
+            }
             if (unlikely(r == -USER_ERESTARTNOINTR || (r == -USER_ERESTARTSYS && signal_wants_restart(t)))) {
                 s->pc = pc;
             } else if (likely(r != -USER_ESIGRETURN)) {
