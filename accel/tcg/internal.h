@@ -338,7 +338,8 @@ void translator_drop_regions(void);
 /* ---- user.c, smc.c ---- */
 /* Before code bytes of a page are read: writes after this are noticed. False: not executable. */
 bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare);
-void smc_fork_lock(void);
+void smc_fork_lock_outer(void);
+void smc_fork_lock_inner(void);
 void smc_fork_unlock(void);
 
 /* ---- persist.c: units kept for later processes ---- */
