@@ -542,7 +542,7 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
     old_len = (uint64_t)page_up(old_len);
     new_len = (uint64_t)page_up(new_len);
     if (addr >= mm.task_size || old_len > mm.task_size - addr) {
-        return -EINVAL;
+        return -EFAULT; /* nothing is mapped there */
     }
     if ((flags & DONTUNMAP) && old_len != new_len) {
         return -EINVAL;
