@@ -189,7 +189,7 @@ struct TcgVcpu {
     bool has_fault;              /* translation found no instruction: exception is filled */
     bool want_room;              /* translation found no region: leave, wait, retry */
     struct TlbState *tlb;        /* system mode (tlb.c) */
-    struct VcpuThread *thread;   /* system mode (mttcg.c) */
+    _Atomic(struct VcpuThread *) thread; /* system mode (mttcg.c) */
     /* -icount (icount.h) */
     uint64_t icount_total;       /* instructions of slices that are over */
     int32_t icount_granted;      /* of the slice under way */
