@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,7 +26,8 @@ static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
 static long under_lock, turn;
 static atomic_int bad;
 static pthread_t thread[N];
-static atomic_int alive, signals_sent, signals_got;
+static atomic_int signals_sent, signals_got;
+static pthread_barrier_t all;
 static void *shared_code;
 
 static void check(int ok, const char *what)
@@ -152,10 +152,7 @@ static void forks(void)
 static void *worker(void *arg)
 {
     long id = (long)arg;
-    atomic_fetch_add(&alive, 1);
-    while (atomic_load(&alive) < N) {
-        sched_yield();
-    }
+    pthread_barrier_wait(&all);
     for (int i = 0; i < rounds; i++) {
         atomics(id);
         locks(id);
@@ -168,10 +165,7 @@ static void *worker(void *arg)
         atomic_fetch_add(&signals_sent, pthread_kill(thread[(id + i) % N], SIGUSR1) == 0);
     }
     /* Nobody leaves while others send. */
-    atomic_fetch_sub(&alive, 1);
-    while (atomic_load(&alive) > 0) {
-        sched_yield();
-    }
+    pthread_barrier_wait(&all);
     return NULL;
 }
 
@@ -182,13 +176,12 @@ int main(int argc, char **argv)
     }
     sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_RESTART }, NULL);
     shared_code = mmap(NULL, 128 * N, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    pthread_mutex_lock(&lock);
+    pthread_barrier_init(&all, NULL, N);
     for (long i = 0; i < N; i++) {
         if (pthread_create(&thread[i], NULL, worker, (void *)i)) {
             return 1;
         }
     }
-    pthread_mutex_unlock(&lock);
     for (int i = 0; i < N; i++) {
         pthread_join(thread[i], NULL);
     }
