@@ -121,7 +121,6 @@ bool sandbox_init(const char *runner)
     if (!mkdtemp(root)) {
         return fail(root);
     }
-    char *made = strdup(root);
     /* A helper stays outside only to remove the folder, which is empty there, once we have ended. */
     int gone[2];
     if (pipe2(gone, O_CLOEXEC) < 0) {
@@ -134,7 +133,7 @@ bool sandbox_init(const char *runner)
         signal(SIGINT, SIG_IGN);
         while (read(gone[0], &c, 1) > 0) {
         }
-        rmdir(made);
+        rmdir(root);
         _exit(0);
     }
     close(gone[0]); /* gone[1] stays open as long as we live */
