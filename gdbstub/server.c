@@ -962,7 +962,7 @@ static void input_byte(GdbServer *gdb, uint8_t c)
         gdb->in = IN_DATA;
         break;
     case IN_SUM1:
-        gdb->want = (uint8_t)(hex_digit((char)c) << 4);
+        gdb->want = (uint8_t)((unsigned)hex_digit((char)c) << 4); /* no digit: no sum either */
         gdb->in = IN_SUM2;
         return;
     case IN_SUM2:

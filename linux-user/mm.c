@@ -36,6 +36,13 @@ enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536 };
 #define DEFAULT_BASE UINT64_C(0)
 #endif
 
+/* The thread sanitizer's begins at 1 TiB. */
+#ifdef __SANITIZE_THREAD__
+#define MOST_ROOM TiB
+#else
+#define MOST_ROOM UINT64_MAX
+#endif
+
 Mm mm;
 
 static pthread_mutex_t mm_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -360,7 +367,7 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
             return false;
         }
         uintptr_t room = ROUND_DOWN(ours - mm.guest_base, GiB);
-        mm.task_size = MIN(mm.task_size, (vaddr)room);
+        mm.task_size = MIN(mm.task_size, MIN((vaddr)room, MOST_ROOM));
         if (mm.stack_top > mm.task_size) { /* an unusual host layout: keep everything inside the window */
             mm.stack_top = mm.task_size - 16 * mm.page_bytes;
             mm.mmap_top = mm.stack_top;
@@ -535,7 +542,7 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
     old_len = (uint64_t)page_up(old_len);
     new_len = (uint64_t)page_up(new_len);
     if (addr >= mm.task_size || old_len > mm.task_size - addr) {
-        return -EINVAL;
+        return -EFAULT; /* nothing is mapped there */
     }
     if ((flags & DONTUNMAP) && old_len != new_len) {
         return -EINVAL;

@@ -38,6 +38,11 @@ uint64_t signal_host_mask(uint64_t guest_mask)
     return guest_mask & ~FAULT_SIGNALS;
 }
 
+void signal_block_all(void)
+{
+    host_sigmask(~FAULT_SIGNALS);
+}
+
 void sighand_lock(SigHand *h)
 {
     int expected = 0;
@@ -72,7 +77,12 @@ void sighand_put(SigHand *h)
     }
 }
 
-/* -- the host's handler ----------------------------------------------------------------------------- */
+/*
+ * -- the host's handler -----------------------------------------------------------------------------
+ *
+ * It interrupts anything, the thread sanitizer's run time with its locks too, which does not know of handlers that the C library
+ * did not install: what captures a signal is kept out of its sight and calls nothing of the library.
+ */
 
 static noreturn void die_of_own_fault(int sig, const siginfo_t *info, uintptr_t pc)
 {
@@ -123,11 +133,40 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
     die_of_own_fault(sig, info, pc);
 }
 
-static void host_handler(int sig, siginfo_t *info, void *uc)
+/*
+ * A program may queue itself a signal with the siginfo of a fault (rt_sigqueueinfo(2); crash reporters pass theirs on so).
+ * On its way through the kernel such a code has the sign bit, which tells it from a fault of this moment.
+ */
+#define SENT_CODE_LIMIT 0x40000000
+
+bool signal_looks_like_fault(int sig, const siginfo_t *info)
+{
+    return sig > 0 && sig <= USER_N_SIGNALS && (SIG_BIT(sig) & FAULT_SIGNALS) && info->si_code > 0;
+}
+
+bool signal_info_to_send(int sig, siginfo_t *info)
+{
+    if (signal_looks_like_fault(sig, info)) {
+        if (info->si_code >= SENT_CODE_LIMIT) {
+            return false;
+        }
+        info->si_code = (int)((uint32_t)info->si_code | (uint32_t)INT32_MIN);
+    }
+    return true;
+}
+
+NO_SANITIZE_THREAD void signal_info_received(siginfo_t *info)
+{
+    if (info->si_code < INT32_MIN + SENT_CODE_LIMIT && (SIG_BIT(info->si_signo) & FAULT_SIGNALS)) {
+        info->si_code &= INT32_MAX;
+    }
+}
+
+static NO_SANITIZE_THREAD void host_handler(int sig, siginfo_t *info, void *uc)
 {
     Thread *t = user_self;
-    int saved_errno = errno;
     if ((SIG_BIT(sig) & FAULT_SIGNALS) && info->si_code > 0) {
+        int saved_errno = errno;
         handle_fault(t, sig, info, uc);
         errno = saved_errno;
         return;
@@ -139,13 +178,13 @@ static void host_handler(int sig, siginfo_t *info, void *uc)
     if (n < ARRAY_SIZE(t->captured)) {
         t->captured[n].sig = sig;
         t->captured[n].info = *info;
+        signal_info_received(&t->captured[n].info);
         atomic_store_explicit(&t->n_captured, n + 1, memory_order_relaxed);
     }
     atomic_store_explicit(&t->pending, 1, memory_order_release);
-    vcpu_kick(t->vcpu);
+    atomic_store(&t->vcpu->jit.exit_request, 1);
     host_context_set_sigmask(uc, ~FAULT_SIGNALS);
     host_context_fixup(uc, false);
-    errno = saved_errno;
 }
 
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act)
@@ -202,7 +241,7 @@ bool signal_set_mask(Thread *t, uint64_t mask)
         for (uint32_t i = 0; i < t->n_captured; i++) {
             uint64_t bit = SIG_BIT(t->captured[i].sig);
             if ((bit & mask) && !(bit & t->sigmask)) {
-                host_sigmask(~FAULT_SIGNALS);
+                signal_block_all();
                 return false;
             }
         }
@@ -239,7 +278,7 @@ void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
 noreturn void signal_die(Thread *t, int sig)
 {
     /* Only this thread goes on: what follows must not be disturbed. */
-    host_sigmask(~(uint64_t)0);
+    signal_block_all();
     gdb_user_exit(0, sig);
     if (SIG_BIT(sig) & CORE_SIGNALS) {
         struct rlimit rl;
@@ -382,19 +421,19 @@ static bool take_captured(Thread *t, CapturedSignal *ret)
 
 void signal_deliver(Thread *t)
 {
-    /* Fault signals sent by others may arrive at any time: everything is blocked while the queue is edited. */
-    host_sigmask(~(uint64_t)0);
     CapturedSignal c;
     for (;;) {
-        if (t->sync_valid) {
-            siginfo_t info = t->sync_info;
+        /* Fault signals sent by others may arrive at any time: nothing does while the queue is edited. */
+        host_sigmask(~(uint64_t)0);
+        bool forced = t->sync_valid;
+        if (forced) {
+            c = (CapturedSignal){ t->sync_info, t->sync_info.si_signo };
             t->sync_valid = false;
-            deliver_one(t, info.si_signo, &info, true);
-        } else if (take_captured(t, &c)) {
-            deliver_one(t, c.sig, &c.info, false);
-        } else {
+        } else if (!take_captured(t, &c)) {
             break;
         }
+        signal_block_all(); /* a frame is written to the guest's memory */
+        deliver_one(t, c.sig, &c.info, forced);
     }
     if (t->restore_sigmask) {
         t->restore_sigmask = false;

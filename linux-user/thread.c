@@ -164,7 +164,7 @@ static void release_on_exit(Thread *t)
 
 noreturn void process_exit(Thread *t, int status)
 {
-    host_sigmask(~(uint64_t)0);
+    signal_block_all();
     if (!t->vfork_child) {
         gdb_user_exit(status & 0xff, 0);
         if (atomic_load(&user.n_threads) == 1) {
@@ -183,9 +183,9 @@ noreturn void process_exit(Thread *t, int status)
     }
 }
 
-noreturn void thread_exit(Thread *t, int status)
+void thread_exit(Thread *t, int status)
 {
-    host_sigmask(~(uint64_t)0);
+    signal_block_all();
     if (t->vfork_child || atomic_fetch_sub(&user.n_threads, 1) == 1) {
         atomic_store(&user.n_threads, 1);
         process_exit(t, status);
@@ -199,7 +199,7 @@ noreturn void thread_exit(Thread *t, int status)
             RAW_SYSCALL(SYS_exit, status);
         }
     }
-    siglongjmp(t->exit_env, 1);
+    t->exiting = true;
 }
 
 /* -- threads ------------------------------------------------------------------------------------------ */
@@ -216,6 +216,7 @@ static void *thread_main(void *opaque)
     StartInfo *info = opaque;
     Thread *t = info->t;
     user_self = t;
+    signal_block_all(); /* so far everything was */
     t->tid = (pid_t)RAW_SYSCALL(SYS_gettid, 0);
     /* Host threads share all of these; what the guest wants of its own is parted from the others first. */
     uint64_t own = ~info->args->flags & (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM);
@@ -232,11 +233,9 @@ static void *thread_main(void *opaque)
     info->tid = t->tid;
     gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);
     sem_post(&info->ready); /* info is gone from here on */
-    if (!sigsetjmp(t->exit_env, 0)) {
-        host_sigmask(signal_host_mask(t->sigmask));
-        gdb_user_check(t->vcpu);
-        t->abi->cpu_loop(t);
-    }
+    host_sigmask(signal_host_mask(t->sigmask));
+    gdb_user_check(t->vcpu);
+    t->abi->cpu_loop(t);
     user_self = NULL;
     thread_free(t);
     return NULL;
@@ -332,6 +331,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
     int64_t pid = host_vfork((args->flags & keep) | (uint64_t)args->exit_signal, (char *)stack + HOST_STACK_BYTES,
                              vfork_main, child);
     user_self = t;
+    signal_block_all();
     if (pid > 0 && (args->flags & CLONE_PARENT_SETTID)) {
         store_guest_u32(args->parent_tid, (uint32_t)pid);
     }
@@ -417,11 +417,11 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
         return -EINVAL;
     }
     int pidfd = -1;
-    host_sigmask(~(uint64_t)0);
+    signal_block_all();
     fflush(NULL);
     gdb_user_fork_begin(plain);
     thread_list_lock();
-    tcg_fork_begin(args->flags & CLONE_FILES);
+    tcg_fork_begin();
     mm_fork_lock();
     int64_t pid = plain ? libc_fork() : kernel_fork(args, &pidfd);
     mm_fork_unlock();

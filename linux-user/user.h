@@ -63,7 +63,7 @@ struct Abi {
     vaddr task_size;             /* most it can be */
 
     void (*init_regs)(Thread *t, vaddr entry, vaddr sp);
-    /* Runs the guest until the process or thread ends. */
+    /* Runs the guest until the thread's `exiting` is set; the process's end comes from within. */
     void (*cpu_loop)(Thread *t);
     /* A new thread's or child's registers: copied from `parent`, result 0. sp 0: keep; tls NULL: keep. */
     void (*clone_regs)(Thread *child, Thread *parent, vaddr sp, const vaddr *tls);
@@ -153,10 +153,9 @@ struct Thread {
     /* Threads. */
     vaddr clear_child_tid, robust_list;
     uint64_t robust_list_bytes;
-    bool exiting;
+    bool exiting;                /* the cpu loop returns */
     bool vfork_child;
     int32_t exit_code;
-    sigjmp_buf exit_env;         /* leaves the cpu loop of a thread for good */
     Thread *next, *prev;         /* thread list */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
@@ -170,7 +169,7 @@ Thread *thread_new(const Abi *abi);
 void thread_list_lock(void);
 void thread_list_unlock(void);
 Thread *thread_list_first(void);     /* with the lock held */
-noreturn void thread_exit(Thread *t, int status);          /* exit(2) */
+void thread_exit(Thread *t, int status);                   /* exit(2): returns only with `exiting` set */
 noreturn void process_exit(Thread *t, int status);         /* exit_group(2) */
 /* What clone, clone3, vfork and fork have in common; flags are the host's CLONE_* without the exit signal. */
 typedef struct CloneArgs {
@@ -316,8 +315,10 @@ bool signal_wants_restart(Thread *t);
 bool signal_set_mask(Thread *t, uint64_t mask);
 /* A host system call ran under `mask` in place of the thread's: the handler of what came shall, too. */
 void signal_ran_with_mask(Thread *t, uint64_t mask);
-/* The mask for the host: fault signals are never blocked there. */
+/* The mask for the host: fault signals are never blocked there, as any access to the guest's memory may raise them. */
 uint64_t signal_host_mask(uint64_t guest_mask);
+/* Blocks what may be blocked. */
+void signal_block_all(void);
 /* Whether the host must have our handler for sig although the guest has none; then the action's flags. */
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act);
 void sighand_lock(SigHand *h);
@@ -331,6 +332,10 @@ enum { SIGINFO_BYTES = 128 };
 void siginfo_pack(const Abi *abi, uint8_t raw[SIGINFO_BYTES], const siginfo_t *info);
 bool siginfo_to_guest(const Abi *abi, vaddr addr, const siginfo_t *info);
 bool siginfo_from_guest(const Abi *abi, siginfo_t *info, vaddr addr);
+/* A signal a program queues to itself may look like a fault: marked on its way (signal.c). False: a code no kernel has. */
+bool signal_looks_like_fault(int sig, const siginfo_t *info);
+bool signal_info_to_send(int sig, siginfo_t *info);
+void signal_info_received(siginfo_t *info);
 
 /* -- host specifics (host/) -------------------------------------------------------------------------------------- */
 

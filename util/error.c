@@ -21,8 +21,19 @@ Error *error_fatal_slot;
 static const char *program_name = "qemu";
 static bool timestamps;
 
+/* Names out of files and from peers may have anything in them; a message is one line, and moves no cursor. */
+static void one_line(char *message)
+{
+    for (; *message; message++) {
+        if ((unsigned char)*message < ' ' || *message == 0x7f) {
+            *message = '?';
+        }
+    }
+}
+
 static void error_store(Error **errp, ErrorClass cls, char *message)
 {
+    one_line(message);
     if (!errp) {
         free(message);
         return;
@@ -75,6 +86,7 @@ void error_prepend(Error **errp, const char *fmt, ...)
     char *message = xasprintf("%s%s", text, (*errp)->message);
     free(text);
     free((*errp)->message);
+    one_line(message);
     (*errp)->message = message;
 }
 

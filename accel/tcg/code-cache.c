@@ -1,20 +1,19 @@
 /*
  * code-cache.c: memory for generated code, and when it may be used again.
  *
- * One memfd, mapped twice: writable and not executable, executable and not writable. The first 64 KiB
+ * Shared memory, mapped twice: writable and not executable, executable and not writable. The first 64 KiB
  * hold the host's run time (prologue, trampolines), the rest is cut into regions. A region is filled
  * by one translator at a time, from the start, without locks; the structs of its units lie in its own
  * arena. Space is only ever recovered a whole region at a time: the oldest full ones are evicted when
  * few are free, their units invalidated one by one while everybody else goes on; the region is free
  * once every vCPU has left generated code since (epochs). Pages nobody wrote cost no memory.
  *
- * A fork shares the memfd, so a child gets a copy of its own (code_cache_fork_*): the used parts, or,
+ * A fork shares that memory, so a child gets a copy of its own (code_cache_fork_*): the used parts, or,
  * when that is much, an empty cache.
  *
  * Threads: any; code_find() is safe in signal handlers.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
@@ -28,7 +27,6 @@ enum {
 
 typedef struct CodeCache {
     pthread_mutex_t lock;
-    int fd;
     uint8_t *rw;
     const uint8_t *rx;
     size_t size_bytes;
@@ -37,50 +35,35 @@ typedef struct CodeCache {
     uint32_t n_free, n_full, n_retired;
     CodeRegion *free, *retired;
     uint64_t serial;
-    int fork_fd;
+    uint8_t *fork_copy;              /* while forking: what the child gets */
+    bool fork_empty;
     size_t runtime_bytes;
 } CodeCache;
 
-static CodeCache cache = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .fork_fd = -1 };
+static CodeCache cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* For profilers, which look into perf-PID.map only for memory without a file of its own. */
-static bool cache_map_anonymous(void)
+/* Shared memory without a file: a file's size would be subject to RLIMIT_FSIZE, the guest's too. */
+static void *anonymous_memory(void)
 {
-    void *rw = mmap(NULL, cache.size_bytes, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    /* A second view of shared memory (mremap(2), old_size 0). */
-    void *rx = rw == MAP_FAILED ? MAP_FAILED : mremap(rw, 0, cache.size_bytes, MREMAP_MAYMOVE);
-    if (rx == MAP_FAILED || mprotect(rx, cache.size_bytes, PROT_READ | PROT_EXEC) < 0) {
-        return false;
-    }
-    cache.rw = rw;
-    cache.rx = rx;
-    return true;
+    return mmap(NULL, cache.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* A second view of `rw` (mremap(2), old_size 0), anywhere or at `rx`. */
+static void *executable_view(void *rw, void *rx)
+{
+    void *view = mremap(rw, 0, cache.size_bytes, MREMAP_MAYMOVE | (rx ? MREMAP_FIXED : 0), rx);
+    return view == MAP_FAILED || mprotect(view, cache.size_bytes, PROT_READ | PROT_EXEC) < 0 ? MAP_FAILED : view;
 }
 
 static bool cache_map(Error **errp)
 {
-    if (tcg.options.perfmap_path && cache_map_anonymous()) {
-        return true;
-    }
-    cache.fd = memfd_create("tcg-code", MFD_CLOEXEC);
-    if (cache.fd < 0 || ftruncate(cache.fd, cache.size_bytes) < 0) {
-        error_set_errno(errp, errno, "cannot reserve a code cache of %zu MiB",
-                        (size_t)(cache.size_bytes / MiB));
-        return false;
-    }
-    void *rw = mmap(NULL, cache.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                    cache.fd, 0);
-    void *rx = mmap(NULL, cache.size_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE,
-                    cache.fd, 0);
-    if (rw == MAP_FAILED || rx == MAP_FAILED) {
+    void *rw = anonymous_memory();
+    void *rx = rw == MAP_FAILED ? MAP_FAILED : executable_view(rw, NULL);
+    if (rx == MAP_FAILED) {
         error_set_errno(errp, errno, "cannot map a code cache of %zu MiB",
                         (size_t)(cache.size_bytes / MiB));
         return false;
     }
-    /* A guest in user mode uses any number it likes for its own. */
-    close(cache.fd);
-    cache.fd = -1;
     cache.rw = rw;
     cache.rx = rx;
     return true;
@@ -402,71 +385,49 @@ void code_for_each_unit(void (*fn)(const TransUnit *unit, void *opaque), void *o
 /* ---- fork ---- */
 
 /* Every lock of the translator is held, so nothing is written meanwhile. */
-void code_cache_fork_begin(bool shared_files)
+void code_cache_fork_begin(void)
 {
     pthread_mutex_lock(&cache.lock);
     size_t used = 0;
     for (uint32_t i = 0; i < cache.n_fresh; i++) {
         used += cache.regions[i].used_bytes;
     }
-    cache.fork_fd = -1;
-    /* With one descriptor table for both, whoever closes the copy first closes the other's: the child makes its own. */
-    if (used > FORK_COPY_LIMIT_BYTES || shared_files) {
+    cache.fork_copy = anonymous_memory();
+    if (cache.fork_copy == MAP_FAILED) {
+        cache.fork_copy = NULL; /* the child makes its own */
         return;
     }
-    int fd = memfd_create("tcg-code", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, cache.size_bytes) < 0
-        || pwrite(fd, cache.rx, cache.runtime_bytes, 0) != (ssize_t)cache.runtime_bytes) {
-        goto fail;
-    }
-    for (uint32_t i = 0; i < cache.n_fresh; i++) {
+    cache.fork_empty = used > FORK_COPY_LIMIT_BYTES;
+    memcpy(cache.fork_copy, cache.rx, cache.runtime_bytes);
+    for (uint32_t i = 0; i < cache.n_fresh && !cache.fork_empty; i++) {
         const CodeRegion *region = &cache.regions[i];
-        size_t n = region->used_bytes;
-        if (n && pwrite(fd, region->rx, n, region->rx - cache.rx) != (ssize_t)n) {
-            goto fail;
-        }
-    }
-    /* Out of the way of the numbers other threads of the guest are using meanwhile. */
-    cache.fork_fd = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
-    if (cache.fork_fd < 0) {
-        cache.fork_fd = fd;
-    } else {
-        close(fd);
-    }
-    return;
-fail:
-    if (fd >= 0) {
-        close(fd);
+        memcpy(cache.fork_copy + (region->rx - cache.rx), region->rx, region->used_bytes);
     }
 }
 
 bool code_cache_fork_end(bool child)
 {
+    uint8_t *copy = cache.fork_copy;
+    cache.fork_copy = NULL;
     if (!child) {
-        if (cache.fork_fd >= 0) {
-            close(cache.fork_fd);
-            cache.fork_fd = -1;
+        if (copy) {
+            munmap(copy, cache.size_bytes);
         }
         pthread_mutex_unlock(&cache.lock);
         return false;
     }
-    int fd = cache.fork_fd;
-    bool empty = fd < 0;
-    if (empty) {
-        fd = memfd_create("tcg-code", MFD_CLOEXEC);
-        if (fd < 0 || ftruncate(fd, cache.size_bytes) < 0
-            || pwrite(fd, cache.rx, cache.runtime_bytes, 0) != (ssize_t)cache.runtime_bytes) {
+    bool empty = !copy || cache.fork_empty;
+    if (!copy) {
+        copy = anonymous_memory();
+        if (copy == MAP_FAILED) {
             error_exit("cannot make a code cache for a child process");
         }
+        memcpy(copy, cache.rx, cache.runtime_bytes);
     }
-    if (mmap(cache.rw, cache.size_bytes, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED
-        || mmap((void *)cache.rx, cache.size_bytes, PROT_READ | PROT_EXEC,
-                MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+    if (mremap(copy, cache.size_bytes, cache.size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, cache.rw) == MAP_FAILED
+        || executable_view(cache.rw, (void *)cache.rx) == MAP_FAILED) {
         error_exit("cannot map a code cache for a child process");
     }
-    close(fd);
-    cache.fork_fd = -1;
     pthread_mutex_unlock(&cache.lock);
     return empty;
 }

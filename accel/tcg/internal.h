@@ -192,7 +192,7 @@ struct TcgVcpu {
     bool has_fault;              /* translation found no instruction: exception is filled */
     bool want_room;              /* translation found no region: leave, wait, retry */
     struct TlbState *tlb;        /* system mode (tlb.c) */
-    struct VcpuThread *thread;   /* system mode (mttcg.c) */
+    _Atomic(struct VcpuThread *) thread; /* system mode (mttcg.c) */
     /* -icount (icount.h) */
     uint64_t icount_total;       /* instructions of slices that are over */
     int32_t icount_granted;      /* of the slice under way */
@@ -254,7 +254,7 @@ void code_cache_evict(TcgVcpu *tv, unsigned n);
 void code_cache_evict_all(TcgVcpu *tv);
 /* Outside an epoch: waits until a region is free. */
 void code_cache_wait(TcgVcpu *tv);
-void code_cache_fork_begin(bool shared_files);
+void code_cache_fork_begin(void);
 /* True: the child begins with an empty cache, every unit must go. */
 bool code_cache_fork_end(bool child);
 size_t code_cache_used_bytes(void);
@@ -344,7 +344,8 @@ void translator_drop_regions(void);
 /* ---- user.c, smc.c ---- */
 /* Before code bytes of a page are read: writes after this are noticed. False: not executable. */
 bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare);
-void smc_fork_lock(void);
+void smc_fork_lock_outer(void);
+void smc_fork_lock_inner(void);
 void smc_fork_unlock(void);
 
 /* ---- persist.c: units kept for later processes ---- */

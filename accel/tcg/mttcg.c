@@ -198,9 +198,9 @@ static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
     VcpuThread *t = xnew(VcpuThread);
     vcpu->use_icount = icount_enabled();
     atomic_store(&vcpu->stop_request, true);
-    tv->thread = t;
+    atomic_store(&tv->thread, t); /* with one thread for all, it looks meanwhile */
     if (!(in_one_thread() ? single_vcpu_start(vcpu, errp) : start_thread(vcpu, t, errp))) {
-        tv->thread = NULL;
+        atomic_store(&tv->thread, NULL);
         free(t);
         return false;
     }
@@ -235,8 +235,8 @@ static void tcg_vcpu_stop_thread(Vcpu *vcpu)
     if (held) {
         bql_lock();
     }
+    atomic_store(&tcg_vcpu(vcpu)->thread, NULL);
     free(t);
-    tcg_vcpu(vcpu)->thread = NULL;
 }
 
 static void tcg_pause_all(Machine *machine)

@@ -257,9 +257,14 @@ void tcg_set_user_ops(const TcgUserOps *ops)
     tcg.have_user_ops = true;
 }
 
-void smc_fork_lock(void)
+/* One lock is outside those of pages, the other inside. */
+void smc_fork_lock_outer(void)
 {
     pthread_mutex_lock(&smc.sync_lock);
+}
+
+void smc_fork_lock_inner(void)
+{
     pthread_mutex_lock(&smc.lock);
 }
 

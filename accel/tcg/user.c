@@ -127,13 +127,14 @@ void *guest_ptr_access(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess ac
 
 /* ---- fork ---- */
 
-void tcg_fork_begin(bool shared_files)
+void tcg_fork_begin(void)
 {
+    smc_fork_lock_outer();
     translator_fork_lock();
     tb_fork_lock();
-    smc_fork_lock();
+    smc_fork_lock_inner();
     link_fork_lock();
-    code_cache_fork_begin(shared_files);
+    code_cache_fork_begin();
     pthread_mutex_lock(&tcg.vcpus_lock);
 }
 

@@ -17,7 +17,7 @@ typedef struct VcpuThread {
 
 static inline VcpuThread *thread_of(Vcpu *vcpu)
 {
-    return tcg_vcpu(vcpu)->thread;
+    return atomic_load_explicit(&tcg_vcpu(vcpu)->thread, memory_order_acquire);
 }
 
 extern pthread_cond_t vcpu_stopped_cond; /* somebody stopped, or work is done */

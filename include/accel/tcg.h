@@ -66,7 +66,7 @@ enum {
  * User mode, around a fork() that copies the address space: begin before it in the parent (takes every
  * lock and prepares a private copy of the code cache, which is shared memory), end after it in both.
  */
-void tcg_fork_begin(bool shared_files);
+void tcg_fork_begin(void);
 void tcg_fork_end(bool child);
 
 /* The guest's own instruction-cache maintenance (RISC-V fence.i, riscv_flush_icache, Arm IC IVAU…). */

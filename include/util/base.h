@@ -39,6 +39,8 @@ typedef uint64_t gpa;
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NODISCARD __attribute__((warn_unused_result))
+/* For what runs where the thread sanitizer must not: it sees no accesses in here. */
+#define NO_SANITIZE_THREAD __attribute__((no_sanitize("thread")))
 
 #define KiB ((uint64_t)1 << 10)
 #define MiB ((uint64_t)1 << 20)

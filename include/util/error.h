@@ -5,7 +5,7 @@
  * NULL, or a negative number) and, if `errp` is not NULL, stores a new Error
  * there; it never prints as well. On success *errp is untouched. The caller
  * owns the Error and ends it with error_free() or error_report_free(), or
- * passes it on.  Messages are one line, no final full stop, no newline, and
+ * passes it on.  Messages are one line (control characters of names in them become question marks), no final full stop, and
  * name the thing at fault ("cannot open 'x.img': No such file or directory").
  *
  * Threads: an Error belongs to one thread at a time.

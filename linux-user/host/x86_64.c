@@ -73,7 +73,7 @@ void host_context_frame(void *ucontext, HostFrame *ret)
     }
 }
 
-bool host_context_fixup(void *ucontext, bool fault)
+NO_SANITIZE_THREAD bool host_context_fixup(void *ucontext, bool fault)
 {
     greg_t *regs = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
     uintptr_t pc = (uintptr_t)regs[REG_RIP];
@@ -128,7 +128,7 @@ void host_sigmask(uint64_t mask)
     RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 }
 
-void host_context_set_sigmask(void *ucontext, uint64_t mask)
+NO_SANITIZE_THREAD void host_context_set_sigmask(void *ucontext, uint64_t mask)
 {
     memcpy(&((ucontext_t *)ucontext)->uc_sigmask, &mask, 8);
 }

@@ -126,6 +126,9 @@ void riscv_user_cpu_loop(Thread *t)
                 gdb_user_syscall_begins(vcpu, nr);
             }
             int64_t r = syscall_dispatch(t, nr, args);
+            if (unlikely(t->exiting)) {
+                return;
+            }
             if (debugged) {
                 gdb_user_syscall_done(vcpu);
             }

@@ -326,8 +326,9 @@ static int64_t process_vm(Thread *t, long nr, bool local_out, const uint64_t *a)
     int64_t r = -EFAULT;
     local = iov_from_guest(t->abi, a[1], a[2], local_out, fast[0], &r);
     if (local) {
-        /* Addresses in another process are meaningful when its guest base is ours. */
-        remote = iov_from_guest(t->abi, a[3], a[4], false, fast[1], &r);
+        /* Addresses in another process are meaningful when its guest base is ours. In this one, they may be of pages with
+         * translated code. */
+        remote = iov_from_guest(t->abi, a[3], a[4], !local_out, fast[1], &r);
     }
     if (remote) {
         r = RAW_SYSCALL(nr, a[0], local, a[2], remote, a[4], a[5]);

@@ -101,10 +101,19 @@ int64_t sys_rt_sigtimedwait(Thread *t, const uint64_t *a)
         return -EFAULT;
     }
     r = SAFE_SYSCALL(t, SYS_rt_sigtimedwait, &set, &info, a[2] ? &ts : NULL, 8);
+    if (r > 0) {
+        signal_info_received(&info);
+    }
     if (r > 0 && a[1] && !siginfo_to_guest(t->abi, a[1], &info)) {
         return -EFAULT;
     }
     return r;
+}
+
+/* Only to itself may a process send what looks like the kernel's own; the kernel refuses the rest. */
+static bool queue_to_self(uint64_t pid, uint64_t sig, siginfo_t *info)
+{
+    return (pid_t)pid != (pid_t)RAW_SYSCALL(SYS_getpid, 0) || signal_info_to_send((int)sig, info);
 }
 
 int64_t sys_rt_sigqueueinfo(Thread *t, const uint64_t *a)
@@ -113,7 +122,7 @@ int64_t sys_rt_sigqueueinfo(Thread *t, const uint64_t *a)
     if (!siginfo_from_guest(t->abi, &info, a[2])) {
         return -EFAULT;
     }
-    return RAW_SYSCALL(SYS_rt_sigqueueinfo, a[0], a[1], &info);
+    return queue_to_self(a[0], a[1], &info) ? RAW_SYSCALL(SYS_rt_sigqueueinfo, a[0], a[1], &info) : -EINVAL;
 }
 
 int64_t sys_rt_tgsigqueueinfo(Thread *t, const uint64_t *a)
@@ -122,7 +131,7 @@ int64_t sys_rt_tgsigqueueinfo(Thread *t, const uint64_t *a)
     if (!siginfo_from_guest(t->abi, &info, a[3])) {
         return -EFAULT;
     }
-    return RAW_SYSCALL(SYS_rt_tgsigqueueinfo, a[0], a[1], a[2], &info);
+    return queue_to_self(a[0], a[2], &info) ? RAW_SYSCALL(SYS_rt_tgsigqueueinfo, a[0], a[1], a[2], &info) : -EINVAL;
 }
 
 int64_t sys_pidfd_send_signal(Thread *t, const uint64_t *a)
@@ -130,6 +139,10 @@ int64_t sys_pidfd_send_signal(Thread *t, const uint64_t *a)
     siginfo_t info;
     if (a[2] && !siginfo_from_guest(t->abi, &info, a[2])) {
         return -EFAULT;
+    }
+    /* DEVIATION: allowed to itself by Linux. Whose descriptor it is cannot be seen from here. */
+    if (a[2] && signal_looks_like_fault((int)a[1], &info)) {
+        return -EPERM;
     }
     return RAW_SYSCALL(424, a[0], a[1], a[2] ? &info : NULL, a[3]);
 }

@@ -346,7 +346,7 @@ static void test_fork(void)
     toy_state(cpu)->r[2] = 0;
     CHECK(guest_run(cpu, 0xc00) == VCPU_EXIT_SYSCALL);
     uint64_t units = units_made();
-    tcg_fork_begin(false);
+    tcg_fork_begin();
     pid_t pid = fork();
     tcg_fork_end(pid == 0);
     /* Both translate something else at the same place of the cache. */

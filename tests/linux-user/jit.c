@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 enum { N = 4, ROUNDS = 3000, SLOT = 64 };
 
@@ -92,5 +94,13 @@ int main(void)
         bad += ((int (*)(void))(void *)p)() != i + 500;
     }
     printf("after mmap %ld\n", bad);
+    /* Code written by the kernel, on behalf of this process. */
+    uint8_t *run = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), text[16];
+    emit(run, 5);
+    int before = ((int (*)(void))(void *)run)();
+    emit(text, 6);
+    ssize_t n = process_vm_writev(getpid(), &(struct iovec){ text, sizeof(text) }, 1, &(struct iovec){ run, sizeof(text) }, 1, 0);
+    __builtin___clear_cache((char *)run, (char *)run + 16);
+    printf("process_vm_writev %ld: %d %d\n", (long)n, before, ((int (*)(void))(void *)run)());
     return 0;
 }

@@ -50,6 +50,7 @@ int main(void)
     SAY(mremap(q3 + 1, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 1);
     SAY(mremap(q3, 4096, 0, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 1);
     SAY(mremap((void *)0x10000000000, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 1);
+    SAY(mremap((void *)0xffff000000000000, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 1);
     SAY(mremap(q3, 4096, 4096, MREMAP_FIXED, target) == MAP_FAILED ? -1 : 1);
 
     char *b = sbrk(0);

@@ -17,6 +17,10 @@ static void test_errors(void)
     CHECK(other == err);
     error_free(other);
     error_set(NULL, "ignored");
+    err = NULL;
+    error_set(&err, "no '%s'", "two\nlines\33[2J");
+    CHECK(!strcmp(error_message(err), "no 'two?lines?[2J'"));
+    error_free(err);
 }
 
 static void test_bits(void)
