@@ -70,8 +70,20 @@ static pid_t by_vfork(int out, char **argv)
 
 static volatile int shared;
 
+/* Touches `bytes` of stack, page by page, downwards. */
+static int deep(size_t bytes)
+{
+    volatile char page[4096];
+    page[0] = page[4095] = (char)bytes;
+    return bytes <= sizeof(page) ? page[0] : deep(bytes - sizeof(page)) + page[4095];
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "deep")) {
+        deep((size_t)24 << 20);
+        return 5;
+    }
     if (argc > 1 && !strcmp(argv[1], "child")) {
         sigset_t set;
         sigprocmask(SIG_BLOCK, NULL, &set);
@@ -217,6 +229,22 @@ int main(int argc, char **argv)
     prctl(PR_SET_NAME, "a-thread-name");
     prctl(PR_GET_NAME, name);
     printf("name %s\n", name);
+    /* A program's stack is as large as the limit says. */
+    fflush(stdout);
+    for (int mib = 4; mib <= 64; mib += 60) {
+        pid = fork();
+        if (!pid) {
+            struct rlimit stack = { (rlim_t)mib << 20, (rlim_t)mib << 20 };
+            struct rlimit core = { 0, 0 };
+            setrlimit(RLIMIT_CORE, &core);
+            setrlimit(RLIMIT_STACK, &stack);
+            close(2);
+            execl(self, self, "deep", NULL);
+            _exit(45);
+        }
+        printf("24 MiB of a stack of %d MiB: %d\n", mib, status_of(pid));
+        fflush(stdout);
+    }
     printf("system %d\n", WEXITSTATUS(system("exit 12")));
     return 0;
 }
