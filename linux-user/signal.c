@@ -168,7 +168,8 @@ void signal_init(Thread *t)
     for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
         uint64_t bit = SIG_BIT(sig);
         uint64_t old[4] = { 0 };
-        if (RAW_SYSCALL(SYS_rt_sigaction, sig, 0, old, 8) == 0 && old[0] == (uint64_t)(uintptr_t)SIG_IGN) {
+        if ((RAW_SYSCALL(SYS_rt_sigaction, sig, 0, old, 8) == 0 && old[0] == (uint64_t)(uintptr_t)SIG_IGN)
+            || (bit & FAULT_SIGNALS & user.options.ignored_signals)) {
             t->sighand->action[sig].handler = GUEST_SIG_IGN;
         }
         if (bit & FAULT_SIGNALS) {
@@ -211,6 +212,78 @@ void signal_ran_with_mask(Thread *t, uint64_t mask)
         t->restore_sigmask = true;
         t->sigmask = mask & ~NEVER_BLOCKED;
     }
+}
+
+/* -- execve ----------------------------------------------------------------------------------------------- */
+
+uint64_t signal_ignored_faults(Thread *t)
+{
+    uint64_t ignored = 0;
+    sighand_lock(t->sighand);
+    for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
+        if ((SIG_BIT(sig) & FAULT_SIGNALS) && t->sighand->action[sig].handler == GUEST_SIG_IGN) {
+            ignored |= SIG_BIT(sig);
+        }
+    }
+    sighand_unlock(t->sighand);
+    return ignored;
+}
+
+/* The host's dispositions are the process's: another thread that faults in between must not find its signal ignored. */
+static bool alone(Thread *t)
+{
+    return t->vfork_child || atomic_load(&user.n_threads) == 1;
+}
+
+void signal_hold_faults(Thread *t)
+{
+    uint64_t blocked = t->sigmask & FAULT_SIGNALS;
+    if (!blocked) {
+        return;
+    }
+    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, 8);
+    for (uint32_t i = 0; i < t->n_captured;) {
+        CapturedSignal *c = &t->captured[i];
+        if ((SIG_BIT(c->sig) & blocked)
+            && RAW_SYSCALL(SYS_rt_tgsigqueueinfo, RAW_SYSCALL(SYS_getpid, 0), t->tid, c->sig, &c->info) == 0) {
+            memmove(c, c + 1, (t->n_captured - i - 1) * sizeof(*c));
+            t->n_captured--;
+        } else {
+            i++;
+        }
+    }
+}
+
+void signal_release_faults(Thread *t)
+{
+    uint64_t faults = FAULT_SIGNALS;
+    if (t->sigmask & FAULT_SIGNALS) {
+        RAW_SYSCALL(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, NULL, 8);
+    }
+}
+
+static void ignore_on_host(Thread *t, bool ignore)
+{
+    uint64_t ignored = signal_ignored_faults(t);
+    for (int sig = 1; ignored && alone(t) && sig <= USER_N_SIGNALS; sig++) {
+        if ((SIG_BIT(sig) & ignored) && ignore) {
+            host_sigaction(sig, (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN, 0);
+        } else if (SIG_BIT(sig) & ignored) {
+            host_sigaction(sig, host_handler, SA_SIGINFO | SA_RESTART);
+        }
+    }
+}
+
+void signal_before_exec(Thread *t)
+{
+    signal_hold_faults(t);
+    ignore_on_host(t, true);
+}
+
+void signal_exec_failed(Thread *t)
+{
+    ignore_on_host(t, false);
+    signal_release_faults(t);
 }
 
 /* -- delivery -------------------------------------------------------------------------------------------- */

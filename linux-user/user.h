@@ -106,6 +106,7 @@ typedef struct UserOptions {
     bool strace;
     bool have_seed;
     uint64_t seed;
+    uint64_t ignored_signals;    /* -execignored: fault signals, which cannot be ignored on the host across exec */
     const char *gdb;           /* -g */
     TcgOptions tcg;
     const char *tb_cache;        /* -tb-cache */
@@ -320,6 +321,16 @@ uint64_t signal_host_mask(uint64_t guest_mask);
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act);
 void sighand_lock(SigHand *h);
 void sighand_unlock(SigHand *h);
+/*
+ * Fault signals are not blocked on the host, because translated code raises them. Around a system call for which it
+ * matters they are, those that the guest blocks; what had been captured of them goes back to the kernel.
+ */
+void signal_hold_faults(Thread *t);
+void signal_release_faults(Thread *t);
+/* The same for execve, which keeps what is blocked, pending and ignored (in a process of one thread). */
+void signal_before_exec(Thread *t);
+void signal_exec_failed(Thread *t);
+uint64_t signal_ignored_faults(Thread *t);
 noreturn void signal_die(Thread *t, int sig);
 bool signal_on_altstack(Thread *t, vaddr sp);
 /* Where a frame of size_bytes goes for this action; aligned to 16. */

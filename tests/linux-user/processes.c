@@ -93,6 +93,15 @@ int main(int argc, char **argv)
         sigaction(SIGUSR2, NULL, &sb);
         printf("%s %d env %s masked %d ignored %d default %d", argv[2], argc, getenv("V") ? getenv("V") : "-",
                sigismember(&set, SIGHUP), sa.sa_handler == SIG_IGN, sb.sa_handler == SIG_DFL);
+        /* Signals that a runner may need for itself are kept as well. */
+        static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
+        sigset_t waiting;
+        sigpending(&waiting);
+        printf(" faults");
+        for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+            sigaction(faults[i], NULL, &sa);
+            printf(" %d%d%d", sigismember(&set, faults[i]), sa.sa_handler == SIG_IGN, sigismember(&waiting, faults[i]));
+        }
         return 5;
     }
     char self[4096];
@@ -105,9 +114,34 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, exit);
+    sigset_t faults;
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGILL);
+    sigaddset(&faults, SIGTRAP);
+    sigprocmask(SIG_BLOCK, &faults, NULL);
+    signal(SIGBUS, SIG_IGN);
+    signal(SIGABRT, SIG_IGN);
+    signal(SIGSEGV, exit);
+    raise(SIGILL);
     char *args[] = { self, "child", "one arg", NULL };
     capture("fork and exec", by_fork, args);
     capture("vfork and exec", by_vfork, args);
+    execl("/nonexistent/program", "x", NULL);
+    sigpending(&faults);
+    printf("still waits %d\n", sigismember(&faults, SIGILL));
+    fflush(stdout);
+    if (!fork()) { /* the one that waits is what ends the program, when it is let */
+        sigfillset(&faults);
+        execl("/nonexistent/program", "x", NULL);
+        signal(SIGILL, _exit);
+        raise(SIGILL);
+        sigprocmask(SIG_UNBLOCK, &faults, NULL);
+        _exit(99);
+    }
+    int ended;
+    wait(&ended);
+    printf("ended %#x\n", ended);
     char *host[] = { "echo", "a program of the system", NULL };
     capture("system program", by_fork, host);
     char *missing[] = { "/nonexistent/program", NULL };

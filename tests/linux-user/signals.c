@@ -212,6 +212,40 @@ static void queue(void)
     printf("signals usable %d\n", all);
 }
 
+/* Fault signals that come from outside are signals like others: they wait while blocked, and can be waited for. */
+static void sent_faults(void)
+{
+    sigset_t set, old, none;
+    siginfo_t si;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    sigaddset(&set, SIGFPE);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    kill(getpid(), SIGSEGV);
+    struct timespec ts = { 5, 0 };
+    int r = sigtimedwait(&set, &si, &ts);
+    printf("waited for %d code %d from us %d\n", r, si.si_code, si.si_pid == getpid());
+    pid_t child = fork();
+    if (!child) {
+        usleep(20000);
+        kill(getppid(), SIGFPE);
+        _exit(0);
+    }
+    r = sigtimedwait(&set, &si, &ts);
+    printf("waited for %d from the child %d\n", r, si.si_pid == child);
+    waitpid(child, NULL, 0);
+    install(SIGFPE, on_info, 0);
+    count = 0;
+    raise(SIGFPE);
+    printf("still waits %d\n", count == 0);
+    sigemptyset(&none);
+    r = sigsuspend(&none);
+    printf("suspended %d handled %d code %d\n", r, (int)count, last_code);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    printf("once %d\n", (int)count);
+    signal(SIGFPE, SIG_DFL);
+}
+
 static volatile int alarms;
 static void on_alarm(int sig)
 {
@@ -338,6 +372,7 @@ int main(void)
     altstack();
     masks();
     queue();
+    sent_faults();
     restarts();
     defaults();
     timers();
