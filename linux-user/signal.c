@@ -36,6 +36,16 @@ uint64_t signal_host_mask(uint64_t guest_mask)
     return guest_mask & ~FAULT_SIGNALS;
 }
 
+void signal_block_host(void)
+{
+    host_sigmask(signal_host_mask(~(uint64_t)0));
+}
+
+void signal_unblock_host(Thread *t)
+{
+    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+}
+
 void sighand_lock(SigHand *h)
 {
     int expected = 0;
@@ -134,6 +144,11 @@ static void host_handler(int sig, siginfo_t *info, void *uc)
         return;
     }
     uint32_t n = atomic_load_explicit(&t->n_captured, memory_order_relaxed);
+    for (uint32_t i = 0; i < n; i++) { /* sent again while it waits: it is one */
+        if (t->captured[i].sig == sig) {
+            n = ARRAY_SIZE(t->captured);
+        }
+    }
     if (n < ARRAY_SIZE(t->captured)) {
         t->captured[n].sig = sig;
         t->captured[n].info = *info;
@@ -241,7 +256,8 @@ void signal_hold_faults(Thread *t)
     if (!blocked) {
         return;
     }
-    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, 8);
+    uint64_t faults = FAULT_SIGNALS, open = faults & ~blocked;
+    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, &faults, NULL, 8);
     for (uint32_t i = 0; i < t->n_captured;) {
         CapturedSignal *c = &t->captured[i];
         if ((SIG_BIT(c->sig) & blocked)
@@ -252,6 +268,7 @@ void signal_hold_faults(Thread *t)
             i++;
         }
     }
+    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, 8);
 }
 
 void signal_release_faults(Thread *t)
@@ -301,7 +318,7 @@ void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
 noreturn void signal_die(Thread *t, int sig)
 {
     /* Only this thread goes on: what follows must not be disturbed. */
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     gdb_user_exit(0, sig);
     if (SIG_BIT(sig) & CORE_SIGNALS) {
         struct rlimit rl;
@@ -424,10 +441,22 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
     t->sigmask &= ~NEVER_BLOCKED;
 }
 
-/* Takes the first captured signal that may be delivered now. */
+/* Takes the first captured signal that may be delivered now. Everything but fault signals sent by others is blocked. */
 static bool take_captured(Thread *t, CapturedSignal *ret)
 {
-    for (uint32_t i = 0; i < t->n_captured; i++) {
+    uint32_t n = atomic_load_explicit(&t->n_captured, memory_order_relaxed);
+    if (n == 0) {
+        return false;
+    }
+    if (n == 1 && !(SIG_BIT(t->captured[0].sig) & FAULT_SIGNALS)) { /* nearly always */
+        *ret = t->captured[0];
+        if (atomic_compare_exchange_strong_explicit(&t->n_captured, &n, 0, memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    bool found = false;
+    host_sigmask(~(uint64_t)0);
+    for (uint32_t i = 0; i < t->n_captured && !found; i++) {
         uint64_t bit = SIG_BIT(t->captured[i].sig);
         if ((bit & FAULT_SIGNALS) && (t->sigmask & bit)) {
             continue;
@@ -435,32 +464,35 @@ static bool take_captured(Thread *t, CapturedSignal *ret)
         *ret = t->captured[i];
         memmove(&t->captured[i], &t->captured[i + 1], (t->n_captured - i - 1) * sizeof(t->captured[0]));
         t->n_captured--;
-        return true;
+        found = true;
     }
-    return false;
+    signal_block_host();
+    return found;
 }
 
 void signal_deliver(Thread *t)
 {
-    /* Fault signals sent by others may arrive at any time: everything is blocked while the queue is edited. */
-    host_sigmask(~(uint64_t)0);
+    /* Frames are written to guest memory: its faults must get through, and so may fault signals sent by others. */
+    signal_block_host();
     CapturedSignal c;
-    for (;;) {
-        if (t->sync_valid) {
-            siginfo_t info = t->sync_info;
-            t->sync_valid = false;
-            deliver_one(t, info.si_signo, &info, true);
-        } else if (take_captured(t, &c)) {
-            deliver_one(t, c.sig, &c.info, false);
-        } else {
-            break;
+    do {
+        atomic_store_explicit(&t->pending, 0, memory_order_relaxed); /* what is captured from here on sets it again */
+        for (;;) {
+            if (t->sync_valid) {
+                siginfo_t info = t->sync_info;
+                t->sync_valid = false;
+                deliver_one(t, info.si_signo, &info, true);
+            } else if (take_captured(t, &c)) {
+                deliver_one(t, c.sig, &c.info, false);
+            } else {
+                break;
+            }
         }
-    }
-    if (t->restore_sigmask) {
-        t->restore_sigmask = false;
-        t->sigmask = t->saved_sigmask;
-    }
-    atomic_store_explicit(&t->pending, 0, memory_order_relaxed);
+        if (t->restore_sigmask) {
+            t->restore_sigmask = false;
+            t->sigmask = t->saved_sigmask;
+        }
+    } while (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed)));
     /* What the kernel holds and the new mask allows is captured right here; the caller's loop sees `pending`
      * at the next poll, because the handler kicks. */
     host_sigmask(signal_host_mask(t->sigmask));

@@ -164,7 +164,7 @@ static void release_on_exit(Thread *t)
 
 noreturn void process_exit(Thread *t, int status)
 {
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     if (!t->vfork_child) {
         gdb_user_exit(status & 0xff, 0);
         if (atomic_load(&user.n_threads) == 1) {
@@ -185,7 +185,7 @@ noreturn void process_exit(Thread *t, int status)
 
 noreturn void thread_exit(Thread *t, int status)
 {
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     if (t->vfork_child || atomic_fetch_sub(&user.n_threads, 1) == 1) {
         atomic_store(&user.n_threads, 1);
         process_exit(t, status);
@@ -265,7 +265,7 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, HOST_STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     atomic_fetch_add(&user.n_threads, 1);
     pthread_t id;
     int err = pthread_create(&id, &attr, thread_main, &info);
@@ -283,7 +283,7 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
     }
     sem_destroy(&info.ready);
     /* pending may be set already: the mask then stays closed until delivery. */
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return ret;
 }
 
@@ -327,7 +327,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
     uint64_t keep = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_PARENT | CLONE_SYSVSEM | CLONE_IO
                     | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
                     | CLONE_NEWCGROUP | CLONE_UNTRACED;
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     int64_t pid = host_vfork((args->flags & keep) | (uint64_t)args->exit_signal, (char *)stack + HOST_STACK_BYTES,
                              vfork_main, child);
     user_self = t;
@@ -336,7 +336,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
     }
     munmap(stack, HOST_STACK_BYTES);
     thread_free(child);
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return pid;
 }
 
@@ -417,7 +417,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
         return -EINVAL;
     }
     int pidfd = -1;
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     fflush(NULL);
     thread_list_lock();
     tcg_fork_begin(args->flags & CLONE_FILES);
@@ -440,7 +440,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
             store_guest_u32(args->pidfd, (uint32_t)pidfd);
         }
     }
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return pid;
 }
 

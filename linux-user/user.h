@@ -317,6 +317,9 @@ bool signal_set_mask(Thread *t, uint64_t mask);
 void signal_ran_with_mask(Thread *t, uint64_t mask);
 /* The mask for the host: fault signals are never blocked there. */
 uint64_t signal_host_mask(uint64_t guest_mask);
+/* Nothing arrives from here on, but guest memory can be accessed: fault signals stay open. */
+void signal_block_host(void);
+void signal_unblock_host(Thread *t); /* to the thread's mask; closed still while something waits for its delivery */
 /* Whether the host must have our handler for sig although the guest has none; then the action's flags. */
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act);
 void sighand_lock(SigHand *h);

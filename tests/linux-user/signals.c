@@ -106,6 +106,21 @@ static void altstack(void)
     sigaction(SIGUSR1, &sa, NULL);
     raise(SIGUSR1);
     printf("on stack %d %d\n", order[0], order[1]);
+    /* A stack that cannot be written: SIGSEGV, whose handler has another stack. */
+    stack_t bad = { .ss_sp = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), .ss_size = 65536 };
+    printf("bad altstack %d\n", sigaltstack(&bad, NULL));
+    install(SIGSEGV, on_jump, 0);
+    if (sigsetjmp(env, 1) == 0) {
+        raise(SIGUSR1);
+        printf("no signal\n");
+    } else {
+        printf("no room for the frame: signal %d code %d\n", (int)last_sig, (int)last_code);
+    }
+    mprotect(bad.ss_sp, bad.ss_size, PROT_READ | PROT_WRITE);
+    n_order = 0;
+    raise(SIGUSR1);
+    printf("room %d\n", order[0]);
+    signal(SIGSEGV, SIG_DFL);
     ss.ss_size = 100;
     int rc = sigaltstack(&ss, NULL);
     printf("small: %d %d\n", rc, errno == ENOMEM);
