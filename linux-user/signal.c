@@ -105,6 +105,9 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
         && tcg_unprotect(addr)) {
         return;
     }
+    if (sig == SIGSEGV && in_window && mm_grow(addr)) {
+        return;
+    }
     if (host_context_fixup(uc, true)) {
         return;
     }

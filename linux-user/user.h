@@ -209,7 +209,7 @@ void *guest_out(vaddr addr, uint64_t size_bytes, bool *ok);
 
 /* -- mm.c ------------------------------------------------------------------------------------------------ */
 
-enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32 };
+enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32, VMA_GROWS = 64 };
 
 typedef struct Vma {
     vaddr start, end;
@@ -226,6 +226,7 @@ typedef struct Mm {
     vaddr brk_start, brk;
     bool reserved;        /* the window is one host mapping: unmapped pages stay PROT_NONE */
     bool parallel;
+    _Atomic bool growing; /* there has been a mapping with MAP_GROWSDOWN */
     _Atomic uint32_t n_protected; /* pages write-protected for the translator: 0 means none ever */
 } Mm;
 extern Mm mm;
@@ -250,6 +251,8 @@ int64_t mm_shmat(int id, vaddr addr, int flags);
 int64_t mm_shmdt(vaddr addr);
 /* PAGE_* of the page, -1 when unmapped. */
 int mm_page_prot(vaddr addr);
+/* An access to a page that is not mapped: extends the growing mapping (MAP_GROWSDOWN) above it, if there is one. */
+bool mm_grow(vaddr addr);
 /* A copy of the map, sorted; caller frees. */
 Vma *mm_snapshot(size_t *ret_n);
 /* Makes [addr, addr+size) writable for the kernel where only the translator's protection is in the way. */
