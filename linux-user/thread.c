@@ -228,6 +228,15 @@ static void *thread_main(void *opaque)
     if (info->args->flags & CLONE_PARENT_SETTID) {
         store_guest_u32(info->args->parent_tid, (uint32_t)t->tid);
     }
+    /* The library's first thread takes signal 33, which is the guest's as well; it does so once. */
+    if (!user.libc_has_threads) {
+        user.libc_has_threads = true;
+        sighand_lock(t->sighand);
+        for (int sig = 32; sig <= 33; sig++) {
+            signal_action_changed(t, sig, &t->sighand->action[sig]);
+        }
+        sighand_unlock(t->sighand);
+    }
     list_add(t);
     info->tid = t->tid;
     gdb_user_thread_add(t->vcpu, (uint32_t)t->tid);

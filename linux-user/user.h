@@ -123,6 +123,7 @@ typedef struct User {
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
+    bool libc_has_threads;     /* the host's library has created its first one */
     _Atomic int n_threads;
 } User;
 extern User user;

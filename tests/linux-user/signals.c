@@ -378,6 +378,14 @@ static void timers(void)
     int r = sigwaitinfo(&set, &si);
     printf("timer signal %d code %d value %d\n", r == SIGUSR1, si.si_code, si.si_value.sival_int);
     timer_delete(id);
+    /* A timer that tells nobody: the signal's number does not matter. */
+    ev.sigev_notify = SIGEV_NONE;
+    ev.sigev_signo = 0x5a5a5a5a;
+    int silent = timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &id);
+    printf("silent timer %d %d\n", silent, silent ? errno : timer_delete(id));
+    ev.sigev_notify = SIGEV_SIGNAL;
+    silent = timer_create(CLOCK_MONOTONIC, &ev, &id);
+    printf("no such signal %d %d\n", silent, errno == EINVAL);
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 

@@ -97,9 +97,35 @@ static void *leaves(void *arg)
     return NULL;
 }
 
+static void *waits(void *arg)
+{
+    sem_wait(arg);
+    uid_t real, effective, saved;
+    return (void *)(long)getresuid(&real, &effective, &saved);
+}
+
+/* The C library makes every thread call setresuid, by a signal of its own. */
+static void all_set_ids(void)
+{
+    pthread_t t[4];
+    sem_t go;
+    sem_init(&go, 0, 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_create(&t[i], NULL, waits, &go);
+    }
+    printf("setresuid in every thread %d %d\n", setresuid(getuid(), geteuid(), -1), setregid(getgid(), getegid()));
+    for (int i = 0; i < 4; i++) {
+        sem_post(&go);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
+    }
+}
+
 int main(void)
 {
     pthread_t t[N];
+    all_set_ids();
     bad_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (long i = 0; i < 2; i++) {
         leaver = 0;
