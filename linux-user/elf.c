@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/random.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -401,10 +402,21 @@ static bool map_vdso(Thread *t)
     return ok;
 }
 
+/* -s; otherwise what the limit lets a program's stack grow to. It is reserved, not used: size costs nothing. */
+static uint64_t stack_limit_bytes(void)
+{
+    struct rlimit limit;
+    if (user.options.stack_bytes) {
+        return user.options.stack_bytes;
+    }
+    uint64_t most = MIN(mm.task_size / 16, (uint64_t)1 << 30);
+    return getrlimit(RLIMIT_STACK, &limit) < 0 ? 8 * MiB : MIN((uint64_t)limit.rlim_cur, most);
+}
+
 vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, char **envp, Error **errp)
 {
     const Abi *abi = t->abi;
-    uint64_t stack_bytes = user.options.stack_bytes ? user.options.stack_bytes : 8 * MiB;
+    uint64_t stack_bytes = stack_limit_bytes();
     stack_bytes = ROUND_UP(MAX(stack_bytes, (uint64_t)128 * 1024), mm.page_bytes);
     size_t arg_bytes = 0;
     int envc = 0;

@@ -50,7 +50,10 @@ static int64_t host_execve(Thread *t, const char *path, char **argv, char **envp
     if (!t->vfork_child) {
         tcg_persist_save(t->vcpu);
     }
-    return SAFE_SYSCALL(t, SYS_execve, path, argv, envp);
+    signal_before_exec(t);
+    int64_t r = SAFE_SYSCALL(t, SYS_execve, path, argv, envp);
+    signal_exec_failed(t);
+    return r;
 }
 
 /* Our own file by the name it was started with. Under binfmt_misc that is the guest program's. */
@@ -71,11 +74,17 @@ static bool is_host_file(const char *path)
 static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int fd, char **argv, char **envp)
 {
     VEC(char *) args = { 0 };
-    char name[32], fd_text[16];
+    char name[32], fd_text[16], ignored_text[24];
     snprintf(name, sizeof(name), "qemu-%s", abi->target);
     *vec_push(&args) = name;
     for (char **o = user.exec_args; *o; o++) {
         *vec_push(&args) = *o;
+    }
+    uint64_t ignored = signal_ignored_faults(t);
+    if (ignored) {
+        snprintf(ignored_text, sizeof(ignored_text), "%#" PRIx64, ignored);
+        *vec_push(&args) = (char *)"-execignored";
+        *vec_push(&args) = ignored_text;
     }
     int kept = -1;
     if (fd >= 0) {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "accel/tcg-persist.h"
@@ -150,6 +151,11 @@ int main(int argc, char **argv)
     int fd = open_program(cmd.program);
     if (fd < 0) {
         error_exit("cannot open '%s': %s", cmd.program, strerror(errno));
+    }
+    /* As the kernel's execve: also root needs one of the three bits. */
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
+        error_exit("cannot run '%s': %s", cmd.program, strerror(EACCES));
     }
     user.exe_path = resolve_exe(fd, cmd.program);
 

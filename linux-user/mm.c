@@ -9,8 +9,7 @@
  * may be less writable than the VMA says while it holds translated code (host_protect). Neighbours with equal
  * protection and flags are merged.
  *
- * Leaves out: host pages larger than the guest's; growing MAP_GROWSDOWN mappings (they have a fixed size);
- * with guest pages larger than the host's, a file's last page ends with the host page.
+ * Leaves out: host pages larger than the guest's; with guest pages larger than the host's, a file's last page ends with the host page.
  *
  * Threads: everything may be called from any thread. The lock is innermost except for the translator's own: tcg_*
  * is never called with it held, and no guest memory is touched under it.
@@ -18,6 +17,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,7 +27,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536 };
+/* STACK_GUARD_BYTES: what Linux keeps free below a growing mapping. */
+enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536, STACK_GUARD_BYTES = 1 << 20 };
 
 /* The address sanitizer's shadow takes 0x7fff8000 to 16 TiB: the guest lives above it. */
 #ifdef __SANITIZE_ADDRESS__
@@ -169,12 +170,18 @@ static bool range_mapped(vaddr start, vaddr end)
     return true;
 }
 
+/* Where the mapping begins for those who look for a place below it. */
+static vaddr start_with_guard(const Vma *v)
+{
+    return v->flags & VMA_GROWS ? v->start - MIN(v->start, (vaddr)STACK_GUARD_BYTES) : v->start;
+}
+
 /* The highest gap of len bytes below `top`; 0: none. */
 static vaddr find_gap_below(vaddr top, uint64_t len, uint64_t align)
 {
     vaddr floor = MAX((vaddr)0x10000, mm.page_bytes);
     size_t i = vma_find(top);
-    vaddr limit = i < vmas.n ? MIN(top, vmas.at[i].start) : top;
+    vaddr limit = i < vmas.n ? MIN(top, start_with_guard(&vmas.at[i])) : top;
     for (;;) {
         vaddr below = i ? vmas.at[i - 1].end : floor;
         below = MAX(below, floor);
@@ -188,7 +195,7 @@ static vaddr find_gap_below(vaddr top, uint64_t len, uint64_t align)
             return 0;
         }
         i--;
-        limit = MIN(limit, vmas.at[i].start);
+        limit = MIN(limit, start_with_guard(&vmas.at[i]));
     }
 }
 
@@ -429,6 +436,10 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     if (!(flags & MAP_ANONYMOUS)) {
         vma_flags |= VMA_FILE;
     }
+    if (flags & MAP_GROWSDOWN) {
+        vma_flags |= VMA_GROWS;
+        atomic_store(&mm.growing, true);
+    }
     unsigned page = page_of_host_prot(prot);
     int host_flags = (flags & ~(MAP_GROWSDOWN | MAP_32BIT | MAP_FIXED | MAP_FIXED_NOREPLACE));
     bool had_exec = false;
@@ -470,6 +481,34 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     return (int64_t)addr;
 }
 
+/* As Linux expands a stack: within RLIMIT_STACK, and away from an accessible neighbour that is no stack itself. */
+bool mm_grow(vaddr addr)
+{
+    struct rlimit limit;
+    if (!atomic_load_explicit(&mm.growing, memory_order_relaxed) || addr >= mm.task_size) {
+        return false;
+    }
+    vaddr start = ROUND_DOWN(addr, mm.page_bytes), floor = MAX((vaddr)0x10000, mm.page_bytes);
+    bool grown = false;
+    lock();
+    size_t i = vma_find(addr);
+    if (i < vmas.n && vmas.at[i].start > addr && (vmas.at[i].flags & VMA_GROWS) && vmas.at[i].prot && start >= floor) {
+        Vma v = vmas.at[i];
+        const Vma *below = i ? &vmas.at[i - 1] : NULL;
+        bool room = !below || !below->prot || (below->flags & VMA_GROWS) || start - below->end >= STACK_GUARD_BYTES;
+        bool allowed = getrlimit(RLIMIT_STACK, &limit) < 0 || v.end - start <= limit.rlim_cur;
+        if (room && allowed) {
+            int flags = MAP_PRIVATE | MAP_ANONYMOUS | (mm.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE);
+            grown = mmap(g2h(start), v.start - start, host_prot(v.prot), flags, -1, 0) == g2h(start);
+            if (grown) {
+                vma_add(start, v.start, v.prot, v.flags);
+            }
+        }
+    }
+    unlock();
+    return grown;
+}
+
 int64_t mm_munmap(vaddr addr, uint64_t len)
 {
     if (addr & (mm.page_bytes - 1) || !len || addr >= mm.task_size || len > mm.task_size - addr) {
@@ -491,7 +530,6 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     if (addr & (mm.page_bytes - 1)) {
         return -EINVAL;
     }
-    /* PROT_GROWSDOWN and _UP only widen the range to a growing mapping's end, which we do not have. */
     if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8 /* PROT_SEM */)) {
         return -EINVAL;
     }
@@ -505,6 +543,16 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     unsigned page = page_of_host_prot(prot);
     bool exec = false;
     lock();
+    if (prot & PROT_GROWSDOWN) { /* from the beginning of the mapping, which has to be a stack */
+        size_t first = vma_find(addr);
+        if (first == vmas.n || vmas.at[first].start > addr || !(vmas.at[first].flags & (VMA_GROWS | VMA_STACK))) {
+            int64_t err = first == vmas.n || vmas.at[first].start > addr ? -ENOMEM : -EINVAL;
+            unlock();
+            return err;
+        }
+        len += addr - vmas.at[first].start;
+        addr = vmas.at[first].start;
+    }
     if (!range_mapped(addr, addr + len)) {
         unlock();
         return -ENOMEM;

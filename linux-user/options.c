@@ -107,6 +107,7 @@ SET(set_tb_size, user.options.tcg.cache_bytes = number(o, v, false) * MiB;
     if (user.options.tcg.cache_bytes > 2 * GiB) { bad_value(o, v, "at most 2048 (MiB)"); })
 SET(set_tb_cache, user.options.tb_cache = v)
 SET(set_exec_fd, user.exe_fd = (int)number(o, v, false))
+SET(set_exec_ignored, user.options.ignored_signals = number(o, v, false))
 SET(set_strace, user.options.strace = true)
 SET(set_seed, user.options.seed = number(o, v, false); user.options.have_seed = true)
 SET(set_perfmap, user.options.tcg.perfmap_path = "/tmp/perf-%d.map")
@@ -162,6 +163,8 @@ static const Option options[] = {
     { "plugin", "QEMU_PLUGIN", "file", "not available", false, refuse },
     { "execfd", NULL, "fd", "the program's file is open as this descriptor (set by the runner itself)", false,
       set_exec_fd },
+    { "execignored", NULL, "mask", "signals to ignore of those the runner itself needs (set by the runner itself)", false,
+      set_exec_ignored },
     { "version", "QEMU_VERSION", NULL, "print the version and exit", false,
       (void (*)(const Option *, const char *))print_version },
     { "perfmap", "QEMU_PERFMAP", NULL, "write /tmp/perf-PID.map for perf", true, set_perfmap },

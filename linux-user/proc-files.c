@@ -55,48 +55,121 @@ int64_t proc_readlink(int dirfd, const char *path, char *dst)
     return (int64_t)n;
 }
 
-/* The host's map, for file names and offsets, cut to the guest's window and with the guest's protections. */
-static void write_maps(FILE *out, bool details)
+/* One line of the host's smaps for a part of its mapping: amounts cannot exceed the part, protections are the guest's. */
+static void write_detail(FILE *out, const char *line, uint64_t part_kb, int prot)
 {
-    size_t n;
-    Vma *v = mm_snapshot(&n);
-    FILE *in = fopen("/proc/self/maps", "re");
-    char *line = NULL;
-    size_t room = 0;
-    while (in && getline(&line, &room, in) > 0) {
-        uintptr_t start, end;
-        char perms[8], dev[16];
-        unsigned long long offset, inode;
-        int name_at = 0;
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %llx %15s %llu %n", &start, &end, perms, &offset, dev, &inode,
-                   &name_at) < 6 || start < mm.guest_base || start - mm.guest_base >= mm.task_size) {
+    char name[32], rest[512];
+    if (sscanf(line, "%31[^:]:%511[^\n]", name, rest) != 2) {
+        return;
+    }
+    if (!strcmp(name, "Size") || !strcmp(name, "KernelPageSize") || !strcmp(name, "MMUPageSize")) {
+        fprintf(out, "%-15s %8" PRIu64 " kB\n", line[0] == 'S' ? "Size:" : line[0] == 'K' ? "KernelPageSize:" : "MMUPageSize:",
+                line[0] == 'S' ? part_kb : mm.page_bytes >> 10);
+        return;
+    }
+    if (!strcmp(name, "VmFlags")) {
+        fprintf(out, "VmFlags:%s%s%s", prot & PAGE_READ ? " rd" : "", prot & PAGE_WRITE ? " wr" : "",
+                prot & PAGE_EXEC ? " ex" : "");
+        char *save = NULL;
+        for (char *flag = strtok_r(rest, " ", &save); flag; flag = strtok_r(NULL, " ", &save)) {
+            if (strcmp(flag, "rd") && strcmp(flag, "wr") && strcmp(flag, "ex")) {
+                fprintf(out, " %s", flag);
+            }
+        }
+        fprintf(out, " \n");
+        return;
+    }
+    uint64_t kb;
+    if (sscanf(rest, "%" SCNu64 " kB", &kb) == 1 && strstr(rest, "kB")) {
+        fprintf(out, "%s:%*s%" PRIu64 " kB\n", name, 1, "", MIN(kb, part_kb));
+    } else {
+        fprintf(out, "%s:%s\n", name, rest);
+    }
+}
+
+/* A line "start-end perms offset dev inode name" of the host's map. */
+typedef struct HostMapping {
+    uintptr_t start, end;
+    unsigned long long offset, inode;
+    char dev[16], *name;
+} HostMapping;
+
+/* False: not such a line (smaps has others), or not of the guest's window. `m->name` points into the line. */
+static bool parse_mapping(char *line, HostMapping *m, bool *ret_is_header)
+{
+    char perms[8];
+    int name_at = 0;
+    *ret_is_header = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %llx %15s %llu %n", &m->start, &m->end, perms, &m->offset,
+                            m->dev, &m->inode, &name_at) == 6;
+    if (!*ret_is_header || m->start < mm.guest_base || m->start - mm.guest_base >= mm.task_size) {
+        return false;
+    }
+    m->name = name_at ? line + name_at : (char *)"\n";
+    m->name[strcspn(m->name, "\n")] = 0;
+    return true;
+}
+
+/* `n_details` lines of smaps belong to the mapping; maps has none. */
+static void write_mapping(FILE *out, const HostMapping *m, const Vma *v, size_t n, char **details, size_t n_details)
+{
+    vaddr g = m->start - mm.guest_base, g_end = m->end - mm.guest_base;
+    for (size_t i = 0; i < n; i++) {
+        vaddr a = MAX(g, v[i].start), b = MIN(g_end, v[i].end);
+        if (a >= b) {
             continue;
         }
-        char *name = name_at ? line + name_at : (char *)"\n";
-        name[strcspn(name, "\n")] = 0;
-        vaddr g = start - mm.guest_base, g_end = end - mm.guest_base;
-        for (size_t i = 0; i < n; i++) {
-            vaddr a = MAX(g, v[i].start), b = MIN(g_end, v[i].end);
-            if (a >= b) {
-                continue;
-            }
-            const char *label = inode || *name == '/' ? name : v[i].flags & VMA_HEAP ? "[heap]"
-                                : v[i].flags & VMA_STACK && v[i].prot ? "[stack]" : v[i].flags & VMA_VDSO ? "[vdso]" : "";
-            int chars = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08llx %s %llu", a, b,
-                                v[i].prot & PAGE_READ ? 'r' : '-', v[i].prot & PAGE_WRITE ? 'w' : '-',
-                                v[i].prot & PAGE_EXEC ? 'x' : '-', v[i].flags & VMA_SHARED ? 's' : 'p',
-                                *name || inode ? offset + (a - g) : 0, dev, inode);
-            if (*label) {
-                fprintf(out, "%*s%s", MAX(73 - chars, 1), "", label);
-            }
-            fputc('\n', out);
-            if (details) {
-                fprintf(out, "Size:           %8" PRIu64 " kB\nKernelPageSize: %8" PRIu64 " kB\n"
-                        "MMUPageSize:    %8" PRIu64 " kB\nRss:            %8" PRIu64 " kB\n", (b - a) >> 10,
-                        mm.page_bytes >> 10, mm.page_bytes >> 10, (uint64_t)0);
-            }
+        const char *label = m->inode || *m->name == '/' ? m->name : v[i].flags & VMA_HEAP ? "[heap]"
+                            : v[i].flags & VMA_STACK && v[i].prot ? "[stack]" : v[i].flags & VMA_VDSO ? "[vdso]" : "";
+        int chars = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08llx %s %llu", a, b,
+                            v[i].prot & PAGE_READ ? 'r' : '-', v[i].prot & PAGE_WRITE ? 'w' : '-',
+                            v[i].prot & PAGE_EXEC ? 'x' : '-', v[i].flags & VMA_SHARED ? 's' : 'p',
+                            *m->name || m->inode ? m->offset + (a - g) : 0, m->dev, m->inode);
+        if (*label) {
+            fprintf(out, "%*s%s", MAX(73 - chars, 1), "", label);
+        }
+        fputc('\n', out);
+        for (size_t k = 0; k < n_details; k++) {
+            write_detail(out, details[k], (b - a) >> 10, v[i].prot);
         }
     }
+}
+
+/* The host's map, for file names, offsets and amounts, cut to the guest's window and with the guest's protections. */
+static void write_maps(FILE *out, bool smaps)
+{
+    size_t n, room = 0;
+    Vma *v = mm_snapshot(&n);
+    FILE *in = fopen(smaps ? "/proc/self/smaps" : "/proc/self/maps", "re");
+    VEC(char *) details = { 0 };
+    char *line = NULL, *header = NULL;
+    HostMapping current, next;
+    for (;;) {
+        bool more = in && getline(&line, &room, in) > 0, is_header = !more;
+        bool ours = more && parse_mapping(line, &next, &is_header);
+        if (!is_header) {
+            *vec_push(&details) = xstrdup(line);
+            continue;
+        }
+        if (header) {
+            write_mapping(out, &current, v, n, details.at, details.n);
+        }
+        for (size_t k = 0; k < details.n; k++) {
+            free(details.at[k]);
+        }
+        details.n = 0;
+        free(header);
+        header = NULL;
+        if (ours) { /* the line is kept: the name is in it */
+            header = line;
+            current = next;
+            line = NULL;
+            room = 0;
+        }
+        if (!more) {
+            break;
+        }
+    }
+    vec_free(&details);
     free(line);
     if (in) {
         fclose(in);

@@ -38,9 +38,14 @@ uint64_t signal_host_mask(uint64_t guest_mask)
     return guest_mask & ~FAULT_SIGNALS;
 }
 
-void signal_block_all(void)
+void signal_block_host(void)
 {
-    host_sigmask(~FAULT_SIGNALS);
+    host_sigmask(signal_host_mask(~(uint64_t)0));
+}
+
+void signal_unblock_host(Thread *t)
+{
+    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
 }
 
 void sighand_lock(SigHand *h)
@@ -105,6 +110,9 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
     bool in_window = host >= mm.guest_base && addr < mm.task_size;
     if (sig == SIGSEGV && info->si_code == SEGV_ACCERR && in_window && host_context_is_write(uc, sig)
         && tcg_unprotect(addr)) {
+        return;
+    }
+    if (sig == SIGSEGV && in_window && mm_grow(addr)) {
         return;
     }
     if (host_context_fixup(uc, true)) {
@@ -175,6 +183,11 @@ static NO_SANITIZE_THREAD void host_handler(int sig, siginfo_t *info, void *uc)
         return;
     }
     uint32_t n = atomic_load_explicit(&t->n_captured, memory_order_relaxed);
+    for (uint32_t i = 0; i < n; i++) { /* sent again while it waits: it is one */
+        if (t->captured[i].sig == sig) {
+            n = ARRAY_SIZE(t->captured);
+        }
+    }
     if (n < ARRAY_SIZE(t->captured)) {
         t->captured[n].sig = sig;
         t->captured[n].info = *info;
@@ -209,7 +222,8 @@ void signal_init(Thread *t)
     for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
         uint64_t bit = SIG_BIT(sig);
         uint64_t old[4] = { 0 };
-        if (RAW_SYSCALL(SYS_rt_sigaction, sig, 0, old, 8) == 0 && old[0] == (uint64_t)(uintptr_t)SIG_IGN) {
+        if ((RAW_SYSCALL(SYS_rt_sigaction, sig, 0, old, 8) == 0 && old[0] == (uint64_t)(uintptr_t)SIG_IGN)
+            || (bit & FAULT_SIGNALS & user.options.ignored_signals)) {
             t->sighand->action[sig].handler = GUEST_SIG_IGN;
         }
         if (bit & FAULT_SIGNALS) {
@@ -241,7 +255,7 @@ bool signal_set_mask(Thread *t, uint64_t mask)
         for (uint32_t i = 0; i < t->n_captured; i++) {
             uint64_t bit = SIG_BIT(t->captured[i].sig);
             if ((bit & mask) && !(bit & t->sigmask)) {
-                signal_block_all();
+                signal_block_host();
                 return false;
             }
         }
@@ -263,6 +277,80 @@ void signal_ran_with_mask(Thread *t, uint64_t mask)
     }
 }
 
+/* -- execve ----------------------------------------------------------------------------------------------- */
+
+uint64_t signal_ignored_faults(Thread *t)
+{
+    uint64_t ignored = 0;
+    sighand_lock(t->sighand);
+    for (int sig = 1; sig <= USER_N_SIGNALS; sig++) {
+        if ((SIG_BIT(sig) & FAULT_SIGNALS) && t->sighand->action[sig].handler == GUEST_SIG_IGN) {
+            ignored |= SIG_BIT(sig);
+        }
+    }
+    sighand_unlock(t->sighand);
+    return ignored;
+}
+
+/* The host's dispositions are the process's: another thread that faults in between must not find its signal ignored. */
+static bool alone(Thread *t)
+{
+    return t->vfork_child || atomic_load(&user.n_threads) == 1;
+}
+
+void signal_hold_faults(Thread *t)
+{
+    uint64_t blocked = t->sigmask & FAULT_SIGNALS;
+    if (!blocked) {
+        return;
+    }
+    uint64_t faults = FAULT_SIGNALS, open = faults & ~blocked;
+    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, &faults, NULL, 8);
+    for (uint32_t i = 0; i < t->n_captured;) {
+        CapturedSignal *c = &t->captured[i];
+        if ((SIG_BIT(c->sig) & blocked)
+            && RAW_SYSCALL(SYS_rt_tgsigqueueinfo, RAW_SYSCALL(SYS_getpid, 0), t->tid, c->sig, &c->info) == 0) {
+            memmove(c, c + 1, (t->n_captured - i - 1) * sizeof(*c));
+            t->n_captured--;
+        } else {
+            i++;
+        }
+    }
+    RAW_SYSCALL(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, 8);
+}
+
+void signal_release_faults(Thread *t)
+{
+    uint64_t faults = FAULT_SIGNALS;
+    if (t->sigmask & FAULT_SIGNALS) {
+        RAW_SYSCALL(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, NULL, 8);
+    }
+}
+
+static void ignore_on_host(Thread *t, bool ignore)
+{
+    uint64_t ignored = signal_ignored_faults(t);
+    for (int sig = 1; ignored && alone(t) && sig <= USER_N_SIGNALS; sig++) {
+        if ((SIG_BIT(sig) & ignored) && ignore) {
+            host_sigaction(sig, (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN, 0);
+        } else if (SIG_BIT(sig) & ignored) {
+            host_sigaction(sig, host_handler, SA_SIGINFO | SA_RESTART);
+        }
+    }
+}
+
+void signal_before_exec(Thread *t)
+{
+    signal_hold_faults(t);
+    ignore_on_host(t, true);
+}
+
+void signal_exec_failed(Thread *t)
+{
+    ignore_on_host(t, false);
+    signal_release_faults(t);
+}
+
 /* -- delivery -------------------------------------------------------------------------------------------- */
 
 void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
@@ -278,7 +366,7 @@ void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
 noreturn void signal_die(Thread *t, int sig)
 {
     /* Only this thread goes on: what follows must not be disturbed. */
-    signal_block_all();
+    signal_block_host();
     gdb_user_exit(0, sig);
     if (SIG_BIT(sig) & CORE_SIGNALS) {
         struct rlimit rl;
@@ -403,10 +491,22 @@ static void deliver_one(Thread *t, int sig, const siginfo_t *info, bool forced)
     t->sigmask &= ~NEVER_BLOCKED;
 }
 
-/* Takes the first captured signal that may be delivered now. */
+/* Takes the first captured signal that may be delivered now. Everything but fault signals sent by others is blocked. */
 static bool take_captured(Thread *t, CapturedSignal *ret)
 {
-    for (uint32_t i = 0; i < t->n_captured; i++) {
+    uint32_t n = atomic_load_explicit(&t->n_captured, memory_order_relaxed);
+    if (n == 0) {
+        return false;
+    }
+    if (n == 1 && !(SIG_BIT(t->captured[0].sig) & FAULT_SIGNALS)) { /* nearly always */
+        *ret = t->captured[0];
+        if (atomic_compare_exchange_strong_explicit(&t->n_captured, &n, 0, memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    bool found = false;
+    host_sigmask(~(uint64_t)0);
+    for (uint32_t i = 0; i < t->n_captured && !found; i++) {
         uint64_t bit = SIG_BIT(t->captured[i].sig);
         if ((bit & FAULT_SIGNALS) && (t->sigmask & bit)) {
             continue;
@@ -414,32 +514,35 @@ static bool take_captured(Thread *t, CapturedSignal *ret)
         *ret = t->captured[i];
         memmove(&t->captured[i], &t->captured[i + 1], (t->n_captured - i - 1) * sizeof(t->captured[0]));
         t->n_captured--;
-        return true;
+        found = true;
     }
-    return false;
+    signal_block_host();
+    return found;
 }
 
 void signal_deliver(Thread *t)
 {
+    /* Frames are written to guest memory: its faults must get through, and so may fault signals sent by others. */
+    signal_block_host();
     CapturedSignal c;
-    for (;;) {
-        /* Fault signals sent by others may arrive at any time: nothing does while the queue is edited. */
-        host_sigmask(~(uint64_t)0);
-        bool forced = t->sync_valid;
-        if (forced) {
-            c = (CapturedSignal){ t->sync_info, t->sync_info.si_signo };
-            t->sync_valid = false;
-        } else if (!take_captured(t, &c)) {
-            break;
+    do {
+        atomic_store_explicit(&t->pending, 0, memory_order_relaxed); /* what is captured from here on sets it again */
+        for (;;) {
+            if (t->sync_valid) {
+                siginfo_t info = t->sync_info;
+                t->sync_valid = false;
+                deliver_one(t, info.si_signo, &info, true);
+            } else if (take_captured(t, &c)) {
+                deliver_one(t, c.sig, &c.info, false);
+            } else {
+                break;
+            }
         }
-        signal_block_all(); /* a frame is written to the guest's memory */
-        deliver_one(t, c.sig, &c.info, forced);
-    }
-    if (t->restore_sigmask) {
-        t->restore_sigmask = false;
-        t->sigmask = t->saved_sigmask;
-    }
-    atomic_store_explicit(&t->pending, 0, memory_order_relaxed);
+        if (t->restore_sigmask) {
+            t->restore_sigmask = false;
+            t->sigmask = t->saved_sigmask;
+        }
+    } while (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed)));
     /* What the kernel holds and the new mask allows is captured right here; the caller's loop sees `pending`
      * at the next poll, because the handler kicks. */
     host_sigmask(signal_host_mask(t->sigmask));

@@ -164,7 +164,7 @@ static void release_on_exit(Thread *t)
 
 noreturn void process_exit(Thread *t, int status)
 {
-    signal_block_all();
+    signal_block_host();
     if (!t->vfork_child) {
         gdb_user_exit(status & 0xff, 0);
         if (atomic_load(&user.n_threads) == 1) {
@@ -185,7 +185,7 @@ noreturn void process_exit(Thread *t, int status)
 
 void thread_exit(Thread *t, int status)
 {
-    signal_block_all();
+    signal_block_host();
     if (t->vfork_child || atomic_fetch_sub(&user.n_threads, 1) == 1) {
         atomic_store(&user.n_threads, 1);
         process_exit(t, status);
@@ -216,7 +216,7 @@ static void *thread_main(void *opaque)
     StartInfo *info = opaque;
     Thread *t = info->t;
     user_self = t;
-    signal_block_all(); /* so far everything was */
+    signal_block_host(); /* so far everything was */
     t->tid = (pid_t)RAW_SYSCALL(SYS_gettid, 0);
     /* Host threads share all of these; what the guest wants of its own is parted from the others first. */
     uint64_t own = ~info->args->flags & (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM);
@@ -228,6 +228,15 @@ static void *thread_main(void *opaque)
     }
     if (info->args->flags & CLONE_PARENT_SETTID) {
         store_guest_u32(info->args->parent_tid, (uint32_t)t->tid);
+    }
+    /* The library's first thread takes signal 33, which is the guest's as well; it does so once. */
+    if (!user.libc_has_threads) {
+        user.libc_has_threads = true;
+        sighand_lock(t->sighand);
+        for (int sig = 32; sig <= 33; sig++) {
+            signal_action_changed(t, sig, &t->sighand->action[sig]);
+        }
+        sighand_unlock(t->sighand);
     }
     list_add(t);
     info->tid = t->tid;
@@ -265,7 +274,7 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, HOST_STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     atomic_fetch_add(&user.n_threads, 1);
     pthread_t id;
     int err = pthread_create(&id, &attr, thread_main, &info);
@@ -283,7 +292,7 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
     }
     sem_destroy(&info.ready);
     /* pending may be set already: the mask then stays closed until delivery. */
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return ret;
 }
 
@@ -327,17 +336,17 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
     uint64_t keep = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_PARENT | CLONE_SYSVSEM | CLONE_IO
                     | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
                     | CLONE_NEWCGROUP | CLONE_UNTRACED;
-    host_sigmask(~(uint64_t)0);
+    signal_block_host();
     int64_t pid = host_vfork((args->flags & keep) | (uint64_t)args->exit_signal, (char *)stack + HOST_STACK_BYTES,
                              vfork_main, child);
     user_self = t;
-    signal_block_all();
+    signal_block_host();
     if (pid > 0 && (args->flags & CLONE_PARENT_SETTID)) {
         store_guest_u32(args->parent_tid, (uint32_t)pid);
     }
     munmap(stack, HOST_STACK_BYTES);
     thread_free(child);
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return pid;
 }
 
@@ -417,7 +426,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
         return -EINVAL;
     }
     int pidfd = -1;
-    signal_block_all();
+    signal_block_host();
     fflush(NULL);
     gdb_user_fork_begin(plain);
     thread_list_lock();
@@ -443,7 +452,7 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
         }
     }
     gdb_user_fork_end(t->vcpu, pid);
-    host_sigmask(signal_host_mask(atomic_load(&t->pending) ? ~(uint64_t)0 : t->sigmask));
+    signal_unblock_host(t);
     return pid;
 }
 

@@ -117,6 +117,7 @@ void *guest_in(vaddr addr, uint64_t size_bytes, bool *ok)
         *ok = false;
         return NULL;
     }
+    mm_grow(addr);
     return g2h(addr);
 }
 

@@ -106,6 +106,7 @@ typedef struct UserOptions {
     bool strace;
     bool have_seed;
     uint64_t seed;
+    uint64_t ignored_signals;    /* -execignored: fault signals, which cannot be ignored on the host across exec */
     const char *gdb;           /* -g */
     TcgOptions tcg;
     const char *tb_cache;        /* -tb-cache */
@@ -122,6 +123,7 @@ typedef struct User {
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
+    bool libc_has_threads;     /* the host's library has created its first one */
     _Atomic int n_threads;
 } User;
 extern User user;
@@ -207,7 +209,7 @@ void *guest_out(vaddr addr, uint64_t size_bytes, bool *ok);
 
 /* -- mm.c ------------------------------------------------------------------------------------------------ */
 
-enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32 };
+enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32, VMA_GROWS = 64 };
 
 typedef struct Vma {
     vaddr start, end;
@@ -224,6 +226,7 @@ typedef struct Mm {
     vaddr brk_start, brk;
     bool reserved;        /* the window is one host mapping: unmapped pages stay PROT_NONE */
     bool parallel;
+    _Atomic bool growing; /* there has been a mapping with MAP_GROWSDOWN */
     _Atomic uint32_t n_protected; /* pages write-protected for the translator: 0 means none ever */
 } Mm;
 extern Mm mm;
@@ -248,6 +251,8 @@ int64_t mm_shmat(int id, vaddr addr, int flags);
 int64_t mm_shmdt(vaddr addr);
 /* PAGE_* of the page, -1 when unmapped. */
 int mm_page_prot(vaddr addr);
+/* An access to a page that is not mapped: extends the growing mapping (MAP_GROWSDOWN) above it, if there is one. */
+bool mm_grow(vaddr addr);
 /* A copy of the map, sorted; caller frees. */
 Vma *mm_snapshot(size_t *ret_n);
 /* Makes [addr, addr+size) writable for the kernel where only the translator's protection is in the way. */
@@ -317,12 +322,23 @@ bool signal_set_mask(Thread *t, uint64_t mask);
 void signal_ran_with_mask(Thread *t, uint64_t mask);
 /* The mask for the host: fault signals are never blocked there, as any access to the guest's memory may raise them. */
 uint64_t signal_host_mask(uint64_t guest_mask);
-/* Blocks what may be blocked. */
-void signal_block_all(void);
+/* Nothing arrives from here on, but guest memory can be accessed: fault signals stay open. */
+void signal_block_host(void);
+void signal_unblock_host(Thread *t); /* to the thread's mask; closed still while something waits for its delivery */
 /* Whether the host must have our handler for sig although the guest has none; then the action's flags. */
 void signal_action_changed(Thread *t, int sig, const GuestSigaction *act);
 void sighand_lock(SigHand *h);
 void sighand_unlock(SigHand *h);
+/*
+ * Fault signals are not blocked on the host, because translated code raises them. Around a system call for which it
+ * matters they are, those that the guest blocks; what had been captured of them goes back to the kernel.
+ */
+void signal_hold_faults(Thread *t);
+void signal_release_faults(Thread *t);
+/* The same for execve, which keeps what is blocked, pending and ignored (in a process of one thread). */
+void signal_before_exec(Thread *t);
+void signal_exec_failed(Thread *t);
+uint64_t signal_ignored_faults(Thread *t);
 noreturn void signal_die(Thread *t, int sig);
 bool signal_on_altstack(Thread *t, vaddr sp);
 /* Where a frame of size_bytes goes for this action; aligned to 16. */

@@ -81,8 +81,10 @@ int64_t sys_rt_sigsuspend(Thread *t, const uint64_t *a)
     if (r < 0) {
         return r;
     }
-    uint64_t host_mask = signal_host_mask(mask);
-    r = SAFE_SYSCALL(t, SYS_rt_sigsuspend, &host_mask, 8);
+    /* No translated code runs in between: fault signals can be blocked as the guest wants it. */
+    signal_hold_faults(t);
+    r = SAFE_SYSCALL(t, SYS_rt_sigsuspend, &mask, 8);
+    signal_release_faults(t);
     signal_ran_with_mask(t, mask);
     /* A signal that came just before counts as the one waited for: its handler runs, and the call is over. */
     return r == -USER_ERESTARTNOINTR || r == -USER_ERESTARTSYS ? -EINTR : r;
@@ -100,7 +102,9 @@ int64_t sys_rt_sigtimedwait(Thread *t, const uint64_t *a)
     if (a[2] && !copy_from_guest(&ts, a[2], 16)) {
         return -EFAULT;
     }
+    signal_hold_faults(t);
     r = SAFE_SYSCALL(t, SYS_rt_sigtimedwait, &set, &info, a[2] ? &ts : NULL, 8);
+    signal_release_faults(t);
     if (r > 0) {
         signal_info_received(&info);
     }

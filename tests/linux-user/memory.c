@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +18,63 @@
 #define SAY(expr) (errno = 0, r = (long)(expr), printf("%s: %s %s\n", #expr, r == -1 ? "-1" : r ? "ok" : "0", \
                                                       r == -1 ? strerrorname_np(errno) : ""))
 
+static sigjmp_buf env;
+
+static void on_fault(int sig)
+{
+    siglongjmp(env, sig);
+}
+
+static int touch(volatile char *p)
+{
+    int sig = sigsetjmp(env, 1);
+    signal(SIGSEGV, sig ? SIG_DFL : on_fault);
+    signal(SIGBUS, sig ? SIG_DFL : on_fault);
+    if (!sig) {
+        *p = 1;
+    }
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
+    return sig;
+}
+
+/* MAP_GROWSDOWN: a mapping that an access below it extends, by the program or by the kernel, as far as it may. */
+static void growing(void)
+{
+    enum { PAGE = 4096, MIB = 1 << 20 };
+    struct rlimit old, limit;
+    char *room = mmap(NULL, 32 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *top = room + 32 * MIB;
+    munmap(room, 32 * MIB);
+    char *p = mmap(top - 2 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+    top[-1] = 7;
+    printf("growing: %d, %d, %d\n", p == top - 2 * PAGE, touch(top - 3 * PAGE), touch(top - 40 * PAGE + 5));
+    unsigned char in[40];
+    printf("all mapped %d, zero %d, kept %d\n", mincore(top - 40 * PAGE, 40 * PAGE, in), top[-39 * PAGE], top[-1]);
+    int zero = open("/dev/zero", O_RDONLY);
+    ssize_t n = read(zero, top - 60 * PAGE, 3 * PAGE);
+    printf("read %zd\n", n);
+    char *other = mmap(top - 2 * MIB, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    printf("a neighbour %d: near it %d, farther %d\n", other == top - 2 * MIB, touch(top - 2 * MIB + 2 * PAGE) != 0,
+           touch(top - MIB + 2 * PAGE));
+    munmap(other, PAGE);
+    getrlimit(RLIMIT_STACK, &old);
+    limit = old;
+    limit.rlim_cur = 4 * MIB;
+    setrlimit(RLIMIT_STACK, &limit);
+    printf("limit: %d %d\n", touch(top - 3 * MIB), touch(top - 5 * MIB) != 0);
+    setrlimit(RLIMIT_STACK, &old);
+    int whole = mprotect(top - PAGE, PAGE, PROT_READ | PROT_GROWSDOWN);
+    printf("protected %d to its beginning %d\n", whole, touch(top - 30 * PAGE));
+    char *plain = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    whole = mprotect(plain, PAGE, PROT_READ | PROT_GROWSDOWN);
+    printf("no stack: %d %d\n", whole, errno == EINVAL);
+    printf("unmap %d, gone %d\n", munmap(top - 8 * MIB, 8 * MIB), touch(top - PAGE));
+    munmap(plain, 2 * PAGE);
+}
+
 int main(void)
 {
+    growing();
     long r;
     char *p = mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memset(p, 1, 16 * 4096);

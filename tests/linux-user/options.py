@@ -114,7 +114,11 @@ one_line('signal map', run('-t', '1 2 3', prog), '-t')
 one_line('missing file', run('/nonexistent/file'), '/nonexistent/file')
 one_line('directory', run(work), work)
 one_line('host program', run('/bin/true'), 'x86-64')
+os.chmod(source, 0o755)
 one_line('text file', run(source), 'no ELF file')
+shutil.copy(prog, prog + '-no-x')
+os.chmod(prog + '-no-x', 0o644)
+one_line('a file without an x bit', run(prog + '-no-x'), 'Permission denied')
 
 # -- bad files: every truncation and many mutations end in one line, or in the guest's own death
 with open(prog, 'rb') as f:

@@ -70,8 +70,20 @@ static pid_t by_vfork(int out, char **argv)
 
 static volatile int shared;
 
+/* Touches `bytes` of stack, page by page, downwards. */
+static int deep(size_t bytes)
+{
+    volatile char page[4096];
+    page[0] = page[4095] = (char)bytes;
+    return bytes <= sizeof(page) ? page[0] : deep(bytes - sizeof(page)) + page[4095];
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "deep")) {
+        deep((size_t)24 << 20);
+        return 5;
+    }
     if (argc > 1 && !strcmp(argv[1], "child")) {
         sigset_t set;
         sigprocmask(SIG_BLOCK, NULL, &set);
@@ -81,6 +93,15 @@ int main(int argc, char **argv)
         sigaction(SIGUSR2, NULL, &sb);
         printf("%s %d env %s masked %d ignored %d default %d", argv[2], argc, getenv("V") ? getenv("V") : "-",
                sigismember(&set, SIGHUP), sa.sa_handler == SIG_IGN, sb.sa_handler == SIG_DFL);
+        /* Signals that a runner may need for itself are kept as well. */
+        static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
+        sigset_t waiting;
+        sigpending(&waiting);
+        printf(" faults");
+        for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+            sigaction(faults[i], NULL, &sa);
+            printf(" %d%d%d", sigismember(&set, faults[i]), sa.sa_handler == SIG_IGN, sigismember(&waiting, faults[i]));
+        }
         return 5;
     }
     char self[4096];
@@ -93,9 +114,34 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, exit);
+    sigset_t faults;
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGILL);
+    sigaddset(&faults, SIGTRAP);
+    sigprocmask(SIG_BLOCK, &faults, NULL);
+    signal(SIGBUS, SIG_IGN);
+    signal(SIGABRT, SIG_IGN);
+    signal(SIGSEGV, exit);
+    raise(SIGILL);
     char *args[] = { self, "child", "one arg", NULL };
     capture("fork and exec", by_fork, args);
     capture("vfork and exec", by_vfork, args);
+    execl("/nonexistent/program", "x", NULL);
+    sigpending(&faults);
+    printf("still waits %d\n", sigismember(&faults, SIGILL));
+    fflush(stdout);
+    if (!fork()) { /* the one that waits is what ends the program, when it is let */
+        sigfillset(&faults);
+        execl("/nonexistent/program", "x", NULL);
+        signal(SIGILL, _exit);
+        raise(SIGILL);
+        sigprocmask(SIG_UNBLOCK, &faults, NULL);
+        _exit(99);
+    }
+    int ended;
+    wait(&ended);
+    printf("ended %#x\n", ended);
     char *host[] = { "echo", "a program of the system", NULL };
     capture("system program", by_fork, host);
     char *missing[] = { "/nonexistent/program", NULL };
@@ -217,6 +263,22 @@ int main(int argc, char **argv)
     prctl(PR_SET_NAME, "a-thread-name");
     prctl(PR_GET_NAME, name);
     printf("name %s\n", name);
+    /* A program's stack is as large as the limit says. */
+    fflush(stdout);
+    for (int mib = 4; mib <= 64; mib += 60) {
+        pid = fork();
+        if (!pid) {
+            struct rlimit stack = { (rlim_t)mib << 20, (rlim_t)mib << 20 };
+            struct rlimit core = { 0, 0 };
+            setrlimit(RLIMIT_CORE, &core);
+            setrlimit(RLIMIT_STACK, &stack);
+            close(2);
+            execl(self, self, "deep", NULL);
+            _exit(45);
+        }
+        printf("24 MiB of a stack of %d MiB: %d\n", mib, status_of(pid));
+        fflush(stdout);
+    }
     printf("system %d\n", WEXITSTATUS(system("exit 12")));
     return 0;
 }

@@ -77,6 +77,27 @@ int main(int argc, char **argv)
     printf("maps: code %d stack %d mapping %d some code %d heap %d unordered %d\n", here, stack, mapped, exec > 0,
            heap > 0, outside);
     free(keep);
+    /* smaps: a locked page is told, with its flag; the amounts are those of the part, not of the whole. */
+    int locked = mlock(m, 4096) == 0;
+    m[0] = 1;
+    slurp("/proc/self/smaps");
+    unsigned long at = 0, kb;
+    char flags[256];
+    for (char *next = line = text; *line; line = next) {
+        unsigned long start, end;
+        char perms[5];
+        next = strchr(line, '\n') ? strchr(line, '\n') + 1 : line + strlen(line);
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, perms) == 3) {
+            at = (unsigned long)m >= start && (unsigned long)m < end ? start : 0;
+        } else if (at && (sscanf(line, "Size: %lu kB", &kb) == 1 || sscanf(line, "Locked: %lu kB", &kb) == 1)) {
+            printf("smaps: %.4s %lu\n", line, kb);
+        } else if (at && sscanf(line, "VmFlags: %255[^\n]", flags) == 1) {
+            printf("smaps: rd %d wr %d ex %d lo %d\n", strstr(flags, "rd") != NULL, strstr(flags, "wr") != NULL,
+                   strstr(flags, "ex") != NULL, strstr(flags, "lo") != NULL);
+        }
+    }
+    printf("smaps: mlock %d\n", locked);
+    munlock(m, 4096);
     n = slurp("/proc/self/auxv");
     unsigned long *aux = (unsigned long *)text;
     int ok = 0;

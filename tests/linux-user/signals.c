@@ -106,6 +106,21 @@ static void altstack(void)
     sigaction(SIGUSR1, &sa, NULL);
     raise(SIGUSR1);
     printf("on stack %d %d\n", order[0], order[1]);
+    /* A stack that cannot be written: SIGSEGV, whose handler has another stack. */
+    stack_t bad = { .ss_sp = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), .ss_size = 65536 };
+    printf("bad altstack %d\n", sigaltstack(&bad, NULL));
+    install(SIGSEGV, on_jump, 0);
+    if (sigsetjmp(env, 1) == 0) {
+        raise(SIGUSR1);
+        printf("no signal\n");
+    } else {
+        printf("no room for the frame: signal %d code %d\n", (int)last_sig, (int)last_code);
+    }
+    mprotect(bad.ss_sp, bad.ss_size, PROT_READ | PROT_WRITE);
+    n_order = 0;
+    raise(SIGUSR1);
+    printf("room %d\n", order[0]);
+    signal(SIGSEGV, SIG_DFL);
     ss.ss_size = 100;
     int rc = sigaltstack(&ss, NULL);
     printf("small: %d %d\n", rc, errno == ENOMEM);
@@ -210,6 +225,40 @@ static void queue(void)
         }
     }
     printf("signals usable %d\n", all);
+}
+
+/* Fault signals that come from outside are signals like others: they wait while blocked, and can be waited for. */
+static void sent_faults(void)
+{
+    sigset_t set, old, none;
+    siginfo_t si;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    sigaddset(&set, SIGFPE);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    kill(getpid(), SIGSEGV);
+    struct timespec ts = { 5, 0 };
+    int r = sigtimedwait(&set, &si, &ts);
+    printf("waited for %d code %d from us %d\n", r, si.si_code, si.si_pid == getpid());
+    pid_t child = fork();
+    if (!child) {
+        usleep(20000);
+        kill(getppid(), SIGFPE);
+        _exit(0);
+    }
+    r = sigtimedwait(&set, &si, &ts);
+    printf("waited for %d from the child %d\n", r, si.si_pid == child);
+    waitpid(child, NULL, 0);
+    install(SIGFPE, on_info, 0);
+    count = 0;
+    raise(SIGFPE);
+    printf("still waits %d\n", count == 0);
+    sigemptyset(&none);
+    r = sigsuspend(&none);
+    printf("suspended %d handled %d code %d\n", r, (int)count, last_code);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    printf("once %d\n", (int)count);
+    signal(SIGFPE, SIG_DFL);
 }
 
 static volatile int alarms;
@@ -329,6 +378,14 @@ static void timers(void)
     int r = sigwaitinfo(&set, &si);
     printf("timer signal %d code %d value %d\n", r == SIGUSR1, si.si_code, si.si_value.sival_int);
     timer_delete(id);
+    /* A timer that tells nobody: the signal's number does not matter. */
+    ev.sigev_notify = SIGEV_NONE;
+    ev.sigev_signo = 0x5a5a5a5a;
+    int silent = timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &id);
+    printf("silent timer %d %d\n", silent, silent ? errno : timer_delete(id));
+    ev.sigev_notify = SIGEV_SIGNAL;
+    silent = timer_create(CLOCK_MONOTONIC, &ev, &id);
+    printf("no such signal %d %d\n", silent, errno == EINVAL);
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -338,6 +395,7 @@ int main(void)
     altstack();
     masks();
     queue();
+    sent_faults();
     restarts();
     defaults();
     timers();

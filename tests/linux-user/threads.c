@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -82,9 +83,58 @@ static void *outlive(void *arg)
     _exit(9);
 }
 
+static volatile pid_t leaver;
+static char *bad_page;
+
+/* What the kernel looks at when a thread ends may be anything: the thread ends, and nothing else. */
+static void *leaves(void *arg)
+{
+    pthread_detach(pthread_self());
+    syscall(SYS_set_robust_list, arg ? bad_page + 64 : (char *)calloc(3, sizeof(long)), 3 * sizeof(long));
+    syscall(SYS_set_tid_address, arg ? bad_page : NULL);
+    leaver = (pid_t)syscall(SYS_gettid);
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
+static void *waits(void *arg)
+{
+    sem_wait(arg);
+    uid_t real, effective, saved;
+    return (void *)(long)getresuid(&real, &effective, &saved);
+}
+
+/* The C library makes every thread call setresuid, by a signal of its own. */
+static void all_set_ids(void)
+{
+    pthread_t t[4];
+    sem_t go;
+    sem_init(&go, 0, 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_create(&t[i], NULL, waits, &go);
+    }
+    printf("setresuid in every thread %d %d\n", setresuid(getuid(), geteuid(), -1), setregid(getgid(), getegid()));
+    for (int i = 0; i < 4; i++) {
+        sem_post(&go);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
+    }
+}
+
 int main(void)
 {
     pthread_t t[N];
+    all_set_ids();
+    bad_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (long i = 0; i < 2; i++) {
+        leaver = 0;
+        pthread_create(&t[0], NULL, leaves, (void *)i);
+        while (!leaver || syscall(SYS_tgkill, getpid(), leaver, 0) == 0) {
+            usleep(1000);
+        }
+        printf("left %ld\n", i);
+    }
     for (long i = 0; i < N; i++) {
         if (pthread_create(&t[i], NULL, worker, (void *)i)) {
             printf("create failed\n");
