@@ -147,6 +147,7 @@ static void region_reset(CodeRegion *region)
     arena_reset(&region->meta);
     atomic_store_explicit(&region->n_units, 0, memory_order_relaxed);
     region->used_bytes = 0;
+    region->ready_bytes = 0;
 }
 
 /* Moves what nobody can be inside of any more to the free list. */
@@ -231,6 +232,8 @@ void code_region_close(CodeRegion *region)
     region->serial = ++cache.serial;
     cache.n_full++;
     pthread_mutex_unlock(&cache.lock);
+    /* Hardly written any more: links touch single pages again. The process's resident size counts both views. */
+    madvise(code_rw(region->rx), REGION_BYTES, MADV_DONTNEED);
 }
 
 static void evict_region(TcgVcpu *tv, CodeRegion *region)
