@@ -77,14 +77,28 @@ bool image_open_raw(Image *image, const char *what, const char *path, Error **er
         close(fd);
         return false;
     }
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    int err = errno;
-    close(fd);
-    if (map == MAP_FAILED) {
-        error_set_errno(errp, err, "could not load %s '%s'", what, path);
+    /* A copy: each reset loads it again, and the file may have been cut short or replaced by then. */
+    uint8_t *data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool ok = data != MAP_FAILED;
+    ssize_t n = 0;
+    for (off_t at = 0; ok && at < st.st_size; at += n) {
+        n = pread(fd, data + at, (size_t)(st.st_size - at), at);
+        if (n == 0) {
+            errno = EIO; /* shorter than it was a moment ago */
+        }
+        ok = n > 0 || (n < 0 && errno == EINTR);
+        n = MAX(n, 0);
+    }
+    if (!ok) {
+        error_set_errno(errp, errno, "could not load %s '%s'", what, path);
+        if (data != MAP_FAILED) {
+            munmap(data, (size_t)st.st_size);
+        }
+        close(fd);
         return false;
     }
-    *image = (Image){ map, (uint64_t)st.st_size, true };
+    close(fd);
+    *image = (Image){ data, (uint64_t)st.st_size, true };
     return true;
 }
 

@@ -114,10 +114,25 @@ def test_guest_end(tmp):
         check_equal(vm.wait(), 0, 'status')
 
 
+def test_file_cut(tmp):
+    """The file that was loaded is cut short while the machine runs: a reset loads what was there."""
+    path = firmware(tmp, COUNT)
+    with Emulator('-bios', path, machine='virt') as vm:
+        os.truncate(path, 0)
+        vm.qmp.ok('system_reset')
+        vm.qmp.wait_event('RESET')
+        vm.qmp.ok('cont')
+        end = time.time() + 10
+        while counter(vm) == 0 and time.time() < end:
+            time.sleep(0.01)
+        check(counter(vm) > 0, 'the guest runs after the reset')
+
+
 def main():
     with tempfile.TemporaryDirectory() as tmp:
         test_running(firmware(tmp, COUNT))
         test_guest_end(tmp)
+        test_file_cut(tmp)
     finish()
 
 
