@@ -12,17 +12,27 @@ static uint64_t run(Vcpu *vcpu, RvvExec *e)
     return e->result;
 }
 
-static RvvExec prepare(Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y)
+static inline void prepare(RvvExec *e, Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y)
 {
     const RiscvModel *m = riscv_model(vcpu);
 
-    return (RvvExec){ .s = &riscv_state(vcpu)->vector, .vcpu = vcpu, .features = &m->vector, .insn = insn,
-                      .x = x, .y = y, .xlen = m->xlen };
+    /* What the kernels fill in themselves stays as it is: clearing it all took longer than most instructions. */
+    e->s = &riscv_state(vcpu)->vector;
+    e->vcpu = vcpu;
+    e->features = &m->vector;
+    e->insn = insn;
+    e->x = x;
+    e->y = y;
+    e->xlen = m->xlen;
+    e->mmu_index = 0;
+    e->frm_valid = false;
+    e->result = 0;
 }
 
 uint64_t riscv_helper_vector(Vcpu *vcpu, uint32_t insn, uint64_t x)
 {
-    RvvExec e = prepare(vcpu, insn, x, 0);
+    RvvExec e;
+    prepare(&e, vcpu, insn, x, 0);
 
     return run(vcpu, &e);
 }
@@ -30,7 +40,8 @@ uint64_t riscv_helper_vector(Vcpu *vcpu, uint32_t insn, uint64_t x)
 uint64_t riscv_helper_vector_fp(Vcpu *vcpu, uint32_t insn, uint64_t x)
 {
     RiscvState *s = riscv_state(vcpu);
-    RvvExec e = prepare(vcpu, insn, x, 0);
+    RvvExec e;
+    prepare(&e, vcpu, insn, x, 0);
 
     e.frm_valid = s->frm <= FP_RMM;
     e.fp = (FpStatus){ .rules = &fp_rules_riscv, .rounding = (uint8_t)s->frm };
@@ -41,7 +52,8 @@ uint64_t riscv_helper_vector_fp(Vcpu *vcpu, uint32_t insn, uint64_t x)
 
 void riscv_helper_vector_mem(Vcpu *vcpu, uint32_t insn, uint64_t x, uint64_t y, uint32_t mmu)
 {
-    RvvExec e = prepare(vcpu, insn, x, y);
+    RvvExec e;
+    prepare(&e, vcpu, insn, x, y);
 
     e.mmu_index = mmu;
     e.s->full = false; /* as long as a fault may leave with vstart set */

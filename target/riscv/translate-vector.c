@@ -5,7 +5,8 @@
  *
  * The fast way works on whole registers with IR vector operations. It needs two facts: that vl = vlmax and vstart = 0,
  * which is a bit of the translation mode (RvvState.full), and vtype, which is known from the last vset{i}vli in the
- * same IR block. A vset{i}vli keeps the mode's promise by a check (avl >= vlmax) and otherwise leaves for
+ * same IR block. Elsewhere it is assumed to be what it was last, or is at translation, and compared once in the block: loops have their
+ * vset{i}vli in front. A vset{i}vli keeps the mode's promise by a check (avl >= vlmax) and otherwise leaves for
  * the unit of the other mode, where everything takes the general way. State that contradicts the bit is never run in
  * the full mode; the opposite is only slow.
  */
@@ -85,6 +86,28 @@ static Vtype vtype_now(TransCtx *ctx)
 
 #define UNIT(field) ((int)offsetof(RiscvState, vector.field))
 
+/* Before an instruction that can be done inline. When the assumption is wrong the other mode's unit goes on, till the next vset{i}vli. */
+static Vtype vtype_assume(TransCtx *ctx)
+{
+    Vtype t = vtype_now(ctx);
+    uint64_t last = ctx->data[RV_DATA_VECTOR];
+    const RvvState *now = &riscv_state(ctx->vcpu)->vector;
+
+    if (t.known || !full_mode(ctx) || (!last && now->vill)) {
+        return t;
+    }
+    uint8_t bits = (uint8_t)(last ? last : now->vtype);
+    t = vtype_decode(ctx, bits);
+    if (t.known) {
+        IrBuilder *b = ctx->b;
+        IrRef same = ir_setcond(b, IR_I32, IR_EQ, ir_ldenv(b, IR_I64, UNIT(vtype), 8, false), ir_i64(b, bits));
+        ir_stenv(b, UNIT(full), 1, same);
+        trans_leave_if(ctx, IR_EQ, same, ir_i32(b, 0), VCPU_EXIT_NONE, ctx->pc);
+        vtype_remember(ctx, bits);
+    }
+    return t;
+}
+
 static int reg_offset(TransCtx *ctx, unsigned reg, unsigned chunk)
 {
     return UNIT(v) + (int)(reg * riscv_model(ctx->vcpu)->vlen_bits / 8 + (chunk << FULL_CHUNK_LOG2));
@@ -117,6 +140,7 @@ typedef enum FastShape {
     FAST_TWO,      /* vs2 op b */
     FAST_SWAP,     /* b op vs2 */
     FAST_SHIFT,    /* vs2 op b; a scalar count is an integer */
+    FAST_ROTATE,   /* vs2 right by b, an integer; op: IR_vshl for left */
     FAST_MOVE,     /* b */
     FAST_MACC,     /* vd + b * vs2 */
     FAST_NMSAC,    /* vd - b * vs2 */
@@ -134,7 +158,7 @@ static const FastOp fast_i[64] = {
     [0x00] = { FAST_TWO, IR_vadd }, [0x02] = { FAST_TWO, IR_vsub }, [0x03] = { FAST_SWAP, IR_vsub },
     [0x04] = { FAST_TWO, IR_vminu }, [0x05] = { FAST_TWO, IR_vmins }, [0x06] = { FAST_TWO, IR_vmaxu },
     [0x07] = { FAST_TWO, IR_vmaxs }, [0x09] = { FAST_TWO, IR_vand }, [0x0a] = { FAST_TWO, IR_vor },
-    [0x0b] = { FAST_TWO, IR_vxor }, [0x17] = { FAST_MOVE }, [0x25] = { FAST_SHIFT, IR_vshlv, IR_vshl },
+    [0x0b] = { FAST_TWO, IR_vxor }, [0x14] = { FAST_ROTATE, IR_vshr }, [0x15] = { FAST_ROTATE, IR_vshl }, [0x17] = { FAST_MOVE }, [0x25] = { FAST_SHIFT, IR_vshlv, IR_vshl },
     [0x28] = { FAST_SHIFT, IR_vshrv, IR_vshr }, [0x29] = { FAST_SHIFT, IR_vsarv, IR_vsar },
 };
 
@@ -168,6 +192,9 @@ static bool fast_form(unsigned funct3, unsigned funct6)
     case 0x06:
     case 0x07:
         return !imm;
+    case 0x14:
+    case 0x15:
+        return !vv;
     case 0x17:
         return funct3 != OPFVV;
     case 0x21:
@@ -205,7 +232,7 @@ static Second second_operand(TransCtx *ctx, const RiscvArgsVec *a, unsigned func
         x = sew == 2 ? ir_op1(b, IR_funbox, IR_F32, x) : x;
         break;
     case OPIVI:
-        x = ir_i64(b, shape == FAST_SHIFT ? (uint64_t)a->vs1 : (uint64_t)bits_sext((uint64_t)a->vs1, 5));
+        x = ir_i64(b, shape == FAST_SHIFT || shape == FAST_ROTATE ? (uint64_t)a->vs1 : (uint64_t)bits_sext((uint64_t)a->vs1, 5));
         break;
     default:
         x = x_operand(ctx, (unsigned)a->x);
@@ -214,7 +241,7 @@ static Second second_operand(TransCtx *ctx, const RiscvArgsVec *a, unsigned func
         }
         break;
     }
-    if (shape != FAST_SHIFT) {
+    if (shape != FAST_SHIFT && shape != FAST_ROTATE) {
         x = ir_emit(b, IR_vdup, IR_V128, sew, x, IR_NONE, IR_NONE);
     }
     return (Second){ .scalar = true, .value = x };
@@ -226,10 +253,14 @@ static bool fast_op(TransCtx *ctx, const RiscvArgsVec *a, unsigned funct3, unsig
     static const FastOp *const tables[7] = { fast_i, fast_f, fast_m, fast_i, fast_i, fast_f, fast_m };
     const FastOp *op = &tables[funct3][funct6];
     bool fp = funct3 == OPFVV || funct3 == OPFVF;
-    Vtype t = vtype_now(ctx);
     unsigned vd = (unsigned)a->vd, vs2 = (unsigned)a->vs2;
 
-    if (!op->shape || !t.known || !a->vm || !fast_form(funct3, funct6)) {
+    if (!op->shape || !a->vm || !fast_form(funct3, funct6) ||
+        (op->shape == FAST_ROTATE && !rv_has_ext(ctx, RISCV_EXT_Zvkb) && !rv_has_ext(ctx, RISCV_EXT_Zvbb))) {
+        return false;
+    }
+    Vtype t = vtype_assume(ctx);
+    if (!t.known) {
         return false;
     }
     if (fp && (t.sew < 2 || !rv_has_ext(ctx, t.sew == 2 ? RISCV_EXT_Zve32f : RISCV_EXT_Zve64d) ||
@@ -255,6 +286,14 @@ static bool fast_op(TransCtx *ctx, const RiscvArgsVec *a, unsigned funct3, unsig
         case FAST_SHIFT:
             r = v2(ctx, s.scalar ? op->op_scalar : op->op, lane, x, y);
             break;
+        case FAST_ROTATE: {
+            /* vror.vi: bit 5 of the count is the lowest of funct6. Counts are taken modulo the lane's width. */
+            bool imm = funct3 == OPIVI, left = !imm && op->op == IR_vshl;
+            IrRef n = imm && (funct6 & 1) ? ir_op2_imm(ctx->b, IR_add, IR_I64, y, 32) : y;
+            IrRef back = ir_op2(ctx->b, IR_sub, IR_I64, ir_i64(ctx->b, 0), n);
+            r = v2(ctx, IR_vor, 0, v2(ctx, IR_vshr, lane, x, left ? back : n), v2(ctx, IR_vshl, lane, x, left ? n : back));
+            break;
+        }
         case FAST_MOVE:
             r = y;
             break;
@@ -368,12 +407,12 @@ static bool fast_mem(TransCtx *ctx, const RiscvArgsVec *a, uint32_t w)
     static const uint8_t widths[8] = { 0, 9, 9, 9, 9, 1, 2, 3 };
     unsigned mop = w >> 26 & 3, lumop = w >> 20 & 31, nf = w >> 29, eew = widths[w >> 12 & 7], vd = (unsigned)a->vd;
     bool store = (w & 0x7f) == 0x27;
-    Vtype t = vtype_now(ctx);
     unsigned n = 0;
 
     if (!full_mode(ctx) || mop || !a->vm || 8u << eew > riscv_model(ctx->vcpu)->elen_bits) {
         return false;
     }
+    Vtype t = lumop == 0 && nf == 0 ? vtype_assume(ctx) : vtype_now(ctx);
     if (lumop == 8 && bits_is_pow2(nf + 1) && (!store || eew == 0)) {
         n = group_chunks(ctx, __builtin_ctz(nf + 1), vd);
     } else if (lumop == 0 && nf == 0 && t.known) {

@@ -6,6 +6,7 @@
  * vstart are multiples of the group, and the group fits the register group. FIPS 197, FIPS 180-4, SP 800-38D,
  * GB/T 32907 and GB/T 32905 define the functions.
  */
+#include "target/riscv/vector/crypto-host.h"
 #include "target/riscv/vector/sbox.h"
 #include "target/riscv/vector/vector.h"
 
@@ -68,9 +69,7 @@ static void add_key(uint8_t s[16], const uint8_t key[16])
     }
 }
 
-enum { AES_DM, AES_DF, AES_EM, AES_EF, AES_Z = 7 }; /* vs1 */
-
-static void aes_round(uint8_t s[16], const uint8_t key[16], unsigned kind)
+void rvv_aes_round(uint8_t s[16], const uint8_t key[16], unsigned kind)
 {
     switch (kind) {
     case AES_DM:
@@ -154,7 +153,7 @@ static uint64_t ror64(uint64_t v, unsigned n)
     return v >> n | v << (64 - n);
 }
 
-static uint64_t sha2_sum(bool wide, uint64_t x, unsigned which)
+static inline __attribute__((always_inline)) uint64_t sha2_sum(bool wide, uint64_t x, unsigned which)
 {
     static const uint8_t r[2][2][3] = { { { 2, 13, 22 }, { 6, 11, 25 } }, { { 28, 34, 39 }, { 14, 18, 41 } } };
     const uint8_t *n = r[wide][which];
@@ -163,7 +162,7 @@ static uint64_t sha2_sum(bool wide, uint64_t x, unsigned which)
                 : ror32((uint32_t)x, n[0]) ^ ror32((uint32_t)x, n[1]) ^ ror32((uint32_t)x, n[2]);
 }
 
-static uint64_t sha2_sigma(bool wide, uint64_t x, unsigned which)
+static inline __attribute__((always_inline)) uint64_t sha2_sigma(bool wide, uint64_t x, unsigned which)
 {
     static const uint8_t r[2][2][3] = { { { 7, 18, 3 }, { 17, 19, 10 } }, { { 1, 8, 7 }, { 19, 61, 6 } } };
     const uint8_t *n = r[wide][which];
@@ -173,7 +172,7 @@ static uint64_t sha2_sigma(bool wide, uint64_t x, unsigned which)
 }
 
 /* d = {h, g, d, c} in, c = {f, e, b, a}; two rounds with message words kw[0], kw[1]; d = {f, e, b, a}. */
-static void sha2_rounds(bool wide, uint64_t d[4], const uint64_t s[4], const uint64_t kw[2])
+static inline __attribute__((always_inline)) void sha2_rounds(bool wide, uint64_t d[4], const uint64_t s[4], const uint64_t kw[2])
 {
     uint64_t mask = wide ? ~(uint64_t)0 : UINT32_MAX;
     uint64_t a = s[3], b = s[2], e = s[1], f = s[0], c = d[3], dd = d[2], g = d[1], h = d[0];
@@ -197,7 +196,7 @@ static void sha2_rounds(bool wide, uint64_t d[4], const uint64_t s[4], const uin
 }
 
 /* d: W0..W3, s2: W4, W9..W11, s1: W12..W15; the next four words. */
-static void sha2_schedule(bool wide, uint64_t d[4], const uint64_t s2[4], const uint64_t s1[4])
+static inline __attribute__((always_inline)) void sha2_schedule(bool wide, uint64_t d[4], const uint64_t s2[4], const uint64_t s1[4])
 {
     uint64_t w16 = sha2_sigma(wide, s1[2], 1) + s2[1] + sha2_sigma(wide, d[1], 0) + d[0];
     uint64_t w17 = sha2_sigma(wide, s1[3], 1) + s2[2] + sha2_sigma(wide, d[2], 0) + d[1];
@@ -224,7 +223,7 @@ static void bits_reverse(uint8_t v[16])
     }
 }
 
-static void gf128_mul(uint8_t d[16], const uint8_t x[16], const uint8_t y[16])
+void rvv_gf128_mul(uint8_t d[16], const uint8_t x[16], const uint8_t y[16])
 {
     unsigned __int128 a, h, z = 0;
     uint8_t ra[16], rh[16];
@@ -347,20 +346,27 @@ typedef enum Shape {
     VVV,   /* vs1 is a third operand */
 } Shape;
 
-/* Group checks common to all: 32.3. `group` elements of SEW; sources are read before vd is written. */
-static bool groups_ok(RvvExec *e, unsigned group, Shape shape)
+/* Group checks common to all: 32.3. `group` elements of SEW, a power of two; sources are read before vd is written. */
+static inline __attribute__((always_inline)) bool groups_ok(RvvExec *e, unsigned group, Shape shape)
 {
     int lmul = e->s->lmul;
     unsigned bytes = group << e->sew;
     unsigned register_bytes = lmul < 0 ? e->s->vlenb >> -lmul : e->s->vlenb << lmul;
 
-    if (e->masked || e->to % group || e->s->vstart % group || register_bytes < bytes ||
+    if (e->masked || ((e->to | e->s->vstart) & (group - 1)) || register_bytes < bytes ||
         rvv_bad_group(e->vd, lmul) || (shape != VS && rvv_bad_group(e->vs2, lmul)) ||
         (shape == VVV && rvv_bad_group(e->vs1, lmul))) {
         return false;
     }
     /* One element group for all must not be overwritten while it is used. */
     return shape != VS || !rvv_overlap(e->vd, rvv_group_regs(lmul), e->vs2, 1);
+}
+
+static void gf128_mul(uint8_t d[16], const uint8_t x[16], const uint8_t y[16])
+{
+    if (!rvv_host_gf128_mul(d, x, y)) {
+        rvv_gf128_mul(d, x, y);
+    }
 }
 
 typedef union Group {
@@ -384,17 +390,25 @@ static bool exec_32(RvvExec *e, unsigned funct6, Shape shape)
     if (e->sew != 2 || !groups_ok(e, elements, shape)) {
         return false;
     }
+    if ((funct6 == 0x28 || funct6 == 0x29) && e->vs1 <= AES_Z) {
+        for (unsigned i = e->from; i < e->to; i += 4) {
+            uint8_t *s = rvv_reg(e, e->vd) + i * 4, key[16];
+            memcpy(key, rvv_reg(e, e->vs2) + (shape == VS ? 0 : i * 4), 16);
+            if (!rvv_host_aes_round(s, key, e->vs1)) {
+                rvv_aes_round(s, key, e->vs1);
+            }
+        }
+        return true;
+    }
     for (unsigned i = e->from; i < e->to; i += elements) {
         Group d = load_group(e, e->vd, i, bytes), s = load_group(e, e->vs2, shape == VS ? 0 : i, bytes), a, old = d;
         switch (funct6) {
-        case 0x28: /* vaes*.vv, vgmul.vv, vsm4r.vv */
-        case 0x29: /* vaes*.vs, vsm4r.vs */
+        case 0x28: /* vgmul.vv, vsm4r.vv */
+        case 0x29: /* vsm4r.vs */
             if (e->vs1 == 16) {
                 sm4_rounds(d.w, s.w);
-            } else if (e->vs1 == 17) {
-                gf128_mul(d.b, old.b, s.b);
             } else {
-                aes_round(d.b, s.b, e->vs1);
+                gf128_mul(d.b, old.b, s.b);
             }
             break;
         case 0x2c: /* vghsh.vv: (vd ^ vs1) * vs2 */
@@ -424,6 +438,41 @@ static bool exec_32(RvvExec *e, unsigned funct6, Shape shape)
     return true;
 }
 
+/* Four elements of a group, in one access: a narrow store that a wide load follows at once is slow on hosts. */
+static inline __attribute__((always_inline)) void load_words(uint64_t out[4], const RvvExec *e, unsigned reg, unsigned element, bool wide)
+{
+    if (wide) {
+        memcpy(out, rvv_reg(e, reg) + element * 8, 32);
+    } else {
+        uint32_t w[4];
+        memcpy(w, rvv_reg(e, reg) + element * 4, 16);
+        for (unsigned k = 0; k < 4; k++) {
+            out[k] = w[k];
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void sha2_groups(RvvExec *e, unsigned funct6, bool wide)
+{
+    for (unsigned i = e->from; i < e->to; i += 4) {
+        uint64_t d[4], a[4], b[4];
+        load_words(d, e, e->vd, i, wide);
+        load_words(a, e, e->vs2, i, wide);
+        load_words(b, e, e->vs1, i, wide);
+        if (funct6 == 0x2d) {
+            sha2_schedule(wide, d, a, b);
+        } else {
+            sha2_rounds(wide, d, a, funct6 == 0x2e ? b + 2 : b);
+        }
+        if (wide) {
+            memcpy(rvv_reg(e, e->vd) + i * 8, d, 32);
+        } else {
+            const uint32_t w[4] = { (uint32_t)d[0], (uint32_t)d[1], (uint32_t)d[2], (uint32_t)d[3] };
+            memcpy(rvv_reg(e, e->vd) + i * 4, w, 16);
+        }
+    }
+}
+
 static bool exec_sha2(RvvExec *e, unsigned funct6)
 {
     bool wide = e->sew == 3;
@@ -434,21 +483,10 @@ static bool exec_sha2(RvvExec *e, unsigned funct6)
         !groups_ok(e, 4, VVV) || rvv_overlap(e->vd, regs, e->vs1, regs) || rvv_overlap(e->vd, regs, e->vs2, regs)) {
         return false;
     }
-    for (unsigned i = e->from; i < e->to; i += 4) {
-        uint64_t d[4], a[4], b[4];
-        for (unsigned k = 0; k < 4; k++) {
-            d[k] = rvv_get(rvv_reg(e, e->vd), e->sew, i + k);
-            a[k] = rvv_get(rvv_reg(e, e->vs2), e->sew, i + k);
-            b[k] = rvv_get(rvv_reg(e, e->vs1), e->sew, i + k);
-        }
-        if (funct6 == 0x2d) {
-            sha2_schedule(wide, d, a, b);
-        } else {
-            sha2_rounds(wide, d, a, funct6 == 0x2e ? b + 2 : b);
-        }
-        for (unsigned k = 0; k < 4; k++) {
-            rvv_put(rvv_reg(e, e->vd), e->sew, i + k, d[k]);
-        }
+    if (wide) {
+        sha2_groups(e, funct6, true);
+    } else {
+        sha2_groups(e, funct6, false);
     }
     return true;
 }
@@ -490,7 +528,7 @@ static bool dispatch(RvvExec *e, unsigned funct6)
 
 bool rvv_crypto(RvvExec *e)
 {
-    if (e->s->vill || (e->insn >> 12 & 7) != 2) {
+    if (unlikely(e->s->vill || (e->insn >> 12 & 7) != 2)) {
         return false;
     }
     e->vd = e->insn >> 7 & 31;
