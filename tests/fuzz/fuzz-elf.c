@@ -6,6 +6,7 @@
  * Input: the first byte chooses the ABI, then the file. Seeds cannot have zero bytes (driver.c takes them as strings): bytes
  * of the file from 0x01 to 0x04 stand for 0 to 3. The file itself is its own interpreter as /proc/self/fd/9.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _exit(0);
     }
     int status;
-    require(child > 0 && waitpid(child, &status, 0) == child, "fork");
+    pid_t ended;
+    do {
+        ended = waitpid(child, &status, 0); /* libFuzzer's clock interrupts it */
+    } while (ended < 0 && errno == EINTR);
+    require(child > 0 && ended == child, "fork");
     require(WIFEXITED(status) && !WEXITSTATUS(status), "the loader ends by itself");
     return 0;
 }
