@@ -1,0 +1,94 @@
+"""Runs programs of a riscv64 root under a user-mode runner, in a chroot and in namespaces that take everything with them.
+
+The runner is registered with the binfmt_misc of a user namespace of its own: every program that a program starts is found,
+also under runners that do not follow execve themselves, and nothing of this machine changes. Needs Linux 6.7
+(binfmt_misc of a user namespace) and unshare of util-linux.
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PATH = '/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/jvm/default-java/bin'
+
+# $1 root (empty: the host's), $2 the side's folder, $3 the registration, then the command.
+INSIDE = r'''
+set -e
+root=$1 base=$2 line=$3
+shift 3
+if [ -n "$root" ]; then
+  mount -t binfmt_misc binfmt_misc "$base/binfmt"
+  printf '%s' "$line" > "$base/binfmt/register"
+  mount --rbind /dev "$root/dev"
+  mount --rbind /sys "$root/sys"
+  mount --bind "$base/etc" "$root/etc"
+fi
+mount -t proc proc "$root/proc"
+mount --bind "$base/tmp" "$root/tmp"
+mount --bind "$base/work" "$root/mnt"
+: > "$base/started"
+cd "$root/mnt"
+exec chroot "${root:-/}" /usr/bin/env -i -C /mnt HOME=/mnt PATH="$GUEST_PATH" LC_ALL=C.UTF-8 TERM=dumb TZ=UTC "$@"
+'''
+
+
+def registration(runner, folder):
+    """The line for binfmt_misc, made by the script that installs it for users."""
+    os.makedirs(folder)
+    os.symlink(os.path.realpath(runner), os.path.join(folder, 'qemu-riscv64'))
+    script = os.path.join(HERE, '..', '..', 'scripts', 'binfmt-install')
+    return subprocess.run([sys.executable, script, '--list', '--qemu-path', folder, 'riscv64'], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def copy_etc(root, to):
+    """The root's /etc with what the unpacked packages' scripts would have written."""
+    shutil.copytree(os.path.join(root, 'etc'), to, symlinks=True)
+    for name, text in (('passwd', 'root:x:0:0:root:/mnt:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n'),
+                       ('group', 'root:x:0:\nnogroup:x:65534:\n'), ('hosts', '127.0.0.1 localhost\n')):
+        with open(os.path.join(to, name), 'w') as f:
+            f.write(text)
+
+
+def complete(root):
+    """Folders and alternatives that the packages' scripts would have made."""
+    for name in ('proc', 'sys', 'dev', 'tmp', 'etc', 'mnt'):
+        os.makedirs(os.path.join(root, name), exist_ok=True)
+    for name, target in (('awk', 'mawk'), ('awk', 'gawk'), ('sh', 'dash'), ('sh', 'bash'), ('cc', 'gcc'), ('c++', 'g++')):
+        link = os.path.join(root, 'usr/bin', name)
+        if not os.path.lexists(link) and os.path.exists(os.path.join(root, 'usr/bin', target)):
+            os.symlink(target, link)
+
+
+class Side:
+    """A folder with its own /tmp, /etc and working folder; runner None: the host's own programs, without chroot."""
+
+    def __init__(self, root, base, runner):
+        self.root, self.base = root if runner else '', base
+        self.work = os.path.join(base, 'work')
+        shutil.rmtree(base, ignore_errors=True)
+        for name in ('binfmt', 'tmp', 'work'):
+            os.makedirs(os.path.join(base, name))
+        self.line = ''
+        if runner:
+            copy_etc(root, os.path.join(base, 'etc'))
+            self.line = registration(runner, os.path.join(base, 'runner'))
+
+    def run(self, command, timeout, stdout, stderr):
+        """The exit status, or a text when time was over."""
+        started = os.path.join(self.base, 'started')
+        if os.path.exists(started):
+            os.unlink(started)
+        p = subprocess.Popen(['unshare', '--user', '--map-root-user', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c',
+                              INSIDE, 'sh', self.root, self.base, self.line, *command], stdin=subprocess.DEVNULL,
+                             stdout=stdout, stderr=stderr, env={**os.environ, 'GUEST_PATH': PATH})
+        try:
+            status = p.wait(timeout)
+        except subprocess.TimeoutExpired:
+            p.kill() # the kernel ends what is left in the pid namespace
+            p.wait()
+            status = 'no end within %d s' % timeout
+        if not os.path.exists(started):
+            sys.exit('%s: the namespaces could not be set up in %s' % (os.path.basename(sys.argv[0]), self.base))
+        return status
