@@ -51,6 +51,7 @@ typedef struct X86Platform {
     void (*smm_changed)(void *opaque, Vcpu *vcpu, bool in_smm);
     void (*ferr)(void *opaque, bool level);                     /* FERR#/IGNNE# for CR0.NE = 0: IRQ 13 */
     void (*triple_fault)(void *opaque, Vcpu *vcpu);             /* shut-down cycle: resets the machine */
+    unsigned n_dies, n_cores, n_threads;                        /* of a socket, a die, a core: for CPUID; 0 is 1 */
 } X86Platform;
 
 typedef struct X86State {
@@ -252,6 +253,9 @@ typedef struct X86Model {
     uint32_t level, xlevel;                   /* highest basic and extended leaves */
     uint8_t phys_bits, linear_bits;
     bool long_mode;                           /* LM: 64-bit code exists */
+    bool is_max, accel_leaf, topology_leaf, l3_cache;   /* leaves 40000000h, 0Bh; leaf 4 has a third level */
+    uint64_t ucode_rev, tsc_hz;               /* 0: the usual */
+    const struct X86Caches *caches;           /* cpuid.c */
 } X86Model;
 
 static inline const X86Model *x86_model(const Vcpu *vcpu) { return vcpu->model; }
@@ -261,6 +265,8 @@ static inline bool x86_has(const Vcpu *vcpu, X86Feature f)
 }
 /* cpuid.c: one leaf, as the guest sees it now (OSXSAVE, APIC id… are dynamic). */
 void x86_cpuid(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t ret_regs[4]);
+/* The state components XCR0 may enable (XSETBV), and the bytes of a standard-format area for them. */
+uint64_t x86_xcr0_supported(const Vcpu *vcpu);
 /* Linux AT_HWCAP: CPUID.1:EDX. */
 uint64_t x86_hwcap(const Vcpu *vcpu);
 
