@@ -270,6 +270,9 @@ static bool read_operand(Reader *r, X86Insn *in, const X86OpSpec *spec, X86Opera
             return false;
         }
         op->kind = X86_OP_IMM;
+        if (spec->size == X86_SIZE_Z) {
+            op->size = in->opsize;
+        }
         if (spec->size == X86_SIZE_B || spec->size == X86_SIZE_W) {
             value &= spec->size == X86_SIZE_B ? 0xff : 0xffff;
         }
