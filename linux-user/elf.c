@@ -60,14 +60,13 @@ static bool read_at(int fd, void *buf, size_t n, uint64_t offset)
 
 const Abi *elf_identify(const uint8_t *h, size_t n)
 {
-    static const Abi *const abis[] = { &abi_riscv64, &abi_riscv32 };
     if (n < 20 || memcmp(h, ELFMAG, SELFMAG)) {
         return NULL;
     }
     ElfFile f = { .big = h[EI_DATA] == ELFDATA2MSB };
     unsigned machine = (unsigned)get(&f, h + 18, 2), type = (unsigned)get(&f, h + 16, 2);
-    for (size_t i = 0; i < ARRAY_SIZE(abis); i++) {
-        const Abi *a = abis[i];
+    for (size_t i = 0; abi_list[i]; i++) {
+        const Abi *a = abi_list[i];
         if (machine == a->elf_machine && f.big == a->big_endian
             && h[EI_CLASS] == (a->word_bytes == 8 ? ELFCLASS64 : ELFCLASS32)
             && (type == ET_EXEC || type == ET_DYN)) {

@@ -57,7 +57,11 @@ struct Abi {
     uint8_t word_bytes;          /* of long and pointers */
     uint8_t align64;             /* alignment of 64-bit integers in structures */
     bool big_endian;
-    uint8_t syscall_column;      /* which number column of syscall/table.def */
+    bool has_restorer;           /* struct sigaction names the code that signal handlers return to */
+    bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
+    bool fault_address_lost;     /* a fault at no canonical address says SI_KERNEL and 0, as on hosts of this kind */
+    const uint16_t *syscall_numbers;   /* by row of syscall/table.def: number + 1; 0: the ABI does not have it */
+    const struct StructVariant *structs; /* structures that differ from the generic ABI's; ends with NULLs */
     uint16_t elf_machine;
     vaddr stack_top, mmap_top, pie_base; /* default layout, before -R */
     vaddr task_size;             /* most it can be */
@@ -87,8 +91,11 @@ struct Abi {
     void (*core_regs)(Thread *t, void *out);
 };
 
-extern const Abi abi_riscv64, abi_riscv32;
+/* All ABIs, ending with NULL. */
+extern const Abi *const abi_list[];
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64;
 const Abi *abi_find(const char *target);
+extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 
 /* -- process-wide ----------------------------------------------------------------------------------- */
 
@@ -148,6 +155,7 @@ struct Thread {
     _Atomic uint32_t n_captured;
     CapturedSignal captured[6];  /* at most one plus the never-blocked fault signals */
     bool sync_valid;
+    bool sync_write;             /* the fault was a store */
     siginfo_t sync_info;
     vaddr altstack_sp;
     uint64_t altstack_bytes;

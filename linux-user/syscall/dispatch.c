@@ -14,8 +14,14 @@ static const Syscall rows[] = {
 };
 #undef SYS
 
-static const int16_t numbers[][2] = {
-#define SYS(name, nr64, nr32, how, ...) { nr64, nr32 },
+/* Numbers + 1; 0: not there. */
+const uint16_t syscall_numbers_generic64[SYSCALL_N] = {
+#define SYS(name, nr64, nr32, how, ...) nr64 + 1,
+#include "linux-user/syscall/table.def"
+#undef SYS
+};
+const uint16_t syscall_numbers_generic32[SYSCALL_N] = {
+#define SYS(name, nr64, nr32, how, ...) nr32 + 1,
 #include "linux-user/syscall/table.def"
 #undef SYS
 };
@@ -28,9 +34,9 @@ static void build_index(const Abi *abi)
 {
     /* Every thread that comes here first writes the same. */
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        int nr = numbers[i][abi->syscall_column];
-        if (nr >= 0 && nr < MAX_NUMBER) {
-            index_of[nr] = (uint16_t)(i + 1);
+        unsigned nr = abi->syscall_numbers[i];
+        if (nr && nr <= MAX_NUMBER) {
+            index_of[nr - 1] = (uint16_t)(i + 1);
         }
     }
     atomic_store_explicit(&index_ready, true, memory_order_release);

@@ -65,6 +65,14 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
 #undef FAIL
 #undef CALL
 
+/* The rows by name. */
+enum {
+#define SYS(name, nr64, nr32, how, ...) SYSCALL_##name,
+#include "linux-user/syscall/table.def"
+#undef SYS
+    SYSCALL_N
+};
+
 /* errno of a libc-style call. */
 static inline int64_t syscall_result(int64_t r)
 {
@@ -88,7 +96,16 @@ typedef struct StructDesc {
     const StructField *field;
     uint8_t n_fields;
     uint16_t host_bytes;
+    bool packed;        /* no alignment inside */
 } StructDesc;
+
+#define STRUCT_FIELD(type, member, kind) { offsetof(type, member), sizeof(((type *)0)->member), kind }
+#define STRUCT_PAD(kind) { 0, 0, kind }
+
+/* Abi.structs: an ABI's own layout in place of the generic one. */
+typedef struct StructVariant {
+    const StructDesc *generic, *own;
+} StructVariant;
 
 size_t struct_guest_bytes(const Abi *abi, const StructDesc *desc);
 bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const void *host);
@@ -106,6 +123,8 @@ enum { IOV_ON_STACK = 16 };
 struct iovec *iov_from_guest(const Abi *abi, vaddr addr, uint64_t n, bool out, struct iovec *fast, int64_t *err);
 /* Reads the signal mask argument { pointer, size } or a plain pointer. 0, or negative errno. */
 int64_t sigset_from_guest(vaddr addr, uint64_t size_bytes, uint64_t *ret);
+/* select and pselect6, in poll.c. */
+int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair, bool timeval);
 int64_t sigevent_from_guest(const Abi *abi, vaddr addr, void *host_sigevent);
 
 #endif
