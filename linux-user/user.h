@@ -31,6 +31,7 @@ enum {
     USER_ESIGRETURN = 514,     /* registers were replaced: do not touch them */
     USER_N_SIGNALS = 64,
     USER_PATH_MAX = 4096,
+    USER_MAX_VDSO = 16,
 };
 
 typedef struct GuestSigaction {
@@ -86,6 +87,9 @@ struct Abi {
     unsigned n_vdso;
     const char *vdso_version;
     uint32_t vdso_elf_flags;
+    bool vdso_has_syscall;       /* AT_SYSINFO: the first function enters the kernel */
+    const char *platform;        /* AT_PLATFORM; NULL: none */
+    bool flock32;                /* fcntl's first lock commands have 32-bit offsets */
     void (*proc_cpuinfo)(Thread *t, FILE *out);
     unsigned core_regs_bytes;    /* elf_gregset in a core file */
     void (*core_regs)(Thread *t, void *out);
@@ -93,7 +97,7 @@ struct Abi {
 
 /* All ABIs, ending with NULL. */
 extern const Abi *const abi_list[];
-extern const Abi abi_riscv64, abi_riscv32, abi_x86_64;
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386;
 const Abi *abi_find(const char *target);
 extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 
@@ -130,6 +134,7 @@ typedef struct User {
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
+    vaddr vdso_function[USER_MAX_VDSO]; /* by index of Abi.vdso */
     bool libc_has_threads;     /* the host's library has created its first one */
     _Atomic int n_threads;
 } User;
@@ -167,6 +172,7 @@ struct Thread {
     bool vfork_child;
     int32_t exit_code;
     Thread *next, *prev;         /* thread list */
+    vaddr time_scratch;          /* a page of the guest's, for converted times (time32.c); 0: none yet */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
 };
@@ -287,8 +293,8 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
 
 /* -- vdso.c ----------------------------------------------------------------------------------------------- */
 
-/* Writes the ABI's vDSO; its size, 0 if the room is too small. *ret_sigreturn: offset of the signal trampoline. */
-size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t *ret_sigreturn);
+/* Writes the ABI's vDSO; its size, 0 if the room is too small. ret_functions: offsets of its functions. */
+size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t ret_functions[USER_MAX_VDSO]);
 
 /* -- paths (path.c) and /proc (proc-files.c) ----------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ enum {
     A_OFF,        /* 64 bits: two registers on 32-bit ABIs */
     A_HEX, A_MODE, A_FD, A_DIRFD, A_OPENFLAGS, A_PROT, A_MAPFLAGS, A_SIG, A_SIGHOW, A_CLOCK, A_FUTEX, A_FCNTL,
     A_RLIMIT,     /* integers with names */
+    A_ID16,       /* a 16-bit user or group id; 0xffff is -1 */
     A_PTR,        /* an address */
     A_PATH,       /* a file name: -L applies */
     A_STR,        /* any other string */
@@ -64,6 +65,11 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
 #undef WAIT
 #undef FAIL
 #undef CALL
+
+/* One call does another's work: arguments as that row's handler wants them. */
+int64_t syscall_call_row(Thread *t, unsigned row, const uint64_t args[6]);
+/* The same with registers, which are decoded first. */
+int64_t syscall_call_row_raw(Thread *t, unsigned row, const uint64_t regs[6]);
 
 /* The rows by name. */
 enum {

@@ -33,6 +33,50 @@ static bool vsyscall(Thread *t, vaddr pc)
     return true;
 }
 
+/* nr and result in rax; rcx and r11 as the instruction leaves them. i386: the six registers of int $0x80. */
+static bool do_syscall(Thread *t)
+{
+    Vcpu *vcpu = t->vcpu;
+    X86State *s = x86_state(vcpu);
+    uint64_t *g = s->gpr;
+    bool is64 = t->abi->word_bytes == 8;
+    uint64_t nr = is64 ? g[X86_RAX] : (uint32_t)g[X86_RAX], args[6];
+    vaddr pc = s->pc;
+    bool debugged = unlikely(gdb_user_active());
+
+    if (is64) {
+        const uint64_t regs[6] = { g[X86_RDI], g[X86_RSI], g[X86_RDX], g[10], g[8], g[9] };
+        memcpy(args, regs, sizeof(args));
+        g[X86_RCX] = pc + 2;
+        g[11] = x86_eflags_get(vcpu);
+    } else {
+        const uint64_t regs[6] = { (uint32_t)g[X86_RBX], (uint32_t)g[X86_RCX], (uint32_t)g[X86_RDX], (uint32_t)g[X86_RSI],
+                                   (uint32_t)g[X86_RDI], (uint32_t)g[X86_RBP] };
+        memcpy(args, regs, sizeof(args));
+    }
+    s->pc = pc + 2;
+    if (debugged) {
+        gdb_user_syscall_begins(vcpu, nr);
+    }
+    int64_t r = syscall_dispatch(t, nr, args);
+    if (unlikely(t->exiting)) {
+        return false;
+    }
+    if (debugged) {
+        gdb_user_syscall_done(vcpu);
+    }
+    if (unlikely(r == -USER_ERESTARTNOINTR || (r == -USER_ERESTARTSYS && signal_wants_restart(t)))) {
+        s->pc = pc;
+    } else if (likely(r != -USER_ESIGRETURN)) {
+        r = r == -USER_ERESTARTSYS ? -EINTR : r;
+        g[X86_RAX] = is64 ? (uint64_t)r : (uint32_t)r;
+    }
+    if (debugged && s->pc != pc) {
+        gdb_user_syscall_ended(vcpu, nr);
+    }
+    return true;
+}
+
 static void raise_exception(Thread *t)
 {
     Vcpu *vcpu = t->vcpu;
@@ -47,6 +91,12 @@ static void raise_exception(Thread *t)
         return;
     }
     unsigned vector = (unsigned)cause & X86_CAUSE_VECTOR_MASK;
+    if ((cause & X86_CAUSE_SOFT) && vector == 0x80 && t->abi->word_bytes == 4) {
+        if (likely(!atomic_load_explicit(&t->pending, memory_order_relaxed))) {
+            do_syscall(t); /* the loop sees it when the thread has ended */
+        }
+        return;
+    }
     if (cause & X86_CAUSE_SOFT) {
         if (vector == X86_EXC_BP || vector == X86_EXC_OF) {
             s->pc = pc + (value >> 32);
@@ -91,40 +141,6 @@ static void raise_exception(Thread *t)
     }
 }
 
-/* nr and result in rax; rcx and r11 as the instruction leaves them. */
-static bool do_syscall(Thread *t)
-{
-    Vcpu *vcpu = t->vcpu;
-    X86State *s = x86_state(vcpu);
-    uint64_t nr = s->gpr[X86_RAX];
-    const uint64_t args[6] = { s->gpr[X86_RDI], s->gpr[X86_RSI], s->gpr[X86_RDX], s->gpr[10], s->gpr[8], s->gpr[9] };
-    vaddr pc = s->pc;
-    bool debugged = unlikely(gdb_user_active());
-
-    s->pc = pc + 2;
-    s->gpr[X86_RCX] = s->pc;
-    s->gpr[11] = x86_eflags_get(vcpu);
-    if (debugged) {
-        gdb_user_syscall_begins(vcpu, nr);
-    }
-    int64_t r = syscall_dispatch(t, nr, args);
-    if (unlikely(t->exiting)) {
-        return false;
-    }
-    if (debugged) {
-        gdb_user_syscall_done(vcpu);
-    }
-    if (unlikely(r == -USER_ERESTARTNOINTR || (r == -USER_ERESTARTSYS && signal_wants_restart(t)))) {
-        s->pc = pc;
-    } else if (likely(r != -USER_ESIGRETURN)) {
-        s->gpr[X86_RAX] = (uint64_t)(r == -USER_ERESTARTSYS ? -EINTR : r);
-    }
-    if (debugged && s->pc != pc) {
-        gdb_user_syscall_ended(vcpu, nr);
-    }
-    return true;
-}
-
 void x86_user_cpu_loop(Thread *t)
 {
     Vcpu *vcpu = t->vcpu;
@@ -155,6 +171,9 @@ void x86_user_cpu_loop(Thread *t)
             break;
         case VCPU_EXIT_EXCEPTION:
             raise_exception(t);
+            if (unlikely(t->exiting)) {
+                return;
+            }
             break;
         default:
             error_exit("unexpected exit %d from translated code at " VADDR_FMT, (int)reason, x86_state(vcpu)->pc);

@@ -70,25 +70,21 @@ static bool get_fp(Thread *t, vaddr at)
     return whole ? x86_xrstor(t->vcpu, image, xcr0, true) : x86_fxrstor(t->vcpu, image, true);
 }
 
-static void put_trap(Thread *t, uint8_t *sc, int sig, const siginfo_t *info)
+void x86_user_trap(const Thread *t, int sig, const siginfo_t *info, uint64_t *trap, uint64_t *code)
 {
-    uint64_t trap = 0, err = 0;
-
+    *trap = *code = 0;
     if (info->si_code > 0) {
         switch (sig) {
         case SIGSEGV:
-            trap = info->si_code == SI_KERNEL ? X86_EXC_GP : X86_EXC_PF;
-            err = trap == X86_EXC_PF ? 4u | (t->sync_write ? 2u : 0) | (info->si_code == SEGV_ACCERR) : 0;
+            *trap = info->si_code == SI_KERNEL ? X86_EXC_GP : X86_EXC_PF;
+            *code = *trap == X86_EXC_PF ? 4u | (t->sync_write ? 2u : 0) | (info->si_code == SEGV_ACCERR) : 0;
             break;
-        case SIGBUS: trap = info->si_code == BUS_ADRALN ? X86_EXC_AC : X86_EXC_PF; break;
-        case SIGILL: trap = X86_EXC_UD; break;
-        case SIGFPE: trap = info->si_code == FPE_INTDIV ? X86_EXC_DE : X86_EXC_XM; break;
-        case SIGTRAP: trap = info->si_code == SI_KERNEL ? X86_EXC_BP : X86_EXC_DB; break;
+        case SIGBUS: *trap = info->si_code == BUS_ADRALN ? X86_EXC_AC : X86_EXC_PF; break;
+        case SIGILL: *trap = X86_EXC_UD; break;
+        case SIGFPE: *trap = info->si_code == FPE_INTDIV ? X86_EXC_DE : X86_EXC_XM; break;
+        case SIGTRAP: *trap = info->si_code == SI_KERNEL ? X86_EXC_BP : X86_EXC_DB; break;
         }
     }
-    stle64(sc + SC_ERR, err);
-    stle64(sc + SC_TRAPNO, trap);
-    stle64(sc + SC_CR2, trap == X86_EXC_PF ? (uintptr_t)info->si_addr : 0);
 }
 
 bool x86_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act)
@@ -117,7 +113,11 @@ bool x86_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gues
     stle16(sc + SC_SEGS + 4, s->seg_sel[X86_FS]);
     stle16(sc + SC_SEGS + 6, s->seg_sel[X86_SS]);
     uint64_t mask = t->restore_sigmask ? t->saved_sigmask : t->sigmask;
-    put_trap(t, sc, sig, info);
+    uint64_t trap, code;
+    x86_user_trap(t, sig, info, &trap, &code);
+    stle64(sc + SC_ERR, code);
+    stle64(sc + SC_TRAPNO, trap);
+    stle64(sc + SC_CR2, trap == X86_EXC_PF ? (uintptr_t)info->si_addr : 0);
     stle64(sc + SC_OLDMASK, mask);
     stle64(sc + SC_FPSTATE, fp);
     stle64(f + UC_MASK, mask);
