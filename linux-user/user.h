@@ -387,6 +387,8 @@ int64_t uaccess_strnlen(const char *src, size_t max);          /* -1: fault */
 /* clone(CLONE_VM | CLONE_VFORK) onto `stack_top`, running fn(arg) there; the child's pid or negative errno. */
 int64_t host_vfork(uint64_t flags, void *stack_top, void (*fn)(void *), void *arg);
 
+/* Programs of this ABI are the host's own. */
+bool host_runs(const Abi *abi);
 uintptr_t host_context_pc(void *ucontext);
 bool host_context_is_write(void *ucontext, int sig);
 void host_context_frame(void *ucontext, HostFrame *ret);

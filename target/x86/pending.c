@@ -2,6 +2,7 @@
  * pending.c: what the parts of this room that are still being written are called for: the least that user mode needs. Each
  * function goes from here when the file that owns it comes.
  */
+#include "accel/tcg.h"
 #include "target/x86/translate.h"
 
 noreturn void x86_raise(Vcpu *vcpu, unsigned vector)
@@ -112,3 +113,35 @@ void x86_trans_syscall(TransCtx *ctx, const X86Insn *in)
 {
     trans_leave(ctx, VCPU_EXIT_SYSCALL, ctx->pc);
 }
+
+/* User mode: descriptors of Linux's own making. */
+void x86_seg_load(Vcpu *vcpu, X86SegId seg, uint16_t sel)
+{
+    const X86State *s = x86_state(vcpu);
+
+    if (!(sel & ~3)) {
+        x86_seg_set(vcpu, seg, sel, 0, 0, 0);
+        return;
+    }
+    uint64_t d = guest_load(vcpu, (sel & 4 ? s->ldt_base : s->gdt_base) + (sel & ~7u), 8, X86_MMU_KERNEL);
+    uint32_t high = (uint32_t)(d >> 32), limit = ((uint32_t)d & 0xffff) | (high & 0xf0000);
+    limit = high & X86_ATTR_G ? limit << 12 | 0xfff : limit;
+    x86_seg_set(vcpu, seg, sel, (uint32_t)d >> 16 | (high & 0xff) << 16 | (high & 0xff000000), limit, high & 0xf0ff00);
+}
+
+/* fpu-state.c: the XMM registers only. */
+uint32_t x86_xsave_size(uint64_t xcr0) { return xcr0 & 4 ? 832 : 576; }
+
+void x86_xsave(Vcpu *vcpu, uint8_t *image, uint64_t mask, bool is64) { memcpy(image + 160, x86_state(vcpu)->xmm, 256); }
+
+bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64)
+{
+    memcpy(x86_state(vcpu)->xmm, image + 160, 256);
+    return true;
+}
+
+void x86_fxsave(Vcpu *vcpu, uint8_t image[512], bool is64) { x86_xsave(vcpu, image, 3, is64); }
+bool x86_fxrstor(Vcpu *vcpu, const uint8_t image[512], bool is64) { return x86_xrstor(vcpu, image, 3, is64); }
+void x86_fsave(Vcpu *vcpu, uint8_t image[108], bool is32) { }
+bool x86_frstor(Vcpu *vcpu, const uint8_t image[108], bool is32) { return true; }
+void x86_fpu_init(Vcpu *vcpu) { }
