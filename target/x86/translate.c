@@ -95,6 +95,9 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         return true;
     }
     ret->kind = in.row->kind;
+    if ((in.row->handler == x86_trans_cld && !x86_mode_bit(ctx, X86_MODE_DF)) || (in.row->handler == x86_trans_std && x86_mode_bit(ctx, X86_MODE_DF))) {
+        ret->kind = SCAN_NORMAL;
+    }
     if (ret->kind == SCAN_BRANCH || ret->kind == SCAN_JUMP || ret->kind == SCAN_CALL) {
         ret->target = branch_target(ctx, &in);
     }
