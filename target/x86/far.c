@@ -4,7 +4,7 @@
  * Everything that may fault is done before registers change. The functions return the new linear pc.
  */
 #include "target/x86/system.h"
-#include "target/x86/helpers.h"
+#include "target/x86/translate.h"
 
 static noreturn void gp(Vcpu *vcpu, uint16_t sel) { x86_raise_sel(vcpu, X86_EXC_GP, sel); }
 

@@ -287,7 +287,7 @@ static bool fill(Walk *w, TlbFill *ret)
     w->pae = s->cr4 & X86_CR4_PAE;
     for (;;) {
         Found f = { .all = UINT64_MAX };
-        bool pk;
+        bool pk = false;
         if (!(w->pae ? walk64(w, &f) : walk32(w, &f))) {
             return false;
         }

@@ -3,6 +3,7 @@
  *
  * Accesses to the tables are implicit supervisor accesses: SMAP applies whatever AC says (SDM 4.6.1).
  */
+#include "target/x86/translate.h"
 #include "target/x86/system.h"
 
 enum { TABLE_MMU = X86_MMU_KERNEL };
@@ -394,4 +395,9 @@ void x86_seg_check_access(Vcpu *vcpu, X86SegId seg, uint64_t offset, unsigned si
     if (!ok) {
         x86_raise_code(vcpu, seg == X86_SS ? X86_EXC_SS : X86_EXC_GP, 0);
     }
+}
+
+void x86_helper_seg_check(Vcpu *vcpu, uint64_t offset, uint32_t how)
+{
+    x86_seg_check_access(vcpu, (X86SegId)(how & 0xff), offset, how >> 8 & 0xff, how >> 16);
 }

@@ -74,6 +74,8 @@ X86Desc x86_check_stack(Vcpu *vcpu, uint16_t sel, unsigned cpl, unsigned vector)
 /* After a return to an outer level: data segments it may not have become null. */
 void x86_drop_inner_segments(Vcpu *vcpu);
 void x86_ldt_load(Vcpu *vcpu, uint16_t sel, unsigned vector);
+/* Limit and rights of an access through a segment register (not in 64-bit code); raises #SS(0) or #GP(0). */
+void x86_seg_check_access(Vcpu *vcpu, X86SegId seg, uint64_t offset, unsigned size_bytes, bool write);
 
 /* -- stacks --------------------------------------------------------------------------------------------------- */
 
