@@ -329,6 +329,7 @@ void x86_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
 void x86_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);
 bool x86_before_insn(Vcpu *vcpu);
 const char *x86_gdb_feature(const char *group);
+const char *x86_gdb_types(const char *group);
 const RegDesc *x86_regs(const Vcpu *vcpu, size_t *n);
 bool x86_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool x86_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);

@@ -13,31 +13,6 @@ void x86_helper_fpu_check(Vcpu *vcpu, uint32_t unit)
 void x86_fp_sync(Vcpu *vcpu) { }
 uint32_t x86_mxcsr_get(Vcpu *vcpu) { return x86_state(vcpu)->mxcsr; }
 void x86_mxcsr_set(Vcpu *vcpu, uint32_t mxcsr) { x86_state(vcpu)->mxcsr = mxcsr; }
-
-bool x86_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque) { return false; }
-
-const char *x86_gdb_feature(const char *group) { return NULL; }
-
-const RegDesc *x86_regs(const Vcpu *vcpu, size_t *n)
-{
-    *n = 0;
-    return NULL;
-}
-
-bool x86_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out) { return false; }
-bool x86_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in) { return false; }
-
-void x86_dump(Vcpu *vcpu, FILE *out, unsigned log_items)
-{
-    const X86State *s = x86_state(vcpu);
-    for (unsigned i = 0; i < 16; i++) {
-        fprintf(out, "r%-2u=%016" PRIx64 "%c", i, s->gpr[i], i % 4 == 3 ? '\n' : ' ');
-    }
-    fprintf(out, "pc=%016" PRIx64 " eflags=%08x\n", s->pc, x86_eflags_get(vcpu));
-}
-
-void x86_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque) { }
-
 /* fpu-state.c: the XMM registers only. */
 uint32_t x86_xsave_size(uint64_t xcr0) { return xcr0 & 4 ? 832 : 576; }
 

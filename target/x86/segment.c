@@ -106,11 +106,12 @@ void x86_cs_set_real(Vcpu *vcpu, uint16_t sel)
 
 /* -- descriptor tables ---------------------------------------------------------------------------------------- */
 
-static bool table_entry(const X86State *s, uint16_t sel, unsigned size_bytes, uint64_t *ret)
+static bool table_entry(const Vcpu *vcpu, uint16_t sel, unsigned size_bytes, uint64_t *ret)
 {
+    const X86State *s = x86_state(vcpu);
     uint64_t base = sel & 4 ? s->ldt_base : s->gdt_base;
     uint32_t limit = sel & 4 ? s->ldt_limit : s->gdt_limit;
-    bool usable = !(sel & 4) || (s->ldt_attr & X86_ATTR_P);
+    bool usable = !(sel & 4) || (s->ldt_attr & X86_ATTR_P) || !vcpu->softmmu;
 
     if (!usable || (sel & ~7u) + size_bytes - 1 > limit) {
         return false;
@@ -124,7 +125,7 @@ bool x86_desc_fetch(Vcpu *vcpu, uint16_t sel, X86Desc *ret)
 {
     uint64_t at;
 
-    if (!table_entry(x86_state(vcpu), sel, 8, &at)) {
+    if (!table_entry(vcpu, sel, 8, &at)) {
         return false;
     }
     uint64_t raw = guest_load(vcpu, at, 8, TABLE_MMU);
@@ -136,7 +137,7 @@ bool x86_desc_fetch_high(Vcpu *vcpu, uint16_t sel, uint32_t *ret)
 {
     uint64_t at;
 
-    if (!table_entry(x86_state(vcpu), sel, 16, &at)) {
+    if (!table_entry(vcpu, sel, 16, &at)) {
         return false;
     }
     *ret = (uint32_t)guest_load(vcpu, at + 8, 4, TABLE_MMU);
@@ -147,14 +148,14 @@ void x86_desc_set_byte5(Vcpu *vcpu, uint16_t sel, uint8_t value)
 {
     uint64_t at;
 
-    if (table_entry(x86_state(vcpu), sel, 8, &at)) {
+    if (table_entry(vcpu, sel, 8, &at)) {
         guest_store(vcpu, at + 5, value, 1, TABLE_MMU);
     }
 }
 
 void x86_desc_accessed(Vcpu *vcpu, uint16_t sel, X86Desc *d)
 {
-    if (!(d->hi & X86_ATTR_A)) {
+    if (!(d->hi & X86_ATTR_A) && vcpu->softmmu) { /* the tables of user mode are the kernel's */
         d->hi |= X86_ATTR_A;
         x86_desc_set_byte5(vcpu, sel, (uint8_t)(d->hi >> 8));
     }
