@@ -35,6 +35,7 @@ static void reset_user(Vcpu *vcpu)
     s->efer = X86_EFER_NXE | (is64 ? X86_EFER_SCE | X86_EFER_LME | X86_EFER_LMA : 0);
     s->xcr0 = x86_xcr0_supported(vcpu);
     s->eflags = X86_IF | 2;
+    s->gdt_limit = 0xffff; /* where linux-user puts it, and what is in it, is linux-user's */
     for (unsigned seg = 0; seg < X86_N_SEGS; seg++) {
         x86_seg_set(vcpu, seg, 0, 0, UINT32_MAX, data | X86_ATTR_B);
     }
