@@ -36,21 +36,6 @@ void x86_flags_write(Vcpu *vcpu, uint32_t value, uint32_t mask)
     }
 }
 
-uint32_t x86_helper_pushf_vm86(Vcpu *vcpu, uint32_t width)
-{
-    const X86State *s = x86_state(vcpu);
-    uint32_t flags = x86_eflags_get(vcpu) & ~(uint32_t)(X86_RF | X86_VM);
-
-    if (x86_iopl(s) == 3) {
-        return flags;
-    }
-    if (!(s->cr4 & X86_CR4_VME) || width != 2) {
-        gp0(vcpu);
-    }
-    flags &= ~(uint32_t)X86_IF;
-    return flags | X86_IOPL | (flags & X86_VIF ? X86_IF : 0);
-}
-
 void x86_helper_popf(Vcpu *vcpu, uint32_t value, uint32_t width)
 {
     X86State *s = x86_state(vcpu);
@@ -168,11 +153,6 @@ uint64_t x86_helper_int1(Vcpu *vcpu, uint64_t next_ip)
     x86_debug_enter(vcpu, 0);
     x86_deliver(vcpu, X86_EXC_DB, false, NULL, false, next_ip, false);
     return x86_state(vcpu)->pc;
-}
-
-void x86_helper_raise_soft(Vcpu *vcpu, uint32_t vector, uint32_t length)
-{
-    vcpu_raise(vcpu, (int32_t)(vector | X86_CAUSE_SOFT), (uint64_t)length << 32);
 }
 
 /* -- segments ----------------------------------------------------------------------------------------------------- */
@@ -304,28 +284,6 @@ void x86_helper_dr_write(Vcpu *vcpu, uint32_t n, uint64_t value)
     }
     s->dr[n] = n == 6 ? (value & 0xe00f) | 0xffff0ff0 : n == 7 ? (value & 0xffff2bff) | 0x400 : value;
     x86_debug_update(vcpu);
-}
-
-void x86_helper_cpuid(Vcpu *vcpu)
-{
-    X86State *s = x86_state(vcpu);
-    uint32_t r[4];
-
-    x86_cpuid(vcpu, (uint32_t)s->gpr[X86_RAX], (uint32_t)s->gpr[X86_RCX], r);
-    s->gpr[X86_RAX] = r[0];
-    s->gpr[X86_RBX] = r[1];
-    s->gpr[X86_RCX] = r[2];
-    s->gpr[X86_RDX] = r[3];
-}
-
-uint64_t x86_helper_rdtsc(Vcpu *vcpu)
-{
-    const X86State *s = x86_state(vcpu);
-
-    if ((s->cr4 & X86_CR4_TSD) && x86_cpl(vcpu)) {
-        gp0(vcpu);
-    }
-    return x86_tsc(vcpu);
 }
 
 /* No counter has a number (SDM 2B RDPMC). */

@@ -35,29 +35,6 @@ static void leave_to(TransCtx *ctx, IrRef pc)
 
 /* -- flags -------------------------------------------------------------------------------------------------- */
 
-void x86_trans_pushf(TransCtx *ctx, const X86Insn *in)
-{
-    IrBuilder *b = ctx->b;
-    IrRef flags;
-
-    if (is_vm86(ctx)) {
-        flags = x86_call(ctx, X86_HELPER_pushf_vm86, 1, (IrRef[]){ i32(ctx, in->opsize) });
-    } else {
-        flags = ir_op2_imm(b, IR_and, IR_I32, ir_ldenv(b, IR_I32, STATE(eflags), 4, false), ~(uint32_t)(X86_RF | X86_VM));
-        flags = ir_op2(b, IR_or, IR_I32, flags, x86_cc_get_flags(ctx));
-    }
-    x86_push(ctx, in->opsize, x86_to_type(ctx, flags, x86_type(in->opsize)));
-}
-
-void x86_trans_popf(TransCtx *ctx, const X86Insn *in)
-{
-    IrRef value = x86_to_i32(ctx, x86_pop_value(ctx, in->opsize));
-
-    x86_call(ctx, X86_HELPER_popf, 2, (IrRef[]){ value, i32(ctx, in->opsize) });
-    x86_stack_add(ctx, in->opsize);
-    leave_next(ctx);
-}
-
 /* IOPL and CR4 have no say: real mode, and level 0. */
 static bool owns_if(const TransCtx *ctx) { return !is_user(ctx) && !is_vm86(ctx) && !x86_mode_cpl(ctx); }
 
@@ -126,7 +103,7 @@ void x86_trans_sti(TransCtx *ctx, const X86Insn *in)
 static void soft_int(TransCtx *ctx, const X86Insn *in, unsigned vector, bool is_n)
 {
     if (is_user(ctx)) {
-        x86_call(ctx, X86_HELPER_raise_soft, 2, (IrRef[]){ i32(ctx, vector), i32(ctx, in->length) });
+        x86_call(ctx, X86_HELPER_raise_soft, 1, (IrRef[]){ i32(ctx, vector | (uint32_t)in->length << 8) });
         ir_trap(ctx->b);
         ctx->ended = true;
         return;
@@ -138,13 +115,6 @@ void x86_trans_int_n(TransCtx *ctx, const X86Insn *in)
 {
     bool is_n = in->row->aux == 256;
     soft_int(ctx, in, is_n ? in->imm & 0xff : in->row->aux, is_n);
-}
-
-void x86_trans_into(TransCtx *ctx, const X86Insn *in)
-{
-    X86CondRef overflow = x86_cond(ctx, 1); /* no overflow: nothing */
-    trans_leave_if(ctx, overflow.cond, overflow.a, overflow.b, VCPU_EXIT_NONE, ctx->next_pc);
-    soft_int(ctx, in, X86_EXC_OF, false);
 }
 
 void x86_trans_int1(TransCtx *ctx, const X86Insn *in)
@@ -517,11 +487,6 @@ void x86_trans_rsm(TransCtx *ctx, const X86Insn *in)
     leave_to(ctx, pc);
 }
 
-void x86_trans_cpuid(TransCtx *ctx, const X86Insn *in)
-{
-    x86_call(ctx, X86_HELPER_cpuid, 0, NULL);
-}
-
 void x86_trans_rdmsr(TransCtx *ctx, const X86Insn *in)
 {
     if (need_cpl0(ctx)) {
@@ -535,29 +500,6 @@ void x86_trans_wrmsr(TransCtx *ctx, const X86Insn *in)
         x86_call(ctx, X86_HELPER_wrmsr, 0, NULL);
         leave_next(ctx);
     }
-}
-
-static void put_edx_eax(TransCtx *ctx, IrRef value)
-{
-    x86_put(ctx, X86_RAX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, value));
-    x86_put(ctx, X86_RDX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, ir_op2_imm(ctx->b, IR_shr, IR_I64, value, 32)));
-}
-
-void x86_trans_rdtsc(TransCtx *ctx, const X86Insn *in)
-{
-    put_edx_eax(ctx, x86_call(ctx, X86_HELPER_rdtsc, 0, NULL));
-}
-
-void x86_trans_rdtscp(TransCtx *ctx, const X86Insn *in)
-{
-    put_edx_eax(ctx, x86_call(ctx, X86_HELPER_rdtsc, 0, NULL));
-    x86_put(ctx, X86_RCX, 4, ir_ldenv(ctx->b, IR_I32, STATE(tsc_aux), 4, false));
-}
-
-void x86_trans_rdpid(TransCtx *ctx, const X86Insn *in)
-{
-    unsigned size = x86_is64(ctx) ? 8 : 4;
-    x86_put(ctx, in->op[0].reg, size, ir_ldenv(ctx->b, x86_type(size), STATE(tsc_aux), 4, false));
 }
 
 void x86_trans_rdpmc(TransCtx *ctx, const X86Insn *in)

@@ -49,21 +49,18 @@ typedef enum X86AluOp {
     X86_ALU_ADD, X86_ALU_OR, X86_ALU_ADC, X86_ALU_SBB, X86_ALU_AND, X86_ALU_SUB, X86_ALU_XOR, X86_ALU_CMP, X86_ALU_TEST,
 } X86AluOp;
 
-<<<<<<< HEAD
 typedef enum X86BcdOp { X86_BCD_DAA, X86_BCD_DAS, X86_BCD_AAA, X86_BCD_AAS } X86BcdOp;
 typedef enum X86StringOp { X86_STRING_MOVS, X86_STRING_CMPS, X86_STRING_STOS, X86_STRING_LODS, X86_STRING_SCAS } X86StringOp;
 /* The argument of x86_helper_string. */
 #define X86_STRING_HOW(op, size_log2, addrsize_log2, seg, repne, down, is64, mmu) \
     ((uint32_t)(op) | (size_log2) << 3 | (addrsize_log2) << 5 | (seg) << 7 | (uint32_t)(repne) << 10 | (uint32_t)(down) << 11 | \
      (uint32_t)(is64) << 12 | (mmu) << 13)
-=======
 /* -- parts that need each other ------------------------------------------------------------------------- */
 
 /* translate.c: fetches and decodes at pc; X86_DECODE_SHORT: it cannot be fetched. */
 X86DecodeResult x86_fetch_insn(TransCtx *ctx, vaddr pc, X86Insn *ret);
 /* translate-system.c: STI is scanned together with what is in its shadow. */
 void x86_scan_shadow(TransCtx *ctx, const X86Insn *sti, ScanInsn *ret);
->>>>>>> 9e97481 (target/x86: segments, gates, tasks, exceptions, SMM, paging, system registers)
 
 /* -- exceptions: end the block --------------------------------------------------------------------- */
 

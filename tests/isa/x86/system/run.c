@@ -6,6 +6,7 @@
  * 502h an interrupt of the vector written.
  */
 #include <stdio.h>
+#include <unistd.h>
 #include "../../../../accel/tcg/tlb.h"
 #include "softmmu/bql.h"
 #include "target/x86/cpu.h"
