@@ -88,7 +88,7 @@ void interp_vec_fp(Vcpu *vcpu, const IrInsn *in, const InterpValue *a, const Int
         return;
     }
     if (low) {
-        *ret = in->op == IR_vfma && flags & IR_FMA_REST_C ? *c : *a;
+        *ret = in->op != IR_vfma ? *a : flags & IR_FMA_REST_C ? *c : flags & IR_FMA_REST_B ? *b : *a;
         n = 1;
     }
     for (unsigned i = 0; i < n; i++) {

@@ -379,6 +379,8 @@ static unsigned flag_parts(Parser *ps, unsigned from)
             flags |= IR_FMA_NEG_ADDEND;
         } else if (!strcmp(ps->part[i], "low")) {
             flags |= IR_LANE_LOW;
+        } else if (!strcmp(ps->part[i], "rb")) {
+            flags |= IR_FMA_REST_B;
         } else if (!strcmp(ps->part[i], "rc")) {
             flags |= IR_FMA_REST_C;
         } else if (!strcmp(ps->part[i], "exact")) {

@@ -228,7 +228,7 @@ static void print_aux_suffix(FILE *out, const IrUnit *unit, const IrInsn *in)
         fprintf(out, ".%s%s%s%s%s", ir_lane_names[in->aux & 3],
                 in->aux >> 4 & IR_FMA_NEG_PRODUCT ? ".np" : "",
                 in->aux >> 4 & IR_FMA_NEG_ADDEND ? ".na" : "",
-                in->aux >> 4 & IR_LANE_LOW ? ".low" : "", in->aux >> 4 & IR_FMA_REST_C ? ".rc" : "");
+                in->aux >> 4 & IR_LANE_LOW ? ".low" : "", in->aux >> 4 & IR_FMA_REST_C ? ".rc" : in->aux >> 4 & IR_FMA_REST_B ? ".rb" : "");
         break;
     case IR_vfmin: case IR_vfmax:
         fprintf(out, ".%s.%s%s", ir_lane_names[in->aux & 3],

@@ -192,7 +192,7 @@ static void verify_aux(Verifier *v, const IrInsn *in)
             breach(v, "bit field %u, %u", pos, len);
         }
     } else if (!strcmp(kind, "lane")) {
-        unsigned extra = in->op == IR_vfma ? (IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND | IR_FMA_REST_C) << 4 : 0;
+        unsigned extra = in->op == IR_vfma ? (IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND | IR_FMA_REST_B | IR_FMA_REST_C) << 4 : 0;
         bool low = in->op == IR_vfma || (in->op >= IR_vfadd && in->op <= IR_vfdiv);
         bool fp = in->op >= IR_vfadd && in->op <= IR_VEC_LAST, estimate = in->op == IR_vfrcp || in->op == IR_vfrsqrt;
         bool wide = in->op == IR_vmulws || in->op == IR_vmulwu;

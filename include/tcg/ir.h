@@ -98,7 +98,7 @@ enum {
     IR_RM_MASK = 7,
     IR_FMA_NEG_PRODUCT = 8, IR_FMA_NEG_ADDEND = 16, /* fma, vfma (vfma: << 4) */
     IR_ROUND_EXACT = 8,                             /* fround */
-    IR_LANE_LOW = 32, IR_FMA_REST_C = 64,           /* vfadd … vfmax: << 4 */
+    IR_LANE_LOW = 32, IR_FMA_REST_B = 64, IR_FMA_REST_C = 128, /* vfadd … vfmax: << 4 */
 };
 
 /* vfcmp: relations that hold, and whether every NaN raises invalid (else signalling ones). */

@@ -86,14 +86,15 @@ static void emit_vector_call(HostCompiler *hc, const Ool *o)
 static void fma_insn(HostCompiler *hc, const IrInsn *in, Reg d, const Reg r[3])
 {
     unsigned flags = in->aux >> 4;
-    bool low = flags & IR_LANE_LOW, d64 = (in->aux & 3) == 3, rest_a = low && !(flags & IR_FMA_REST_C);
+    bool low = flags & IR_LANE_LOW, d64 = (in->aux & 3) == 3;
+    unsigned rest = !low || flags & IR_FMA_REST_C ? 2 : flags & IR_FMA_REST_B ? 1 : 0;
     unsigned neg = (flags & IR_FMA_NEG_ADDEND ? 2 : 0) + (flags & IR_FMA_NEG_PRODUCT ? 4 : 0);
     uint32_t op = M_38 | P_66 | wide(in->type) | x_w(d64) | (low ? 1 : 0);
-    ra_move(hc, d, rest_a ? r[0] : r[2], in->type);
-    if (rest_a) {
-        v_rrr(&hc->as, op | (0x98 + neg), d, r[2], r[1]); /* vfmadd132: d * rm + v */
-    } else {
-        v_rrr(&hc->as, op | (0xb8 + neg), d, r[0], r[1]); /* vfmadd231: v * rm + d */
+    ra_move(hc, d, r[rest], in->type);
+    switch (rest) {
+    case 0: v_rrr(&hc->as, op | (0x98 + neg), d, r[2], r[1]); break; /* vfmadd132: d * rm + v */
+    case 1: v_rrr(&hc->as, op | (0xa8 + neg), d, r[0], r[2]); break; /* vfmadd213: v * d + rm */
+    default: v_rrr(&hc->as, op | (0xb8 + neg), d, r[0], r[1]); break; /* vfmadd231: v * rm + d */
     }
 }
 
@@ -125,12 +126,11 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     Reg hint = NO_REG;
     if (canonical || own) {
         /* In place where the instruction allows it; else the operands stay as they are for the other path. */
-        bool rest_a = fma && low && !(in->aux >> 4 & IR_FMA_REST_C);
-        hint = fma && !rest_a ? r[2] : r[0];
-        avoid = fma ? (avoid & ~bit_of(hint)) | (rest_a ? 0 : bit_of(r[0]))
-                    : n == 2 && !has(hc, X_AVX) && r[0] != r[1] ? bit_of(r[1]) : 0;
-        if (fma && (hint == r[1] || (rest_a ? hint == r[2] : hint == r[0]))) {
-            avoid |= bit_of(hint);
+        unsigned in_place = !fma ? 0 : !low || in->aux >> 4 & IR_FMA_REST_C ? 2 : in->aux >> 4 & IR_FMA_REST_B ? 1 : 0;
+        hint = r[in_place];
+        avoid = !fma && n == 2 && !has(hc, X_AVX) && r[0] != r[1] ? bit_of(r[1]) : 0;
+        for (unsigned k = 0; fma && k < 3; k++) {
+            avoid |= k != in_place ? bit_of(r[k]) : 0;
         }
         if (!is_free(hc, hint) || (avoid >> hint & 1)) {
             hint = NO_REG;

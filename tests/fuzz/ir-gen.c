@@ -222,7 +222,7 @@ static uint16_t random_aux(Gen *g, const IrInsn *in, IrType vec_type)
             bool low = in->type == IR_V128 && (in->op <= IR_vfdiv || in->op == IR_vfma) && rng_percent(r, 40);
             return (IR_LANE_32 + rng_below(r, 2)) | (low ? IR_LANE_LOW << 4 : 0) |
                    (in->op == IR_vfma ? rng_below(r, 4) * IR_FMA_NEG_PRODUCT << 4 : 0) |
-                   (in->op == IR_vfma ? rng_below(r, 2) * IR_FMA_REST_C << 4 : 0);
+                   (in->op == IR_vfma ? rng_below(r, 3) * IR_FMA_REST_B << 4 : 0);
         }
         switch (in->op) {
         case IR_vfrcp: case IR_vfrsqrt: return IR_LANE_32;

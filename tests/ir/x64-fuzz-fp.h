@@ -140,7 +140,7 @@ void gen_vec(void)
             lane |= IR_LANE_LOW << 4;
         }
         if (op == IR_vfma) {
-            lane |= pick(4) << 7 | pick(2) * IR_FMA_REST_C << 4;
+            lane |= pick(4) << 7 | pick(3) * IR_FMA_REST_B << 4;
         }
         r = ir_emit(b, op, t, op >= IR_vand && op <= IR_vbsel ? 0 : lane, vec_value(t),
                     ir_op_info[op].n_operands > 1 ? vec_value(t) : IR_NONE,
