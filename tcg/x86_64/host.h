@@ -197,10 +197,14 @@ enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
 void x64_find_groups(HostCompiler *hc);
 void x64_find_streams(HostCompiler *hc);
 
+/* trunc, flow and vlow are other names for the low part of the same register, which scalar constants have, too. */
+static inline bool val_is_alias(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const);
+}
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
-    /* trunc and flow are other names for the low part of the same register. */
-    while (v != IR_NONE && (hc->insns[v].op == IR_trunc || hc->insns[v].op == IR_flow)) {
+    while (v != IR_NONE && val_is_alias(hc, &hc->insns[v])) {
         v = hc->insns[v].a;
     }
     return v;
@@ -290,6 +294,10 @@ void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
 void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
+bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
+bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
+/* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
+void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
 void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
 void lower_call(HostCompiler *hc, const IrInsn *in);

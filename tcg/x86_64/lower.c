@@ -627,6 +627,11 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_nop: case IR_const: case IR_trunc: case IR_flow:
         return;
+    case IR_vlow:
+        if (val_is_alias(hc, in)) {
+            return;
+        }
+        break;
     case IR_insn_start:
         snap_insn(&hc->snap, x_offset(&hc->as), in->imm, in->a);
         return;
@@ -650,7 +655,7 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
             lower_int(hc, in);
         } else if (in->op <= IR_flow) {
             lower_fp(hc, in);
-        } else if (in->op <= IR_vfma) {
+        } else if (in->op <= IR_VEC_LAST) {
             lower_vec(hc, in);
         } else {
             snap_sites_begin(&hc->snap, x_offset(&hc->as));
