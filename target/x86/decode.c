@@ -348,17 +348,18 @@ static X86DecodeResult read_prefixes(Reader *r, X86Insn *in)
             return missing(r, 1);
         }
         uint8_t b = r->bytes[r->at];
-        uint8_t seg = in->seg_override;
+        /* ES CS SS DS mean nothing in 64-bit code. */
+        bool any_seg = in->code != X86_CODE_64;
         switch (b) {
         case 0x66: in->prefixes |= X86_PFX_66; break;
         case 0x67: in->prefixes |= X86_PFX_67; break;
         case 0xf0: in->prefixes |= X86_PFX_LOCK; break;
         case 0xf3: in->prefixes = (in->prefixes & ~X86_PFX_REPNE) | X86_PFX_REPE; break;
         case 0xf2: in->prefixes = (in->prefixes & ~X86_PFX_REPE) | X86_PFX_REPNE; break;
-        case 0x26: seg = X86_ES; break;
-        case 0x2e: seg = X86_CS; break;
-        case 0x36: seg = X86_SS; break;
-        case 0x3e: seg = X86_DS; break;
+        case 0x26: in->seg_override = any_seg ? X86_ES : in->seg_override; break;
+        case 0x2e: in->seg_override = any_seg ? X86_CS : in->seg_override; break;
+        case 0x36: in->seg_override = any_seg ? X86_SS : in->seg_override; break;
+        case 0x3e: in->seg_override = any_seg ? X86_DS : in->seg_override; break;
         case 0x64: in->seg_override = X86_FS; break;
         case 0x65: in->seg_override = X86_GS; break;
         default:
@@ -374,9 +375,6 @@ static X86DecodeResult read_prefixes(Reader *r, X86Insn *in)
                 in->rex_b = rex & 1;
             }
             return X86_DECODE_OK;
-        }
-        if (in->code != X86_CODE_64) { /* ES CS SS DS mean nothing in 64-bit code */
-            in->seg_override = seg == in->seg_override ? in->seg_override : seg;
         }
         rex = 0;
     }
