@@ -10,19 +10,10 @@ static VEC(vaddr) breakpoints;
 static VEC(KvmDebugPoint) watchpoints;
 enum { MAX_POINTS = 4 };
 
-bool kvm_has_breakpoints(void)
+const vaddr *kvm_breakpoints(size_t *n)
 {
-    return breakpoints.n;
-}
-
-bool kvm_breakpoint_at(vaddr pc)
-{
-    for (size_t i = 0; i < breakpoints.n; i++) {
-        if (breakpoints.at[i] == pc) {
-            return true;
-        }
-    }
-    return false;
+    *n = breakpoints.n;
+    return breakpoints.at;
 }
 
 const KvmDebugPoint *kvm_watchpoints(size_t *n)

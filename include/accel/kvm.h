@@ -48,8 +48,7 @@ void kvm_sync_state(Vcpu *vcpu);
 /* gdb's points, for update_debug. */
 typedef struct KvmDebugPoint { vaddr addr; uint64_t size_bytes; bool read, write; } KvmDebugPoint;
 const KvmDebugPoint *kvm_watchpoints(size_t *n);
-bool kvm_breakpoint_at(vaddr pc);
-bool kvm_has_breakpoints(void);
+const vaddr *kvm_breakpoints(size_t *n);
 
 /* -- for boards ---------------------------------------------------------------------------------------- */
 
