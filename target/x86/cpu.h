@@ -71,6 +71,7 @@ typedef struct X86State {
     void *platform_opaque;
     uint32_t apic_id;
     bool is_bsp;
+    bool kvm_halted;     /* under KVM with an interrupt controller of ours: HLT */
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
     bool ext;            /* error codes get EXT: an event from outside, or an exception, is being delivered */
