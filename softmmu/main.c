@@ -147,7 +147,9 @@ static bool help_for(const GivenOption *opt, const char *program)
         if (opts_wants_help(opt->opts, "accel")) {
             printf("Accelerators supported in QEMU binary:\n");
             for (size_t i = 0; accel_list[i]; i++) {
-                printf("%s\n", accel_list[i]->name);
+                if (accel_is_for(accel_list[i], system_config.arch)) {
+                    printf("%s\n", accel_list[i]->name);
+                }
             }
             return true;
         }

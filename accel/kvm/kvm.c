@@ -60,11 +60,16 @@ KvmIrqchip kvm_irqchip(void)
     return kvm.vm_fd >= 0 ? kvm.irqchip : KVM_IRQCHIP_OFF;
 }
 
+static bool kvm_for_arch(const char *arch)
+{
+    const Target *target = target_find(arch);
+
+    return target && target->kvm;
+}
+
 static bool kvm_available(Error **errp)
 {
-    const Target *target = target_find(system_config.arch);
-
-    if (!target || !target->kvm) {
+    if (!kvm_for_arch(system_config.arch)) {
         error_set(errp, "KVM cannot run %s guests on this host", system_config.arch);
         return false;
     }
@@ -83,7 +88,7 @@ static bool kvm_available(Error **errp)
         return false;
     }
     kvm.fd = fd;
-    kvm.ops = target->kvm;
+    kvm.ops = target_find(system_config.arch)->kvm;
     return true;
 }
 
@@ -167,6 +172,7 @@ static bool kvm_init(Machine *machine, Error **errp)
 const AccelOps accel_kvm = {
     .name = "kvm",
     .summary = "the host's own virtualization",
+    .for_arch = kvm_for_arch,
     .available = kvm_available,
     .set_option = kvm_set_option,
     .init = kvm_init,
