@@ -627,6 +627,14 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_nop: case IR_const: case IR_trunc: case IR_flow:
         return;
+    case IR_kill:
+        ra_kill(hc, in->aux);
+        return;
+    case IR_ext_u:
+        if (val_is_alias(hc, hc->i)) {
+            return;
+        }
+        break;
     case IR_insn_start:
         snap_insn(&hc->snap, x_offset(&hc->as), in->imm, in->a);
         return;
