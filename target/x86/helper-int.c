@@ -57,28 +57,6 @@ uint32_t x86_helper_pushf(Vcpu *vcpu, uint32_t size)
     return f;
 }
 
-void x86_helper_popf(Vcpu *vcpu, uint32_t value, uint32_t size)
-{
-    X86State *s = x86_state(vcpu);
-    uint32_t mask = X86_ARITH_FLAGS | X86_TF | X86_DF | X86_NT | X86_AC | X86_ID, old = x86_eflags_get(vcpu);
-    unsigned cpl = x86_cpl(vcpu);
-
-    if (s->eflags & X86_VM && s->cr0 & X86_CR0_PE) {
-        if (iopl(s) == 3) {
-            mask |= X86_IF;
-        } else {
-            if (!(s->cr4 & X86_CR4_VME) || size != 2 || value & X86_TF || (value & X86_IF && old & X86_VIP)) {
-                x86_raise_code(vcpu, X86_EXC_GP, 0);
-            }
-            old = (old & (uint32_t)~X86_VIF) | (value & X86_IF ? X86_VIF : 0);
-        }
-    } else {
-        mask |= (cpl <= iopl(s) ? X86_IF : 0) | (cpl == 0 ? X86_IOPL : 0);
-    }
-    mask &= size == 2 ? 0xffff : ~(uint32_t)0;
-    x86_eflags_set(vcpu, ((old & ~mask) | (value & mask)) & (size == 2 ? ~0u : (uint32_t)~X86_RF));
-}
-
 /* -- arithmetic -------------------------------------------------------------------------------------------------- */
 
 typedef struct RotateCarry { uint64_t value, flags; } RotateCarry;

@@ -55,6 +55,12 @@ typedef enum X86StringOp { X86_STRING_MOVS, X86_STRING_CMPS, X86_STRING_STOS, X8
 #define X86_STRING_HOW(op, size_log2, addrsize_log2, seg, repne, down, is64, mmu) \
     ((uint32_t)(op) | (size_log2) << 3 | (addrsize_log2) << 5 | (seg) << 7 | (uint32_t)(repne) << 10 | (uint32_t)(down) << 11 | \
      (uint32_t)(is64) << 12 | (mmu) << 13)
+/* -- parts that need each other ------------------------------------------------------------------------- */
+
+/* translate.c: fetches and decodes at pc; X86_DECODE_SHORT: it cannot be fetched. */
+X86DecodeResult x86_fetch_insn(TransCtx *ctx, vaddr pc, X86Insn *ret);
+/* translate-system.c: STI is scanned together with what is in its shadow. */
+void x86_scan_shadow(TransCtx *ctx, const X86Insn *sti, ScanInsn *ret);
 
 /* -- exceptions: end the block --------------------------------------------------------------------- */
 
