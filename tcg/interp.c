@@ -99,7 +99,7 @@ static void *user_pointer(Interp *ip, vaddr addr, const IrMem *mem, MmuAccess ac
 {
     Vcpu *vcpu = ip->vcpu;
 
-    if (mem->align == IR_ALIGN_FAULT && addr & ((1u << mem->size_log2) - 1)) {
+    if (addr & ir_mem_align_mask(mem)) {
         vcpu->target->unaligned(vcpu, addr, access, mem->mmu_index);
         vcpu_loop_exit(vcpu, VCPU_EXIT_EXCEPTION);
     }
@@ -146,8 +146,10 @@ static void load(Interp *ip, const IrInsn *in, InterpValue *ret)
     set_pc(ip, ip->insn_pc);
     if (ir_type_is_vec(in->type)) {
         if (ip->unit->softmmu) {
+            memset(ret, 0, sizeof(*ret));
             tcg_slow_load_vec(ip->vcpu, addr, ret, mem, NULL, 0);
         } else {
+            memset(ret, 0, sizeof(*ret));
             memcpy(ret, user_pointer(ip, addr, mem, MMU_READ), size_bytes);
             user_done(ip);
         }
@@ -345,11 +347,11 @@ static void compute(Interp *ip, IrRef at, const IrInsn *in)
 {
     InterpValue *ret = &ip->values[at];
 
-    if (in->op >= IR_vget_lane && in->op <= IR_vfma) {
+    if (in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST) {
         InterpValue a, b, c;
         memset(ret, 0, sizeof(*ret));
-        interp_vec(ip->vcpu, in, ir_insn(ip->unit, in->a)->type, value(ip, in->a, &a),
-                   value(ip, in->b, &b), value(ip, in->c, &c), ret);
+        interp_vec(ip->vcpu, in, ir_insn(ip->unit, in->a)->type,
+                   in->b != IR_NONE ? ir_insn(ip->unit, in->b)->type : IR_VOID, value(ip, in->a, &a), value(ip, in->b, &b), value(ip, in->c, &c), ret);
         return;
     }
     IrType operand_type = ir_insn(ip->unit, in->a)->type;

@@ -190,22 +190,24 @@ const char *x64_features_text(void);
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
- * brnz: [0] and [1]; select: [0] and [3]. A follower's addend is [3]. */
+ * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
 enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+/* The operation of a fused vset_low; its immediate, or -1. */
+uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm);
 
 /* ---- groups.c: accesses that share a TLB check; both once blocks are in order, streams once loops are known ---- */
 void x64_find_groups(HostCompiler *hc);
 void x64_find_streams(HostCompiler *hc);
 
 /*
- * A 32-bit instruction of the host clears the upper half of its destination, so that zero-extending the result of one is
- * another name of the same register, which then counts as an I64 (ValInfo.wide). v: an ext_u. Only operations whose lowering
- * surely ends in such an instruction.
+ * A 32-bit instruction of the host clears the upper half of its destination, so that zero-extending (ext_u) the result of one is
+ * another name of the same register, which then counts as an I64 (ValInfo.wide). Only operations whose lowering surely ends in such an
+ * instruction.
  */
-static inline bool val_is_alias(const HostCompiler *hc, IrRef v)
+static inline bool val_is_widening(const HostCompiler *hc, const IrInsn *ext)
 {
-    const IrInsn *in = &hc->insns[hc->insns[v].a];
+    const IrInsn *in = &hc->insns[ext->a];
     switch (in->op) {
     case IR_add: case IR_sub: case IR_mul: case IR_neg: case IR_not: case IR_and: case IR_or: case IR_xor: case IR_andn:
     case IR_shl: case IR_shr: case IR_sar: case IR_rotl: case IR_rotr: case IR_clz: case IR_ctz: case IR_popcnt: case IR_bswap:
@@ -218,12 +220,15 @@ static inline bool val_is_alias(const HostCompiler *hc, IrRef v)
     }
     return false;
 }
-
+/* trunc, flow and vlow are other names for the low part of the same register, which scalar constants have, too. */
+static inline bool val_is_alias(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const) ||
+           (in->op == IR_ext_u && val_is_widening(hc, in));
+}
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
-    /* trunc and flow are other names for the low part of the same register. */
-    while (v != IR_NONE && (hc->insns[v].op == IR_trunc || hc->insns[v].op == IR_flow ||
-                            (hc->insns[v].op == IR_ext_u && val_is_alias(hc, v)))) {
+    while (v != IR_NONE && val_is_alias(hc, &hc->insns[v])) {
         v = hc->insns[v].a;
     }
     return v;
@@ -314,6 +319,10 @@ void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
 void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
+bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
+bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
+/* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
+void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
 void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
 void lower_call(HostCompiler *hc, const IrInsn *in);

@@ -186,6 +186,8 @@ static void load_plain(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d,
 {
     if (ir_type_is_int(type)) {
         x_load(&hc->as, mem->size_log2, mem->sign, type == IR_I64, d, m);
+    } else if (type == IR_V128 && mem->size_log2 < 4) {
+        ra_load(hc, d, mem->size_log2 == 2 ? IR_F32 : IR_F64, m); /* zeroes the rest */
     } else {
         ra_load(hc, d, type, m);
     }
@@ -242,7 +244,8 @@ static void emit_stream_look_up(HostCompiler *hc, const Ool *o);
 /* ---- the check in front of an access ---- */
 
 typedef struct Check {
-    bool softmmu, align;
+    bool softmmu;
+    int32_t align; /* address bits that must be zero */
     Reg addr;      /* softmmu: complete guest address */
     Reg compare;   /* softmmu: temporary; of a group's leader: its addend's register */
     const MemGroup *group;
@@ -259,7 +262,7 @@ typedef struct Check {
 static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool plain, Check *ck)
 {
     *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG, .addend = IR_NONE };
-    ck->align = mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0;
+    ck->align = (int32_t)ir_mem_align_mask(mem);
     ck->guest = guest_operand(hc, in, mem, plain);
     ck->wrap32 = is_addr32(hc, hc->ops[0]);
     if (!ck->softmmu) {
@@ -367,7 +370,7 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     if (!ck->softmmu) {
         if (ck->align) {
             if (ck->guest.base == NO_REG) {
-                if (ck->guest.disp & (size - 1)) {
+                if (ck->guest.disp & ck->align) {
                     x_jmp_rel32(as);
                     Ool *o = ool_new(hc, slow, x_offset(as) - 4);
                     o->r[0] = NO_REG;
@@ -378,11 +381,11 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
                 }
             } else {
                 Reg low = ck->guest.base;
-                if (ck->guest.index != NO_REG || (ck->guest.disp & (size - 1))) {
+                if (ck->guest.index != NO_REG || (ck->guest.disp & ck->align)) {
                     x_lea(as, true, REG_TMP, ck->guest);
                     low = REG_TMP;
                 }
-                x_test_ri(as, false, low, size - 1);
+                x_test_ri(as, false, low, ck->align);
                 uint32_t site = x_offset(as);
                 Ool *o = ool_jcc(hc, CC_NE, slow);
                 o->r[0] = NO_REG;
@@ -409,7 +412,7 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     }
     /* The page of the last byte: an access across pages has no entry. */
     Mem last = mem_plus(g, ck->align ? 0 : (int32_t)size - 1);
-    emit_tlb_compare(hc, g, last, mem->mmu_index, write, ck->align ? (int32_t)size - 1 : 0, ck->compare);
+    emit_tlb_compare(hc, g, last, mem->mmu_index, write, ck->align, ck->compare);
     uint32_t site = x_offset(as);
     Ool *o = ool_jcc(hc, CC_NE, slow);
     o->r[0] = addr;
@@ -441,7 +444,8 @@ static void store_value(HostCompiler *hc, const IrInsn *in, const IrMem *mem, Me
     } else if (ir_type_is_int(in->type)) {
         x_store(&hc->as, mem->size_log2, m, r);
     } else {
-        ra_store(hc, m, in->type, r);
+        bool part = in->type == IR_V128 && mem->size_log2 < 4;
+        ra_store(hc, m, !part ? in->type : mem->size_log2 == 2 ? IR_F32 : IR_F64, r);
     }
 }
 

@@ -630,8 +630,8 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     case IR_kill:
         ra_kill(hc, in->aux);
         return;
-    case IR_ext_u:
-        if (val_is_alias(hc, hc->i)) {
+    case IR_vlow: case IR_ext_u:
+        if (val_is_alias(hc, in)) {
             return;
         }
         break;
@@ -658,7 +658,7 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
             lower_int(hc, in);
         } else if (in->op <= IR_flow) {
             lower_fp(hc, in);
-        } else if (in->op <= IR_vfma) {
+        } else if (in->op <= IR_VEC_LAST) {
             lower_vec(hc, in);
         } else {
             snap_sites_begin(&hc->snap, x_offset(&hc->as));

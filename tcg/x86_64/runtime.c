@@ -39,7 +39,7 @@ static void host_call_vec(Vcpu *vcpu, uint64_t *words)
     if (!ir_type_is_vec(b_type)) {
         b.u64[0] = scalar_arg(words[1], b_type);
     }
-    interp_vec(vcpu, &in, operand_type, &a, &b, &c, &ret);
+    interp_vec(vcpu, &in, operand_type, b_type, &a, &b, &c, &ret);
     memcpy(vcpu->jit.spill[SPILL_VEC_ARG], &ret, sizeof(ret));
     words[0] = ret.u64[0];
 }
@@ -61,7 +61,7 @@ void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what)
 void lower_by_call(HostCompiler *hc, const IrInsn *in)
 {
     static const uint8_t places[3] = { SPILL_VEC_A, SPILL_VEC_B, SPILL_VEC_ARG };
-    bool vec = in->op >= IR_vget_lane && in->op <= IR_vfma;
+    bool vec = in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST;
     unsigned type_of[3] = { 0 };
     for (unsigned k = 0; k < 3; k++) {
         IrRef v = hc->ops[k];

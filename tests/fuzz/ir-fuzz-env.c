@@ -116,7 +116,7 @@ static bool check_access(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, 
 {
     unsigned size_bytes = 1u << mem->size_log2;
 
-    if (mem->align == IR_ALIGN_FAULT && addr & (size_bytes - 1)) {
+    if (addr & ir_mem_align_mask(mem)) {
         raise_at(vcpu, frame, site, CAUSE_UNALIGNED, addr);
     }
     PageKind first = page_kind(addr);

@@ -375,6 +375,9 @@ static bool put_insn(const X86Row *row)
             return false;
         }
     }
+    if (strstr(row->name, "maskmovdqu")) {
+        g.state->gpr[X86_RDI] = BASE + upto(64);
+    }
     if (string && !g.stream) {
         g.state->gpr[X86_RSI] = BASE + upto(64);
         g.state->gpr[X86_RDI] = BASE + 256 + upto(64);
