@@ -112,7 +112,7 @@ void ir_unit_facts(IrUnit *unit)
 {
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         unit->blocks.at[k].n_preds = 0;
-        unit->blocks.at[k].used = unit->blocks.at[k].defined = (IrSlotSet){ { 0 } };
+        unit->blocks.at[k].used = unit->blocks.at[k].defined = unit->blocks.at[k].killed = (IrSlotSet){ { 0 } };
     }
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         IrBlock *bb = &unit->blocks.at[k];
@@ -120,12 +120,15 @@ void ir_unit_facts(IrUnit *unit)
             const IrInsn *in = ir_insn(unit, i);
             switch (in->op) {
             case IR_get:
-                if (!ir_slots_has(&bb->defined, in->aux)) {
+                if (!ir_slots_has(&bb->defined, in->aux) && !ir_slots_has(&bb->killed, in->aux)) {
                     ir_slots_add(&bb->used, in->aux);
                 }
                 break;
             case IR_put:
                 ir_slots_add(&bb->defined, in->aux);
+                break;
+            case IR_kill:
+                ir_slots_add(&bb->killed, in->aux);
                 break;
             case IR_call:
                 if (unit->target->helpers[in->aux].flags & (HELPER_READS_STATE | HELPER_RAISES)) {

@@ -27,9 +27,25 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         const IrInsn *test = &hc->insns[in->a];
         ops[0] = val_resolve(hc, test->a);
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
+    } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
+        ops[1] = val_resolve(hc, hc->insns[in->b].a);
     } else if (in->op == IR_ld || in->op == IR_st) {
         unsigned g = group_followed(hc, in - hc->insns);
         ops[3] = g == NO_INDEX ? IR_NONE : group_value(hc, g);
+    }
+}
+
+/* Does the host do this scalar operation together with the insertion of its result into a vector? */
+static bool fuses_with_insert(const HostCompiler *hc, const IrInsn *in)
+{
+    unsigned rm = in->aux & IR_RM_MASK;
+    if (hc->target->fp.nan != FP_NAN_X86 || hc->target->fp.tininess_before) {
+        return false;
+    }
+    switch (in->op) {
+    case IR_i2f: case IR_fsqrt: case IR_fcvt: return rm == IR_RM_DYN;
+    case IR_fround: return has(hc, X_SSE41) && rm < IR_RM_NEAREST_AWAY;
+    default: return false;
     }
 }
 
@@ -81,7 +97,7 @@ static void find_live_slots(HostCompiler *hc)
                 for (unsigned s = 0; s < 2; s++) {
                     live |= bi->succ[s] != NO_INDEX ? hc->block[bi->succ[s]].live.w[w] : 0;
                 }
-                live = (live & ~bb->defined.w[w]) | bb->used.w[w];
+                live = (live & ~(bb->defined.w[w] | bb->killed.w[w])) | bb->used.w[w];
                 changed |= live != bi->live.w[w];
                 bi->live.w[w] = live;
             }
@@ -173,6 +189,9 @@ static void count_uses(HostCompiler *hc)
 
     for (uint32_t i = 0; i < n; i++, in++) {
         val[i] = fresh;
+        if (in->op == IR_ext_u && val_is_alias(hc, in)) {
+            val[in->a].wide = 1;
+        }
         /* Operands stand before their uses. */
         switch (hc->op_operands[in->op]) {
         case 3: val[in->c != IR_NONE ? in->c : i].uses++; /* fall through */
@@ -239,13 +258,17 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         switch (in->op) {
         case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
             continue;
-        case IR_vlow:
+        case IR_vlow: case IR_ext_u:
             if (val_is_alias(hc, in)) {
                 continue;
             }
             break;
         }
         if (vi->fused) {
+            continue;
+        }
+        if (in->op == IR_kill) {
+            w->put_again[in->aux] = w->epoch;
             continue;
         }
         if (in->op == IR_put) {
@@ -273,7 +296,8 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 w->slot_cand[vi->early_slot] = IR_NONE;
             }
         }
-        if (vi->first_use == NO_POS && ((flags & IR_OP_PURE) || in->op == IR_get)) {
+        bool pure = flags & IR_OP_PURE || (in->op == IR_call && hc->target->helpers[in->aux].flags & HELPER_PURE);
+        if (vi->first_use == NO_POS && (pure || in->op == IR_get)) {
             vi->fused = FUSED_DEAD;
             continue;
         }
@@ -283,6 +307,10 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 (op == IR_setcond || (op == IR_fcmp && in->a >= bb->first && in->a + 1 == i))) {
                 hc->val[in->a].fused = FUSED_TEST;
             }
+        }
+        if (in->op == IR_vset_low && in->b + 1 == i && hc->val[in->b].uses == 1 && in->b >= bb->first &&
+            fuses_with_insert(hc, &insns[in->b])) {
+            hc->val[in->b].fused = FUSED_TEST;
         }
         if (in->op == IR_call) {
             for (uint32_t k = in->b; k-- > 0;) {
