@@ -53,8 +53,8 @@ def main():
     else:
         subprocess.run([cross, *arch_flags, *flags, base + '.' + o.arch, o.source, *link, '-lm', '-lrt'], check=True)
     args = list(o.runner_arg)
-    if o.dynamic and sysroot:
-        args = ['-L', sysroot, *args]
+    if o.dynamic and sysroot: # the machine's own loader cache may name libraries of another build
+        args = ['-L', sysroot, '-E', f'LD_LIBRARY_PATH={sysroot}/lib', *args]
     guest = subprocess.run([o.runner, *args, base + '.' + o.arch, *program_args], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=240, cwd=o.workdir)
     if guest.returncode == 77:
