@@ -41,10 +41,6 @@ void x86_seg_set(Vcpu *vcpu, X86SegId seg, uint16_t sel, uint64_t base, uint32_t
     s->seg_check = (uint8_t)((s->seg_check & ~BIT(seg)) | (uint8_t)((limit != UINT32_MAX) << seg));
 }
 
-void x86_fp_sync(Vcpu *vcpu) { }
-uint32_t x86_mxcsr_get(Vcpu *vcpu) { return x86_state(vcpu)->mxcsr; }
-void x86_mxcsr_set(Vcpu *vcpu, uint32_t mxcsr) { x86_state(vcpu)->mxcsr = mxcsr; }
-
 void x86_cpu_reset(Vcpu *vcpu)
 {
     X86State *s = x86_state(vcpu);
@@ -128,20 +124,3 @@ void x86_seg_load(Vcpu *vcpu, X86SegId seg, uint16_t sel)
     limit = high & X86_ATTR_G ? limit << 12 | 0xfff : limit;
     x86_seg_set(vcpu, seg, sel, (uint32_t)d >> 16 | (high & 0xff) << 16 | (high & 0xff000000), limit, high & 0xf0ff00);
 }
-
-/* fpu-state.c: the XMM registers only. */
-uint32_t x86_xsave_size(uint64_t xcr0) { return xcr0 & 4 ? 832 : 576; }
-
-void x86_xsave(Vcpu *vcpu, uint8_t *image, uint64_t mask, bool is64) { memcpy(image + 160, x86_state(vcpu)->xmm, 256); }
-
-bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64)
-{
-    memcpy(x86_state(vcpu)->xmm, image + 160, 256);
-    return true;
-}
-
-void x86_fxsave(Vcpu *vcpu, uint8_t image[512], bool is64) { x86_xsave(vcpu, image, 3, is64); }
-bool x86_fxrstor(Vcpu *vcpu, const uint8_t image[512], bool is64) { return x86_xrstor(vcpu, image, 3, is64); }
-void x86_fsave(Vcpu *vcpu, uint8_t image[108], bool is32) { }
-bool x86_frstor(Vcpu *vcpu, const uint8_t image[108], bool is32) { return true; }
-void x86_fpu_init(Vcpu *vcpu) { }

@@ -185,25 +185,27 @@ static void compare(X87 *x, f80 b, bool b_empty, bool quiet, unsigned n_pops)
     }
 }
 
-/* fcomi: the same into EFLAGS. */
+/*
+ * fcomi: the same into EFLAGS. When an unmasked exception stops it Intel's processors keep EFLAGS (SDM volume 2, FCOMI), AMD's do not. C1 is as AMD has
+ * it: changed by stack faults only.
+ */
 static uint64_t compare_flags(X87 *x, unsigned i, bool quiet, unsigned n_pops)
 {
     static const uint8_t eflags[4] = { X86_CF, X86_ZF, 0, X86_CF | X86_PF | X86_ZF };
+    const X86Model *model = x86_model(x->vcpu);
     FpRelation r = FP_UNORDERED;
+    bool stopped;
 
     if (is_empty(x, 0) || is_empty(x, i)) {
-        if (!stack_fault(x, false)) {
-            return X87_FLAGS_KEPT;
-        }
+        stopped = !stack_fault(x, false);
     } else {
         r = quiet ? f80_compare_quiet(st(x, 0), st(x, i), &x->fp) : f80_compare(st(x, 0), st(x, i), &x->fp);
-        if (!raise_before(x)) {
-            return X87_FLAGS_KEPT;
-        }
-        raise_flags(x, flags_of(&x->fp));
+        stopped = raise_flags(x, flags_of(&x->fp));
     }
-    pops(x, n_pops);
-    return eflags[r + 1];
+    if (!stopped) {
+        pops(x, n_pops);
+    }
+    return stopped && model && !strcmp(model->vendor, "GenuineIntel") ? X87_FLAGS_KEPT : eflags[r + 1];
 }
 
 /* ST(to) = ST(to) op ST(from). */

@@ -37,7 +37,7 @@ static inline void x87_summary(X86State *s)
 /* Whether instructions must be carried out by helpers. False while the state is in the host's unit. */
 static inline bool x86_x87_slow(const X86State *s)
 {
-    return (~s->fcw & X87_EXCEPTIONS) || (s->fsw & X87_ES);
+    return (~s->fcw & X87_EXCEPTIONS) || (s->fsw & X87_ES) || s->x87_again;
 }
 
 /* x87-soft.c: TargetX87.exec and exec_mem. */

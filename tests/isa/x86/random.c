@@ -76,6 +76,28 @@ static void random_vec(uint8_t *out, unsigned n)
     }
 }
 
+/* Registers of all classes, mostly not empty; any control word, mostly with all exceptions masked; none pending. */
+static void random_x87(X86tState *s)
+{
+    static const uint16_t exponents[] = { 0, 1, 0x7fff, 0x7ffe, 0x3fff, 0x4000 };
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t m = value() | BIT(63);
+        unsigned e = 16383 - 8 + upto(16);
+        switch (upto(8)) {
+        case 0: m = rnd() >> upto(64); e = 0; break;
+        case 1: m = upto(2) ? BIT(63) : 0; e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 2: e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 3: e = upto(32768); break;
+        case 4: m = rnd() & ~(uint64_t)0 << upto(64); break; /* also unnormal */
+        }
+        stle64(s->st[i], m);
+        stle16(s->st[i] + 8, (uint16_t)(e | upto(2) << 15));
+    }
+    s->fcw = (uint16_t)(0x40 | (upto(8) ? 0x3f : upto(64)) | upto(16) << 8);
+    s->fsw = (uint16_t)((rnd() & 0x7f7f) & ~(~s->fcw & 0x3fu));
+    s->ftag = upto(4) ? (uint8_t)~BIT(upto(8)) : (uint8_t)rnd();
+}
+
 static void random_state(X86tState *s, uint8_t *data)
 {
     x86t_initial(s);
@@ -98,10 +120,7 @@ static void random_state(X86tState *s, uint8_t *data)
     if (upto(4) == 0) {
         s->mxcsr = 0x1f80 | upto(4) << 13 | upto(64) | (upto(8) == 0) << 6 | (upto(8) == 0) << 15;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        stle64(s->st[i], rnd() | BIT(63));
-        stle16(s->st[i] + 8, (uint16_t)(16383 - 8 + upto(16)) | (uint16_t)(upto(2) << 15));
-    }
+    random_x87(s);
     for (unsigned i = 0x3e00; i < 0x4200; i += 32) {
         random_vec(data + i, 32);
     }
