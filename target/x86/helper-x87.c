@@ -68,6 +68,15 @@ void x86_helper_fwait(Vcpu *vcpu)
     wait_pending(vcpu);
 }
 
+void x86_helper_maskmovq(Vcpu *vcpu, uint64_t addr, uint64_t data, uint64_t mask, uint32_t mmu_index)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (mask >> 8 * i & 0x80) {
+            guest_store(vcpu, addr + i, (uint8_t)(data >> 8 * i), 1, mmu_index);
+        }
+    }
+}
+
 /* ---- images in guest memory ---- */
 
 static vaddr wrapped(const Vcpu *vcpu, vaddr addr)

@@ -303,6 +303,7 @@ void lower_mem(HostCompiler *hc, const IrInsn *in);
 void lower_x87(HostCompiler *hc, const IrInsn *in);
 /* Loads the guest's x87 state where that may be needed; clobbers flags. */
 void x64_x87_ready(HostCompiler *hc);
+bool x64_x87_lacks(const HostCompiler *hc, uint32_t code);
 /* Emits the instruction with memory operand m (its reg field is the code's). */
 void x64_x87_memory(HostCompiler *hc, uint32_t code, Mem m);
 void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
@@ -356,7 +357,7 @@ typedef struct SlowSite {
  * of arg_mem(). FP: operands in 0..2, what to do in 3, result in 0. VEC: operands in the spill places
  * SPILL_VEC_A, _B and _ARG or in words 0..1 when they are scalars, what to do in word 3; result in _ARG or word 0.
  */
-typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC, HOST_CALL_X87 /* TargetX87.load */ } HostCall;
+typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC, HOST_CALL_X87 /* word 3: 0 TargetX87.load, else an instruction on registers */ } HostCall;
 void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what);
 static inline uint64_t host_call_what(unsigned op, unsigned type, unsigned operand_type, unsigned aux)
 {

@@ -700,6 +700,16 @@ static void lower_x87_mem(HostCompiler *hc, const IrInsn *in)
     check_begin(hc, in, mem, true, &ck);
     ra_consume(hc);
     x64_x87_ready(hc);
+    if (x64_x87_lacks(hc, in->c)) {
+        x_jmp_rel32(&hc->as);
+        Ool *o = ool_new(hc, emit_slow_x87, x_offset(&hc->as) - 4);
+        o->r[0] = NO_REG;
+        o->mem = ck.guest;
+        o->x = ck.wrap32;
+        o->site = x_offset(&hc->as) - 5;
+        ool_addends(hc, o);
+        return;
+    }
     /* What an instruction that only reads does not need to ask for, it does not ask for. */
     Mem m = check_emit(hc, mem, !ir_x87_reads_memory(in->c), &ck, emit_slow_x87);
     x64_x87_memory(hc, in->c, m);

@@ -33,6 +33,12 @@ static uint32_t opcode_of(uint32_t code)
 }
 static_assert(M_0F == IR_X87_0F << 8 && M_38 == IR_X87_0F38 << 8 && M_3A == IR_X87_0F3A << 8, "maps");
 
+/* MMX forms of SSSE3 on a host without them: in C (runtime.c). */
+bool x64_x87_lacks(const HostCompiler *hc, uint32_t code)
+{
+    return (ir_x87_map(code) == IR_X87_0F38 || ir_x87_map(code) == IR_X87_0F3A) && !has(hc, X_SSSE3);
+}
+
 static void emit_imm(HostCompiler *hc, uint32_t code)
 {
     if (code & IR_X87_IMM) {
@@ -48,6 +54,12 @@ void x64_x87_memory(HostCompiler *hc, uint32_t code, Mem m)
 
 static void emit_registers(HostCompiler *hc, uint32_t code, Reg reg, Reg rm)
 {
+    if (opcode_of(code) == (M_0F | 0x77)) { /* emms: no ModRM */
+        x_u8(&hc->as, 0x0f);
+        x_u8(&hc->as, 0x77);
+        hc->as.n_insns++;
+        return;
+    }
     x_rr(&hc->as, opcode_of(code), reg, rm);
     emit_imm(hc, code);
 }
@@ -99,6 +111,9 @@ static void lower_out(HostCompiler *hc, const IrInsn *in, uint32_t code)
     case IR_X87_GPR_REG:
         emit_registers(hc, code, d, modrm & 7);
         break;
+    case IR_X87_GPR_RM:
+        emit_registers(hc, code, modrm >> 3 & 7, d);
+        break;
     case IR_X87_FLAGS:
         emit_registers(hc, code, modrm >> 3 & 7, modrm & 7);
         emit_flags(hc, d);
@@ -116,6 +131,10 @@ void lower_x87(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_x87:
         x64_x87_ready(hc);
+        if (x64_x87_lacks(hc, in->c)) {
+            emit_host_call(hc, HOST_CALL_X87, in->c);
+            break;
+        }
         emit_registers(hc, in->c, ir_x87_modrm(in->c) >> 3 & 7, ir_x87_modrm(in->c) & 7);
         break;
     case IR_x87_in: lower_in(hc, in->c); break;

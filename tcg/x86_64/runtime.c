@@ -46,8 +46,12 @@ static void host_call_vec(Vcpu *vcpu, uint64_t *words)
 
 static void host_call_x87(Vcpu *vcpu, uint64_t *words)
 {
-    (void)words;
-    vcpu->target->x87->load(vcpu);
+    const TargetX87 *x87 = vcpu->target->x87;
+    if (words[3]) {
+        x87->save(vcpu);
+        x87->exec(vcpu, (uint32_t)words[3], 0);
+    }
+    x87->load(vcpu);
 }
 
 const void *const x64_host_calls[] = {

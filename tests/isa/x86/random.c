@@ -262,7 +262,7 @@ static bool put_insn(const X86Row *row)
 {
     size_t start = g.n;
     bool vex = row->enc == X86_ENC_VEX;
-    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y);
+    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y) || !strncmp(row->name, "maskmov", 7);
     unsigned pp = X86_PP_NONE, options = 0, list[4];
     bool w = row->w == 2 || (row->w == 3 && upto(3) == 0);
     unsigned reg = upto(16), rm = upto(16), low = upto(16);
