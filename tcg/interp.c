@@ -341,6 +341,16 @@ static uint64_t call(Interp *ip, const IrInsn *in)
     return extend(r, 8, false, h->result);
 }
 
+/* -- x87: by the target, on the state in memory ----------------------------------------------------- */
+
+static void x87_mem(Interp *ip, const IrInsn *in)
+{
+    const IrMem *mem = &ip->unit->mem.at[in->aux];
+
+    set_pc(ip, ip->insn_pc);
+    ip->vcpu->target->x87->exec_mem(ip->vcpu, in->c, address_of(ip, in, mem, true), mem->mmu_index);
+}
+
 /* -- the loop ------------------------------------------------------------------------------------------ */
 
 static void compute(Interp *ip, IrRef at, const IrInsn *in)
@@ -436,6 +446,11 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
         case IR_sc: ip.values[at].u64[0] = store_conditional(&ip, in); break;
         case IR_fence: atomic_thread_fence(memory_order_seq_cst); break;
         case IR_call: ip.values[at].u64[0] = call(&ip, in); break;
+        case IR_x87: case IR_x87_out:
+            ip.values[at].u64[0] = extend(vcpu->target->x87->exec(vcpu, in->c, 0), 8, false, in->type);
+            break;
+        case IR_x87_in: vcpu->target->x87->exec(vcpu, in->c, scalar(&ip, in->a)); break;
+        case IR_x87_mem: x87_mem(&ip, in); break;
         case IR_br:
             at = unit->blocks.at[in->a].first - 1;
             break;

@@ -36,7 +36,8 @@ static_assert(IR_maxu - IR_add == 48, "an integer op was added: give it a rule i
 static_assert(IR_fadd == IR_maxu + 1 && IR_flow < IR_vget_lane, "scalar floating point");
 static_assert(IR_vget_lane == IR_flow + 1 && IR_VEC_LAST < IR_ld, "vectors");
 static_assert(IR_ld == IR_VEC_LAST + 1 && IR_fence == IR_ld + 6, "guest memory");
-static_assert(IR_call == IR_fence + 1 && IR_trap == IR_N_OPS - 1, "control flow");
+static_assert(IR_x87 == IR_fence + 1 && IR_x87_mem == IR_x87 + 3, "x87");
+static_assert(IR_call == IR_x87_mem + 1 && IR_trap == IR_N_OPS - 1, "control flow");
 static_assert(IR_N_OPS <= 256, "IrInsn.op is a byte");
 
 bool ir_imm_valid(const IrInsn *in)

@@ -458,6 +458,14 @@ static void parse_typed(Parser *ps, IrInsn *in)
         expect(ps, ",");
         in->c = operand(ps, in->type);
         return;
+    case IR_x87_out:
+        in->c = (uint32_t)number(ps);
+        return;
+    case IR_x87_in:
+        in->c = (uint32_t)number(ps);
+        expect(ps, ",");
+        in->a = operand(ps, in->type);
+        return;
     case IR_rmw: case IR_sc: case IR_cas:
         memory(ps, in, in->op == IR_rmw ? part_of(ps, 2, ir_rmw_names, IR_N_RMWS, "operation") : 0);
         expect(ps, ",");
@@ -562,6 +570,13 @@ static void parse_insn(Parser *ps)
         break;
     case IR_br:
         in.a = block_ref(ps);
+        break;
+    case IR_x87: case IR_x87_mem:
+        in.c = (uint32_t)number(ps);
+        if (op == IR_x87_mem) {
+            expect(ps, ",");
+            memory(ps, &in, 0);
+        }
         break;
     case IR_exit:
         parse_exit(ps, &in);

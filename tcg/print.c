@@ -118,7 +118,7 @@ IrType ir_text_operand_type(const IrInsn *in, unsigned operand)
 
 static void print_mem(FILE *out, const IrUnit *unit, const IrInsn *in)
 {
-    bool has_index = in->op == IR_ld || in->op == IR_st;
+    bool has_index = in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem;
 
     if (in->aux >= unit->mem.n) {
         fprintf(out, "[?]");
@@ -282,6 +282,13 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
     case IR_nop: case IR_trap:
         fprintf(out, "%s", info->name);
         return;
+    case IR_x87:
+        fprintf(out, "x87 0x%x", in->c);
+        return;
+    case IR_x87_mem:
+        fprintf(out, "x87_mem 0x%x, ", in->c);
+        print_mem(out, unit, in);
+        return;
     default:
         break;
     }
@@ -314,6 +321,13 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
         print_mem(out, unit, in);
         fprintf(out, ", ");
         print_value(out, unit, in->c, in->type);
+        return;
+    case IR_x87_out:
+        fprintf(out, "0x%x", in->c);
+        return;
+    case IR_x87_in:
+        fprintf(out, "0x%x, ", in->c);
+        print_value(out, unit, in->a, in->type);
         return;
     case IR_rmw: case IR_sc: case IR_cas:
         print_mem(out, unit, in);

@@ -108,7 +108,7 @@ static void verify_operands(Verifier *v, const IrInsn *in)
         breach(v, "the operation has no form for this type");
     }
     for (unsigned i = 0; i < info->n_operands; i++) {
-        if (refs[i] == IR_NONE && ((i == 1 && (in->op == IR_ld || in->op == IR_st)) || in->op == IR_exit)) {
+        if (refs[i] == IR_NONE && ((i == 1 && (in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem)) || in->op == IR_exit)) {
             continue;
         }
         types[i] = use(v, refs[i], names[i]);
@@ -131,7 +131,7 @@ static void verify_operands(Verifier *v, const IrInsn *in)
     if ((in->op == IR_vdup || in->op == IR_vzext) && ir_type_is_vec(types[0])) {
         breach(v, "operand a is a vector");
     }
-    if ((in->op == IR_ld || in->op == IR_st) && in->b != IR_NONE && types[1] != types[0]) {
+    if ((in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem) && in->b != IR_NONE && types[1] != types[0]) {
         breach(v, "base and index are of different types");
     }
     if (in->op == IR_st && types[2] != in->type) {
@@ -166,6 +166,18 @@ static void verify_mem(Verifier *v, const IrInsn *in)
         breach(v, "MMU index %u", mem->mmu_index);
     } else if (in->op == IR_rmw && mem->rmw > IR_RMW_MAXU) {
         breach(v, "read-modify-write operation %u", mem->rmw);
+    }
+}
+
+static void verify_x87_mem(Verifier *v, const IrInsn *in)
+{
+    const IrMem *mem = in->aux < v->unit->mem.n ? &v->unit->mem.at[in->aux] : NULL;
+
+    if (!mem || mem->size_log2 < 1 || mem->size_log2 > 4 || mem->big_endian || mem->align != IR_ALIGN_ANY ||
+        mem->scale_log2 > 3 || (mem->scale_log2 && in->b == IR_NONE) || mem->mmu_index >= VCPU_MAX_MMU_MODES) {
+        breach(v, "bad memory descriptor %u", in->aux);
+    } else if (ir_x87_form(in->c) != IR_X87_MEMORY) {
+        breach(v, "not an instruction with a memory operand");
     }
 }
 
@@ -238,7 +250,11 @@ static void verify_aux(Verifier *v, const IrInsn *in)
             breach(v, "access of %u bytes", 1u << log2);
         }
     } else if (!strcmp(kind, "mem")) {
-        verify_mem(v, in);
+        if (in->op == IR_x87_mem) {
+            verify_x87_mem(v, in);
+        } else {
+            verify_mem(v, in);
+        }
     } else if (!strcmp(kind, "exit")) {
         if (in->aux >= v->unit->exits.n) {
             breach(v, "no exit %u", in->aux);

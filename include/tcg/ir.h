@@ -153,6 +153,38 @@ static inline unsigned ir_mem_align_mask(const IrMem *mem)
     return mem->align == IR_ALIGN_ANY ? 0 : (1u << (mem->size_log2 + (mem->align == IR_ALIGN_TWICE))) - 1;
 }
 
+/* The instruction of x87 ops as a number: ModRM | opcode << 8 | immediate << 16 | map << 24 | form << 26 | flags. With a memory
+ * form only the reg field of ModRM counts; a general register's field is the host's to fill in. */
+typedef enum IrX87Map { IR_X87_D8, IR_X87_0F, IR_X87_0F38, IR_X87_0F3A } IrX87Map; /* the first: opcodes d8-df */
+typedef enum IrX87Form {
+    IR_X87_MEMORY,      /* the operand is in memory; x87: registers */
+    IR_X87_GPR_RM,      /* a general register in the r/m field (in) */
+    IR_X87_GPR_REG,     /* a general register in the reg field (out) */
+    IR_X87_FLAGS,       /* out: ZF, PF and CF as in EFLAGS (fcomi) */
+    IR_X87_CONDITION,   /* in: fcmovne, done when a != 0 */
+} IrX87Form;
+enum { IR_X87_W = 1 << 29, IR_X87_IMM = 1 << 30 }; /* REX.W; an immediate byte follows */
+static inline uint32_t ir_x87_code(IrX87Map map, IrX87Form form, unsigned opcode, unsigned modrm)
+{
+    return modrm | opcode << 8 | (unsigned)map << 24 | (unsigned)form << 26;
+}
+static inline unsigned ir_x87_modrm(uint32_t code) { return code & 0xff; }
+static inline unsigned ir_x87_opcode(uint32_t code) { return code >> 8 & 0xff; }
+static inline unsigned ir_x87_imm(uint32_t code) { return code >> 16 & 0xff; }
+static inline IrX87Map ir_x87_map(uint32_t code) { return (IrX87Map)(code >> 24 & 3); }
+static inline IrX87Form ir_x87_form(uint32_t code) { return (IrX87Form)(code >> 26 & 7); }
+
+/* Of instructions with a memory operand: they read it (else they write it). */
+static inline bool ir_x87_reads_memory(uint32_t code)
+{
+    unsigned opcode = ir_x87_opcode(code), reg = ir_x87_modrm(code) >> 3 & 7;
+    if (ir_x87_map(code) != IR_X87_D8) {
+        return opcode != 0x7f && opcode != 0x7e && opcode != 0xe7; /* movq, movd and movntq to memory */
+    }
+    static const uint8_t writes[8] = { [1] = 0xcc, [3] = 0x8e, [5] = 0xce, [7] = 0xce };
+    return !(writes[opcode & 7] >> reg & 1);
+}
+
 typedef enum IrExitKind {
     IR_EXIT_JUMP,       /* direct jump to pc: linked to the successor when it exists */
     IR_EXIT_CALL,       /* direct jump to pc that will come back to return_pc */

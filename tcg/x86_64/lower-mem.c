@@ -678,6 +678,44 @@ static Mem atomic_operand(HostCompiler *hc, const IrMem *mem, Check *ck, Reg hos
     return m;
 }
 
+/* ---- x87 ---- */
+
+/* All of it in C, on the state in memory; nothing has happened when the access faults. */
+static void emit_slow_x87(HostCompiler *hc, const Ool *o)
+{
+    const IrInsn *in = &hc->insns[o->insn];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    x_mov_mi(&hc->as, 3, arg_mem(1), (int32_t)in->c);
+    uint32_t lea = emit_slow_call(hc, o, RT_SLOW_X87);
+    forget_addends(hc, o);
+    ool_back(hc, o);
+    emit_site(hc, mem, lea, o->site);
+}
+
+static void lower_x87_mem(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Check ck;
+
+    check_begin(hc, in, mem, true, &ck);
+    ra_consume(hc);
+    x64_x87_ready(hc);
+    if (x64_x87_lacks(hc, in->c)) {
+        x_jmp_rel32(&hc->as);
+        Ool *o = ool_new(hc, emit_slow_x87, x_offset(&hc->as) - 4);
+        o->r[0] = NO_REG;
+        o->mem = ck.guest;
+        o->x = ck.wrap32;
+        o->site = x_offset(&hc->as) - 5;
+        ool_addends(hc, o);
+        return;
+    }
+    /* What an instruction that only reads does not need to ask for, it does not ask for. */
+    Mem m = check_emit(hc, mem, !ir_x87_reads_memory(in->c), &ck, emit_slow_x87);
+    x64_x87_memory(hc, in->c, m);
+    check_end(hc, &ck, NO_REG, 0);
+}
+
 static void lower_rmw(HostCompiler *hc, const IrInsn *in)
 {
     const IrMem *mem = &hc->unit->mem.at[in->aux];
@@ -857,6 +895,7 @@ void lower_mem(HostCompiler *hc, const IrInsn *in)
     case IR_cas: lower_cas(hc, in); break;
     case IR_ll: lower_ll(hc, in); break;
     case IR_sc: lower_sc(hc, in); break;
+    case IR_x87_mem: lower_x87_mem(hc, in); break;
     default:
         /* Total store order: only a store before a later load needs an instruction. */
         if (in->aux & IR_FENCE_WR) {

@@ -649,7 +649,11 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     case IR_ldenv: lower_ldenv(hc, in); break;
     case IR_stenv: lower_stenv(hc, in); break;
     case IR_poll: case IR_icount: lower_poll(hc, in); break;
-    case IR_call: lower_call(hc, in); break;
+    case IR_call:
+        lower_call(hc, in);
+        hc->x87_ready = false; /* helpers may have saved the x87 state */
+        break;
+    case IR_x87: case IR_x87_in: case IR_x87_out: lower_x87(hc, in); break;
     case IR_br: case IR_brcond: case IR_brnz: lower_branch(hc, in); break;
     case IR_exit: lower_exit(hc, in); break;
     case IR_trap: x_u8(&hc->as, 0x0f); x_u8(&hc->as, 0x0b); break;
@@ -685,6 +689,7 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
 
     hc->fall_to = NO_INDEX;
     hc->b = b;
+    hc->x87_ready = false;
     if (is_merge(hc, b)) {
         if (!bi->map) {
             /* The entry, or a block only later ones jump to: everything in memory. */

@@ -44,7 +44,18 @@ static void host_call_vec(Vcpu *vcpu, uint64_t *words)
     words[0] = ret.u64[0];
 }
 
+static void host_call_x87(Vcpu *vcpu, uint64_t *words)
+{
+    const TargetX87 *x87 = vcpu->target->x87;
+    if (words[3]) {
+        x87->save(vcpu);
+        x87->exec(vcpu, (uint32_t)words[3], 0);
+    }
+    x87->load(vcpu);
+}
+
 const void *const x64_host_calls[] = {
+    [HOST_CALL_X87] = (const void *)host_call_x87,
     [HOST_CALL_FP] = (const void *)host_call_fp,
     [HOST_CALL_VEC] = (const void *)host_call_vec,
 };

@@ -197,6 +197,11 @@ void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, vo
     tlb_fill_entry(vcpu, addr, mem->mmu_index);
 }
 
+void tcg_slow_x87(Vcpu *vcpu, vaddr addr, uint64_t code, const IrMem *mem, void *frame, uintptr_t site)
+{
+    assert(!"the units of this program have no x87 instructions");
+}
+
 void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site)
 {
     unsigned size_bytes = 1u << mem->size_log2;

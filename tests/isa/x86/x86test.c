@@ -131,6 +131,7 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
         }
     }
     frame.fp_control = uc->uc_mcontext.fpregs->mxcsr;
+    frame.fxsave = uc->uc_mcontext.fpregs;
     uint64_t addr = (uint64_t)(uintptr_t)info->si_addr;
     if (sig == SIGSEGV && tcg_unprotect(addr)) {
         if (tcg_restart_after_unprotect(t.vcpu, addr, (uintptr_t)uc->uc_mcontext.gregs[REG_RIP], &frame)) {
