@@ -77,7 +77,10 @@ bool x86_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque) { return false;
 
 void x86_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
 {
-    vcpu->exception = (VcpuException){ .cause = X86_EXC_AC | X86_CAUSE_HAS_CODE };
+    /* Without alignment checks it is a vector operand that must be aligned. */
+    const X86State *s = x86_state(vcpu);
+    bool checks = s->cr0 & X86_CR0_AM && s->eflags & X86_AC && x86_cpl(vcpu) == 3;
+    vcpu->exception = (VcpuException){ .cause = (checks ? X86_EXC_AC : X86_EXC_GP) | X86_CAUSE_HAS_CODE };
 }
 
 void x86_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access) { }

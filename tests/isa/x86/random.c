@@ -1,8 +1,9 @@
 /*
  * random.c: random instructions from the tables on the host's processor and under the translator.
  *
- * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v]
+ * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v] [-x] [-a]
  *   -u  only rows of this unit (int x87 mmx sse avx); -m only this mnemonic; -l instructions of a stream, 1 by default
+ *   -x  random SIMD exceptions are unmasked; -a memory operands of 16 bytes and more need not be aligned
  *   -3  32-bit code on the 32-bit target; -4: on the 64-bit one; -i IR interpreter; -o one instruction per unit; -v print all
  *
  * Memory operands point into the data area, except by accident. Undefined flags are followed through a stream and not compared, nor
@@ -18,7 +19,7 @@ enum { BASE = X86T_DATA + 0x4000, MAX_STREAM = 32 };
 
 static struct {
     uint64_t seed;
-    bool code32, stream;
+    bool code32, stream, unmasked, misaligned;
     const char *unit, *name;
     X86tState *state;
     uint8_t bytes[MAX_STREAM * 24];
@@ -97,6 +98,9 @@ static void random_state(X86tState *s, uint8_t *data)
     s->eflags = (uint32_t)rnd() & X86_ARITH_FLAGS;
     if (upto(4) == 0) {
         s->mxcsr = 0x1f80 | upto(4) << 13 | upto(64) | (upto(8) == 0) << 6 | (upto(8) == 0) << 15;
+    }
+    if (g.unmasked) {
+        s->mxcsr = (s->mxcsr & ~0x1fbfu) | ((uint32_t)rnd() & 0x1f80);
     }
     for (unsigned i = 0; i < 8; i++) {
         stle64(s->st[i], rnd() | BIT(63));
@@ -286,7 +290,9 @@ static bool put_insn(const X86Row *row)
         disp = (int)upto(512) - 256;
     }
     if (mem) {
-        if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
+        if (g.misaligned) {
+            disp &= upto(2) ? ~15 : -1;
+        } else if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
             disp &= ~31;
         }
         rm = 0;
@@ -429,7 +435,7 @@ int main(int argc, char **argv)
     bool verbose = false;
     int opt;
 
-    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:")) != -1) {
+    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:xa")) != -1) {
         switch (opt) {
         case 'u': g.unit = optarg; break;
         case 'm': g.name = optarg; break;
@@ -441,6 +447,8 @@ int main(int argc, char **argv)
         case 'i': options.interpreter = true; break;
         case 'o': options.one_insn = true; break;
         case 'v': verbose = true; break;
+        case 'x': g.unmasked = true; break;
+        case 'a': g.misaligned = true; break;
         case 'c': options.cpu = optarg; break;
         default: return 2;
         }
@@ -487,6 +495,9 @@ int main(int argc, char **argv)
         x86t_emulated(&b);
         char text[4000];
         X86tMask mask = { .eflags = (X86_ARITH_FLAGS | X86_DF) & ~eflags_of(g.undefined), .x87 = true, .fsw = 0xffff, .mxcsr = ~0u };
+        if (a.state.mxcsr & 0x18 & ~(a.state.mxcsr >> 7)) {
+            mask.mxcsr &= ~0x20u; /* helper-sse.c: PE with an unmasked overflow or underflow */
+        }
         x86t_diff(&a, &b, &mask, text, sizeof(text));
         if (text[0] || verbose) {
             printf("%sstream seed %" PRIu64 ":\n", text[0] ? "FAILED " : "", seed + stream);
