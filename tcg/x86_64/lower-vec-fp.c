@@ -116,6 +116,10 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     }
     bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
     unsigned n = ir_op_info[in->op].n_operands;
+    if (own && n == 2) {
+        lower_vec_binary(hc, in, M_0F | pp | opcode[in->op - IR_vfadd], hc->ops[0], hc->ops[1], -1);
+        return true;
+    }
     Reg r[3] = { NO_REG, NO_REG, NO_REG };
     uint32_t avoid = 0;
     for (unsigned k = 0; k < n; k++) {

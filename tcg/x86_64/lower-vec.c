@@ -46,7 +46,27 @@ static Reg dest_for(HostCompiler *hc, Reg ra, Reg rb)
 
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm)
 {
-    Reg ra = ra_use(hc, a), rb = ra_use(hc, b);
+    Mem m;
+    Reg ra, rb;
+    bool moves = op == I_MOVSS_LD || op == I_MOVSD_LD; /* with memory they clear the rest */
+    if (has(hc, X_AVX) && ir_op_info[in->op].flags & IR_OP_COMM && ra_is_memory(hc, a, &m) && !ra_is_memory(hc, b, &m)) {
+        IrRef t = a;
+        a = b;
+        b = t;
+    }
+    ra = ra_use(hc, a);
+    if (has(hc, X_AVX) && !moves && ra_is_memory(hc, b, &m)) {
+        /* Read no more: no register for it. Legacy forms would want it aligned. */
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        v_rrm(&hc->as, op | wide(in->type), d, ra, m, 0);
+        if (imm >= 0) {
+            x_u8(&hc->as, imm);
+        }
+        ra_done(hc);
+        return;
+    }
+    rb = ra_use(hc, b);
     ra_consume(hc);
     Reg d = dest_for(hc, ra, rb);
     sse_rrr(hc, op | wide(in->type), d, ra, rb);

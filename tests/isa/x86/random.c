@@ -99,9 +99,6 @@ static void random_state(X86tState *s, uint8_t *data)
     if (upto(4) == 0) {
         s->mxcsr = 0x1f80 | upto(4) << 13 | upto(64) | (upto(8) == 0) << 6 | (upto(8) == 0) << 15;
     }
-    if (g.unmasked) {
-        s->mxcsr = (s->mxcsr & ~0x1fbfu) | ((uint32_t)rnd() & 0x1f80);
-    }
     for (unsigned i = 0; i < 8; i++) {
         stle64(s->st[i], rnd() | BIT(63));
         stle16(s->st[i] + 8, (uint16_t)(16383 - 8 + upto(16)) | (uint16_t)(upto(2) << 15));
@@ -475,6 +472,9 @@ int main(int argc, char **argv)
         g.n = 0;
         g.undefined = 0;
         random_state(&a.state, before);
+        if (g.unmasked) {
+            a.state.mxcsr = (a.state.mxcsr & ~0x1fbfu) | ((uint32_t)rnd() & 0x1f80);
+        }
         g.state = &a.state;
         for (unsigned i = 0; i < length;) {
             unsigned which = g.stream ? upto(n_rows) : (unsigned)((stream + upto(2)) % n_rows);
