@@ -419,6 +419,16 @@ static X86DecodeResult read_opcode(Reader *r, X86Insn *in, unsigned *ret_enc, un
     return X86_DECODE_OK;
 }
 
+static bool uses_vvvv(const X86Row *row)
+{
+    for (unsigned i = 0; i < row->n_ops; i++) {
+        if (row->op[i].spec == X86_SPEC_H || row->op[i].spec == X86_SPEC_B) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void find_sizes(X86Insn *in, const X86Row *row)
 {
     bool in64 = in->code == X86_CODE_64, small = in->prefixes & X86_PFX_66;
@@ -481,6 +491,9 @@ X86DecodeResult x86_decode(const X86Model *model, X86Code code, vaddr pc, const 
         }
     }
     in->length = (uint8_t)r.at;
+    if (enc == X86_ENC_VEX && in->vvvv && !uses_vvvv(row)) {
+        return X86_DECODE_UD; /* SDM volume 2, 2.3.5.6 */
+    }
     in->next_pc = code == X86_CODE_64 ? pc + r.at : (uint32_t)(pc + r.at);
     if (in->prefixes & X86_PFX_LOCK && !(row->attrs & X86_ATTR_ROW_LOCK && in->op[0].kind == X86_OP_MEM)) {
         return X86_DECODE_UD;
