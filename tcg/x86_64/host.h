@@ -325,6 +325,7 @@ bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround l
 /* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+bool lower_crypto(HostCompiler *hc, const IrInsn *in);
 void lower_x87(HostCompiler *hc, const IrInsn *in);
 /* Loads the guest's x87 state where that may be needed; clobbers flags. */
 void x64_x87_ready(HostCompiler *hc);
