@@ -5,7 +5,6 @@
  * as the next exception, with state.delivering telling what it interrupted: that makes double and triple faults (SDM 6.15, table 6-5).
  */
 #include "target/x86/system.h"
-#include "target/x86/translate.h"
 #include "util/log.h"
 
 enum { BENIGN = 0x100 };
@@ -269,11 +268,4 @@ void x86_exception_enter(Vcpu *vcpu)
     /* The pushed RF keeps a code breakpoint on the instruction from hitting twice (SDM 18.3.1.1). */
     bool fault = !soft && vector != X86_EXC_DB && vector != X86_EXC_DF && vector != X86_EXC_MC;
     x86_deliver(vcpu, vector, soft, has_code ? &code : NULL, false, ip, fault);
-}
-
-/* An instruction of the floating-point or vector unit while CR0.TS or EM is set (SDM volume 3, table 2-3). */
-void x86_helper_fpu_check(Vcpu *vcpu, uint32_t unit)
-{
-    const X86State *s = x86_state(vcpu);
-    x86_raise(vcpu, unit != X86_UNIT_X87 && s->cr0 & X86_CR0_EM ? X86_EXC_UD : X86_EXC_NM);
 }
