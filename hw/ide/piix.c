@@ -274,7 +274,7 @@ static bool piix_realize(PciDevice *pci, Error **errp)
         return false;
     }
     device_foreach(count_piix, &others);
-    if (others > pci->dev.realized) { /* visited without this one, which is not realized yet */
+    if (others > 1) { /* this one is on its bus already */
         error_set(errp, "ports 1f0h and 170h have an IDE controller already");
         return false;
     }
