@@ -235,8 +235,8 @@ fail:
 static const char *node_user(const BlockBackend *node)
 {
     for (const BlockBackend *blk = block_backends; blk; blk = blk->next) {
-        if (blk->is_front && blk->medium == node->medium) {
-            return blk->owner;
+        if (!blk->is_node && blk->medium == node->medium) {
+            return blk->owner ? blk->owner : blk->id;
         }
     }
     return NULL;
