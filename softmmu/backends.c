@@ -161,6 +161,19 @@ bool system_add_image(GivenOption *opt, Error **errp)
     return ok;
 }
 
+/* The drives a PC has without being asked: an empty CD-ROM at index 2, an empty floppy. */
+bool system_add_default_drives(bool want_cdrom, bool want_floppy, Error **errp)
+{
+    const MachineType *type = machine_current()->type;
+    const char *interface = type->default_block_if;
+
+    if (!interface || strcmp(interface, "ide")) {
+        return true;
+    }
+    return (!want_cdrom || type->no_cdrom || drive_get(interface, 2) || add_drive_text("index=2,media=cdrom", errp)) &&
+           (!want_floppy || type->no_floppy || drive_get("floppy", 0) || add_drive_text("if=floppy,index=0", errp));
+}
+
 bool system_add_blockdev(GivenOption *opt, Error **errp)
 {
     return opts_nest(opt->opts, errp) && blockdev_add(opt->opts, errp);
