@@ -22,11 +22,12 @@ typedef struct VirtioBlk {
     uint16_t num_queues, queue_size;
     uint32_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
+    int rerror, werror;
     struct BlkRequest *requests; /* in flight */
 } VirtioBlk;
 
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
-    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive), BLOCK_ERROR_PROPS(T, m),                 \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \

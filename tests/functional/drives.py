@@ -22,6 +22,8 @@ BAD = [
     (['-device', 'virtio-scsi-pci', '-device', 'scsi-cd,scsi-id=300'], 'bad scsi device id: 300'),
     (['-device', 'virtio-scsi-pci', '-device', 'scsi-cd,scsi-id=1,lun=2', '-device', 'scsi-cd,scsi-id=1,lun=2'], 'lun already used by'),
     (['-device', 'virtio-scsi-pci,num_queues=0'], 'Invalid number of queues'),
+    (['-drive', 'if=none,werror=perhaps'], "'perhaps' invalid write error action"),
+    (['-drive', 'if=none,rerror=enospc'], "'enospc' invalid read error action"),
     (['-drive', 'if=floppy'], None),
 ]
 

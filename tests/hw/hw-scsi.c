@@ -3,6 +3,8 @@
  * same, verify, sense and unit attention, CD-ROM commands, media that change, LUN reports, snapshots.
  */
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "hw/scsi.h"
 #include "hw/virtio-types.h"
@@ -263,6 +265,70 @@ static void test_nodes(ScsiUnit *cd)
     CHECK_EQ(block_size_bytes(blk), 0);
 }
 
+/* -- the host refuses: told, ignored, or tried again when the machine goes on ------------------------------------------------- */
+
+static char told[64];
+
+static void on_error(const char *device, const char *owner, bool is_read, const char *action, int error)
+{
+    snprintf(told, sizeof(told), "%s %s %s %d", device, is_read ? "read" : "write", action, error);
+}
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void test_policy(ScsiUnit *hd, const char *path)
+{
+    static const uint8_t write[10] = { 0x2a, 0, 0, 0, 0x10, 0, 0, 0, 1 }; /* block 4096: past the limit */
+    struct iovec iov = { data, 512 };
+    BlockBackend *blk = hd->conf->blk;
+
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(1 << 20);
+    memset(data, 0x66, 512);
+    block_set_error_hook(on_error);
+    CHECK_EQ(run(hd, write, sizeof(write), 512, false), 0x044400); /* auto: only a full disk stops */
+    CHECK(strstr(told, "d0 write report") != NULL);
+    block_set_error_policy(blk, BLOCK_ON_ERROR_AUTO, BLOCK_ON_ERROR_IGNORE);
+    CHECK_EQ(run(hd, write, sizeof(write), 512, false), 0);
+    CHECK(storage_file_word(path, 4096, 0) != 0x66666666);
+    block_set_error_policy(blk, BLOCK_ON_ERROR_AUTO, BLOCK_ON_ERROR_STOP);
+    for (unsigned round = 0; round < 2; round++) {
+        memset(&last, 0, sizeof(last));
+        memcpy(last.req.cdb, write, sizeof(write));
+        last.req.ops = &ops;
+        last.req.iov = &iov;
+        last.req.n_iov = 1;
+        last.req.iov_bytes = 512;
+        told[0] = 0;
+        scsi_parse(hd, &last.req);
+        scsi_start(hd, &last.req);
+        WAIT(told[0]);
+        CHECK(strstr(told, "d0 write stop") != NULL);
+        CHECK(!last.done);
+        if (round == 0) {
+            limit_files(0);
+            block_retry();
+            WAIT(last.done);
+            CHECK_EQ(last.req.status, 0);
+            CHECK_EQ(storage_file_word(path, 4096, 0), 0x66666666);
+            limit_files(1 << 20);
+        } else { /* a reset does not wait for the user */
+            block_drain(blk);
+            CHECK(last.done);
+            CHECK_EQ(last.req.status, 2);
+        }
+    }
+    limit_files(0);
+    block_set_error_hook(NULL);
+}
+
 int main(void)
 {
     static const char *const adapter[] = { "id", "vs", NULL };
@@ -284,6 +350,7 @@ int main(void)
     test_identity(&hd->unit);
     test_blocks(&hd->unit, path);
     test_modes(&hd->unit);
+    test_policy(&hd->unit, path);
     test_cdrom(&cd->unit);
     test_nodes(&cd->unit);
     test_snapshot();
