@@ -21,13 +21,13 @@ typedef struct VirtioBlk {
     char *serial;
     uint16_t num_queues, queue_size;
     uint32_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
-    bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     int rerror, werror;
+    bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
 } VirtioBlk;
 
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
-    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive), BLOCK_ERROR_PROPS(T, m),                 \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \
@@ -36,6 +36,7 @@ typedef struct VirtioBlk {
     PROP_U32("min_io_size", T, m min_io_size, 0, "Bytes"), PROP_U32("opt_io_size", T, m opt_io_size, 0, "Bytes"), \
     PROP_B("discard", T, m discard, true, "Offer discard"),                                                  \
     PROP_B("write-zeroes", T, m write_zeroes, true, "Offer write-zeroes"),                                   \
+    BLOCK_ERROR_PROPS(T, m),                                                                                 \
     PROP_B("config-wce", T, m config_wce, true, "Let the guest change the write cache"),                     \
     PROP_B("seg-max-adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size")
 
