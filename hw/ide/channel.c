@@ -230,7 +230,12 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
 static char *fw_path(Device *dev)
 {
     IdeDrive *d = (IdeDrive *)dev;
-    return xasprintf("drive@%x", d->unit);
+    unsigned n = 0;
+
+    for (Bus *bus = dev->bus->parent->first_bus; bus != dev->bus; bus = bus->next) {
+        n++;
+    }
+    return xasprintf("drive@%x/disk@%x", n, d->unit);
 }
 
 static const BusType ide_bus_type = {

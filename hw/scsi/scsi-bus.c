@@ -55,7 +55,7 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
 static char *fw_path(Device *dev)
 {
     ScsiDevice *sd = (ScsiDevice *)dev;
-    return xasprintf("channel@%x/%s@%x,%x", sd->channel, sd->unit.is_cdrom ? "cdrom" : "disk", sd->id, sd->lun);
+    return xasprintf("channel@%x/disk@%x,%x", sd->channel, sd->id, sd->lun);
 }
 
 static const BusType scsi_bus_type = {
