@@ -1,0 +1,33 @@
+/*
+ * boot.h: what firmware should boot from: bootindex properties, OpenFirmware paths, -boot.
+ *
+ * A bootable device has PROP_BOOTINDEX(Type, field, suffix) in its properties; the field is an int32_t that is 0 when
+ * not set, else bootindex + 1. Its boot path is made of what each bus on the way (BusType.fw_path), or the device itself
+ * (DeviceType.fw_path), says, and the suffix: "/pci@i0cf8/ide@1,1/drive@0" + "/disk@0".
+ */
+#ifndef HW_BOOT_H
+#define HW_BOOT_H
+
+#include "softmmu/machine.h"
+
+bool bootindex_get(Object *obj, const Property *prop, PropValue *ret, Error **errp);
+bool bootindex_set(Object *obj, const Property *prop, const PropValue *value, Error **errp);
+#define PROP_BOOTINDEX(T, field, suffix)                                                                     \
+    { .name = "bootindex", .kind = PROP_INT32, .offset = offsetof(T, field), .def_str = (suffix),            \
+      .get = bootindex_get, .set = bootindex_set, .settable_when_realized = true, .help = "Position in the boot order" }
+
+/* "/pci@i0cf8/ide@1,1/drive@0"; malloc'd. */
+char *device_fw_path(Device *dev);
+/* Contents of fw_cfg "bootorder": a path per line, the last without newline but with a zero byte, "HALT" at the end with
+ * -boot strict=on. NULL, *ret_len 0: no device has a bootindex. malloc'd. */
+char *boot_order_text(Machine *machine, size_t *ret_len);
+
+/* Everything above and -boot menu, splash, splash-time, reboot-timeout as fw_cfg items; also user's -option-rom files.
+ * From the board's ready(). The bootorder file is made again when firmware selects it. */
+NODISCARD bool boot_install(Machine *machine, Device *fw_cfg, Error **errp);
+/* -option-rom FILE[,bootindex=N]: fw_cfg "genroms/NAME" in the order given. `name` is looked for in the data directories. */
+NODISCARD bool boot_add_option_rom(const char *name, int32_t bootindex, Error **errp);
+/* The same when the machine is being built ("kvmvapic.bin", "linuxboot_dma.bin"). */
+NODISCARD bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp);
+
+#endif
