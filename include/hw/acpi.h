@@ -72,7 +72,7 @@ typedef struct AcpiBoard {
     uint8_t floppy_type[2];      /* CMOS drive types, 0: no drive */
     AcpiIsaPort serial[ACPI_MAX_SERIAL], parallel[ACPI_MAX_PARALLEL];
     uint16_t fw_cfg_port;        /* 0x510; 0: none */
-    uint16_t debug_port;         /* isa-debugcon for the DBUG method; 0: none */
+    uint16_t pvpanic_port;       /* 0x505; 0: none */
 
     /* Machines without ACPI fixed hardware. */
     bool hw_reduced;

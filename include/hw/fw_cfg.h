@@ -2,7 +2,7 @@
  * fw_cfg.h: data for firmware: numbered items and named files.
  *
  * Items are added while the board is built; the guest reads them through a "fw_cfg_mem" device (registers in memory) or a
- * "fw_cfg_io" device (a PC's ports 0x510 to 0x51b; region 0 is put at 0x510 of the I/O space by the board). Data is copied.
+ * "fw_cfg_io" device (a PC's ports 0x510 to 0x51b, which it claims itself). Data is copied.
  */
 #ifndef HW_FW_CFG_H
 #define HW_FW_CFG_H
