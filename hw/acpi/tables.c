@@ -14,7 +14,7 @@
 enum {
     HEADER_LENGTH = 4, HEADER_CHECKSUM = 9,
     FADT_FACS = 36, FADT_DSDT = 40, FADT_X_FACS = 132, FADT_X_DSDT = 140,
-    FADT_BYTES_1 = 116, FADT_BYTES_3 = 244, FADT_BYTES_5 = 268,
+    FADT_BYTES_1 = 116, FADT_BYTES_3 = 244, FADT_BYTES_6 = 276,
     TABLES_ALIGN = 64, TABLES_STEP = 64 * 1024, LOADER_STEP = 4096, MAX_ROOT_ENTRIES = 64,
 };
 enum { /* FADT flags (5.2.9, table 5.10) */
@@ -67,8 +67,8 @@ static void fadt_pm_block(uint8_t *t, const AcpiBoard *b)
 
 static void fadt(Aml *a, const AcpiBoard *b)
 {
-    unsigned revision = b->hw_reduced ? 5 : b->chipset == ACPI_CHIPSET_PIIX ? 1 : 3;
-    unsigned len = revision == 1 ? FADT_BYTES_1 : revision == 3 ? FADT_BYTES_3 : FADT_BYTES_5;
+    unsigned revision = b->hw_reduced ? 6 : b->chipset == ACPI_CHIPSET_PIIX ? 1 : 3;
+    unsigned len = revision == 1 ? FADT_BYTES_1 : revision == 3 ? FADT_BYTES_3 : FADT_BYTES_6;
     size_t at = a->bytes.n;
 
     acpi_header(a, "FACP", (uint8_t)revision, acpi_oem_id(b), acpi_oem_table_id(b));
