@@ -547,6 +547,16 @@ static void on_powerdown(void)
     monitor_event("POWERDOWN", NULL);
 }
 
+static void on_suspend(void)
+{
+    monitor_event("SUSPEND", NULL);
+}
+
+static void on_wakeup(void)
+{
+    monitor_event("WAKEUP", NULL);
+}
+
 static void on_stop(void)
 {
     monitor_event("STOP", NULL);
@@ -568,7 +578,8 @@ static void on_device_deleted(const char *id, const char *path)
 }
 
 static const MachineEvents machine_event_hooks = {
-    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown, .stop = on_stop,
+    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown,
+    .suspend = on_suspend, .wakeup = on_wakeup, .stop = on_stop,
     .resume = on_resume,
 };
 

@@ -6,7 +6,7 @@
  * because they say where firmware has put things (PCI BARs, ECAM).
  *
  * AcpiPm is the register block that every such chipset has (PM1 event and control, timer, GPE0), AcpiApm the two
- * SMI command ports, SmBusHost the PIIX4/ICH SMBus controller. A chipset device embeds them.
+ * SMI command ports. A chipset device embeds them; its SMBus controller is in hw/smbus.h.
  *
  * Specifications: ACPI 6.5; Intel 82371AB (PIIX4) and ICH9 data sheets for the blocks. Threads: BQL.
  */
@@ -104,14 +104,13 @@ typedef struct AcpiPm {
     uint8_t gpe_bytes;               /* both together */
     bool no_s3, no_s4;
     uint8_t s4_value;
-    bool power_button_wakes;
-    int64_t timer_overflow_ns;
+    uint64_t overflow_ticks;         /* of the timer, when bit 23 next changes */
     Timer timer;
     Irq *sci;
     MemoryRegion pm1_mr, gpe_mr;     /* 64 bits from PM_BASE; GPE0 */
 } AcpiPm;
 
-/* sci: level, may be NULL until the board sets pm->sci. Also takes the power button. */
+/* The owner sets pm->sci (level), no_s3, no_s4 and s4_value. Takes the power button and waking up: once per machine. */
 void acpi_pm_init(AcpiPm *pm, Object *owner, unsigned gpe_bytes);
 void acpi_pm_finish(AcpiPm *pm);
 void acpi_pm_reset(AcpiPm *pm, ResetKind kind);
@@ -131,19 +130,13 @@ typedef struct AcpiApm {
     MemoryRegion mr;                 /* two bytes, at 0xb2 */
 } AcpiApm;
 void acpi_apm_init(AcpiApm *apm, Object *owner, void (*command)(void *opaque, uint8_t value), void *opaque);
-
-/* ---- SMBus ---- */
-
-typedef struct SmBusHost SmBusHost;
-/* "smbus-eeprom" devices with SPD contents for `ram_bytes` at addresses 0x50…; from the board, once the controller
- * (PIIX4_PM or ICH9-SMB) is there. */
-NODISCARD bool smbus_add_spd(Device *controller, uint64_t ram_bytes, Error **errp);
+void acpi_apm_reset(AcpiApm *apm);
 
 /*
  * ---- PIIX4_PM ----
- * PCI function 8086:7113 with all of the above. Properties: smb_io_base, disable_s3, disable_s4, s4_val, smm-enabled.
- * Output lines: "sci", "smi". The board sets "smb_io_base" to 0xb100, connects the lines, and maps nothing: PMBASE is a
- * configuration register that firmware writes.
+ * PCI function 8086:7113 with all of the above and an SMBus. Properties: smb_io_base, disable_s3, disable_s4, s4_val,
+ * smm-enabled. Output lines: "sci", "smi". The board sets "smb_io_base" to 0xb100, connects the lines, and maps nothing:
+ * PMBASE is a configuration register that firmware writes. GPE0 is at port 0xafe0.
  */
 #define PIIX4_PM_TYPE "PIIX4_PM"
 
@@ -151,25 +144,36 @@ NODISCARD bool smbus_add_spd(Device *controller, uint64_t ram_bytes, Error **err
  * ---- ICH9 ----
  * What the LPC function of the board embeds. set_base() after each write of PMBASE (0x40) or ACPI_CNTL (0x44).
  */
+/* The TCO watchdog: counts down 0.6 s steps, the second time-out resets the machine unless no_reboot. */
+typedef struct Ich9Tco {
+    uint16_t reload, control1, control2, status1, status2;
+    uint8_t data_in, data_out, message[2], wdcnt, sw_irq;
+    bool second;                     /* one time-out has passed */
+    bool no_reboot;                  /* GCS bit 5: kept by the LPC function */
+    int64_t expires_ns;              /* INT64_MAX: halted */
+    Timer timer;
+    MemoryRegion mr;
+    void (*smi)(void *opaque);       /* a time-out, while TCO SMIs are on */
+    void *opaque;
+} Ich9Tco;
+void ich9_tco_init(Ich9Tco *tco, Object *owner, void (*smi)(void *opaque), void *opaque);
+void ich9_tco_finish(Ich9Tco *tco);
+void ich9_tco_reset(Ich9Tco *tco);
+extern const StateDesc ich9_tco_state;
+
 typedef struct Ich9Pm {
     AcpiPm pm;
     AcpiApm apm;
     uint32_t smi_enable, smi_status;
     bool smm;                        /* SMIs are possible at all */
     Irq *smi;
-    MemoryRegion container, smi_mr, tco_mr;
+    MemoryRegion container, smi_mr;
     MemoryRegion *io;
-    uint32_t base;
-    struct {
-        uint16_t reload, count;
-        uint8_t data_in, data_out;
-        uint16_t status1, status2, control1, control2;
-        uint8_t message[2], wdcnt, sw_irq;
-        unsigned timeouts;
-        bool no_reboot;              /* GCS bit 5, strapped by the board or cleared by the guest */
-        Timer timer;
-        int64_t expires_ns;
-    } tco;
+    uint32_t base;                   /* UINT32_MAX: not mapped */
+    Ich9Tco tco;
+    uint64_t smi_features, smi_requested; /* agreed on, asked for by firmware (fw_cfg etc/smi) */
+    uint8_t smi_features_ok;
+    Device *fw_cfg;
 } Ich9Pm;
 void ich9_pm_init(Ich9Pm *s, Object *owner, MemoryRegion *io);
 void ich9_pm_finish(Ich9Pm *s);
@@ -177,5 +181,8 @@ void ich9_pm_reset(Ich9Pm *s, ResetKind kind);
 void ich9_pm_set_base(Ich9Pm *s, uint32_t base, bool enabled);
 extern const StateDesc ich9_pm_state; /* of an Ich9Pm */
 enum { ICH9_ACPI_ENABLE = 0x02, ICH9_ACPI_DISABLE = 0x03 };
+/* fw_cfg etc/smi/supported-features, requested-features, features-ok: lets firmware ask for SMIs to all vCPUs. */
+NODISCARD bool ich9_smi_features_install(Ich9Pm *s, Device *fw_cfg, Error **errp);
+enum { ICH9_SMI_BROADCAST = 1 }; /* of smi_features: port 0xb2 raises the SMI on every vCPU */
 
 #endif

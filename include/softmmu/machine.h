@@ -188,6 +188,24 @@ void machine_request_powerdown(void);
 void machine_request_stop(RunState state);
 /* A guest panic or unrecoverable state: pauses as -action says. */
 void machine_process_requests(Machine *machine);
+/*
+ * Suspend to RAM: vCPUs stand still, devices and clocks go on (state "suspended"), until something that is enabled wakes
+ * the machine, which is a reset with RESET_WAKEUP. Memory stays. request_suspend() from any thread, the others BQL.
+ */
+typedef enum WakeupReason { WAKEUP_OTHER, WAKEUP_RTC, WAKEUP_PM_TIMER, WAKEUP_POWER_BUTTON } WakeupReason;
+void machine_request_suspend(void);
+/* Fails when the machine is not suspended. A reason that is not enabled is ignored. */
+NODISCARD bool machine_request_wakeup(WakeupReason reason, Error **errp);
+/* OTHER (the monitor) is always enabled. */
+void machine_enable_wakeup(WakeupReason reason, bool on);
+bool machine_wakeup_enabled(WakeupReason reason);
+/* Called when it falls asleep, and after the reset of waking up. */
+void machine_add_suspend(void (*fn)(void *opaque), void *opaque);
+void machine_add_wakeup(void (*fn)(void *opaque, WakeupReason reason), void *opaque);
+/* A board that can be suspended says so, for query-current-machine and system_wakeup. */
+void machine_set_can_suspend(bool can);
+bool machine_can_suspend(void);
+
 /* Set by the main loop: leave, with this status. */
 void machine_set_quit_hook(void (*quit)(int status));
 /* Power button: boards register what happens. */
@@ -198,6 +216,8 @@ typedef struct MachineEvents {
     void (*reset)(bool by_guest, ShutdownCause cause);
     void (*shutdown)(bool by_guest, ShutdownCause cause);
     void (*powerdown)(void);
+    void (*suspend)(void);
+    void (*wakeup)(void);
     void (*stop)(void);
     void (*resume)(void);
 } MachineEvents;
