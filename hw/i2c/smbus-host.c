@@ -88,7 +88,8 @@ static void run(SmBusHost *h)
         unsigned n = MIN(h->data0, SMBUS_BLOCK_BYTES);
         if (read) {
             type->write(dev, out, 1);
-            h->data0 = MIN(type->read(dev), SMBUS_BLOCK_BYTES);
+            n = type->read(dev);
+            h->data0 = (uint8_t)MIN(n, SMBUS_BLOCK_BYTES);
             for (unsigned i = 0; i < h->data0; i++) {
                 h->block[i] = type->read(dev);
             }
