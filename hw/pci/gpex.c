@@ -33,7 +33,9 @@ static const MemoryOps ecam_ops = {
 static void set_irq(void *opaque, unsigned pin, int level)
 {
     GpexHost *s = opaque;
-    device_set_irq(&s->dev, "sysbus-irq", pin, level);
+    if (pin < 4) {
+        device_set_irq(&s->dev, "sysbus-irq", pin, level);
+    }
 }
 
 static bool gpex_realize(Device *dev, Error **errp)

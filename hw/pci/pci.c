@@ -142,11 +142,38 @@ static void route_irq(PciDevice *pci, unsigned pin, int change)
         pci = bus->bridge;
         bus = pci->bus;
     }
-    pin = (pin + (pci->devfn >> 3)) % 4;
-    bus->irq_count[pin] += (unsigned)change;
+    unsigned line = bus->map_irq ? bus->map_irq(bus->opaque, pci->devfn, pin) : (pin + (pci->devfn >> 3)) % 4;
+    bus->irq_count[line] += (unsigned)change;
     if (bus->set_irq) {
-        bus->set_irq(bus->opaque, pin, bus->irq_count[pin] != 0);
+        bus->set_irq(bus->opaque, line, bus->irq_count[line] != 0);
     }
+}
+
+static bool intx_asserted(const PciDevice *pci)
+{
+    return pci->intx_level && pci->config[PCI_INTERRUPT_PIN] && !(pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+}
+
+static void reroute_bus(PciBus *bus)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        PciDevice *pci = bus->devices[i];
+        if (pci && intx_asserted(pci)) {
+            route_irq(pci, pci->config[PCI_INTERRUPT_PIN] - 1u, 1);
+        }
+        if (pci && secondary(pci)) {
+            reroute_bus(secondary(pci));
+        }
+    }
+}
+
+void pci_reroute_irqs(PciBus *root)
+{
+    memset(root->irq_count, 0, sizeof(root->irq_count));
+    for (unsigned line = 0; root->set_irq && line < PCI_MAX_LINES; line++) {
+        root->set_irq(root->opaque, line, 0);
+    }
+    reroute_bus(root);
 }
 
 /* The line as the bus sees it: the function's level unless disabled. */
@@ -322,6 +349,9 @@ static void device_config_write(PciDevice *pci, unsigned offset, unsigned size, 
         memory_region_set_enabled(&pci->dma_alias, pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
         pci_update_bars(pci);
     }
+    if (pci->msi.cap) {
+        pci_msi_written(pci, offset, size);
+    }
     if (pci_type(pci)->config_written) {
         pci_type(pci)->config_written(pci, offset, size);
     }
@@ -460,6 +490,7 @@ static bool pci_post_load(void *opaque, uint32_t version, Error **errp)
 
     memory_region_set_enabled(&pci->dma_alias, pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
     pci_update_bars(pci);
+    pci_reroute_irqs(root_of(pci->bus)); /* the level was replaced behind its back */
     return true;
 }
 
