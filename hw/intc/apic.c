@@ -656,15 +656,19 @@ void apic_set_tpr(Device *apic, uint8_t tpr)
 
 /* -- life ---------------------------------------------------------------------------------------------------------------- */
 
-void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp, bool has_x2apic)
+void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp)
 {
     Lapic *s = (Lapic *)apic;
 
     s->bus = bus;
     s->initial_id = id;
     s->is_bsp = is_bsp;
-    s->has_x2apic = has_x2apic;
     apic_bus_add(bus, apic);
+}
+
+void apic_set_x2(Device *apic, bool has_x2apic)
+{
+    ((Lapic *)apic)->has_x2apic = has_x2apic;
 }
 
 void apic_set_pic(Device *apic, unsigned (*ack)(void *opaque), void *opaque)

@@ -62,23 +62,20 @@ static uint8_t route(const Ich9Lpc *s, unsigned pirq)
 /* 5.8.6: PIRQA to PIRQH are inputs 16 to 23 of the I/O APIC, and, when routed, an ISA interrupt of the 8259s. */
 static void update(Ich9Lpc *s)
 {
-    uint32_t isa = 0;
+    static const uint8_t sci_irqs[8] = { 9, 10, 11, 9, 20, 21, 9, 9 }; /* 13.1.13: where the SCI goes */
+    uint32_t high = s->sci_level ? 1u << sci_irqs[s->pci.config[ACPI_CNTL] & 7] : 0;
 
     for (unsigned n = 0; n < N_PIRQS; n++) {
-        if (s->pirq[n] && !(route(s, n) & ROUTE_OFF)) {
-            isa |= 1u << (route(s, n) & 15);
+        if (s->pirq[n]) {
+            high |= 1u << (16 + n) | (route(s, n) & ROUTE_OFF ? 0u : 1u << (route(s, n) & 15));
         }
-        device_set_irq(&s->pci.dev, "gsi", 16 + n, s->pirq[n]);
     }
-    unsigned select = s->pci.config[ACPI_CNTL] & 7; /* 13.1.13: where the SCI goes */
-    static const uint8_t sci_irqs[8] = { 9, 10, 11, 9, 20, 21, 9, 9 };
-    if (s->sci_level && sci_irqs[select] < ISA_N_IRQS) {
-        isa |= 1u << sci_irqs[select];
-    } else if (s->sci_level) {
-        device_set_irq(&s->pci.dev, "gsi", sci_irqs[select], 1);
-    }
-    for (unsigned n = 0; n < ISA_N_IRQS; n++) {
-        irq_set(s->irqs[n], isa >> n & 1);
+    for (unsigned n = 0; n < N_GSI; n++) {
+        if (n < ISA_N_IRQS) {
+            irq_set(s->irqs[n], high >> n & 1);
+        } else {
+            device_set_irq(&s->pci.dev, "gsi", n, high >> n & 1);
+        }
     }
 }
 
@@ -227,7 +224,7 @@ static void lpc_reset(PciDevice *pci)
     uint8_t *c = pci->config;
 
     stle16(c + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-    stle16(c + PCI_STATUS, 0x0210 & ~0x10);
+    stle16(c + PCI_STATUS, 0x0200);
     stle32(c + PMBASE, 1); /* I/O space */
     memset(c + PIRQ_ROUTE_A, ROUTE_OFF, 4);
     c[0x64] = 0x10;

@@ -40,8 +40,10 @@ MemoryRegion *apic_bus_msi_region(ApicBus *bus);
 void apic_bus_add_eoi(ApicBus *bus, void (*eoi)(void *opaque, uint8_t vector), void *opaque);
 
 /* Between device_new() and device_realize(). */
-void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp, bool has_x2apic);
+void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp);
 void ioapic_connect(Device *ioapic, ApicBus *bus);
+/* Whether the processor has x2APIC mode. */
+void apic_set_x2(Device *apic, bool has_x2apic);
 /* ExtINT and virtual wire mode: `ack` gives the vector of the 8259s, INTR comes in through LINT0. */
 void apic_set_pic(Device *apic, unsigned (*ack)(void *opaque), void *opaque);
 /* The TSC, for the timer's deadline mode: when it will be `tsc`, on VM_CLOCK_VIRTUAL; INT64_MAX: never. */
