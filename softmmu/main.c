@@ -693,6 +693,8 @@ static const Phase machine_phases[] = {
     { OPTION_DRIVE, system_add_drive },
     { OPTION_PFLASH, system_add_image },
     { OPTION_CDROM, system_add_image },
+    { OPTION_FDA, system_add_image },
+    { OPTION_FDB, system_add_image },
     { OPTION_SD, system_add_image },
     { OPTION_HDA, system_add_image },
     { OPTION_HDB, system_add_image },

@@ -518,6 +518,7 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
 /* name in C, name of the type, inner type, its struct, PCI class, category, MSI-X vectors, property list */
 #define VIRTIO_PCI_TYPES(T)                                                                                               \
     T(blk, "virtio-blk-pci", "virtio-blk-device", VirtioBlk, 0x0100, DEVICE_STORAGE, 2, VIRTIO_BLK_PROPS)                    \
+    T(scsi, "virtio-scsi-pci", "virtio-scsi-device", VirtioScsi, 0x0100, DEVICE_STORAGE, 4, VIRTIO_SCSI_PROPS)               \
     T(net, "virtio-net-pci", "virtio-net-device", VirtioNet, 0x0200, DEVICE_NETWORK, 4, VIRTIO_NET_PROPS)                    \
     T(rng, "virtio-rng-pci", "virtio-rng-device", VirtioRng, 0x00ff, DEVICE_MISC, 2, VIRTIO_RNG_PROPS)                       \
     T(balloon, "virtio-balloon-pci", "virtio-balloon-device", VirtioBalloon, 0x00ff, DEVICE_MISC, 0, VIRTIO_BALLOON_PROPS)   \

@@ -7,6 +7,7 @@
 #define HW_VIRTIO_TYPES_H
 
 #include "block/block.h"
+#include "hw/scsi.h"
 #include "hw/virtio.h"
 #include "net/net.h"
 #include "softmmu/chardev.h"
@@ -36,6 +37,27 @@ typedef struct VirtioBlk {
     PROP_B("write-zeroes", T, m write_zeroes, true, "Offer write-zeroes"),                                   \
     PROP_B("config-wce", T, m config_wce, true, "Let the guest change the write cache"),                     \
     PROP_B("seg-max-adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size")
+
+struct VirtioScsiRequest;
+
+typedef struct VirtioScsi {
+    VirtioDevice vdev;
+    ScsiBus bus;
+    uint32_t num_queues, virtqueue_size, max_sectors, cmd_per_lun, sense_size, cdb_size;
+    bool hotplug, param_change, seg_max_adjust, events_missed;
+    VirtQueue *ctrl, *event;
+    struct VirtioScsiRequest *requests; /* in flight */
+} VirtioScsi;
+
+#define VIRTIO_SCSI_PROPS(T, m)                                                                             \
+    VIRTIO_COMMON_PROPS(T, m vdev.),                                                                         \
+    PROP_U32("num_queues", T, m num_queues, UINT32_MAX, "Request queues; default: one"),                     \
+    PROP_U32("virtqueue_size", T, m virtqueue_size, 256, "Entries of each queue"),                           \
+    PROP_U32("max_sectors", T, m max_sectors, 65535, "Largest transfer, in sectors"),                        \
+    PROP_U32("cmd_per_lun", T, m cmd_per_lun, 128, "Commands a unit takes at once"),                         \
+    PROP_B("seg_max_adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size"),         \
+    PROP_B("hotplug", T, m hotplug, true, "Tell the guest of units that come and go"),                       \
+    PROP_B("param_change", T, m param_change, true, "Tell the guest of changed media")
 
 enum { VIRTIO_NET_MAX_PAIRS = 16 };
 

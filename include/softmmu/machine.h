@@ -70,6 +70,7 @@ struct MachineType {
     uint64_t default_ram_bytes;
     const char *ram_id;         /* name of the RAM block */
     const char *default_block_if;  /* "virtio", "none", … */
+    unsigned units_per_bus;        /* of default_block_if; 0: what is usual (ide 2, scsi 7); q35: 1 */
     const char *default_nic;       /* device type for -nic without model */
     bool no_serial, no_parallel, no_floppy, no_cdrom;
     bool (*init)(Machine *machine, Error **errp); /* builds the board */

@@ -390,6 +390,30 @@ void hmp_no_migration(Monitor *mon, const Json *args)
     monitor_puts(mon, "Error: migration is not supported yet\n");
 }
 
+/* A device of the command line is named by its -drive here. */
+void hmp_eject(Monitor *mon, const Json *args)
+{
+    Json *copy = json_object();
+    json_put_string(copy, "device", json_get_string(args, "device"));
+    json_put_bool(copy, "force", json_get_bool(args, "-f", false));
+    call(mon, "eject", copy);
+}
+
+void hmp_change(Monitor *mon, const Json *args)
+{
+    Json *copy = json_object();
+    json_put_string(copy, "device", json_get_string(args, "device"));
+    json_put_string(copy, "filename", json_get_string(args, "target"));
+    json_put_bool(copy, "force", json_get_bool(args, "-f", false));
+    if (json_get_string(args, "format")) {
+        json_put_string(copy, "format", json_get_string(args, "format"));
+    }
+    if (json_get_string(args, "read-only-mode")) {
+        json_put_string(copy, "read-only-mode", json_get_string(args, "read-only-mode"));
+    }
+    call(mon, "blockdev-change-medium", copy);
+}
+
 void hmp_no_block(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: changing block devices is not supported yet\n");
