@@ -37,7 +37,7 @@ static void print_stdout(void *opaque, const char *text)
 
 static const char *arch_known(const char *name)
 {
-    static const char *const arches[] = { "riscv64", "riscv32" };
+    static const char *const arches[] = { "riscv64", "riscv32", "x86_64", "i386" };
     for (size_t i = 0; i < ARRAY_SIZE(arches); i++) {
         if (!strcmp(arches[i], name)) {
             return arches[i];
@@ -59,14 +59,14 @@ static int choose_arch(int argc, char **argv)
     if (!name) {
         if (argc < 3 || (strcmp(argv[1], "-target") && strcmp(argv[1], "--target"))) {
             error_exit("call it as qemu-system-ARCH, or with -target ARCH as the first argument "
-                       "(riscv64, riscv32)");
+                       "(riscv64, riscv32, x86_64, i386)");
         }
         name = argv[2];
         first = 3;
     }
     system_config.arch = arch_known(name);
     if (!system_config.arch) {
-        error_exit("guest architecture '%s' is not supported (riscv64 and riscv32 are)", name);
+        error_exit("guest architecture '%s' is not supported (riscv64, riscv32, x86_64 and i386 are)", name);
     }
     return first;
 }
@@ -210,7 +210,7 @@ static bool help_for(const GivenOption *opt, const char *program)
         return false;
     case OPTION_VGA:
         if (!strcmp(opt->text, "help")) {
-            printf("none\n");
+            printf("none                 no graphic card\nstd                  standard VGA (default)\nvirtio               Virtio VGA\n");
             return true;
         }
         return false;
@@ -232,6 +232,19 @@ static bool help_for(const GivenOption *opt, const char *program)
 }
 
 /* ---- rooms that are not there yet say so ---- */
+
+/* The board knows which cards it has. */
+static bool set_vga(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    if (!m->type->has_vga && strcmp(opt->text, "none")) {
+        error_set(errp, "machine '%s' has no graphics card: only none", m->type->name);
+        return false;
+    }
+    free(m->vga);
+    m->vga = xstrdup(opt->text);
+    return true;
+}
 
 static bool no_audio(GivenOption *opt, Error **errp)
 {
@@ -658,7 +671,6 @@ static const Phase early_phases[] = {
     { OPTION_ECHR, set_echr },
     { OPTION_SANDBOX, no_sandbox },
     { OPTION_DISPLAY, no_display },
-    { OPTION_VGA, no_display },
     { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
     { OPTION_SEMIHOSTING, set_semihosting },
@@ -674,6 +686,7 @@ static const Phase early_phases[] = {
 
 static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_VGA, set_vga },
     { OPTION_SMP, system_set_smp },
     { OPTION_M, system_set_memory },
     { OPTION_BOOT, system_set_boot },

@@ -613,7 +613,8 @@ char *system_cpu_type_name(void)
 
 char *system_vcpu_path(unsigned index)
 {
-    return xasprintf("/machine/soc0/harts[%u]", index);
+    Machine *m = machine_current();
+    return m->type->vcpu_path ? m->type->vcpu_path(m, index) : xasprintf("/machine/soc0/harts[%u]", index);
 }
 
 int system_vcpu_thread_id(unsigned index)

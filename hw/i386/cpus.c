@@ -73,8 +73,14 @@ void x86_cpus_nmi(Machine *m)
     }
 }
 
-void x86_cpus_smi(Machine *m)
+void x86_cpus_smi(Machine *m, bool all)
 {
+    if (all) {
+        for (unsigned i = 0; i < m->smp.cpus; i++) {
+            irq_set(&x86_cpu(m, i)->lines[X86_LINE_SMI], 1);
+        }
+        return;
+    }
     X86Cpu *cpu = cpu_ops && cpu_ops->current ? cpu_ops->current() : NULL;
 
     cpu = cpu ? cpu : x86_cpu(m, 0);

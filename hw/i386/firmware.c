@@ -74,7 +74,7 @@ static BlockBackend *flash_drive(X86Machine *x, unsigned n, Error **errp)
 static bool create_flash(X86Machine *x, unsigned n, BlockBackend *blk, uint64_t bytes, gpa top, Error **errp)
 {
     Device *dev = device_new("cfi.pflash01", errp);
-    char name[16], blocks[16];
+    char name[32], blocks[32];
 
     if (!dev) {
         return false;

@@ -117,7 +117,7 @@ static bool pc_ready(Machine *m, Error **errp)
 static void smi_line(void *opaque, int n, int level)
 {
     if (level) {
-        x86_cpus_smi(opaque);
+        x86_cpus_smi(opaque, level == ICH9_SMI_TO_ALL);
     }
 }
 
@@ -265,19 +265,19 @@ OBJECT_TYPE_REGISTER(pc_base_type);
 
 static const char *const pc_arches[] = { "x86_64", "i386", NULL };
 
-#define PC_TYPE(id, version, is_newest, chip, description, init_fn, cpus, block_if, nic)                                  \
+#define PC_TYPE(id, version, is_newest, chip, description, init_fn, cpus, block_if, units, nic)                                  \
     static const MachineType id = {                                                                                     \
         .type = { .name = version "-machine", .parent = "pc-machine", .summary = description, .size_bytes = sizeof(X86Machine) }, \
         .name = version, .alias = is_newest ? chip : NULL, .desc = description, .arches = pc_arches,                       \
         .is_default = is_newest && chip[0] == 'p', .default_cpu32 = "qemu32", .default_cpu64 = "qemu64", .max_cpus = cpus,    \
         .default_cpus = 1, .default_ram_bytes = 128 * MiB, .ram_id = "pc.ram", .default_block_if = block_if, .default_nic = nic, \
-        .init = init_fn, .ready = pc_ready, .vcpu_path = x86_vcpu_path,                                                    \
+        .init = init_fn, .ready = pc_ready, .vcpu_path = x86_vcpu_path, .creates_nic = true, .has_vga = true, .units_per_bus = units,                                                     \
     };                                                                                                                     \
     OBJECT_TYPE_REGISTER(id);
 
 #define I440FX(id, version, newest)                                                                                      \
     PC_TYPE(i440fx_##id, "pc-i440fx-" version, newest, "pc", "Standard PC (i440FX + PIIX, 1996)", i440fx_init, PC_MAX_CPUS, \
-            "ide", "e1000")
+            "ide", 2, "e1000")
 #define Q35(id, version, newest)                                                                                         \
-    PC_TYPE(q35_##id, "pc-q35-" version, newest, "q35", "Standard PC (Q35 + ICH9, 2009)", q35_init, Q35_MAX_CPUS, "ide", "e1000e")
+    PC_TYPE(q35_##id, "pc-q35-" version, newest, "q35", "Standard PC (Q35 + ICH9, 2009)", q35_init, Q35_MAX_CPUS, "ide", 1, "e1000e")
 PC_VERSIONS(I440FX, Q35)

@@ -153,7 +153,6 @@ bool x86_create_fw_cfg(X86Machine *x, Error **errp)
     bool ok = device_realize(dev, NULL, errp);
     object_unref(&dev->obj);
     if (ok) {
-        memory_region_add(&x->machine.system_io, 0x510, device_mmio(dev, 0));
         x->fw_cfg = dev;
     }
     return ok;

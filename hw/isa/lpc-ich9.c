@@ -18,8 +18,8 @@ typedef struct Ich9Lpc {
     PciDevice pci;
     IsaBus *isa;
     Irq *irqs[ISA_N_IRQS];       /* through the ISA bus: shared with its devices */
-    Irq *sci_irq;
-    Irq sci;
+    Irq sci, smi;                /* from the power management block */
+    Irq *board_smi;
     bool sci_level, no_reboot, smm_compat;
     uint32_t smi_features;       /* x-smi-*: bits */
     bool pirq[N_PIRQS];
@@ -93,6 +93,13 @@ static void sci_line(void *opaque, int n, int level)
 
     s->sci_level = level != 0;
     update(s);
+}
+
+static void smi_line(void *opaque, int n, int level)
+{
+    Ich9Lpc *s = opaque;
+
+    irq_set(s->board_smi, !level ? 0 : s->pm.smi_features & ICH9_SMI_BROADCAST ? ICH9_SMI_TO_ALL : ICH9_SMI_TO_ONE);
 }
 
 /* -- RCRB ------------------------------------------------------------------------------------------------------------ */
@@ -178,8 +185,13 @@ void ich9_connect(Device *lpc, Irq *const gsi[24], Irq *smi)
     for (unsigned n = 0; n < N_GSI; n++) {
         device_connect_irq(lpc, "gsi", n, gsi[n]);
     }
-    ((Ich9Lpc *)lpc)->pm.smi = smi;
+    ((Ich9Lpc *)lpc)->board_smi = smi;
     ((Ich9Lpc *)lpc)->pm.smm = smi != NULL;
+}
+
+bool ich9_install_smi_features(Device *lpc, Device *fw_cfg, Error **errp)
+{
+    return ich9_smi_features_install(&((Ich9Lpc *)lpc)->pm, fw_cfg, errp);
 }
 
 static bool lpc_realize(PciDevice *pci, Error **errp)
@@ -206,7 +218,9 @@ static bool lpc_realize(PciDevice *pci, Error **errp)
     stle32(pci->write_mask + RCBA, 0xffffc001);
     irq_init(&s->sci, sci_line, s, 0);
     ich9_pm_init(&s->pm, &pci->dev.obj, pci->bus->io);
+    irq_init(&s->smi, smi_line, s, 0);
     s->pm.pm.sci = &s->sci;
+    s->pm.smi = &s->smi;
     memory_region_init_mmio(&s->reset_mr, &pci->dev.obj, &reset_ops, s, "lpc-reset-control", 1);
     memory_region_init_mmio(&s->rcrb_mr, &pci->dev.obj, &rcrb_ops, s, "lpc-rcrb-mmio", RCRB_BYTES);
     memory_region_add_overlap(pci->bus->io, 0xcf9, &s->reset_mr, 1);

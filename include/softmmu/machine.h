@@ -78,6 +78,9 @@ struct MachineType {
     bool (*ready)(Machine *machine, Error **errp);
     void (*reset)(Machine *machine, ResetKind kind); /* NULL: machine_reset_devices() */
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
+    char *(*vcpu_path)(Machine *machine, unsigned index); /* in the object tree, malloc'd; NULL: /machine/soc0/harts[N] */
+    bool creates_nic;              /* one of default_nic when no option speaks of the network */
+    bool has_vga;                  /* takes -vga */
 };
 
 enum { MACHINE_MAX_SERIALS = 8 };
@@ -102,6 +105,7 @@ struct Machine {
     char *kernel, *initrd, *append, *dtb, *firmware, *dumpdtb, *boot_order;
     char *shim;
     char *dt_compatible;
+    char *vga;                     /* -vga; NULL: the board's usual one */
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
     bool no_reboot_action_shutdown; /* -no-reboot / -action reboot=shutdown */
     bool no_shutdown;               /* -no-shutdown / -action shutdown=pause */

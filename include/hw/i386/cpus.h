@@ -65,8 +65,8 @@ X86Cpu *x86_cpu(Machine *machine, unsigned index);
 void x86_cpus_set_lint0(Machine *machine, bool level);
 /* NMI from outside: LINT1. */
 void x86_cpus_nmi(Machine *machine);
-/* System management interrupt: the processor whose instruction is under way, else the first. */
-void x86_cpus_smi(Machine *machine);
+/* System management interrupt: to all, or to the processor whose instruction is under way, else the first. */
+void x86_cpus_smi(Machine *machine, bool all);
 void x86_cpus_set_a20(Machine *machine, bool on);
 /* For platform callbacks. */
 void x86_cpus_ferr(Machine *machine, bool level);

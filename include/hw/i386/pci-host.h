@@ -26,7 +26,11 @@ bool q35_ecam(Device *host, uint64_t *ret_base, uint64_t *ret_bytes);
 /* South bridges: the bus they make; ICH9's lines go to all 24 inputs of the I/O APIC. */
 IsaBus *piix3_isa(Device *piix3);
 IsaBus *ich9_isa(Device *lpc);
-/* ISA irq n is input n of the interrupt controllers: PIRQs and the SCI are routed to them. */
+/* ISA irq n is input n of the interrupt controllers: PIRQs and the SCI are routed to them. smi (NULL: there is no SMM) is raised to
+ * one of these levels. */
+enum { ICH9_SMI_TO_ONE = 1, ICH9_SMI_TO_ALL = 2 };
 void ich9_connect(Device *lpc, Irq *const gsi[24], Irq *smi);
+/* fw_cfg files by which firmware asks for SMIs to all processors. */
+NODISCARD bool ich9_install_smi_features(Device *lpc, Device *fw_cfg, Error **errp);
 
 #endif
