@@ -30,6 +30,7 @@ static bool create_memory(X86Machine *x, uint64_t usual_limit, uint64_t small_li
     }
     memory_region_init(&x->pci_memory, NULL, "pci", MEMORY_SIZE_ALL);
     memory_region_add_overlap(&x->machine.system_memory, 0, &x->pci_memory, -1);
+    x86_add_master_abort(x, &x->pci_memory);
     if (!memory_region_init_rom(&x->option_rom, NULL, "pc.rom", 128 * KiB, errp)) {
         return false;
     }

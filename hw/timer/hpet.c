@@ -345,9 +345,11 @@ static void hpet_reset(Device *dev, ResetKind kind)
 
 static void hpet_reset_hold(Device *dev, ResetKind kind)
 {
+    Hpet *s = (Hpet *)dev;
+
     device_set_irq(dev, NULL, 0, 0);
     for (unsigned i = 0; i < N_ROUTES; i++) {
-        device_set_irq(dev, "sysbus-irq", i, 0);
+        device_set_irq(dev, "sysbus-irq", i, i == 0 ? s->pit_level : i == 8 ? s->rtc_level : 0);
     }
 }
 

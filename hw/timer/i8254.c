@@ -393,7 +393,7 @@ static void pit_reset_hold(Device *dev, ResetKind kind)
     Pit *s = (Pit *)dev;
 
     s->out = device_irq_out(dev, NULL, 0);
-    drive(s, false);
+    drive(s, true); /* high until a mode is set */
 }
 
 static bool pit_post_load(void *opaque, uint32_t version, Error **errp)

@@ -30,7 +30,7 @@ typedef struct X86Machine {
     uint32_t compat;
     /* Memory. */
     uint64_t below_4g_bytes, above_4g_bytes;
-    MemoryRegion ram_below, ram_above, pci_memory, smram, bios, isa_bios, option_rom, port80, port_f0;
+    MemoryRegion ram_below, ram_above, pci_memory, smram, bios, isa_bios, option_rom, port80, port_f0, master_abort;
     uint64_t firmware_bytes;
     /* Processors and interrupts. */
     X86Cpu **cpus;
@@ -51,6 +51,8 @@ static inline bool x86_is_on(int option, bool automatic)
 }
 /* RAM below and above 4 GiB, and the board's containers. */
 NODISCARD bool x86_create_memory(X86Machine *x, uint64_t low_limit, Error **errp);
+/* Answers in `container` where nothing else does. */
+void x86_add_master_abort(X86Machine *x, MemoryRegion *container);
 /* GSI lines, APIC bus, MSI region, I/O APIC at its place, processors. */
 NODISCARD bool x86_create_cpus(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_ioapic(X86Machine *x, Error **errp);
