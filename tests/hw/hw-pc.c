@@ -135,7 +135,7 @@ static void test_pic(void)
     CHECK_EQ(ack(0), -1);                      /* IRQ 3 waits for the end of 1 */
     out(0x20, 1, 0x0b);
     CHECK_EQ(in(0x20, 1), 0x02);               /* ISR */
-    irq(0, 1);
+    irq(0, 0), irq(0, 1);                      /* the PIT holds it high */
     CHECK_EQ(ack(0), 0x08);                    /* nests */
     out(0x20, 1, 0x20), out(0x20, 1, 0x20);    /* non-specific EOI, twice */
     CHECK_EQ(in(0x20, 1), 0);
@@ -557,7 +557,7 @@ static void test_ioapic(void)
     CHECK_EQ(ioapic_rd(0x10), 0x10000);
     /* Edge, to processor 1; the timer's IRQ 0 comes in at pin 2. */
     ioapic_wr(0x15, 1u << 24), ioapic_wr(0x14, 0x30);
-    irq(0, 1);
+    irq(0, 0), irq(0, 1);
     CHECK_EQ(ack(1), 0x30);
     CHECK_EQ(ack(1), -1);
     irq(0, 0);
