@@ -792,6 +792,9 @@ static Machine *make_machine(CommandLine *line)
 {
     Error *err = NULL;
     Machine *m = machine_new(choose_machine(line), system_config.arch);
+    if (system_config.uuid_set) {
+        memcpy(m->uuid, system_config.uuid, sizeof(m->uuid));
+    }
     m->graphics = !system_config.nographic;
     m->no_autostart = options_last(line, OPTION_S) != NULL;
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;

@@ -100,6 +100,7 @@ struct Machine {
     SmpConfig smp;
     char *kernel, *initrd, *append, *dtb, *firmware, *dumpdtb, *boot_order;
     char *shim;
+    char uuid[37];                 /* -uuid; empty: none */
     char *dt_compatible;
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
     bool no_reboot_action_shutdown; /* -no-reboot / -action reboot=shutdown */
