@@ -108,7 +108,7 @@ typedef struct Entry {
 typedef VEC(Entry) EntryList;
 
 static struct {
-    VEC(struct { char *name; int32_t index; }) wanted; /* -option-rom */
+    VEC(struct { char *name; int32_t index; bool vga; }) wanted; /* -option-rom, devices */
     VEC(struct { char *path; int32_t index; }) roms;   /* in fw_cfg, with a bootindex */
     void (*set)(void *opaque, const char *order);
     void *opaque;
@@ -224,13 +224,24 @@ bool boot_add_option_rom(const char *name, int32_t bootindex, Error **errp)
     free(path);
     vec_push(&boot.wanted)->name = xstrdup(name);
     boot.wanted.at[boot.wanted.n - 1].index = bootindex;
+    boot.wanted.at[boot.wanted.n - 1].vga = false;
     return true;
 }
 
-bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp)
+bool boot_add_device_rom(const char *path, bool vga, Error **errp)
+{
+    bool ok = boot_add_option_rom(path, -1, errp);
+
+    if (ok) {
+        boot.wanted.at[boot.wanted.n - 1].vga = vga;
+    }
+    return ok;
+}
+
+static bool install_rom(Device *fw_cfg, const char *name, const char *dir, int32_t bootindex, Error **errp)
 {
     const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-    char *path = datadir_find(name), *file = xasprintf("genroms/%s", base);
+    char *path = datadir_find(name), *file = xasprintf("%s/%s", dir, base);
     Image image = {0};
 
     if (!path) {
@@ -250,6 +261,11 @@ bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error
     free(path);
     free(file);
     return ok;
+}
+
+bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp)
+{
+    return install_rom(fw_cfg, name, "genroms", bootindex, errp);
 }
 
 /* ---- what firmware is told ---- */
@@ -315,7 +331,8 @@ bool boot_install(Machine *m, Device *fw_cfg, Error **errp)
     m->boot.honoured = true;
     *f = (OrderFile){ m, fw_cfg };
     for (size_t i = 0; i < boot.wanted.n; i++) {
-        if (!boot_install_rom(fw_cfg, boot.wanted.at[i].name, boot.wanted.at[i].index, errp)) {
+        if (!install_rom(fw_cfg, boot.wanted.at[i].name, boot.wanted.at[i].vga ? "vgaroms" : "genroms", boot.wanted.at[i].index,
+                         errp)) {
             free(f);
             return false;
         }

@@ -27,6 +27,8 @@ char *boot_order_text(Machine *machine, size_t *ret_len);
 NODISCARD bool boot_install(Machine *machine, Device *fw_cfg, Error **errp);
 /* -option-rom FILE[,bootindex=N]: fw_cfg "genroms/NAME" in the order given. `name` is looked for in the data directories. */
 NODISCARD bool boot_add_option_rom(const char *name, int32_t bootindex, Error **errp);
+/* An option ROM of a device without ROM BAR, before boot_install(). */
+NODISCARD bool boot_add_device_rom(const char *path, bool vga, Error **errp);
 /* The same when the machine is being built ("kvmvapic.bin", "linuxboot_dma.bin"). */
 NODISCARD bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp);
 /* The board's way to write "cad" and the like where firmware looks (CMOS). Called at once, and when -boot once= is over. */
