@@ -354,38 +354,55 @@ int64_t sys_process_vm_writev(Thread *t, const uint64_t *a)
 
 /* -- fcntl, lseek ------------------------------------------------------------------------------------------ */
 
-/* struct flock with 64-bit offsets: the same on 64-bit ABIs and as struct flock64 on generic 32-bit ones. */
-static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait)
+/*
+ * struct flock: type, whence, start, length, pid. With 64-bit offsets it is the same on 64-bit ABIs and as struct flock64 on
+ * 32-bit ones, but for alignment; `narrow`: the old one with offsets of 32 bits.
+ */
+static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool narrow)
 {
+    const Abi *abi = t->abi;
+    bool be = abi->big_endian;
+    unsigned n = narrow ? 4 : 8, start = narrow ? 4 : ROUND_UP(4u, (unsigned)abi->align64), pid = start + 2 * n;
     struct flock fl;
     uint8_t raw[32];
-    if (!copy_from_guest(raw, addr, sizeof(raw))) {
+    if (!copy_from_guest(raw, addr, pid + 4)) {
         return -EFAULT;
     }
-    bool be = t->abi->big_endian;
     fl.l_type = (short)(be ? ldbe16(raw) : ldle16(raw));
     fl.l_whence = (short)(be ? ldbe16(raw + 2) : ldle16(raw + 2));
-    fl.l_start = (off_t)(be ? ldbe64(raw + 8) : ldle64(raw + 8));
-    fl.l_len = (off_t)(be ? ldbe64(raw + 16) : ldle64(raw + 16));
-    fl.l_pid = (pid_t)(be ? ldbe32(raw + 24) : ldle32(raw + 24));
+    if (narrow) {
+        fl.l_start = (int32_t)(be ? ldbe32(raw + start) : ldle32(raw + start));
+        fl.l_len = (int32_t)(be ? ldbe32(raw + start + n) : ldle32(raw + start + n));
+    } else {
+        fl.l_start = (off_t)(be ? ldbe64(raw + start) : ldle64(raw + start));
+        fl.l_len = (off_t)(be ? ldbe64(raw + start + n) : ldle64(raw + start + n));
+    }
+    fl.l_pid = (pid_t)(be ? ldbe32(raw + pid) : ldle32(raw + pid));
     int64_t r = wait ? SAFE_SYSCALL(t, SYS_fcntl, fd, cmd, &fl) : RAW_SYSCALL(SYS_fcntl, fd, cmd, &fl);
     if (r < 0 || (cmd != F_GETLK && cmd != F_OFD_GETLK)) {
         return r;
     }
-    uint8_t out[32];
-    memcpy(out, raw, sizeof(out));
-    be ? stbe16(out, (uint16_t)fl.l_type) : stle16(out, (uint16_t)fl.l_type);
-    be ? stbe16(out + 2, (uint16_t)fl.l_whence) : stle16(out + 2, (uint16_t)fl.l_whence);
-    be ? stbe64(out + 8, (uint64_t)fl.l_start) : stle64(out + 8, (uint64_t)fl.l_start);
-    be ? stbe64(out + 16, (uint64_t)fl.l_len) : stle64(out + 16, (uint64_t)fl.l_len);
-    be ? stbe32(out + 24, (uint32_t)fl.l_pid) : stle32(out + 24, (uint32_t)fl.l_pid);
-    return copy_to_guest(addr, out, sizeof(out)) ? 0 : -EFAULT;
+    be ? stbe16(raw, (uint16_t)fl.l_type) : stle16(raw, (uint16_t)fl.l_type);
+    be ? stbe16(raw + 2, (uint16_t)fl.l_whence) : stle16(raw + 2, (uint16_t)fl.l_whence);
+    if (narrow) {
+        if (fl.l_start > INT32_MAX || fl.l_len > INT32_MAX) {
+            return -EOVERFLOW;
+        }
+        be ? stbe32(raw + start, (uint32_t)fl.l_start) : stle32(raw + start, (uint32_t)fl.l_start);
+        be ? stbe32(raw + start + n, (uint32_t)fl.l_len) : stle32(raw + start + n, (uint32_t)fl.l_len);
+    } else {
+        be ? stbe64(raw + start, (uint64_t)fl.l_start) : stle64(raw + start, (uint64_t)fl.l_start);
+        be ? stbe64(raw + start + n, (uint64_t)fl.l_len) : stle64(raw + start + n, (uint64_t)fl.l_len);
+    }
+    be ? stbe32(raw + pid, (uint32_t)fl.l_pid) : stle32(raw + pid, (uint32_t)fl.l_pid);
+    return copy_to_guest(addr, raw, pid + 4) ? 0 : -EFAULT;
 }
 
 int64_t sys_fcntl(Thread *t, const uint64_t *a)
 {
     enum { GETLK64 = 12, SETLK64, SETLKW64 };
     int fd = (int)a[0], cmd = (int)a[1];
+    bool narrow = t->abi->flock32 && cmd >= F_GETLK && cmd <= F_SETLKW;
     if (t->abi->word_bytes == 4 && cmd >= GETLK64 && cmd <= SETLKW64) {
         cmd = cmd - GETLK64 + F_GETLK;
     }
@@ -394,10 +411,10 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
     case F_SETLK:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-        return lock_call(t, fd, cmd, a[2], false);
+        return lock_call(t, fd, cmd, a[2], false, narrow);
     case F_SETLKW:
     case F_OFD_SETLKW:
-        return lock_call(t, fd, cmd, a[2], true);
+        return lock_call(t, fd, cmd, a[2], true, narrow);
     case F_GETOWN_EX:
     case F_SETOWN_EX: {
         bool ok = true;
