@@ -690,6 +690,9 @@ static const Phase machine_phases[] = {
     { OPTION_SMP, system_set_smp },
     { OPTION_M, system_set_memory },
     { OPTION_BOOT, system_set_boot },
+    { OPTION_OPTION_ROM, system_add_option_rom },
+    { OPTION_SMBIOS, system_add_smbios },
+    { OPTION_ACPITABLE, system_add_acpi_table },
     { OPTION_ACTION, system_set_actions },
     { OPTION_WATCHDOG_ACTION, system_set_watchdog_action },
     { OPTION_ADD_FD, system_add_fd },
@@ -807,6 +810,9 @@ static Machine *make_machine(CommandLine *line)
 {
     Error *err = NULL;
     Machine *m = machine_new(choose_machine(line), system_config.arch);
+    if (system_config.uuid_set) {
+        memcpy(m->uuid, system_config.uuid, sizeof(m->uuid));
+    }
     m->graphics = !system_config.nographic;
     m->no_autostart = options_last(line, OPTION_S) != NULL;
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
@@ -837,7 +843,7 @@ static Machine *make_machine(CommandLine *line)
     if (!system_add_implicit_devices(&err)) {
         fail(err);
     }
-    if (!object_check_globals(&err) || !machine_ready(m, &err)) {
+    if (!object_check_globals(&err) || !machine_ready(m, &err) || !system_check_boot(&err)) {
         fail(err);
     }
     return m;

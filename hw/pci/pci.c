@@ -59,22 +59,15 @@ static void print_device(Device *dev, void (*print)(void *opaque, const char *te
     free(text);
 }
 
-static char *fw_path(Device *dev)
-{
-    PciDevice *pci = PCI_DEVICE(dev);
-    return pci->devfn & 7 ? xasprintf("pci%04x@%x,%x", pci_get16(pci, PCI_CLASS), pci->devfn >> 3, pci->devfn & 7)
-                          : xasprintf("pci%04x@%x", pci_get16(pci, PCI_CLASS), pci->devfn >> 3);
-}
-
 static const BusType pci_bus_type = {
     .type = { .name = "PCI", .parent = "bus", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pci_bus_type);
 
 static const BusType pcie_bus_type = {
     .type = { .name = "PCIE", .parent = "PCI", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pcie_bus_type);
 
@@ -424,6 +417,13 @@ bool pci_device_realize(Device *dev, Error **errp)
     address_space_init(&pci->dma, &pci->dma_root, dev->obj.type->name);
     pci->bus->devices[pci->devfn] = pci;
     if (!t->realize(pci, errp)) {
+        pci_device_unrealize(dev);
+        return false;
+    }
+    if (!pci->bars[PCI_ROM_BAR].mr && !pci_load_rom(pci, errp)) {
+        if (t->unrealize) {
+            t->unrealize(pci);
+        }
         pci_device_unrealize(dev);
         return false;
     }

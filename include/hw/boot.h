@@ -22,12 +22,16 @@ char *device_fw_path(Device *dev);
  * -boot strict=on. NULL, *ret_len 0: no device has a bootindex. malloc'd. */
 char *boot_order_text(Machine *machine, size_t *ret_len);
 
-/* Everything above and -boot menu, splash, splash-time, reboot-timeout as fw_cfg items; also user's -option-rom files.
- * From the board's ready(). The bootorder file is made again when firmware selects it. */
+/* Everything above, -boot menu, splash, splash-time and reboot-timeout, -uuid and whether there is a display as fw_cfg items;
+ * also the user's -option-rom files. From the board's ready(). The bootorder file follows changed bootindex properties. */
 NODISCARD bool boot_install(Machine *machine, Device *fw_cfg, Error **errp);
 /* -option-rom FILE[,bootindex=N]: fw_cfg "genroms/NAME" in the order given. `name` is looked for in the data directories. */
 NODISCARD bool boot_add_option_rom(const char *name, int32_t bootindex, Error **errp);
+/* An option ROM of a device without ROM BAR, before boot_install(). */
+NODISCARD bool boot_add_device_rom(const char *path, bool vga, Error **errp);
 /* The same when the machine is being built ("kvmvapic.bin", "linuxboot_dma.bin"). */
 NODISCARD bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp);
+/* The board's way to write "cad" and the like where firmware looks (CMOS). Called at once, and when -boot once= is over. */
+void boot_set_handler(Machine *machine, void (*set)(void *opaque, const char *order), void *opaque);
 
 #endif

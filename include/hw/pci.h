@@ -43,6 +43,7 @@ typedef struct PciType {
     uint16_t class_code;
     bool is_bridge;          /* header type 1 */
     bool is_express;         /* 4096 bytes of configuration space, an Express capability */
+    const char *romfile;     /* its option ROM, unless romfile= says otherwise */
     bool (*realize)(PciDevice *pci, Error **errp);
     void (*unrealize)(PciDevice *pci);
     void (*reset)(PciDevice *pci);
@@ -88,7 +89,8 @@ struct PciDevice {
     MemoryRegion dma_root, dma_alias;
     AddressSpace dma;
     char *romfile;
-    uint32_t rombar;
+    int32_t rombar;              /* 0: no ROM BAR */
+    MemoryRegion rom;
 };
 
 struct PciBus {
@@ -113,7 +115,7 @@ struct PciBus {
     { .name = "addr", .kind = PROP_PCI_ADDR, .offset = offsetof(T, m addr), .def = (uint64_t)-1, .has_default = true, \
       .help = "Slot and optional function number, example: 06.0 or 06" },                                          \
     PROP_B("multifunction", T, m multifunction, false, "More functions share this slot"),                          \
-    PROP_STR("romfile", T, m romfile, "Option ROM; empty: none"), PROP_U32("rombar", T, m rombar, 1, "0: hide the ROM")
+    PROP_STR("romfile", T, m romfile, "Option ROM; empty: none"), PROP_I32("rombar", T, m rombar, -1, "0: no ROM BAR")
 
 bool pci_device_realize(Device *dev, Error **errp);
 void pci_device_unrealize(Device *dev);
@@ -147,6 +149,10 @@ void pci_msi_written(PciDevice *pci, unsigned offset, unsigned size);
 void pci_set_irq(PciDevice *pci, int level);
 static inline uint16_t pci_get16(const PciDevice *pci, unsigned offset) { return ldle16(pci->config + offset); }
 static inline uint32_t pci_get32(const PciDevice *pci, unsigned offset) { return ldle32(pci->config + offset); }
+
+/* rom.c */
+NODISCARD bool pci_load_rom(PciDevice *pci, Error **errp);
+char *pci_fw_path(Device *dev); /* "ethernet@3", "ide@1,1", "pci8086,2922@1f,2" */
 
 /* For host bridges. */
 void pci_root_init(PciBus *bus, Device *host, const char *name, bool is_express, MemoryRegion *memory, MemoryRegion *io,

@@ -92,6 +92,16 @@ typedef struct SmpConfig {
 
 struct Chardev;
 
+/* -boot, besides order= */
+typedef struct BootOptions {
+    char *once;               /* the order for the first boot only; NULL */
+    bool menu, strict;
+    char *splash;             /* a picture; NULL */
+    int64_t splash_time_ms;   /* -1: not given */
+    int64_t reboot_timeout_ms;/* -1: firmware does not try again */
+    bool honoured;            /* the board gives them to its firmware (hw/boot.h) */
+} BootOptions;
+
 struct Machine {
     Object obj;
     const MachineType *type;
@@ -104,6 +114,8 @@ struct Machine {
     SmpConfig smp;
     char *kernel, *initrd, *append, *dtb, *firmware, *dumpdtb, *boot_order;
     char *shim;
+    BootOptions boot;
+    char uuid[37];                 /* -uuid; empty: none */
     char *dt_compatible;
     char *vga;                     /* -vga; NULL: the board's usual one */
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
