@@ -5,7 +5,51 @@
 
 #include "hw/dma.h"
 
+#include "util/rcu.h"
+
 enum { DMA_PART_BYTES = 1 << 20, DMA_PART_PIECES = 256 };
+
+/* RAM at addr: how much of `len` is in one piece; NULL: something else is there. */
+static uint8_t *ram_at(AddressSpace *as, gpa addr, uint64_t *len, bool *ret_readonly)
+{
+    rcu_read_lock();
+    MemLookup at = memory_lookup(as, addr);
+    rcu_read_unlock();
+    *len = MIN(*len, at.length);
+    *ret_readonly = at.readonly;
+    return at.ram ? at.host : NULL;
+}
+
+MemResult dma_read(AddressSpace *as, gpa addr, void *buf, uint64_t len)
+{
+    for (uint64_t part; len; addr += part, buf = (uint8_t *)buf + part, len -= part) {
+        bool readonly;
+        part = len;
+        const uint8_t *host = ram_at(as, addr, &part, &readonly);
+        if (!host || !part) {
+            return MEM_DECODE_ERROR;
+        }
+        memcpy(buf, host, part);
+    }
+    return MEM_OK;
+}
+
+MemResult dma_write(AddressSpace *as, gpa addr, const void *buf, uint64_t len)
+{
+    for (uint64_t part; len; addr += part, buf = (const uint8_t *)buf + part, len -= part) {
+        bool readonly;
+        part = len;
+        uint8_t *host = ram_at(as, addr, &part, &readonly);
+        if (!host || !part) {
+            return MEM_DECODE_ERROR;
+        }
+        if (!readonly) {
+            memcpy(host, buf, part);
+            memory_unmap(as, host, part, true, part);
+        }
+    }
+    return MEM_OK;
+}
 
 static uint64_t copy(AddressSpace *as, const DmaList *list, uint64_t skip, uint8_t *buf, uint64_t len, bool to_guest)
 {
@@ -18,8 +62,8 @@ static uint64_t copy(AddressSpace *as, const DmaList *list, uint64_t skip, uint8
             continue;
         }
         uint64_t part = MIN(p.len - skip, len - done);
-        MemResult r = to_guest ? memory_write(as, p.addr + skip, buf + done, part, MEM_ATTRS_NONE)
-                               : memory_read(as, p.addr + skip, buf + done, part, MEM_ATTRS_NONE);
+        MemResult r = to_guest ? dma_write(as, p.addr + skip, buf + done, part)
+                               : dma_read(as, p.addr + skip, buf + done, part);
         if (r != MEM_OK) {
             break;
         }
@@ -79,8 +123,9 @@ static void next_part(DmaIo *io)
     while (io->piece < io->list.pieces.n && io->n_iov < DMA_PART_PIECES && io->part_bytes < DMA_PART_BYTES) {
         DmaPiece p = io->list.pieces.at[io->piece];
         uint64_t len = MIN(p.len - io->piece_skip, DMA_PART_BYTES - io->part_bytes);
-        void *host = memory_map(io->as, p.addr + io->piece_skip, &len, !io->is_write, MEM_ATTRS_NONE);
-        if (!host || !len) {
+        bool readonly;
+        uint8_t *host = ram_at(io->as, p.addr + io->piece_skip, &len, &readonly);
+        if (!host || !len || (readonly && !io->is_write)) {
             break;
         }
         io->iov[io->n_iov++] = (struct iovec){ host, len };

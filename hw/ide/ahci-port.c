@@ -33,7 +33,7 @@ static gpa command_list(const AhciPort *p)
 static void receive(AhciPort *p, unsigned at, const uint8_t *fis, unsigned bytes)
 {
     if (p->cmd & PCMD_FRE) {
-        memory_write(&p->hba->pci.dma, ((gpa)p->fbu << 32 | p->fb) + at, fis, bytes, MEM_ATTRS_NONE);
+        dma_write(&p->hba->pci.dma, ((gpa)p->fbu << 32 | p->fb) + at, fis, bytes);
     }
 }
 
@@ -113,8 +113,8 @@ static void next_list(AhciPort *p, DmaList *list, uint64_t bytes)
         if (p->prdt_at < have_from || p->prdt_at >= have_from + have) {
             have_from = p->prdt_at;
             have = MIN(PRD_BATCH, p->prdt_entries - p->prdt_at);
-            if (memory_read(&p->hba->pci.dma, p->table + TABLE_PRDT + (gpa)have_from * PRD_BYTES, raw, (uint64_t)have * PRD_BYTES,
-                            MEM_ATTRS_NONE) != MEM_OK) {
+            if (dma_read(&p->hba->pci.dma, p->table + TABLE_PRDT + (gpa)have_from * PRD_BYTES, raw, (uint64_t)have * PRD_BYTES) !=
+                MEM_OK) {
                 ahci_port_irq(p, PIS_HBFS);
                 return;
             }
@@ -139,7 +139,7 @@ static bool host_pio(IdeChannel *ch, uint8_t *buf, uint32_t len, bool to_device)
     DmaList list = { 0 };
 
     if (d->pio == PIO_PACKET) {
-        return memory_read(as, p->table + TABLE_ACMD, buf, len, MEM_ATTRS_NONE) == MEM_OK;
+        return dma_read(as, p->table + TABLE_ACMD, buf, len) == MEM_OK;
     }
     next_list(p, &list, len);
     uint64_t want = list.bytes;
@@ -205,7 +205,7 @@ static void host_command_done(IdeChannel *ch)
     bool failed = d->status & ATA_ERR;
     p->slot = -1;
     stle32(count, p->moved);
-    memory_write(&p->hba->pci.dma, command_list(p) + slot * HEAD_BYTES + 4, count, sizeof(count), MEM_ATTRS_NONE);
+    dma_write(&p->hba->pci.dma, command_list(p) + slot * HEAD_BYTES + 4, count, sizeof(count));
     if (failed) {
         p->halted = true;
     } else {
@@ -374,7 +374,7 @@ static void start_slot(AhciPort *p, unsigned slot)
     uint8_t head[HEAD_BYTES];
 
     p->last_slot = (uint8_t)slot;
-    if (memory_read(as, command_list(p) + slot * HEAD_BYTES, head, sizeof(head), MEM_ATTRS_NONE) != MEM_OK) {
+    if (dma_read(as, command_list(p) + slot * HEAD_BYTES, head, sizeof(head)) != MEM_OK) {
         fatal(p, PIS_HBFS);
         return;
     }
@@ -382,7 +382,7 @@ static void start_slot(AhciPort *p, unsigned slot)
     p->prdt_entries = ldle16(head + 2);
     p->prdt_at = p->prdt_skip = p->moved = 0;
     p->pio_in = false;
-    if (memory_read(as, p->table, p->fis, sizeof(p->fis), MEM_ATTRS_NONE) != MEM_OK) {
+    if (dma_read(as, p->table, p->fis, sizeof(p->fis)) != MEM_OK) {
         fatal(p, PIS_HBFS);
         return;
     }

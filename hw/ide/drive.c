@@ -87,15 +87,18 @@ static bool post_load(void *opaque, uint32_t version, Error **errp)
     IdeDrive *d = opaque;
     uint64_t total = ide_sectors(d);
 
-    if (d->pio > PIO_TRIM || d->data_at > d->data_bytes || d->data_bytes > sizeof(d->buf) || d->multiple > IDE_MULT_MAX ||
-        d->block > IDE_MULT_MAX || d->chunk > IDE_MULT_MAX || (!d->is_cd && (!d->cur_heads || !d->cur_secs)) ||
-        d->cur_heads > 16 || d->cur_secs > 255 || (d->pio == PIO_WRITE && d->data_bytes != d->chunk * SECTOR) ||
-        ((d->pio == PIO_READ || d->pio == PIO_WRITE) && (d->is_cd || !d->block || d->lba > total || d->left > total - d->lba))) {
+    bool in_buf = d->pio == PIO_READ || d->pio == PIO_WRITE || d->pio == PIO_REPLY || d->pio == PIO_PACKET;
+
+    if (d->pio > PIO_TRIM || d->multiple > IDE_MULT_MAX || (!d->is_cd && (!d->cur_heads || !d->cur_secs)) || d->cur_heads > 16 ||
+        d->cur_secs > 255 || (in_buf && (d->data_at > d->data_bytes || d->data_bytes > sizeof(d->buf))) ||
+        ((d->pio == PIO_READ || d->pio == PIO_WRITE) &&
+         (d->is_cd || !d->block || d->block > IDE_MULT_MAX || d->chunk > IDE_MULT_MAX || d->lba > total || d->left > total - d->lba)) ||
+        (d->pio == PIO_WRITE && d->data_bytes != d->chunk * SECTOR) || (d->pio == PIO_PACKET && !d->is_cd)) {
         error_set(errp, "ide: a data block or geometry that cannot be");
         d->pio = PIO_NONE;
         d->cur_heads = d->cur_heads && d->cur_heads <= 16 ? d->cur_heads : 16;
         d->cur_secs = d->cur_secs && d->cur_secs <= 255 ? d->cur_secs : 63;
-        d->data_at = d->data_bytes = 0;
+        d->multiple = d->multiple <= IDE_MULT_MAX ? d->multiple : 0;
         return false;
     }
     d->data = d->buf;

@@ -41,6 +41,11 @@ static inline void dma_list_finish(DmaList *list)
     list->bytes = 0;
 }
 
+/* RAM only: a descriptor that points to a device's registers would let a guest call one device from within another. ROM
+ * swallows writes. */
+MemResult dma_read(AddressSpace *as, gpa addr, void *buf, uint64_t len);
+MemResult dma_write(AddressSpace *as, gpa addr, const void *buf, uint64_t len);
+
 /* Copies at position `skip` of the list; returns the bytes copied, fewer when the list ends or memory refuses. */
 uint64_t dma_list_read(AddressSpace *as, const DmaList *list, uint64_t skip, void *buf, uint64_t len);
 uint64_t dma_list_write(AddressSpace *as, const DmaList *list, uint64_t skip, const void *buf, uint64_t len);
