@@ -166,6 +166,7 @@ struct Target {
     /* Registers for gdb and info. A description's feature names by register group; gdb's architecture name. */
     const char *gdb_arch;
     const char *(*gdb_feature)(const char *group);
+    const char *(*gdb_types)(const char *group);   /* definitions of types gdb does not know, as XML; may be NULL */
     const RegDesc *(*regs)(const Vcpu *vcpu, size_t *n);
     bool (*reg_read)(Vcpu *vcpu, const RegDesc *reg, void *out);
     bool (*reg_write)(Vcpu *vcpu, const RegDesc *reg, const void *in);

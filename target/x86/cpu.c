@@ -48,7 +48,7 @@ static void set_pc32(Vcpu *vcpu, vaddr pc) { x86_state(vcpu)->pc = (uint32_t)pc;
     .mappings = x86_mappings, .unaligned = x86_unaligned, .bus_error = x86_bus_error,                      \
     .interrupt_pending = x86_interrupt_pending, .interrupt_take = x86_interrupt_take,                      \
     .exception_enter = x86_exception_enter, .before_insn = x86_before_insn, .has_work = x86_has_work,      \
-    .irq_set = x86_irq_set, .gdb_feature = x86_gdb_feature, .regs = x86_regs, .reg_read = x86_reg_read,    \
+    .irq_set = x86_irq_set, .gdb_feature = x86_gdb_feature, .gdb_types = x86_gdb_types, .regs = x86_regs, .reg_read = x86_reg_read,    \
     .reg_write = x86_reg_write, .dump = x86_dump, .mem_access = x86_mem_access
 
 const Target target_x86_64 = { .name = "x86_64", .gdb_arch = "i386:x86-64", .summary = "x86, 64-bit", .elf_machine = 62,

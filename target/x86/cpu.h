@@ -58,6 +58,7 @@ typedef struct X86State {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
 #define FIELD_ARRAY_1
+#define FIELD_ARRAY_4 [4]
 #define FIELD_ARRAY_6 [6]
 #define FIELD_ARRAY_8 [8]
 #define FIELD_ARRAY_11 [11]
@@ -71,6 +72,9 @@ typedef struct X86State {
     uint32_t apic_id;
     bool is_bsp;
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
+    bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
+    bool ext;            /* error codes get EXT: an event from outside, or an exception, is being delivered */
+    int16_t delivering;  /* vector of the exception or interrupt that is being delivered + 1; 0: none */
 } X86State;
 
 static inline X86State *x86_state(const Vcpu *vcpu)
@@ -207,6 +211,8 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 #define X86_CR4_OSXMMEXCPT BIT(10)
 #define X86_CR4_UMIP BIT(11)
 #define X86_CR4_LA57 BIT(12)
+#define X86_CR4_VMXE BIT(13)
+#define X86_CR4_SMXE BIT(14)
 #define X86_CR4_FSGSBASE BIT(16)
 #define X86_CR4_PCIDE BIT(17)
 #define X86_CR4_OSXSAVE BIT(18)
@@ -232,13 +238,21 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 #define X86_ATTR_B     BIT(22)   /* D/B */
 #define X86_ATTR_G     BIT(23)
 
+/* 64-bit code is running. */
+static inline bool x86_is_code64(const X86State *s)
+{
+    return (s->efer & X86_EFER_LMA) && (s->seg_attr[X86_CS] & X86_ATTR_L);
+}
+
 static inline unsigned x86_cpl(const Vcpu *vcpu)
 {
     const X86State *s = x86_state(vcpu);
     return !(s->cr0 & X86_CR0_PE) ? 0 : s->eflags & X86_VM ? 3 : s->seg_attr[X86_SS] >> 13 & 3;
 }
 
-/* segment.c. Sets a segment register's hidden part as given; keeps seg_check. */
+/* segment.c. After CR0.PE, EFER.LMA, EFLAGS.VM or a segment register changed: seg_check. */
+void x86_seg_changed(Vcpu *vcpu);
+/* Sets a segment register's hidden part as given; keeps seg_check. */
 void x86_seg_set(Vcpu *vcpu, X86SegId seg, uint16_t sel, uint64_t base, uint32_t limit, uint32_t attr);
 /* MOV/POP/Lxx of a segment register with all checks; raises. Not CS. */
 void x86_seg_load(Vcpu *vcpu, X86SegId seg, uint16_t sel);
@@ -315,6 +329,7 @@ void x86_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
 void x86_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);
 bool x86_before_insn(Vcpu *vcpu);
 const char *x86_gdb_feature(const char *group);
+const char *x86_gdb_types(const char *group);
 const RegDesc *x86_regs(const Vcpu *vcpu, size_t *n);
 bool x86_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool x86_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);

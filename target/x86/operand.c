@@ -185,7 +185,7 @@ X86Mem x86_mem_at(X86Mem m, int offset)
     return m;
 }
 
-IrRef x86_mem_addr(TransCtx *ctx, X86Mem m)
+IrRef x86_mem_addr_wt(TransCtx *ctx, X86Mem m)
 {
     IrBuilder *b = ctx->b;
     IrType type = x86_wt(ctx);
@@ -194,7 +194,12 @@ IrRef x86_mem_addr(TransCtx *ctx, X86Mem m)
     if (m.index != IR_NONE) {
         sum = ir_op2(b, IR_add, type, sum, ir_op2_imm(b, IR_shl, type, m.index, m.scale_log2));
     }
-    return x86_to_i64(ctx, ir_op2_imm(b, IR_add, type, sum, (uint64_t)(int64_t)m.disp));
+    return ir_op2_imm(b, IR_add, type, sum, (uint64_t)(int64_t)m.disp);
+}
+
+IrRef x86_mem_addr(TransCtx *ctx, X86Mem m)
+{
+    return x86_to_i64(ctx, x86_mem_addr_wt(ctx, m));
 }
 
 IrMem x86_ir_mem(TransCtx *ctx, X86Mem m, unsigned size)

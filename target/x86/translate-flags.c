@@ -148,6 +148,32 @@ static IrRef result(TransCtx *ctx, unsigned kind, unsigned size)
     return slot_as(ctx, kind == X86_CCK_ADD || kind == X86_CCK_SUB ? X86_SLOT_CC_SRC2 : X86_SLOT_CC_DST, size);
 }
 
+bool x86_cc_result(TransCtx *ctx, IrRef *ret_result, IrRef *ret_vector, unsigned *ret_size_log2)
+{
+    IrBuilder *b = ctx->b;
+    uint32_t op;
+    Operands o;
+
+    if (!known_op(ctx, &op)) {
+        return false;
+    }
+    unsigned kind = op >> 2 & 63, size = op & 3;
+    if (kind == X86_CCK_FLAGS || kind == X86_CCK_ZF) {
+        return false;
+    }
+    *ret_size_log2 = size;
+    *ret_result = result(ctx, kind, size);
+    if (operands(ctx, kind, size, &o)) {
+        IrType type = x86_type(1u << size);
+        *ret_vector = ir_op2(b, IR_xor, type, ir_op2(b, IR_xor, type, o.a, o.b), *ret_result);
+    } else if (kind == X86_CCK_ADC || kind == X86_CCK_ROL || kind == X86_CCK_ROR) {
+        *ret_vector = ir_get(b, X86_SLOT_CC_SRC2);
+    } else {
+        *ret_vector = ir_i32(b, 0);
+    }
+    return true;
+}
+
 static X86CondRef parity(TransCtx *ctx, IrRef r)
 {
     IrBuilder *b = ctx->b;

@@ -42,8 +42,16 @@ void x86_trans_alu(TransCtx *ctx, const X86Insn *in)
     bool with_carry = op == X86_ALU_ADC || op == X86_ALU_SBB;
     IrRef carry = with_carry ? x86_cc_get_carry(ctx) : IR_NONE;
     IrRef vector = IR_NONE, carry_out = IR_NONE;
-    IrRef x = x86_op_load(ctx, in, 0), y = x86_op_load(ctx, in, 1), r;
+    bool lock = in->prefixes & X86_PFX_LOCK;
+    IrRef x = IR_NONE, y, r;
 
+    if (lock) {
+        y = x86_op_load(ctx, in, 1);
+        x = x86_locked_alu(ctx, in, op, with_carry ? ir_op2(b, IR_add, type, y, x86_to_type(ctx, carry, type)) : y);
+    } else {
+        x = x86_op_load(ctx, in, 0);
+        y = x86_op_load(ctx, in, 1);
+    }
     if (op == X86_ALU_CMP) {
         alu_flags(ctx, op, size, x, y, IR_NONE, IR_NONE, IR_NONE);
         return;
@@ -64,7 +72,7 @@ void x86_trans_alu(TransCtx *ctx, const X86Insn *in)
         IrRef out = ir_op2(b, IR_or, type, gen, prop);
         carry_out = ir_emit(b, IR_bfx, type, (8 * size - 1) | 1 << 8, out, IR_NONE, IR_NONE);
     }
-    if (op != X86_ALU_TEST) {
+    if (op != X86_ALU_TEST && !lock) {
         x86_op_store(ctx, in, 0, r);
     }
     alu_flags(ctx, op, size, x, y, r, vector, carry_out);
@@ -74,9 +82,16 @@ static void inc_dec(TransCtx *ctx, const X86Insn *in, IrOp op, X86CcKind kind)
 {
     IrBuilder *b = ctx->b;
     unsigned size = in->op[0].size;
-    IrRef r = ir_op2_imm(b, op, x86_type(size), x86_op_load(ctx, in, 0), 1);
+    IrType type = x86_type(size);
+    IrRef r;
 
-    x86_op_store(ctx, in, 0, r);
+    if (in->prefixes & X86_PFX_LOCK) {
+        r = x86_locked_alu(ctx, in, op == IR_add ? X86_ALU_ADD : X86_ALU_SUB, ir_const(b, type, 1));
+        r = ir_op2_imm(b, op, type, r, 1);
+    } else {
+        r = ir_op2_imm(b, op, type, x86_op_load(ctx, in, 0), 1);
+        x86_op_store(ctx, in, 0, r);
+    }
     /* The carry rule and its operands stay (flags.h), known or not. */
     IrRef cc_op = ir_op2_imm(b, IR_and, IR_I32, ir_get(b, X86_SLOT_CC_OP), X86_CC_CARRY_MASK);
     ir_put(b, X86_SLOT_CC_DST, x86_to_wt(ctx, r));
@@ -88,15 +103,23 @@ void x86_trans_dec(TransCtx *ctx, const X86Insn *in) { inc_dec(ctx, in, IR_sub, 
 
 void x86_trans_not(TransCtx *ctx, const X86Insn *in)
 {
-    x86_op_store(ctx, in, 0, ir_op1(ctx->b, IR_not, x86_type(in->op[0].size), x86_op_load(ctx, in, 0)));
+    IrType type = x86_type(in->op[0].size);
+    if (in->prefixes & X86_PFX_LOCK) {
+        x86_locked_alu(ctx, in, X86_ALU_XOR, ir_const(ctx->b, type, ~(uint64_t)0));
+    } else {
+        x86_op_store(ctx, in, 0, ir_op1(ctx->b, IR_not, type, x86_op_load(ctx, in, 0)));
+    }
 }
 
 void x86_trans_neg(TransCtx *ctx, const X86Insn *in)
 {
     unsigned size = in->op[0].size;
-    IrRef x = x86_op_load(ctx, in, 0);
+    bool lock = in->prefixes & X86_PFX_LOCK;
+    IrRef x = lock ? x86_locked_neg(ctx, in) : x86_op_load(ctx, in, 0);
     IrRef r = ir_op1(ctx->b, IR_neg, x86_type(size), x);
-    x86_op_store(ctx, in, 0, r);
+    if (!lock) {
+        x86_op_store(ctx, in, 0, r);
+    }
     alu_flags(ctx, X86_ALU_SUB, size, IR_NONE, x, r, IR_NONE, IR_NONE);
 }
 

@@ -63,6 +63,12 @@ static bool fetch(TransCtx *ctx, vaddr pc, X86Insn *in, X86DecodeResult *ret)
     return true;
 }
 
+X86DecodeResult x86_fetch_insn(TransCtx *ctx, vaddr pc, X86Insn *ret)
+{
+    X86DecodeResult result;
+    return fetch(ctx, pc, ret, &result) ? result : X86_DECODE_SHORT;
+}
+
 vaddr x86_code_addr(const TransCtx *ctx, uint64_t ip, unsigned opsize)
 {
     if (x86_is64(ctx)) {
@@ -95,8 +101,14 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         return true;
     }
     ret->kind = in.row->kind;
+    if ((in.row->handler == x86_trans_cld && !x86_mode_bit(ctx, X86_MODE_DF)) || (in.row->handler == x86_trans_std && x86_mode_bit(ctx, X86_MODE_DF))) {
+        ret->kind = SCAN_NORMAL;
+    }
     if (ret->kind == SCAN_BRANCH || ret->kind == SCAN_JUMP || ret->kind == SCAN_CALL) {
         ret->target = branch_target(ctx, &in);
+    }
+    if (in.row->handler == x86_trans_sti) {
+        x86_scan_shadow(ctx, &in, ret);
     }
     return true;
 }
@@ -138,6 +150,9 @@ void x86_translate(TransCtx *ctx)
     ctx->next_pc = x86_is64(ctx) ? ctx->pc + in.length : (uint32_t)(ctx->pc + in.length);
     ctx->data[X86_DATA_EA] = 0;
     ctx->data[X86_DATA_INSN] = (uintptr_t)&in;
+    if (x86_mode_bit(ctx, X86_MODE_INHIBIT)) { /* this instruction is the shadow */
+        ir_stenv(ctx->b, (int)offsetof(X86State, inhibit), 1, ir_i32(ctx->b, 0));
+    }
     if (result == X86_DECODE_TOO_LONG) {
         x86_raise_gp(ctx);
     } else if (result != X86_DECODE_OK) {

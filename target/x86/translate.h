@@ -49,6 +49,19 @@ typedef enum X86AluOp {
     X86_ALU_ADD, X86_ALU_OR, X86_ALU_ADC, X86_ALU_SBB, X86_ALU_AND, X86_ALU_SUB, X86_ALU_XOR, X86_ALU_CMP, X86_ALU_TEST,
 } X86AluOp;
 
+typedef enum X86BcdOp { X86_BCD_DAA, X86_BCD_DAS, X86_BCD_AAA, X86_BCD_AAS } X86BcdOp;
+typedef enum X86StringOp { X86_STRING_MOVS, X86_STRING_CMPS, X86_STRING_STOS, X86_STRING_LODS, X86_STRING_SCAS } X86StringOp;
+/* The argument of x86_helper_string. */
+#define X86_STRING_HOW(op, size_log2, addrsize_log2, seg, repne, down, is64, mmu) \
+    ((uint32_t)(op) | (size_log2) << 3 | (addrsize_log2) << 5 | (seg) << 7 | (uint32_t)(repne) << 10 | (uint32_t)(down) << 11 | \
+     (uint32_t)(is64) << 12 | (mmu) << 13)
+/* -- parts that need each other ------------------------------------------------------------------------- */
+
+/* translate.c: fetches and decodes at pc; X86_DECODE_SHORT: it cannot be fetched. */
+X86DecodeResult x86_fetch_insn(TransCtx *ctx, vaddr pc, X86Insn *ret);
+/* translate-system.c: STI is scanned together with what is in its shadow. */
+void x86_scan_shadow(TransCtx *ctx, const X86Insn *sti, ScanInsn *ret);
+
 /* -- exceptions: end the block --------------------------------------------------------------------- */
 
 void x86_raise_exc(TransCtx *ctx, unsigned vector);                     /* pc is the instruction's */
@@ -92,6 +105,7 @@ X86Mem x86_ea(TransCtx *ctx, const X86Insn *in, unsigned size, bool write);
 X86Mem x86_linear(TransCtx *ctx, unsigned seg, IrRef offset, unsigned addrsize, unsigned size, bool write);
 X86Mem x86_mem_at(X86Mem m, int offset);                        /* some bytes further */
 IrRef x86_mem_addr(TransCtx *ctx, X86Mem m);                    /* as one I64, for helpers */
+IrRef x86_mem_addr_wt(TransCtx *ctx, X86Mem m);                 /* as one value of the slots' type, for ir_rmw and ir_cas */
 IrRef x86_load(TransCtx *ctx, X86Mem m, unsigned size);         /* 1, 2, 4: I32 zero-extended; 8: I64 */
 IrRef x86_load_vec(TransCtx *ctx, X86Mem m, unsigned size);     /* 16: V128 */
 void x86_store(TransCtx *ctx, X86Mem m, unsigned size, IrRef value);
@@ -102,6 +116,10 @@ IrMem x86_ir_mem(TransCtx *ctx, X86Mem m, unsigned size);
 /* Operand i as a value: register, memory or immediate of its size; and back. General registers and integers only. */
 IrRef x86_op_load(TransCtx *ctx, const X86Insn *in, unsigned i);
 void x86_op_store(TransCtx *ctx, const X86Insn *in, unsigned i, IrRef value);
+
+/* What LOCK makes of them (translate-atomic.c): the old value of memory. */
+IrRef x86_locked_alu(TransCtx *ctx, const X86Insn *in, X86AluOp op, IrRef y);
+IrRef x86_locked_neg(TransCtx *ctx, const X86Insn *in);
 
 /* Stack: push stores before it moves the pointer. Sizes 2, 4, 8. */
 IrRef x86_stack_ptr(TransCtx *ctx);                             /* in the slots' type, cut to the stack's width */
@@ -127,6 +145,8 @@ void x86_cc_set(TransCtx *ctx, uint32_t op, IrRef dst, IrRef src, IrRef src2);
 void x86_cc_set_flags(TransCtx *ctx, IrRef flags);
 IrRef x86_cc_get_flags(TransCtx *ctx);                 /* I32: O S Z A P C bits */
 IrRef x86_cc_get_carry(TransCtx *ctx);                 /* I32: 0 or 1 */
+/* What S Z P follow from (size *ret_size_log2) and, in bit 4 of *ret_vector, A; false: not known when translating, or not of that form. */
+bool x86_cc_result(TransCtx *ctx, IrRef *ret_result, IrRef *ret_vector, unsigned *ret_size_log2);
 typedef struct X86CondRef { IrCond cond; IrRef a, b; } X86CondRef;
 X86CondRef x86_cond(TransCtx *ctx, unsigned condition); /* condition code 0-15: true if a COND b */
 

@@ -24,6 +24,7 @@ static struct {
     uint8_t bytes[MAX_STREAM * 24];
     size_t n;
     uint32_t undefined;           /* X86_ROWFLAG_* */
+    uint32_t undefined_at[MAX_STREAM * 24 + 2]; /* before the instruction at this offset */
 } g;
 
 static uint64_t rnd(void)
@@ -386,7 +387,9 @@ static bool put_insn(const X86Row *row)
         return false;
     }
     bool maybe = !strncmp(row->name, "sh", 2) || !strncmp(row->name, "sa", 2) || !strncmp(row->name, "ro", 2) || !strncmp(row->name, "rc", 2);
-    g.undefined |= row->flags.undefined;
+    bool twice = small && (!strcmp(row->name, "shld") || !strcmp(row->name, "shrd")); /* counts above the size */
+    g.undefined_at[start] = g.undefined;
+    g.undefined |= row->flags.undefined | (twice ? X86_ROWFLAG_C : 0);
     if (!maybe && !string) { /* counts of 0 leave flags as they were */
         g.undefined &= ~(uint32_t)(row->flags.written & ~row->flags.undefined);
     }
@@ -469,6 +472,7 @@ int main(int argc, char **argv)
             unsigned which = g.stream ? upto(n_rows) : (unsigned)((stream + upto(2)) % n_rows);
             i += put_insn(&x86_rows[rows[which]]) || upto(50) == 0;
         }
+        g.undefined_at[g.n] = g.undefined;
         put8(0x0f);
         put8(0x0b);
         a.code = g.code32 ? X86_CODE_32 : X86_CODE_64;
@@ -483,6 +487,9 @@ int main(int argc, char **argv)
         x86t_native(&a);
         x86t_emulated(&b);
         char text[4000];
+        if (a.state.pc - X86T_CODE < g.n) {
+            g.undefined = g.undefined_at[a.state.pc - X86T_CODE];
+        }
         X86tMask mask = { .eflags = (X86_ARITH_FLAGS | X86_DF) & ~eflags_of(g.undefined), .x87 = true, .fsw = 0xffff, .mxcsr = ~0u };
         x86t_diff(&a, &b, &mask, text, sizeof(text));
         if (text[0] || verbose) {

@@ -229,11 +229,11 @@ bool x86t_init(const X86tOptions *options)
 bool x86t_host_has_avx(void) { return t.avx; }
 Vcpu *x86t_vcpu(void) { return t.vcpu; }
 
-/* Pages that have not changed need not be written: the translator protects code. */
 static void load(const X86tRun *run)
 {
-    tcg_unprotect_range(X86T_CODE, X86T_CODE + run->n_bytes + 1);
+    tcg_unprotect_range(X86T_CODE, X86T_CODE + X86T_CODE_BYTES - 1);
     memcpy((void *)(uintptr_t)X86T_CODE, run->bytes, run->n_bytes);
+    memset((void *)(uintptr_t)(X86T_CODE + run->n_bytes), 0, X86T_CODE_BYTES - run->n_bytes);
     memcpy((void *)(uintptr_t)X86T_DATA, run->data, X86T_DATA_BYTES);
 }
 

@@ -10,7 +10,7 @@
 #include "target/x86/translate.h"
 
 #define X86T_CODE 0x10000000u
-#define X86T_CODE_BYTES 0x10000u
+#define X86T_CODE_BYTES 0x1000u
 #define X86T_DATA 0x20000000u
 #define X86T_DATA_BYTES 0x10000u
 
