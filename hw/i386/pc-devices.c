@@ -199,12 +199,21 @@ static unsigned boot_code(char device)
     return 0;
 }
 
+void pc_set_boot_order(X86Machine *x, const char *order)
+{
+    unsigned nibbles[3] = {0};
+
+    for (unsigned i = 0; i < 3 && order[i]; i++) {
+        nibbles[i] = boot_code(order[i]);
+    }
+    rtc_set_cmos(x->rtc, CMOS_BOOT_1_2, (uint8_t)(nibbles[1] << 4 | nibbles[0]));
+    rtc_set_cmos(x->rtc, CMOS_BOOT_3, (uint8_t)(nibbles[2] << 4 | !x->fd_bootchk));
+}
+
 void pc_fill_cmos(X86Machine *x)
 {
     const Machine *m = &x->machine;
     uint64_t low = x->below_4g_bytes, high = x->above_4g_bytes;
-    const char *order = m->boot_order ? m->boot_order : "cad";
-    unsigned nibbles[3] = {0};
 
     cmos16(x->rtc, CMOS_BASE_KB, MIN(low / KiB, 640));
     cmos16(x->rtc, CMOS_EXTENDED_KB, (low - MIN(low, 1 * MiB)) / KiB);
@@ -215,11 +224,6 @@ void pc_fill_cmos(X86Machine *x)
         rtc_set_cmos(x->rtc, CMOS_ABOVE_4G + i, (uint8_t)(high >> 8 * i));
     }
     rtc_set_cmos(x->rtc, CMOS_CPUS, m->smp.cpus <= 256 ? (uint8_t)(m->smp.cpus - 1) : 0);
-    for (unsigned i = 0; i < 3 && order[i]; i++) {
-        nibbles[i] = boot_code(order[i]);
-    }
-    rtc_set_cmos(x->rtc, CMOS_BOOT_1_2, (uint8_t)(nibbles[1] << 4 | nibbles[0]));
-    rtc_set_cmos(x->rtc, CMOS_BOOT_3, (uint8_t)(nibbles[2] << 4 | !x->fd_bootchk));
     rtc_set_cmos(x->rtc, CMOS_FLOPPIES, 0);
     rtc_set_cmos(x->rtc, CMOS_EQUIPMENT, EQUIPMENT_FPU | (x->i8042_on ? EQUIPMENT_MOUSE : 0));
 }

@@ -2,11 +2,14 @@
  * pc-tables.c: what the PC boards tell firmware and guests about themselves: memory map, ACPI, SMBIOS, boot order, kernel.
  */
 #include "hw/acpi.h"
+#include "hw/boot.h"
 #include "hw/fw_cfg.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/kernel.h"
 #include "hw/i386/pc-tables.h"
 #include "hw/i386/rtc.h"
 #include "hw/ide.h"
+#include "hw/smbios.h"
 #include "hw/smbus.h"
 
 bool pc_add_spd(X86Machine *x, Device *controller, Error **errp)
@@ -94,10 +97,59 @@ static bool install_acpi(X86Machine *x, Error **errp)
     return acpi_install(&b, errp);
 }
 
+/* -- SMBIOS -------------------------------------------------------------------------------------------------------------------- */
+
+static bool smbios_entry(const X86Machine *x, SmbiosEntry *ret, Error **errp)
+{
+    static const char *const names[] = { [SMBIOS_ENTRY_32] = "32", [SMBIOS_ENTRY_64] = "64", [SMBIOS_ENTRY_AUTO] = "auto" };
+
+    *ret = SMBIOS_ENTRY_AUTO;
+    for (size_t i = 0; x->smbios_entry && i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(x->smbios_entry, names[i])) {
+            *ret = (SmbiosEntry)i;
+            return true;
+        }
+    }
+    if (x->smbios_entry) {
+        error_set(errp, "smbios-entry-point-type '%s' is not 32, 64 or auto", x->smbios_entry);
+    }
+    return !x->smbios_entry;
+}
+
+static bool install_smbios(X86Machine *x, Error **errp)
+{
+    const MachineType *type = x->machine.type;
+    SmbiosRange memory[2] = { { 0, x->below_4g_bytes }, { 4 * GiB, x->above_4g_bytes } };
+    uint32_t cpuid[4];
+    SmbiosBoard b = { .machine = &x->machine, .manufacturer = "QEMU", .product = type->desc, .version = type->name,
+                      .memory = memory, .n_memory = x->above_4g_bytes ? 2 : 1 };
+
+    x86_cpus_cpuid(&x->machine, 1, 0, cpuid);
+    b.cpu_signature = cpuid[0];
+    b.cpu_features = cpuid[3];
+    return smbios_entry(x, &b.entry, errp) && smbios_install(&b, x->fw_cfg, errp);
+}
+
+static void set_boot_order(void *opaque, const char *order)
+{
+    pc_set_boot_order(opaque, order);
+}
+
 bool pc_finish_tables(X86Machine *x, Error **errp)
 {
-    if (!install_e820(x, errp) || (x->acpi != OFF && !install_acpi(x, errp))) {
+    Machine *m = &x->machine;
+
+    boot_set_handler(m, set_boot_order, x);
+    if (!install_e820(x, errp) || (x->acpi != OFF && !install_acpi(x, errp)) || !install_smbios(x, errp) ||
+        !boot_install(m, x->fw_cfg, errp)) {
         return false;
+    }
+    if (m->kernel) {
+        X86Kernel kernel = { .machine = m, .fw_cfg = x->fw_cfg, .below_4g_bytes = x->below_4g_bytes,
+                             .acpi_data_bytes = 0x20000 + 0x8000, .pvh = true, .linuxboot_dma = true };
+        if (!x86_load_kernel(&kernel, errp)) {
+            return false;
+        }
     }
     return !x->root->is_express || ich9_install_smi_features(x->south, x->fw_cfg, errp);
 }

@@ -70,8 +70,9 @@ NODISCARD bool x86_load_firmware(X86Machine *x, const char *default_name, Error 
 /* pc-devices.c */
 /* RTC, PIT, HPET, speaker, serial and parallel ports, i8042, port 92, DMA. */
 NODISCARD bool pc_create_isa_devices(X86Machine *x, Error **errp);
-NODISCARD bool pc_create_nics(X86Machine *x, const char *default_model, Error **errp);
 NODISCARD bool pc_create_vga(X86Machine *x, Error **errp);
 void pc_fill_cmos(X86Machine *x);
+/* "cad" */
+void pc_set_boot_order(X86Machine *x, const char *order);
 
 #endif
