@@ -359,8 +359,8 @@ static X86DecodeResult read_prefixes(Reader *r, X86Insn *in)
         case 0x2e: seg = X86_CS; break;
         case 0x36: seg = X86_SS; break;
         case 0x3e: seg = X86_DS; break;
-        case 0x64: in->seg_override = X86_FS; break;
-        case 0x65: in->seg_override = X86_GS; break;
+        case 0x64: in->seg_override = seg = X86_FS; break;
+        case 0x65: in->seg_override = seg = X86_GS; break;
         default:
             if (in->code == X86_CODE_64 && (b & 0xf0) == 0x40) {
                 rex = b;

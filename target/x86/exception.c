@@ -7,7 +7,7 @@
 #include "target/x86/system.h"
 #include "util/log.h"
 
-enum { BENIGN = 0x100, TABLE_MMU = X86_MMU_KERNEL };
+enum { BENIGN = 0x100 };
 #define HANDLER_CLEARS (X86_TF | X86_NT | X86_RF | X86_VM)
 
 static bool is_contributory(unsigned vector)
@@ -54,7 +54,7 @@ static void delivered(Vcpu *vcpu)
 void x86_deliver_real(Vcpu *vcpu, unsigned vector, uint64_t base, uint64_t ip, uint32_t flags)
 {
     X86State *s = x86_state(vcpu);
-    uint32_t entry = (uint32_t)guest_load(vcpu, (uint32_t)(base + 4 * vector), 4, x86_is_vm86(s) ? X86_MMU_USER : TABLE_MMU);
+    uint32_t entry = (uint32_t)guest_load(vcpu, (uint32_t)(base + 4 * vector), 4, x86_is_vm86(s) ? X86_MMU_USER : x86_mmu_implicit(vcpu));
     X86Stack st = x86_stack_current(vcpu);
 
     x86_stack_push(&st, flags, 2);
@@ -95,7 +95,7 @@ static Gate gate_read(Vcpu *vcpu, unsigned vector, bool soft)
     }
     uint64_t at = s->idt_base + vector * size;
     at = is_long ? at : (uint32_t)at;
-    uint64_t raw = guest_load(vcpu, at, 8, TABLE_MMU);
+    uint64_t raw = guest_load(vcpu, at, 8, x86_mmu_implicit(vcpu));
     X86Desc d = { (uint32_t)raw, (uint32_t)(raw >> 32) };
     Gate g = { .ip = (d.lo & 0xffff) | (d.hi & 0xffff0000u), .sel = (uint16_t)(d.lo >> 16), .type = x86_desc_type(d),
                .dpl = x86_desc_dpl(d) };
@@ -109,7 +109,7 @@ static Gate gate_read(Vcpu *vcpu, unsigned vector, bool soft)
     }
     g.width = is_long ? 8 : g.type & 8 ? 4 : 2;
     if (is_long) {
-        g.ip |= guest_load(vcpu, at + 8, 4, TABLE_MMU) << 32;
+        g.ip |= guest_load(vcpu, at + 8, 4, x86_mmu_implicit(vcpu)) << 32;
         g.ist = d.hi & 7;
     }
     g.ip = g.width == 2 ? (uint16_t)g.ip : g.ip;

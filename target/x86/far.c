@@ -434,7 +434,7 @@ static uint64_t iret_to_vm86(Vcpu *vcpu, X86Stack *st, uint64_t ip, uint16_t cs,
 static uint64_t iret_task(Vcpu *vcpu, uint64_t next_ip)
 {
     X86State *s = x86_state(vcpu);
-    uint16_t sel = (uint16_t)guest_load(vcpu, (uint32_t)s->tr_base, 2, X86_MMU_KERNEL);
+    uint16_t sel = (uint16_t)guest_load(vcpu, (uint32_t)s->tr_base, 2, x86_mmu_implicit(vcpu));
     X86Desc d;
 
     if ((sel & 4) || !(sel & 0xfffc) || !x86_desc_fetch(vcpu, sel, &d) || (d.hi & X86_ATTR_S) ||

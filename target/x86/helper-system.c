@@ -110,11 +110,11 @@ static bool redirected(Vcpu *vcpu, unsigned vector)
     if (!(s->cr4 & X86_CR4_VME) || s->tr_limit < 0x67) {
         return false;
     }
-    uint32_t map = (uint32_t)guest_load(vcpu, (uint32_t)(s->tr_base + 0x66), 2, X86_MMU_KERNEL) - 32;
+    uint32_t map = (uint32_t)guest_load(vcpu, (uint32_t)(s->tr_base + 0x66), 2, x86_mmu_implicit(vcpu)) - 32;
     if (map + vector / 8 > s->tr_limit) {
         return false;
     }
-    return !(guest_load(vcpu, (uint32_t)(s->tr_base + map + vector / 8), 1, X86_MMU_KERNEL) >> (vector & 7) & 1);
+    return !(guest_load(vcpu, (uint32_t)(s->tr_base + map + vector / 8), 1, x86_mmu_implicit(vcpu)) >> (vector & 7) & 1);
 }
 
 static uint64_t int_vm86(Vcpu *vcpu, unsigned vector, uint64_t next_ip)
@@ -420,11 +420,11 @@ void x86_helper_io_check(Vcpu *vcpu, uint32_t port, uint32_t size)
         gp0(vcpu);
     }
     uint64_t base = s->tr_base;
-    uint32_t map = (uint32_t)guest_load(vcpu, base + 0x66, 2, X86_MMU_KERNEL) + port / 8;
+    uint32_t map = (uint32_t)guest_load(vcpu, base + 0x66, 2, x86_mmu_implicit(vcpu)) + port / 8;
     if (map + 1 > s->tr_limit) {
         gp0(vcpu);
     }
-    uint32_t bits = (uint32_t)guest_load(vcpu, base + map, 2, X86_MMU_KERNEL) >> (port & 7);
+    uint32_t bits = (uint32_t)guest_load(vcpu, base + map, 2, x86_mmu_implicit(vcpu)) >> (port & 7);
     if (bits & ((1u << size) - 1)) {
         gp0(vcpu);
     }

@@ -1,12 +1,8 @@
 /*
  * segment.c: segment registers, descriptors and their checks (SDM 3.4, 3.5, 6.2-6.10).
- *
- * Accesses to the tables are implicit supervisor accesses: SMAP applies whatever AC says (SDM 4.6.1).
  */
 #include "target/x86/translate.h"
 #include "target/x86/system.h"
-
-enum { TABLE_MMU = X86_MMU_KERNEL };
 
 void x86_raise(Vcpu *vcpu, unsigned vector)
 {
@@ -128,7 +124,7 @@ bool x86_desc_fetch(Vcpu *vcpu, uint16_t sel, X86Desc *ret)
     if (!table_entry(vcpu, sel, 8, &at)) {
         return false;
     }
-    uint64_t raw = guest_load(vcpu, at, 8, TABLE_MMU);
+    uint64_t raw = guest_load(vcpu, at, 8, x86_mmu_implicit(vcpu));
     *ret = (X86Desc){ (uint32_t)raw, (uint32_t)(raw >> 32) };
     return true;
 }
@@ -140,7 +136,7 @@ bool x86_desc_fetch_high(Vcpu *vcpu, uint16_t sel, uint32_t *ret)
     if (!table_entry(vcpu, sel, 16, &at)) {
         return false;
     }
-    *ret = (uint32_t)guest_load(vcpu, at + 8, 4, TABLE_MMU);
+    *ret = (uint32_t)guest_load(vcpu, at + 8, 4, x86_mmu_implicit(vcpu));
     return true;
 }
 
@@ -149,7 +145,7 @@ void x86_desc_set_byte5(Vcpu *vcpu, uint16_t sel, uint8_t value)
     uint64_t at;
 
     if (table_entry(vcpu, sel, 8, &at)) {
-        guest_store(vcpu, at + 5, value, 1, TABLE_MMU);
+        guest_store(vcpu, at + 5, value, 1, x86_mmu_implicit(vcpu));
     }
 }
 
@@ -367,7 +363,7 @@ X86Stack x86_stack_of_tss(Vcpu *vcpu, unsigned cpl, unsigned ist, uint16_t *ret_
         unsigned at = ist ? 36 + 8 * (ist - 1) : 4 + 8 * cpl;
         tss_limit(vcpu, at + 7);
         X86Stack st = { .vcpu = vcpu, .mask = UINT64_MAX, .is64 = true, .mmu_index = (uint8_t)x86_mmu_at(s, cpl) };
-        st.sp = guest_load(vcpu, s->tr_base + at, 8, TABLE_MMU);
+        st.sp = guest_load(vcpu, s->tr_base + at, 8, x86_mmu_implicit(vcpu));
         *ret_ss = (uint16_t)cpl;
         *ret_desc = (X86Desc){ .hi = cpl << 13 };
         return st;
@@ -375,8 +371,8 @@ X86Stack x86_stack_of_tss(Vcpu *vcpu, unsigned cpl, unsigned ist, uint16_t *ret_
     bool tss32 = (s->tr_attr >> 8 & 8) != 0;
     unsigned at = tss32 ? 4 + 8 * cpl : 2 + 4 * cpl, width = tss32 ? 4 : 2;
     tss_limit(vcpu, at + width + 1);
-    uint64_t sp = guest_load(vcpu, (uint32_t)(s->tr_base + at), width, TABLE_MMU);
-    *ret_ss = (uint16_t)guest_load(vcpu, (uint32_t)(s->tr_base + at + width), 2, TABLE_MMU);
+    uint64_t sp = guest_load(vcpu, (uint32_t)(s->tr_base + at), width, x86_mmu_implicit(vcpu));
+    *ret_ss = (uint16_t)guest_load(vcpu, (uint32_t)(s->tr_base + at + width), 2, x86_mmu_implicit(vcpu));
     *ret_desc = x86_check_stack(vcpu, *ret_ss, cpl, X86_EXC_TS);
     return x86_stack_new(vcpu, *ret_ss, *ret_desc, sp, cpl);
 }

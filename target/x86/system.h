@@ -22,6 +22,11 @@ static inline bool x86_is_canonical(const X86State *s, uint64_t addr)
 {
     return bits_sext(addr, s->cr4 & X86_CR4_LA57 ? 57 : 48) == (int64_t)addr;
 }
+/* MMU index of implicit supervisor accesses: SMAP applies whatever AC says (SDM 4.6.1). */
+static inline unsigned x86_mmu_implicit(const Vcpu *vcpu)
+{
+    return x86_state(vcpu)->cr4 & X86_CR4_SMAP ? X86_MMU_KERNEL : X86_MMU_K_AC;
+}
 /* Linear address of an instruction pointer: 32 bits wide outside 64-bit code. */
 static inline uint64_t x86_linear_pc(const X86State *s, uint64_t ip)
 {

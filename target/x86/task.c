@@ -6,7 +6,7 @@
  */
 #include "target/x86/system.h"
 
-enum { TSS_MMU = X86_MMU_KERNEL, TSS16_BYTES = 0x2c, TSS_BYTES = 0x68 };
+enum { TSS16_BYTES = 0x2c, TSS_BYTES = 0x68 };
 
 typedef struct TaskImage {
     uint32_t cr3, ip, flags, gpr[8], trap;
@@ -15,12 +15,12 @@ typedef struct TaskImage {
 
 static uint32_t field(Vcpu *vcpu, uint64_t base, unsigned offset, unsigned size_bytes)
 {
-    return (uint32_t)guest_load(vcpu, (uint32_t)(base + offset), size_bytes, TSS_MMU);
+    return (uint32_t)guest_load(vcpu, (uint32_t)(base + offset), size_bytes, x86_mmu_implicit(vcpu));
 }
 
 static void put(Vcpu *vcpu, uint64_t base, unsigned offset, uint32_t value, unsigned size_bytes)
 {
-    guest_store(vcpu, (uint32_t)(base + offset), value, size_bytes, TSS_MMU);
+    guest_store(vcpu, (uint32_t)(base + offset), value, size_bytes, x86_mmu_implicit(vcpu));
 }
 
 static TaskImage image_read(Vcpu *vcpu, uint64_t base, bool tss32)

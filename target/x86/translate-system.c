@@ -33,6 +33,14 @@ static void leave_to(TransCtx *ctx, IrRef pc)
     ctx->ended = true;
 }
 
+/* What waits is taken behind this instruction, not at the next poll: there may be a CLI before that, and who caused an SMI expects it done. */
+static void look_at_lines(TransCtx *ctx)
+{
+    int request = (int)offsetof(Vcpu, interrupt_request) - (int)offsetof(Vcpu, state);
+    IrRef lines = ir_ldenv(ctx->b, IR_I32, request, 4, false);
+    trans_leave_if(ctx, IR_NE, lines, i32(ctx, 0), VCPU_EXIT_NONE, ctx->next_pc);
+}
+
 /* -- flags -------------------------------------------------------------------------------------------------- */
 
 /* IOPL and CR4 have no say: real mode, and level 0. */
@@ -91,10 +99,7 @@ void x86_trans_sti(TransCtx *ctx, const X86Insn *in)
     x86_translate(ctx);
     ctx->pc = pc;
     if (!ctx->ended) {
-        /* What has waited is taken now, not at the next poll: there may be a CLI before. */
-        int request = (int)offsetof(Vcpu, interrupt_request) - (int)offsetof(Vcpu, state);
-        IrRef lines = ir_ldenv(ctx->b, IR_I32, request, 4, false);
-        trans_leave_if(ctx, IR_NE, lines, i32(ctx, 0), VCPU_EXIT_NONE, ctx->next_pc);
+        look_at_lines(ctx);
     }
 }
 
@@ -582,14 +587,14 @@ void x86_trans_in(TransCtx *ctx, const X86Insn *in)
     unsigned size = in->op[0].size;
     IrRef value = x86_call(ctx, X86_HELPER_in, 2, (IrRef[]){ port_of(ctx, in, 1), i32(ctx, size) });
     x86_put(ctx, X86_RAX, size, value);
-    trans_interrupts_changed(ctx);
+    look_at_lines(ctx);
 }
 
 void x86_trans_out(TransCtx *ctx, const X86Insn *in)
 {
     unsigned size = in->op[1].size;
     x86_call(ctx, X86_HELPER_out, 3, (IrRef[]){ port_of(ctx, in, 0), i32(ctx, size), x86_get(ctx, X86_RAX, size) });
-    trans_interrupts_changed(ctx);
+    look_at_lines(ctx);
 }
 
 static void string_io(TransCtx *ctx, const X86Insn *in, X86Helper helper, unsigned size, unsigned seg)

@@ -150,8 +150,10 @@ void x86_translate(TransCtx *ctx)
     ctx->next_pc = x86_is64(ctx) ? ctx->pc + in.length : (uint32_t)(ctx->pc + in.length);
     ctx->data[X86_DATA_EA] = 0;
     ctx->data[X86_DATA_INSN] = (uintptr_t)&in;
-    if (x86_mode_bit(ctx, X86_MODE_INHIBIT)) { /* this instruction is the shadow */
+    if (x86_mode_bit(ctx, X86_MODE_INHIBIT)) {
+        /* This instruction is the shadow. Wherever it goes, the poll there finds that it is over. */
         ir_stenv(ctx->b, (int)offsetof(X86State, inhibit), 1, ir_i32(ctx->b, 0));
+        ir_stenv(ctx->b, VCPU_JIT_OFFSET(exit_request), 4, ir_i32(ctx->b, 1));
     }
     if (result == X86_DECODE_TOO_LONG) {
         x86_raise_gp(ctx);

@@ -67,7 +67,7 @@ try3:
     movl 24(%esp), %eax
     pushl $0x23
     pushl $0x80000
-    pushl $0x3002
+    pushl user_flags
     pushl $0x1b
     pushl $user_start
     movl $0x23, %ecx
@@ -125,7 +125,8 @@ trap_common:
     iret
 
     .data
-    .globl try_esp, try_result
+    .globl try_esp, try_result, user_flags
 try_esp: .long 0
 try_result: .long 0
+user_flags: .long 2
     .section .note.GNU-stack, "", @progbits

@@ -1,8 +1,8 @@
 /* debug.c: single steps, code and data breakpoints, general detect, RF, what delays them (SDM 18.2, 18.3). */
 #include "test32.h"
 
-static u32 ips[64], dr6s[64];
-static u32 n;
+static volatile u32 ips[64], dr6s[64];
+static volatile u32 n;
 static bool keep_tf, keep_rf;
 
 static u32 dr6(void) { u32 v; ASM("movl %%dr6, %0" : "=r"(v)); return v; }

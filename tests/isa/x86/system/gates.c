@@ -96,10 +96,12 @@ static void bad_gates(void)
     CALL3(G, 13, G); /* busy */
 }
 
+static struct { u32 ip; u16 sel; } __attribute__((packed)) far_pointer;
+
 static void pushes_params(void)
 {
-    FAR();
-    ASM("pushl $0x1111; pushl $0x2222; movl %%esp, seen+36; lcall *%0; " : : "m"(far_) : "memory");
+    far_pointer.sel = far_sel;
+    ASM("pushl $0x1111; pushl $0x2222; movl %%esp, seen+36; lcall *%0" : : "m"(far_pointer) : "memory");
 }
 
 static void inner(void)
@@ -118,19 +120,30 @@ static void inner(void)
     CHECK_EQ(seen[6], 0x1111);
     CHECK_EQ(seen[7], seen[9]); /* the outer stack pointer */
     CHECK_EQ(seen[8] & 0xffff, DATA3);
-    /* Bad stacks in the TSS. */
-    tss.ss0 = 0;
+    /* Bad stacks in the TSS: of level 1, as the trap handler needs the one of level 0. */
+    gdt_set(C, segment(0, 0xfffff, 0xbb, 0xc0));
+    gdt_set(G, gate(C | 1, (u32)gate_target, 0xec, 0));
+    tss.esp1 = 0x8c000;
+    tss.ss1 = 0;
     CALL3(G, 10, 0);
-    tss.ss0 = DATA3;
+    tss.ss1 = DATA3;
     CALL3(G, 10, DATA3 & ~3);
-    tss.ss0 = CODE0;
+    tss.ss1 = CODE0 | 1;
     CALL3(G, 10, CODE0);
-    gdt_set(S, segment(0, 0xfffff, 0x13, 0xc0));
-    tss.ss0 = S;
+    tss.ss1 = 0xfff9;
+    CALL3(G, 10, 0xfff8);
+    gdt_set(S, segment(0, 0xfffff, 0xb1, 0xc0));
+    tss.ss1 = S | 1;
+    CALL3(G, 10, S); /* not writable */
+    gdt_set(S, segment(0, 0xfffff, 0x33, 0xc0));
     CALL3(G, 12, S);
-    gdt_set(S, segment(0, 0xfff, 0x93, 0x40));
+    gdt_set(S, segment(0, 0xfff, 0xb3, 0x40));
     CALL3(G, 12, S);
-    tss.ss0 = DATA0;
+    gdt_set(S, segment(0, 0xfffff, 0xb3, 0xc0));
+    seen[1] = 0;
+    try3(call_to);
+    CHECK_EQ(seen[1] & 0xffff, C | 1);
+    CHECK_EQ(seen[2] & 0xffff, S | 1);
 }
 
 /* A return to level 3 drops data segments that it may not have. */

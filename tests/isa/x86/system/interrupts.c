@@ -3,8 +3,8 @@
 
 enum { C = T0, V = 0x50 };
 extern char stubs[];
-static u32 count;
-static Frame last;
+static volatile u32 count;
+static volatile Frame last;
 
 static bool count_it(Frame *f)
 {
@@ -117,12 +117,15 @@ static void flags(void)
     {
         ASM("pushl $0x3202; popfl; pushfl; popl %0" : "=m"(count) : : "cc", "memory");
     }
-    try3(at3); /* try3 gives IOPL 3 */
+    user_flags = 0x3002;
+    try3(at3);
     CHECK_EQ(count & 0x3200, 0x3200);
     ASM("cli");
     void ac(void) { ASM("cli; sti; cli"); }
     try3(ac);
     check_trap(-1, 0, __FILE__, __LINE__);
+    TRAP3(-1, 0, ASM("inb $0x80, %%al" : : : "eax"));
+    user_flags = 2;
 }
 
 static void lines(void)
@@ -159,6 +162,9 @@ static void lines(void)
     CHECK_EQ(last.eip, want);
     /* NMI, and none while one is handled. */
     outb(0x501, 0);
+    for (unsigned i = 0; i < 1000 && count < 6; i++) {
+        ASM("nop");
+    }
     CHECK_EQ(count, 6);
     CHECK_EQ(last.vector, 2);
     on_trap = NULL;

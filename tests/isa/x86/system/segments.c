@@ -82,10 +82,10 @@ static void limits(void)
     TRAP0(13, 0, WRITE8(cs, 0x200000));
     gdt_set(D, segment(0, 0xfffff, 0x9b, 0xc0));
     TRAP0(13, 0, LOAD(es, D); WRITE8(es, 0x200000));
-    /* Through SS it is #SS. */
-    gdt_set(D, segment(0, 0xff, 0x93, 0xc0));
-    TRAP0(12, 0, LOAD(ss, D); READ8(ss, 0x100000));
-    TRAP0(12, 0, LOAD(ss, D); ASM("movl $0x200000, %%esp; pushl %%eax" : : : "memory"));
+    /* Through SS it is #SS; at level 3, where the handler has another stack. */
+    gdt_set(D, segment(0, 0xff, 0xf3, 0xc0));
+    TRAP3(12, 0, LOAD(ss, D | 3); READ8(ss, 0x100000));
+    TRAP3(12, 0, LOAD(ss, D | 3); ASM("movl $0x200000, %%esp; pushl %%eax" : : : "memory"));
 }
 
 static void expand_down(void)

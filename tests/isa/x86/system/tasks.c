@@ -114,7 +114,7 @@ static void test_16(void)
 {
     small = (Tss16){ 0 };
     gdt_set(T, segment((u32)&small, 0x2b, 0x81, 0));
-    ASM(".pushsection .text; .globl in_16; in_16: movl $0x1616, log_16; clts; iret; .popsection");
+    ASM(".pushsection .text.in16, \"ax\"; .globl in_16; in_16: movl $0x1616, log_16; clts; iret; .popsection");
     extern void in_16(void);
     extern u32 log_16;
     gdt_set(S, segment(0xf0000, 0xffff, 0x9b, 0x40));

@@ -39,6 +39,7 @@ void gdt_load(void);
 
 bool try0(void (*fn)(void));
 bool try3(void (*fn)(void));
+extern u32 user_flags; /* EFLAGS at level 3 */
 /* Handles a trap instead of catching it; true: go on where it happened (the frame may be changed). */
 extern bool (*on_trap)(Frame *f);
 
