@@ -402,6 +402,30 @@ void ir_fence(IrBuilder *b, unsigned mask)
                         .c = IR_NONE });
 }
 
+/* -- x87 ------------------------------------------------------------------------------------------ */
+
+void ir_x87(IrBuilder *b, uint32_t code)
+{
+    append(b, (IrInsn){ .op = IR_x87, .a = IR_NONE, .b = IR_NONE, .c = code });
+}
+
+void ir_x87_in(IrBuilder *b, uint32_t code, IrRef value)
+{
+    append(b, (IrInsn){ .op = IR_x87_in, .type = b->unit->insns.at[value].type, .a = value, .b = IR_NONE, .c = code });
+}
+
+IrRef ir_x87_out(IrBuilder *b, IrType type, uint32_t code)
+{
+    return append(b, (IrInsn){ .op = IR_x87_out, .type = type, .a = IR_NONE, .b = IR_NONE, .c = code });
+}
+
+void ir_x87_mem(IrBuilder *b, uint32_t code, IrRef base, IrRef index, IrMem mem)
+{
+    uint16_t aux = fold_address(b, &base, &index, &mem);
+
+    append(b, (IrInsn){ .op = IR_x87_mem, .aux = aux, .a = base, .b = index, .c = code });
+}
+
 /* -- calls and control flow ---------------------------------------------------------------------- */
 
 IrRef ir_call(IrBuilder *b, unsigned id, unsigned n_args, const IrRef *args)

@@ -367,14 +367,23 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
     return reason;
 }
 
+/* Who looks at the vCPU next may be another thread. System calls are too many for that: who copies the state in one asks for it. */
+static VcpuExit run_done(Vcpu *vcpu, VcpuExit reason)
+{
+    if (unlikely(vcpu->jit.x87_live) && reason != VCPU_EXIT_SYSCALL) {
+        vcpu->target->x87->save(vcpu);
+    }
+    return reason;
+}
+
 VcpuExit tcg_run(Vcpu *vcpu)
 {
     if (sigsetjmp(vcpu->jmp_env, 0)) {
         TcgVcpu *tv = tcg_vcpu(vcpu);
         after_jump(tv);
-        return run_from(tv, dispatch(tv, vcpu->exit_reason));
+        return run_done(vcpu, run_from(tv, dispatch(tv, vcpu->exit_reason)));
     }
-    return run_from(tcg_vcpu(vcpu), VCPU_EXIT_NONE);
+    return run_done(vcpu, run_from(tcg_vcpu(vcpu), VCPU_EXIT_NONE));
 }
 
 /* ---- everything goes ---- */

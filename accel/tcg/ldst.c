@@ -228,7 +228,7 @@ static Access access_of(Vcpu *vcpu, vaddr addr, const IrMem *mem, MmuAccess kind
     Access a = { .tv = tcg_vcpu(vcpu), .addr = addr, .size_bytes = 1u << mem->size_log2,
                  .mmu_index = mem->mmu_index, .kind = kind, .big_endian = mem->big_endian,
                  .frame = frame, .site = site };
-    if (unlikely(mem->align == IR_ALIGN_FAULT) && addr & (a.size_bytes - 1)) {
+    if (unlikely(addr & ir_mem_align_mask(mem))) {
         vcpu->target->unaligned(vcpu, addr, kind, mem->mmu_index);
         raise(&a, VCPU_EXIT_EXCEPTION);
     }

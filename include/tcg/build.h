@@ -89,6 +89,12 @@ IrRef ir_ll(IrBuilder *b, IrType type, IrRef base, IrMem mem);
 IrRef ir_sc(IrBuilder *b, IrType type, IrRef base, IrRef value, IrMem mem);
 void ir_fence(IrBuilder *b, unsigned mask);
 
+/* x87 and MMX instructions; `code` by ir_x87_code(). */
+void ir_x87(IrBuilder *b, uint32_t code);
+void ir_x87_in(IrBuilder *b, uint32_t code, IrRef value);
+IrRef ir_x87_out(IrBuilder *b, IrType type, uint32_t code);
+void ir_x87_mem(IrBuilder *b, uint32_t code, IrRef base, IrRef index, IrMem mem);
+
 /*
  * Calls helper `id` of the unit's target. For a helper that RAISES, the builder first puts the current
  * instruction's pc into the pc slot. Known slot values the helper may write are forgotten. The vCPU is

@@ -239,6 +239,11 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         switch (in->op) {
         case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
             continue;
+        case IR_vlow:
+            if (val_is_alias(hc, in)) {
+                continue;
+            }
+            break;
         }
         if (vi->fused) {
             continue;

@@ -11,7 +11,7 @@
 static const struct { const char *name; uint32_t bit; } feature_names[] = {
     { "sse2", 0 }, { "ssse3", X_SSSE3 }, { "sse4.1", X_SSE41 }, { "sse4.2", X_SSE42 }, { "avx", X_AVX },
     { "avx2", X_AVX2 }, { "bmi1", X_BMI1 }, { "bmi2", X_BMI2 }, { "lzcnt", X_LZCNT }, { "popcnt", X_POPCNT },
-    { "fma", X_FMA }, { "pclmul", X_PCLMUL }, { "movbe", X_MOVBE }, { "avx512vl", X_AVX512VL },
+    { "fma", X_FMA }, { "pclmul", X_PCLMUL }, { "movbe", X_MOVBE }, { "avx512vl", X_AVX512VL }, { "f16c", X_F16C },
 };
 
 static uint32_t features_mask;
@@ -42,6 +42,7 @@ static uint32_t features_detect(void)
     if (ymm && (ecx & bit_AVX)) {
         f |= X_AVX;
         f |= ecx & bit_FMA ? X_FMA : 0;
+        f |= ecx & bit_F16C ? X_F16C : 0;
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
         f |= (f & X_AVX) && (ebx & bit_AVX2) ? X_AVX2 : 0;
@@ -76,7 +77,7 @@ static void features_init(void)
         f &= allowed;
         /* VEX forms of BMI need the OS's AVX state as little as the CPU bits do; the rest build on AVX. */
         if (!(f & X_AVX)) {
-            f &= ~(X_AVX2 | X_FMA | X_AVX512VL);
+            f &= ~(X_AVX2 | X_FMA | X_F16C | X_AVX512VL);
         }
         if (!(f & X_AVX2)) {
             f &= ~X_AVX512VL;

@@ -176,6 +176,7 @@ struct HostCompiler {
     bool state_valid;        /* hc->st is the state at the end of the previous block's fall-through */
     uint16_t fall_to;        /* block that hc->st belongs to, NO_INDEX none */
     uint32_t n_loops_open;
+    bool x87_ready;          /* the guest's x87 state is in the host's unit at this point */
     uint8_t last_reg[IR_MAX_SLOTS]; /* where a slot's contents were last: a hint */
     IrRef flags_val;         /* host flags hold (value != 0) under flags_cc; IR_NONE: nothing */
     uint8_t flags_cc;
@@ -197,10 +198,14 @@ enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
 void x64_find_groups(HostCompiler *hc);
 void x64_find_streams(HostCompiler *hc);
 
+/* trunc, flow and vlow are other names for the low part of the same register, which scalar constants have, too. */
+static inline bool val_is_alias(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const);
+}
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
-    /* trunc and flow are other names for the low part of the same register. */
-    while (v != IR_NONE && (hc->insns[v].op == IR_trunc || hc->insns[v].op == IR_flow)) {
+    while (v != IR_NONE && val_is_alias(hc, &hc->insns[v])) {
         v = hc->insns[v].a;
     }
     return v;
@@ -290,7 +295,17 @@ void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
 void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
+bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
+bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
+/* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
+void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+void lower_x87(HostCompiler *hc, const IrInsn *in);
+/* Loads the guest's x87 state where that may be needed; clobbers flags. */
+void x64_x87_ready(HostCompiler *hc);
+bool x64_x87_lacks(const HostCompiler *hc, uint32_t code);
+/* Emits the instruction with memory operand m (its reg field is the code's). */
+void x64_x87_memory(HostCompiler *hc, uint32_t code, Mem m);
 void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
 void lower_call(HostCompiler *hc, const IrInsn *in);
 void lower_exit(HostCompiler *hc, const IrInsn *in);
@@ -316,7 +331,7 @@ void sse_rm(HostCompiler *hc, uint32_t op, Reg d, Mem m);
 
 /* ---- frame.c: entering, leaving, trampolines ---- */
 typedef enum RuntimeEntry { /* trampolines; jit.scratch[SCRATCH_ENTRY + n] holds their addresses */
-    RT_SLOW_LOAD, RT_SLOW_STORE, RT_SLOW_LOAD_VEC, RT_SLOW_STORE_VEC, RT_SLOW_ATOMIC, RT_HOST_CALL,
+    RT_SLOW_LOAD, RT_SLOW_STORE, RT_SLOW_LOAD_VEC, RT_SLOW_STORE_VEC, RT_SLOW_ATOMIC, RT_HOST_CALL, RT_SLOW_X87,
     RT_N_ENTRIES
 } RuntimeEntry;
 enum { /* jit.scratch[] */
@@ -342,7 +357,7 @@ typedef struct SlowSite {
  * of arg_mem(). FP: operands in 0..2, what to do in 3, result in 0. VEC: operands in the spill places
  * SPILL_VEC_A, _B and _ARG or in words 0..1 when they are scalars, what to do in word 3; result in _ARG or word 0.
  */
-typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC } HostCall;
+typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC, HOST_CALL_X87 /* word 3: 0 TargetX87.load, else an instruction on registers */ } HostCall;
 void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what);
 static inline uint64_t host_call_what(unsigned op, unsigned type, unsigned operand_type, unsigned aux)
 {

@@ -286,6 +286,41 @@ static void lower_fcmp(HostCompiler *hc, const IrInsn *in)
     hc->flags_at = parity ? NO_POS : x_offset(as);
 }
 
+/* By the host's flags, which are laid out like the result. */
+static void lower_frel(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    bool wide = hc->insns[in->a].type == IR_F64;
+    uint32_t op = (in->aux ? I_COMISS : I_UCOMISS) | (wide ? P_66 : 0);
+    bool lahf = has(hc, X_SSE41); /* x86-64-v2 has it in 64-bit mode */
+    if (lahf) {
+        ra_take(hc, RAX);
+    }
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    Reg t = lahf ? NO_REG : ra_temp(hc, REGS_GPR);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    sse_rr(hc, op, ra, rb);
+    if (lahf) {
+        x_u8(as, 0x9f);
+        as->n_insns++;
+        x_mov_rr(as, false, d, RAX);
+        x_shift_ri(as, false, S_SHR, d, 8);
+        x_alu_ri(as, false, A_AND, d, 0x45);
+    } else {
+        x_setcc(as, CC_E, d);
+        x_setcc(as, CC_P, REG_TMP);
+        x_setcc(as, CC_B, t);
+        x_rr(as, I_MOVZX8, d, d);
+        x_rr(as, I_MOVZX8, REG_TMP, REG_TMP);
+        x_rr(as, I_MOVZX8, t, t);
+        x_shift_ri(as, false, S_SHL, d, 6);
+        x_lea(as, false, t, mem_bi(t, REG_TMP, 2, 0));
+        x_alu_rr(as, false, A_OR, d, t);
+    }
+    ra_done(hc);
+}
+
 /* ---- conversions ---- */
 
 static void lower_f2i(HostCompiler *hc, const IrInsn *in)
@@ -465,13 +500,13 @@ static void lower_funbox(HostCompiler *hc, const IrInsn *in)
 
 void lower_fp(HostCompiler *hc, const IrInsn *in)
 {
-    bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op < IR_fclass;
+    bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op != IR_frel && in->op < IR_fclass;
     unsigned rm = in->aux & IR_RM_MASK;
     bool odd = rounds && (rm == IR_RM_NEAREST_AWAY || rm == IR_RM_ODD);
     bool odd_policy = hc->target->fp.nan == FP_NAN_ARM || hc->target->fp.tininess_before;
     bool exact = (in->op == IR_fcvt && in->type == IR_F64) ||
                  ((in->op == IR_i2f || in->op == IR_u2f) && in->type == IR_F64 && hc->insns[in->a].type == IR_I32);
-    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp)) {
+    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp && in->op != IR_frel)) {
         lower_by_call(hc, in);
         return;
     }
@@ -481,8 +516,14 @@ void lower_fp(HostCompiler *hc, const IrInsn *in)
     case IR_fma: lower_fma(hc, in); break;
     case IR_fmin: case IR_fmax: lower_minmax(hc, in); break;
     case IR_fcmp: lower_fcmp(hc, in); break;
+    case IR_frel: lower_frel(hc, in); break;
     case IR_fcvt: lower_fcvt(hc, in); break;
-    case IR_f2i: case IR_f2u: lower_f2i(hc, in); break;
+    case IR_f2u:
+        if (hc->target->fp.nan == FP_NAN_X86) {
+            lower_by_call(hc, in); /* its comparisons would raise the denormal flag */
+            break;
+        } /* fall through */
+    case IR_f2i: lower_f2i(hc, in); break;
     case IR_i2f: case IR_u2f: lower_i2f(hc, in); break;
     case IR_fround: lower_fround(hc, in); break;
     case IR_bitcast: lower_bitcast(hc, in); break;

@@ -77,6 +77,28 @@ static void random_vec(uint8_t *out, unsigned n)
     }
 }
 
+/* Registers of all classes, mostly not empty; any control word, mostly with all exceptions masked; none pending. */
+static void random_x87(X86tState *s)
+{
+    static const uint16_t exponents[] = { 0, 1, 0x7fff, 0x7ffe, 0x3fff, 0x4000 };
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t m = value() | BIT(63);
+        unsigned e = 16383 - 8 + upto(16);
+        switch (upto(8)) {
+        case 0: m = rnd() >> upto(64); e = 0; break;
+        case 1: m = upto(2) ? BIT(63) : 0; e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 2: e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 3: e = upto(32768); break;
+        case 4: m = rnd() & ~(uint64_t)0 << upto(64); break; /* also unnormal */
+        }
+        stle64(s->st[i], m);
+        stle16(s->st[i] + 8, (uint16_t)(e | upto(2) << 15));
+    }
+    s->fcw = (uint16_t)(0x40 | (upto(8) ? 0x3f : upto(64)) | upto(16) << 8);
+    s->fsw = (uint16_t)((rnd() & 0x7f7f) & ~(~s->fcw & 0x3fu));
+    s->ftag = upto(4) ? (uint8_t)~BIT(upto(8)) : (uint8_t)rnd();
+}
+
 static void random_state(X86tState *s, uint8_t *data)
 {
     x86t_initial(s);
@@ -99,10 +121,7 @@ static void random_state(X86tState *s, uint8_t *data)
     if (upto(4) == 0) {
         s->mxcsr = 0x1f80 | upto(4) << 13 | upto(64) | (upto(8) == 0) << 6 | (upto(8) == 0) << 15;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        stle64(s->st[i], rnd() | BIT(63));
-        stle16(s->st[i] + 8, (uint16_t)(16383 - 8 + upto(16)) | (uint16_t)(upto(2) << 15));
-    }
+    random_x87(s);
     for (unsigned i = 0x3e00; i < 0x4200; i += 32) {
         random_vec(data + i, 32);
     }
@@ -244,7 +263,7 @@ static bool put_insn(const X86Row *row)
 {
     size_t start = g.n;
     bool vex = row->enc == X86_ENC_VEX;
-    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y);
+    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y) || !strncmp(row->name, "maskmov", 7);
     unsigned pp = X86_PP_NONE, options = 0, list[4];
     bool w = row->w == 2 || (row->w == 3 && upto(3) == 0);
     unsigned reg = upto(16), rm = upto(16), low = upto(16);
@@ -374,6 +393,9 @@ static bool put_insn(const X86Row *row)
             g.n = start;
             return false;
         }
+    }
+    if (strstr(row->name, "maskmovdqu")) {
+        g.state->gpr[X86_RDI] = BASE + upto(64);
     }
     if (string && !g.stream) {
         g.state->gpr[X86_RSI] = BASE + upto(64);

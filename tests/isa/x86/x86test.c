@@ -135,6 +135,7 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
         }
     }
     frame.fp_control = uc->uc_mcontext.fpregs->mxcsr;
+    frame.fxsave = uc->uc_mcontext.fpregs;
     if (!tcg_handle_fault(t.vcpu, (uintptr_t)uc->uc_mcontext.gregs[REG_RIP], &frame)) {
         char text[160];
         snprintf(text, sizeof(text), "x86test: host fault %d at %p (address %p)\n", sig, (void *)(uintptr_t)uc->uc_mcontext.gregs[REG_RIP],
