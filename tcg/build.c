@@ -38,6 +38,9 @@ void ir_builder_begin(IrBuilder *b)
     b->block = NO_BLOCK;
     b->insn_pc = b->unit->pc;
     b->insn_pending = false;
+    for (unsigned i = 0; i < ARRAY_SIZE(b->aligned); i++) {
+        b->aligned[i].block = NO_BLOCK;
+    }
     for (unsigned i = 0; i < IR_MAX_SLOTS / 64; i++) {
         unsigned n = n_slots > i * 64 ? MIN(n_slots - i * 64, 64u) : 0;
         b->all_slots.w[i] = n ? bits_mask(0, n) : 0;
@@ -304,6 +307,30 @@ static void fold_index(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem)
     }
 }
 
+/*
+ * An access that must be aligned proves that the address is: further ones in the block at the same base that differ by a multiple
+ * of the alignment need not ask. Values do not change, so nothing ends this but the block.
+ */
+static void fold_alignment(IrBuilder *b, IrRef base, IrRef index, IrMem *mem)
+{
+    uint32_t mask = ir_mem_align_mask(mem);
+
+    if (!mask) {
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(b->aligned); i++) {
+        const IrAligned *a = &b->aligned[i];
+        if (a->block == b->block && a->base == base && a->index == index && a->scale_log2 == mem->scale_log2 &&
+            (a->mask & mask) == mask && !(((uint32_t)a->disp ^ (uint32_t)mem->disp) & mask)) {
+            mem->align = IR_ALIGN_ANY;
+            return;
+        }
+    }
+    b->n_aligned = (b->n_aligned + 1) % ARRAY_SIZE(b->aligned);
+    b->aligned[b->n_aligned] = (IrAligned){ .base = base, .index = index, .disp = mem->disp, .mask = mask, .block = b->block,
+                                            .scale_log2 = mem->scale_log2 };
+}
+
 static uint16_t fold_address(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem)
 {
     fold_base(b, base, mem);
@@ -319,6 +346,7 @@ static uint16_t fold_address(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem
         }
         fold_index(b, base, index, mem);
         fold_base(b, base, mem);
+        fold_alignment(b, *base, *index, mem);
     }
     may_stop(b);
     uint32_t n = b->unit->mem.n;

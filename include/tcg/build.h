@@ -13,6 +13,8 @@
 
 #include "tcg/ir.h"
 
+typedef struct IrAligned { IrRef base, index; int32_t disp; uint32_t mask; uint16_t block; uint8_t scale_log2; } IrAligned;
+
 typedef struct IrBuilder IrBuilder;
 struct IrBuilder {
     IrUnit *unit;
@@ -26,6 +28,8 @@ struct IrBuilder {
                                     word (instructions left in the block), as memory accesses have it in snapshots; 0: none */
     bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
+    IrAligned aligned[4];        /* addresses known to be aligned: see build.c */
+    unsigned n_aligned;
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
     uint32_t block_slots_cap;
     IrSlotSet all_slots;         /* of the target */

@@ -27,9 +27,25 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         const IrInsn *test = &hc->insns[in->a];
         ops[0] = val_resolve(hc, test->a);
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
+    } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
+        ops[1] = val_resolve(hc, hc->insns[in->b].a);
     } else if (in->op == IR_ld || in->op == IR_st) {
         unsigned g = group_followed(hc, in - hc->insns);
         ops[3] = g == NO_INDEX ? IR_NONE : group_value(hc, g);
+    }
+}
+
+/* Does the host do this scalar operation together with the insertion of its result into a vector? */
+static bool fuses_with_insert(const HostCompiler *hc, const IrInsn *in)
+{
+    unsigned rm = in->aux & IR_RM_MASK;
+    if (hc->target->fp.nan != FP_NAN_X86 || hc->target->fp.tininess_before) {
+        return false;
+    }
+    switch (in->op) {
+    case IR_i2f: case IR_fsqrt: case IR_fcvt: return rm == IR_RM_DYN;
+    case IR_fround: return has(hc, X_SSE41) && rm < IR_RM_NEAREST_AWAY;
+    default: return false;
     }
 }
 
@@ -283,6 +299,10 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 (op == IR_setcond || (op == IR_fcmp && in->a >= bb->first && in->a + 1 == i))) {
                 hc->val[in->a].fused = FUSED_TEST;
             }
+        }
+        if (in->op == IR_vset_low && in->b + 1 == i && hc->val[in->b].uses == 1 && in->b >= bb->first &&
+            fuses_with_insert(hc, &insns[in->b])) {
+            hc->val[in->b].fused = FUSED_TEST;
         }
         if (in->op == IR_call) {
             for (uint32_t k = in->b; k-- > 0;) {

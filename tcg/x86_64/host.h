@@ -190,9 +190,11 @@ const char *x64_features_text(void);
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
- * brnz: [0] and [1]; select: [0] and [3]. A follower's addend is [3]. */
+ * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
 enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+/* The operation of a fused vset_low; its immediate, or -1. */
+uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm);
 
 /* ---- groups.c: accesses that share a TLB check; both once blocks are in order, streams once loops are known ---- */
 void x64_find_groups(HostCompiler *hc);

@@ -299,15 +299,16 @@ static void lower_frel(HostCompiler *hc, const IrInsn *in)
     Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
     Reg t = lahf ? NO_REG : ra_temp(hc, REGS_GPR);
     ra_consume(hc);
-    Reg d = ra_dest(hc, NO_REG, 0);
-    sse_rr(hc, op, ra, rb);
     if (lahf) {
+        ra_dest_in(hc, RAX);
+        sse_rr(hc, op, ra, rb);
         x_u8(as, 0x9f);
         as->n_insns++;
-        x_mov_rr(as, false, d, RAX);
-        x_shift_ri(as, false, S_SHR, d, 8);
-        x_alu_ri(as, false, A_AND, d, 0x45);
+        x_rr(as, M_0F | 0xb6, RAX, 4); /* movzx eax, ah */
+        x_alu_ri(as, false, A_AND, RAX, 0x45);
     } else {
+        Reg d = ra_dest(hc, NO_REG, 0);
+        sse_rr(hc, op, ra, rb);
         x_setcc(as, CC_E, d);
         x_setcc(as, CC_P, REG_TMP);
         x_setcc(as, CC_B, t);
@@ -430,10 +431,15 @@ static void lower_fcvt(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
-static void lower_fround(HostCompiler *hc, const IrInsn *in)
+static int fround_imm(unsigned aux)
 {
     static const uint8_t mode[] = { [IR_RM_DYN] = 4, [IR_RM_NEAREST_EVEN] = 0, [IR_RM_DOWN] = 1, [IR_RM_UP] = 2,
                                     [IR_RM_ZERO] = 3 };
+    return mode[aux & IR_RM_MASK] | (aux & IR_ROUND_EXACT ? 0 : 8);
+}
+
+static void lower_fround(HostCompiler *hc, const IrInsn *in)
+{
     bool wide = in->type == IR_F64;
     uint32_t op = M_3A | P_66 | (wide ? 0x0b : 0x0a);
     if (!has(hc, X_SSE41)) {
@@ -448,7 +454,7 @@ static void lower_fround(HostCompiler *hc, const IrInsn *in)
     } else {
         x_rr(&hc->as, op, d, ra);
     }
-    x_u8(&hc->as, mode[in->aux & IR_RM_MASK] | (in->aux & IR_ROUND_EXACT ? 0 : 8));
+    x_u8(&hc->as, fround_imm(in->aux));
     check_nan(hc, d, in->type);
     ra_done(hc);
 }
@@ -496,6 +502,20 @@ static void lower_funbox(HostCompiler *hc, const IrInsn *in)
     o->r[0] = d;
     o->imm = default_nan(IR_F32);
     ra_done(hc);
+}
+
+uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm)
+{
+    bool wide = in->type == IR_F64;
+    *ret_imm = -1;
+    switch (in->op) {
+    case IR_i2f: return M_0F | scalar_prefix(wide) | 0x2a | x_w(operand_type == IR_I64);
+    case IR_fsqrt: return M_0F | scalar_prefix(wide) | 0x51;
+    case IR_fcvt: return M_0F | (wide ? P_F3 : P_F2) | 0x5a;
+    default: /* fround */
+        *ret_imm = fround_imm(in->aux);
+        return M_3A | P_66 | (wide ? 0x0b : 0x0a);
+    }
 }
 
 void lower_fp(HostCompiler *hc, const IrInsn *in)

@@ -127,6 +127,12 @@ static bool lower_ext(HostCompiler *hc, const IrInsn *in)
 static bool lower_set_low(HostCompiler *hc, const IrInsn *in)
 {
     bool d64 = hc->insns[in->b].type == IR_F64;
+    if (hc->val[in->b].fused == FUSED_TEST) {
+        int imm;
+        uint32_t op = x64_fp_unary(&hc->insns[in->b], hc->insns[hc->insns[in->b].a].type, &imm);
+        lower_vec_binary(hc, in, op, hc->ops[0], hc->ops[1], imm);
+        return true;
+    }
     lower_vec_binary(hc, in, d64 ? I_MOVSD_LD : I_MOVSS_LD, hc->ops[0], hc->ops[1], -1);
     return true;
 }
