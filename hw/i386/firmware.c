@@ -45,13 +45,14 @@ static bool load_rom(X86Machine *x, const char *default_name, Error **errp)
         return false;
     }
     x->firmware_bytes = image.len;
-    ok = memory_region_init_rom(&x->bios, NULL, "pc.bios", image.len, errp);
+    ok = x->firmware_writable ? memory_region_init_ram(&x->bios, NULL, "pc.bios", image.len, errp)
+                              : memory_region_init_rom(&x->bios, NULL, "pc.bios", image.len, errp);
     if (ok) {
         uint64_t isa_bytes = MIN(image.len, ISA_BIOS_BYTES);
         memcpy(memory_region_host(&x->bios), image.data, image.len);
         memory_region_init_alias(&x->isa_bios, NULL, "isa-bios", &x->bios, image.len - isa_bytes, isa_bytes);
-        memory_region_add_overlap(&x->pci_memory, 1 * MiB - isa_bytes, &x->isa_bios, 1);
-        memory_region_add(&x->pci_memory, 4 * GiB - image.len, &x->bios);
+        memory_region_add_overlap(x->rom_memory, 1 * MiB - isa_bytes, &x->isa_bios, 1);
+        memory_region_add(x->rom_memory, 4 * GiB - image.len, &x->bios);
     }
     image_close(&image);
     return ok;
@@ -103,7 +104,7 @@ static bool create_flash(X86Machine *x, unsigned n, BlockBackend *blk, uint64_t 
         if (ok) {
             const uint8_t *flash = memory_region_host(device_mmio(dev, 0));
             memcpy(memory_region_host(&x->isa_bios), flash + bytes - isa_bytes, isa_bytes);
-            memory_region_add_overlap(&x->pci_memory, 1 * MiB - isa_bytes, &x->isa_bios, 1);
+            memory_region_add_overlap(x->rom_memory, 1 * MiB - isa_bytes, &x->isa_bios, 1);
         }
     }
     return ok;

@@ -60,7 +60,7 @@ static bool create_hpet(X86Machine *x, Error **errp)
         return false;
     }
     sysbus_map(x->hpet, 0, 0xfed00000);
-    for (unsigned n = 0; n < X86_N_GSI; n++) {
+    for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         device_connect_irq(x->hpet, "sysbus-irq", n, x86_gsi(x, n));
     }
     return true;

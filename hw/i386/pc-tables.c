@@ -38,9 +38,19 @@ bool pc_create_storage(X86Machine *x, const char *type, const char *addr, bool m
 
 static bool install_e820(X86Machine *x, Error **errp)
 {
-    E820Entry entries[2] = { { 0, x->below_4g_bytes, E820_RAM }, { 4 * GiB, x->above_4g_bytes, E820_RAM } };
+    E820Entry entries[3] = { { 0, x->below_4g_bytes, E820_RAM } };
+    unsigned n = 1;
+    uint32_t cpuid[4];
 
-    return e820_install(x->fw_cfg, entries, x->above_4g_bytes ? 2 : 1, errp);
+    if (x->above_4g_bytes) {
+        entries[n++] = (E820Entry){ 4 * GiB, x->above_4g_bytes, E820_RAM };
+    }
+    /* AMD's processors keep the top of the first TiB for HyperTransport. */
+    x86_cpus_cpuid(&x->machine, 0, 0, cpuid);
+    if (!memcmp(cpuid + 1, "Auth", 4)) {
+        entries[n++] = (E820Entry){ UINT64_C(0xfd00000000), UINT64_C(0x300000000), E820_RESERVED };
+    }
+    return e820_install(x->fw_cfg, entries, n, errp);
 }
 
 /* -- ACPI ---------------------------------------------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ static bool create_memory(X86Machine *x, uint64_t usual_limit, uint64_t small_li
     }
     memory_region_init(&x->pci_memory, NULL, "pci", MEMORY_SIZE_ALL);
     memory_region_add_overlap(&x->machine.system_memory, 0, &x->pci_memory, -1);
+    x->rom_memory = &x->pci_memory;
     x86_add_master_abort(x, &x->pci_memory);
     if (!memory_region_init_rom(&x->option_rom, NULL, "pc.rom", 128 * KiB, errp)) {
         return false;
@@ -166,9 +167,9 @@ static bool i440fx_init(Machine *m, Error **errp)
 
 static bool q35_power(X86Machine *x, Error **errp)
 {
-    Irq *gsi[X86_N_GSI];
+    Irq *gsi[IOAPIC_PINS];
 
-    for (unsigned n = 0; n < X86_N_GSI; n++) {
+    for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         gsi[n] = x86_gsi(x, n);
     }
     ich9_connect(x->south, gsi, has_smm(x) ? irq_new(smi_line, x, 0) : NULL);
@@ -272,7 +273,7 @@ static const char *const pc_arches[] = { "x86_64", "i386", NULL };
         .name = version, .alias = is_newest ? chip : NULL, .desc = description, .arches = pc_arches,                       \
         .is_default = is_newest && chip[0] == 'p', .default_cpu32 = "qemu32", .default_cpu64 = "qemu64", .max_cpus = cpus,    \
         .default_cpus = 1, .default_ram_bytes = 128 * MiB, .ram_id = "pc.ram", .default_block_if = block_if, .default_nic = nic, \
-        .init = init_fn, .ready = pc_ready, .vcpu_path = x86_vcpu_path, .creates_nic = true, .has_vga = true, .units_per_bus = units,                                                     \
+        .init = init_fn, .ready = pc_ready, X86_MACHINE_HOOKS, .creates_nic = true, .has_vga = true, .units_per_bus = units,                                                     \
     };                                                                                                                     \
     OBJECT_TYPE_REGISTER(id);
 

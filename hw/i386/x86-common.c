@@ -71,11 +71,12 @@ static void gsi_line(void *opaque, int n, int level)
 {
     X86Machine *x = opaque;
 
-    if (n < ISA_N_IRQS && n != 2) { /* input 2 of the master is the slave's */
+    if (n < ISA_N_IRQS && n != 2 && x->pic) { /* input 2 of the master is the slave's */
         irq_set(x->pic_in[n], level);
     }
-    if (x->ioapic) {
-        irq_set(device_irq_in(x->ioapic, NULL, (unsigned)n), level);
+    Device *ioapic = n < IOAPIC_PINS ? x->ioapic : x->ioapic2;
+    if (ioapic) {
+        irq_set(device_irq_in(ioapic, NULL, (unsigned)n % IOAPIC_PINS), level);
     }
 }
 
@@ -124,6 +125,35 @@ bool x86_create_cpus(X86Machine *x, Error **errp)
     return x86_cpus_create(&config, errp);
 }
 
+/* Without 8259s the ISA lines go to the I/O APIC alone. */
+void x86_connect_isa(X86Machine *x)
+{
+    Irq *lines[ISA_N_IRQS];
+
+    for (unsigned n = 0; n < ISA_N_IRQS; n++) {
+        lines[n] = &x->gsi[n];
+    }
+    isa_bus_set_irqs(x->isa, lines);
+    x->ferr = isa_irq(x->isa, 13);
+}
+
+bool x86_create_ioapic2(X86Machine *x, Error **errp)
+{
+    Device *dev = device_new("ioapic", errp);
+
+    if (!dev) {
+        return false;
+    }
+    ioapic_connect(dev, x->apics, false);
+    bool ok = device_realize(dev, NULL, errp);
+    object_unref(&dev->obj);
+    if (ok) {
+        sysbus_map(dev, 0, IOAPIC2_ADDR);
+        x->ioapic2 = dev;
+    }
+    return ok;
+}
+
 bool x86_create_ioapic(X86Machine *x, Error **errp)
 {
     Device *dev = device_new("ioapic", errp);
@@ -131,7 +161,7 @@ bool x86_create_ioapic(X86Machine *x, Error **errp)
     if (!dev) {
         return false;
     }
-    ioapic_connect(dev, x->apics);
+    ioapic_connect(dev, x->apics, true);
     if (x->host) {
         object_add_child(&x->host->obj, "ioapic", &dev->obj);
     }
@@ -146,20 +176,31 @@ bool x86_create_ioapic(X86Machine *x, Error **errp)
 
 bool x86_create_pic(X86Machine *x, Error **errp)
 {
-    Irq *lines[ISA_N_IRQS];
-
+    x86_connect_isa(x);
     x->pic = i8259_create(x->isa, &x->pic_int, x->pic_in, errp);
-    for (unsigned n = 0; n < ISA_N_IRQS; n++) {
-        lines[n] = &x->gsi[n];
-    }
-    isa_bus_set_irqs(x->isa, lines);
-    x->ferr = isa_irq(x->isa, 13);
     return x->pic != NULL;
 }
 
 char *x86_vcpu_path(Machine *m, unsigned index)
 {
     return object_path(&x86_cpu(m, index)->obj);
+}
+
+void x86_print_pic(Machine *m, void (*print)(void *opaque, const char *text), void *opaque)
+{
+    X86Machine *x = (X86Machine *)m;
+
+    if (x->ioapic) {
+        ioapic_print(x->ioapic, print, opaque);
+    }
+    if (x->pic) {
+        i8259_print(x->pic, print, opaque);
+    }
+}
+
+void x86_print_lapic(Machine *m, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque)
+{
+    apic_print(x86_cpu(m, vcpu)->lapic, print, opaque);
 }
 
 /* -- fw_cfg -------------------------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ enum { /* redirection table entry */
 typedef struct IoApic {
     Device dev;
     ApicBus *bus;
+    bool timer_at_2;
     uint32_t version;
     uint8_t id, select;
     uint32_t lines, irr;       /* levels of the pins; edges not delivered yet */
@@ -57,7 +58,7 @@ static void deliver(IoApic *s, unsigned pin)
 static void ioapic_line(void *opaque, int n, int level)
 {
     IoApic *s = opaque;
-    unsigned pin = n == 0 ? 2 : (unsigned)n;
+    unsigned pin = n == 0 && s->timer_at_2 ? 2 : (unsigned)n;
     uint32_t bit = UINT32_C(1) << pin;
     bool high = (level != 0), rises = high && !(s->lines & bit);
 
@@ -133,9 +134,10 @@ static const RegisterBank ioapic_banks[] = {
     { .name = "ioapic", .size_bytes = IOAPIC_BYTES, .regs = ioapic_regs, .n_regs = ARRAY_SIZE(ioapic_regs) },
 };
 
-void ioapic_connect(Device *ioapic, ApicBus *bus)
+void ioapic_connect(Device *ioapic, ApicBus *bus, bool timer_at_2)
 {
     ((IoApic *)ioapic)->bus = bus;
+    ((IoApic *)ioapic)->timer_at_2 = timer_at_2;
     apic_bus_add_eoi(bus, end_of_interrupt, ioapic);
 }
 

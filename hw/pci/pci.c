@@ -49,25 +49,15 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
     return true;
 }
 
-static void print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    PciDevice *pci = PCI_DEVICE(dev);
-    char *text = xasprintf("class %04x, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", pci_get16(pci, PCI_CLASS),
-                           pci_bus_number(pci->bus), pci->devfn >> 3, pci->devfn & 7, pci_get16(pci, PCI_VENDOR_ID),
-                           pci_get16(pci, PCI_DEVICE_ID), pci_get16(pci, PCI_SUBSYSTEM_VENDOR), pci_get16(pci, PCI_SUBSYSTEM_ID));
-    print(opaque, text);
-    free(text);
-}
-
 static const BusType pci_bus_type = {
     .type = { .name = "PCI", .parent = "bus", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = pci_fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = pci_print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pci_bus_type);
 
 static const BusType pcie_bus_type = {
     .type = { .name = "PCIE", .parent = "PCI", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = pci_fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = pci_print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pcie_bus_type);
 
@@ -96,7 +86,7 @@ unsigned pci_bus_number(const PciBus *bus)
     return bus->bridge ? bus->bridge->config[PCI_SECONDARY_BUS] : 0;
 }
 
-static PciBus *secondary(const PciDevice *bridge)
+PciBus *pci_secondary(const PciDevice *bridge)
 {
     return bridge->ptype->is_bridge ? PCI_BUS(bridge->dev.first_bus) : NULL;
 }
@@ -110,7 +100,7 @@ PciDevice *pci_find(PciBus *root, unsigned bdf)
         PciBus *next = NULL;
         for (unsigned i = 0; i < 256 && !next; i++) {
             PciDevice *d = bus->devices[i];
-            PciBus *below = d ? secondary(d) : NULL;
+            PciBus *below = d ? pci_secondary(d) : NULL;
             if (below && number >= d->config[PCI_SECONDARY_BUS] && number <= d->config[PCI_SUBORDINATE_BUS] &&
                 d->config[PCI_SECONDARY_BUS]) {
                 next = below;
@@ -154,8 +144,8 @@ static void reroute_bus(PciBus *bus)
         if (pci && intx_asserted(pci)) {
             route_irq(pci, pci->config[PCI_INTERRUPT_PIN] - 1u, 1);
         }
-        if (pci && secondary(pci)) {
-            reroute_bus(secondary(pci));
+        if (pci && pci_secondary(pci)) {
+            reroute_bus(pci_secondary(pci));
         }
     }
 }
@@ -503,37 +493,3 @@ static const StateField pci_fields[] = {
 const StateDesc pci_state = {
     .name = "pci", .version = 1, .fields = pci_fields, .n_fields = ARRAY_SIZE(pci_fields), .post_load = pci_post_load,
 };
-
-static void print_bus(PciBus *bus, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    for (unsigned i = 0; i < 256; i++) {
-        PciDevice *pci = bus->devices[i];
-        if (!pci) {
-            continue;
-        }
-        char *text = xasprintf("  Bus %2u, device %3u, function %u:\n    Class %04x: PCI device %04x:%04x\n", pci_bus_number(bus),
-                               i >> 3, i & 7, pci_get16(pci, PCI_CLASS), pci_get16(pci, PCI_VENDOR_ID), pci_get16(pci, PCI_DEVICE_ID));
-        print(opaque, text);
-        free(text);
-        for (unsigned b = 0; b <= PCI_ROM_BAR; b++) {
-            if (pci->bars[b].mr && pci->bars[b].addr != UINT64_MAX) {
-                text = xasprintf("      BAR%u: %s at 0x%" PRIx64 " [0x%" PRIx64 "].\n", b,
-                                 pci->bars[b].flags & PCI_BAR_IO ? "I/O" : pci->bars[b].flags & PCI_BAR_64 ? "64 bit memory" : "32 bit memory",
-                                 pci->bars[b].addr, pci->bars[b].addr + pci->bars[b].size_bytes - 1);
-                print(opaque, text);
-                free(text);
-            }
-        }
-        text = xasprintf("      id \"%s\"\n", pci->dev.id ? pci->dev.id : "");
-        print(opaque, text);
-        free(text);
-        if (secondary(pci)) {
-            print_bus(secondary(pci), print, opaque);
-        }
-    }
-}
-
-void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    print_bus(root, print, opaque);
-}

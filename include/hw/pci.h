@@ -34,7 +34,7 @@ enum { /* PCI_COMMAND, PCI_STATUS */
     PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_SERR = 0x100,
     PCI_COMMAND_INTX_DISABLE = 0x400, PCI_STATUS_INTERRUPT = 8, PCI_STATUS_CAPABILITIES = 0x10,
 };
-enum { PCI_CAP_POWER = 1, PCI_CAP_MSI = 5, PCI_CAP_VENDOR = 9, PCI_CAP_SUBSYSTEM = 0x0d, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11 };
+enum { PCI_CAP_POWER = 1, PCI_CAP_SLOT = 4, PCI_CAP_MSI = 5, PCI_CAP_VENDOR = 9, PCI_CAP_SUBSYSTEM = 0x0d, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11 };
 enum { PCI_BAR_MEMORY = 0, PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 
 typedef struct PciType {
@@ -165,6 +165,11 @@ unsigned pci_bus_number(const PciBus *bus);
 void pci_update_bars(PciDevice *pci);
 /* The wiring behind map_irq has changed: all lines are driven anew. */
 void pci_reroute_irqs(PciBus *root);
+/* The bus behind a bridge; NULL: no bridge. */
+PciBus *pci_secondary(const PciDevice *bridge);
+/* print.c: "VGA controller"; its line in "info qtree". */
+const char *pci_class_name(uint16_t class_code);
+void pci_print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque);
 /* "info pci" */
 void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque);
 PciBus *pci_first_root(void);

@@ -79,6 +79,10 @@ struct MachineType {
     void (*reset)(Machine *machine, ResetKind kind); /* NULL: machine_reset_devices() */
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
     char *(*vcpu_path)(Machine *machine, unsigned index); /* in the object tree, malloc'd; NULL: /machine/soc0/harts[N] */
+    /* "info pic", "info lapic" of a vCPU, "nmi"; NULL: the board has no such thing. */
+    void (*print_pic)(Machine *machine, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*print_lapic)(Machine *machine, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*inject_nmi)(Machine *machine);
     bool creates_nic;              /* one of default_nic when no option speaks of the network */
     bool has_vga;                  /* takes -vga */
 };

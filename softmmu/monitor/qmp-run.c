@@ -85,8 +85,13 @@ Json *qmp_system_wakeup(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_inject_nmi(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set(errp, "machine does not provide NMIs");
-    return NULL;
+    Machine *m = machine_current();
+    if (!m->type->inject_nmi) {
+        error_set(errp, "machine does not provide NMIs");
+        return NULL;
+    }
+    m->type->inject_nmi(m);
+    return json_object();
 }
 
 Json *qmp_set_action(Monitor *mon, const Json *args, Error **errp)

@@ -26,7 +26,7 @@ typedef struct ApicMessage {
     bool level;                 /* trigger mode */
 } ApicMessage;
 
-enum { APIC_BASE_ADDR = 0xfee00000u, APIC_BYTES = 0x1000, APIC_MSI_BYTES = 0x100000, IOAPIC_ADDR = 0xfec00000u,
+enum { APIC_BASE_ADDR = 0xfee00000u, APIC_BYTES = 0x1000, APIC_MSI_BYTES = 0x100000, IOAPIC_ADDR = 0xfec00000u, IOAPIC2_ADDR = 0xfec10000u,
        IOAPIC_PINS = 24 };
 enum { APIC_BASE_BSP = 1 << 8, APIC_BASE_X2 = 1 << 10, APIC_BASE_ENABLE = 1 << 11 };
 
@@ -41,7 +41,8 @@ void apic_bus_add_eoi(ApicBus *bus, void (*eoi)(void *opaque, uint8_t vector), v
 
 /* Between device_new() and device_realize(). */
 void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp);
-void ioapic_connect(Device *ioapic, ApicBus *bus);
+/* timer_at_2: line 0 is pin 2. */
+void ioapic_connect(Device *ioapic, ApicBus *bus, bool timer_at_2);
 /* Whether the processor has x2APIC mode. */
 void apic_set_x2(Device *apic, bool has_x2apic);
 /* ExtINT and virtual wire mode: `ack` gives the vector of the 8259s, INTR comes in through LINT0. */

@@ -12,7 +12,7 @@ typedef enum OnOffAuto { AUTO, ON, OFF } OnOffAuto;
 /* Enumeration names of the above, for property tables. */
 extern const char *const on_off_auto_names[];
 
-enum { X86_N_GSI = 24, X86_MAX_FLASH = 2 };
+enum { X86_N_GSI = 48, X86_MAX_FLASH = 2 }; /* 24 and up: a second I/O APIC */
 
 /* What differs between versions of a board; bits of X86Machine.compat. */
 enum {
@@ -31,6 +31,8 @@ typedef struct X86Machine {
     /* Memory. */
     uint64_t below_4g_bytes, above_4g_bytes;
     MemoryRegion ram_below, ram_above, pci_memory, smram, bios, isa_bios, option_rom, port80, port_f0, master_abort;
+    MemoryRegion *rom_memory;    /* where firmware goes */
+    bool firmware_writable;      /* no shadow memory: it runs in place */
     uint64_t firmware_bytes;
     /* Processors and interrupts. */
     X86Cpu **cpus;
@@ -56,13 +58,20 @@ void x86_add_master_abort(X86Machine *x, MemoryRegion *container);
 /* GSI lines, APIC bus, MSI region, I/O APIC at its place, processors. */
 NODISCARD bool x86_create_cpus(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_ioapic(X86Machine *x, Error **errp);
+NODISCARD bool x86_create_ioapic2(X86Machine *x, Error **errp); /* GSIs 24 to 47 */
+void x86_connect_isa(X86Machine *x);
 Irq *x86_gsi(X86Machine *x, unsigned n);
 /* The 8259s on the ISA bus, whose lines become GSIs. */
 NODISCARD bool x86_create_pic(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_fw_cfg(X86Machine *x, Error **errp);
 /* What firmware asks fw_cfg on every board. */
 void x86_fill_fw_cfg(X86Machine *x);
+/* Of the MachineType. */
 char *x86_vcpu_path(Machine *m, unsigned index);
+void x86_print_pic(Machine *m, void (*print)(void *opaque, const char *text), void *opaque);
+void x86_print_lapic(Machine *m, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque);
+#define X86_MACHINE_HOOKS .vcpu_path = x86_vcpu_path, .print_pic = x86_print_pic, .print_lapic = x86_print_lapic, \
+                          .inject_nmi = x86_cpus_nmi
 
 /* firmware.c: -bios or the default image, or flash chips; below 4 GiB and, its end, below 1 MiB. */
 NODISCARD bool x86_load_firmware(X86Machine *x, const char *default_name, Error **errp);
