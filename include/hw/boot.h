@@ -12,8 +12,9 @@
 
 bool bootindex_get(Object *obj, const Property *prop, PropValue *ret, Error **errp);
 bool bootindex_set(Object *obj, const Property *prop, const PropValue *value, Error **errp);
-#define PROP_BOOTINDEX(T, field, suffix)                                                                     \
-    { .name = "bootindex", .kind = PROP_INT32, .offset = offsetof(T, field), .def_str = (suffix),            \
+#define PROP_BOOTINDEX(T, field, suffix) PROP_BOOTINDEX_NAMED("bootindex", T, field, suffix)
+#define PROP_BOOTINDEX_NAMED(pname, T, field, suffix)                                                        \
+    { .name = (pname), .kind = PROP_INT32, .offset = offsetof(T, field), .def_str = (suffix),            \
       .get = bootindex_get, .set = bootindex_set, .settable_when_realized = true, .help = "Position in the boot order" }
 
 /* "/pci@i0cf8/ide@1,1/drive@0"; malloc'd. */
