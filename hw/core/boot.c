@@ -231,6 +231,22 @@ void boot_set_handler(Machine *m, void (*set)(void *opaque, const char *order), 
     set(opaque, m->boot.once ? m->boot.once : m->boot_order ? m->boot_order : DEFAULT_ORDER);
 }
 
+bool boot_set_order(const char *order, Error **errp)
+{
+    if (!boot.set) {
+        error_set(errp, "this machine has no list of boot devices to set");
+        return false;
+    }
+    for (const char *p = order; *p; p++) {
+        if (*p < 'a' || *p > 'p') {
+            error_set(errp, "Invalid boot device '%c'", *p);
+            return false;
+        }
+    }
+    boot.set(boot.opaque, order);
+    return true;
+}
+
 /* ---- option ROMs ---- */
 
 bool boot_add_option_rom(const char *name, int32_t bootindex, Error **errp)

@@ -34,5 +34,7 @@ NODISCARD bool boot_add_device_rom(const char *path, bool vga, Error **errp);
 NODISCARD bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp);
 /* The board's way to write "cad" and the like where firmware looks (CMOS). Called at once, and when -boot once= is over. */
 void boot_set_handler(Machine *machine, void (*set)(void *opaque, const char *order), void *opaque);
+/* HMP boot_set: until the next start of the emulator. */
+NODISCARD bool boot_set_order(const char *order, Error **errp);
 
 #endif
