@@ -565,6 +565,11 @@ static void on_suspend(void)
     monitor_event("SUSPEND", NULL);
 }
 
+static void on_suspend_disk(void)
+{
+    monitor_event("SUSPEND_DISK", NULL);
+}
+
 static void on_wakeup(void)
 {
     monitor_event("WAKEUP", NULL);
@@ -592,7 +597,7 @@ static void on_device_deleted(const char *id, const char *path)
 
 static const MachineEvents machine_event_hooks = {
     .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown,
-    .suspend = on_suspend, .wakeup = on_wakeup, .stop = on_stop,
+    .suspend = on_suspend, .suspend_disk = on_suspend_disk, .wakeup = on_wakeup, .stop = on_stop,
     .resume = on_resume,
 };
 

@@ -25,7 +25,7 @@ static struct {
     VEC(WakeupHandler) wakeup;
     unsigned enabled;       /* a mask of reasons */
     bool can;
-    _Atomic bool requested;
+    _Atomic bool requested, disk_requested;
     int wake_reason;        /* 1 + reason; 0: none */
 } sleep = { .enabled = 1u << WAKEUP_OTHER };
 
@@ -62,6 +62,12 @@ bool machine_wakeup_enabled(WakeupReason reason)
 void machine_request_suspend(void)
 {
     atomic_store(&sleep.requested, true);
+    machine_wake_loop();
+}
+
+void machine_request_suspend_disk(void)
+{
+    atomic_store(&sleep.disk_requested, true);
     machine_wake_loop();
 }
 
@@ -111,6 +117,12 @@ static void wake_up(Machine *m, const MachineEvents *events)
 
 void suspend_process(Machine *m, const MachineEvents *events)
 {
+    if (atomic_exchange(&sleep.disk_requested, false)) {
+        if (events->suspend_disk) {
+            events->suspend_disk();
+        }
+        machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    }
     if (atomic_exchange(&sleep.requested, false) && m->running && m->state == RUN_STATE_RUNNING) {
         fall_asleep(m, events);
     }

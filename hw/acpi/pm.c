@@ -105,8 +105,10 @@ static void go_to_sleep(AcpiPm *pm)
 {
     unsigned type = pm->control >> SLP_TYP_SHIFT & SLP_TYP_MASK;
 
-    if (type == SLEEP_S5 || (type == pm->s4_value && !pm->no_s4)) {
+    if (type == SLEEP_S5) {
         machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else if (type == pm->s4_value && !pm->no_s4) {
+        machine_request_suspend_disk();
     } else if (type == SLEEP_S3 && !pm->no_s3) {
         machine_request_suspend();
     }

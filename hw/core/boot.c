@@ -14,16 +14,40 @@ enum { MAX_ROM_BYTES = 16 * 1024 * 1024, MAX_SPLASH_BYTES = 16 * 1024 * 1024 };
 
 /* ---- bootindex properties ---- */
 
-static const Property *boot_property(const Device *dev)
+static int32_t *boot_field(const void *obj, const Property *prop)
 {
-    const Property *prop = object_type_find_prop(dev->obj.type, "bootindex");
-
-    return prop && prop->set == bootindex_set ? prop : NULL;
+    return (int32_t *)((char *)obj + prop->offset);
 }
 
-static int32_t *boot_field(const Device *dev, const Property *prop)
+/* Calls fn for each place in the boot order that a device has (a floppy controller has one for each drive). */
+typedef struct Places {
+    Device *dev;
+    void (*fn)(Device *dev, const Property *prop, void *opaque);
+    void *opaque;
+} Places;
+
+static void places_prop(const ObjectType *owner, const Property *prop, void *opaque)
 {
-    return (int32_t *)((char *)dev + prop->offset);
+    Places *p = opaque;
+
+    if (prop->set == bootindex_set && *boot_field(p->dev, prop) > 0) {
+        p->fn(p->dev, prop, p->opaque);
+    }
+}
+
+static void places_device(Device *dev, void *opaque)
+{
+    Places *p = opaque;
+
+    p->dev = dev;
+    object_type_foreach_prop(dev->obj.type, places_prop, p);
+}
+
+static void boot_places(void (*fn)(Device *dev, const Property *prop, void *opaque), void *opaque)
+{
+    Places p = { NULL, fn, opaque };
+
+    device_foreach(places_device, &p);
 }
 
 typedef struct Search {
@@ -32,24 +56,23 @@ typedef struct Search {
     bool found;
 } Search;
 
-static void search_visit(Device *dev, void *opaque)
+static void search_visit(Device *dev, const Property *prop, void *opaque)
 {
     Search *s = opaque;
-    const Property *prop = boot_property(dev);
 
-    s->found |= prop && boot_field(dev, prop) != s->self && *boot_field(dev, prop) == s->index + 1;
+    s->found |= boot_field(dev, prop) != s->self && *boot_field(dev, prop) == s->index + 1;
 }
 
 bool bootindex_get(Object *obj, const Property *prop, PropValue *ret, Error **errp)
 {
-    *ret = prop_int(*boot_field((Device *)obj, prop) - 1);
+    *ret = prop_int(*boot_field(obj, prop) - 1);
     return true;
 }
 
 bool bootindex_set(Object *obj, const Property *prop, const PropValue *value, Error **errp)
 {
     int64_t index = value->kind == VALUE_UINT ? (int64_t)value->u : value->i;
-    int32_t *field = boot_field((Device *)obj, prop);
+    int32_t *field = boot_field(obj, prop);
     Search s = { (int32_t)index, field, false };
 
     if (index < -1 || index >= INT32_MAX) {
@@ -57,7 +80,7 @@ bool bootindex_set(Object *obj, const Property *prop, const PropValue *value, Er
         return false;
     }
     if (index >= 0) {
-        device_foreach(search_visit, &s);
+        boot_places(search_visit, &s);
     }
     if (s.found) {
         error_set(errp, "The bootindex %" PRId64 " has already been used", index);
@@ -126,15 +149,12 @@ static void add_entry(EntryList *list, int32_t index, char *path)
     *vec_push(list) = (Entry){ index, path };
 }
 
-static void collect(Device *dev, void *opaque)
+static void collect(Device *dev, const Property *prop, void *opaque)
 {
-    const Property *prop = boot_property(dev);
+    char *path = device_fw_path(dev);
 
-    if (prop && *boot_field(dev, prop) > 0) {
-        char *path = device_fw_path(dev);
-        add_entry(opaque, *boot_field(dev, prop) - 1, xasprintf("%s%s", path, prop->def_str ? prop->def_str : ""));
-        free(path);
-    }
+    add_entry(opaque, *boot_field(dev, prop) - 1, xasprintf("%s%s", path, prop->def_str ? prop->def_str : ""));
+    free(path);
 }
 
 static int by_index(const void *a, const void *b)
@@ -153,7 +173,7 @@ char *boot_order_text(Machine *m, size_t *ret_len)
     for (size_t i = 0; i < boot.roms.n; i++) {
         add_entry(&list, boot.roms.at[i].index, xstrdup(boot.roms.at[i].path));
     }
-    device_foreach(collect, &list);
+    boot_places(collect, &list);
     if (list.n) {
         qsort(list.at, list.n, sizeof(Entry), by_index);
     }
@@ -209,6 +229,22 @@ void boot_set_handler(Machine *m, void (*set)(void *opaque, const char *order), 
     boot.set = set;
     boot.opaque = opaque;
     set(opaque, m->boot.once ? m->boot.once : m->boot_order ? m->boot_order : DEFAULT_ORDER);
+}
+
+bool boot_set_order(const char *order, Error **errp)
+{
+    if (!boot.set) {
+        error_set(errp, "this machine has no list of boot devices to set");
+        return false;
+    }
+    for (const char *p = order; *p; p++) {
+        if (*p < 'a' || *p > 'p') {
+            error_set(errp, "Invalid boot device '%c'", *p);
+            return false;
+        }
+    }
+    boot.set(boot.opaque, order);
+    return true;
 }
 
 /* ---- option ROMs ---- */

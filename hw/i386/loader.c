@@ -201,8 +201,11 @@ bool x86_load_kernel(const X86Kernel *k, Error **errp)
         } else if (!k->pvh) {
             error_set(errp, "kernel '%s' is a PVH image, which machine '%s' does not take", m->kernel, m->type->name);
             ok = false;
+        } else if (x86_load_pvh(k, &image, entry, errp)) {
+            return true; /* the image is kept for resets */
         } else {
-            return x86_load_pvh(k, &image, entry, errp); /* keeps the image */
+            machine_drop_roms(k->machine, m->kernel);
+            ok = false;
         }
     } else {
         ok = x86_load_bzimage(k, &image, errp);

@@ -263,7 +263,7 @@ bool smbios_add_option(const Json *opts, const char *text, Error **errp)
         list = field_lists[i].type == type ? &field_lists[i] : list;
     }
     if (!list) {
-        error_set(errp, type > 255 ? "out of range!" : "Don't know how to build fields for SMBIOS type %" PRIu64, type);
+        error_set(errp, "Don't know how to build fields for SMBIOS type %" PRIu64, type);
         return false;
     }
     if (smbios_has_file((unsigned)type)) {

@@ -12,8 +12,9 @@
 
 bool bootindex_get(Object *obj, const Property *prop, PropValue *ret, Error **errp);
 bool bootindex_set(Object *obj, const Property *prop, const PropValue *value, Error **errp);
-#define PROP_BOOTINDEX(T, field, suffix)                                                                     \
-    { .name = "bootindex", .kind = PROP_INT32, .offset = offsetof(T, field), .def_str = (suffix),            \
+#define PROP_BOOTINDEX(T, field, suffix) PROP_BOOTINDEX_NAMED("bootindex", T, field, suffix)
+#define PROP_BOOTINDEX_NAMED(pname, T, field, suffix)                                                        \
+    { .name = (pname), .kind = PROP_INT32, .offset = offsetof(T, field), .def_str = (suffix),            \
       .get = bootindex_get, .set = bootindex_set, .settable_when_realized = true, .help = "Position in the boot order" }
 
 /* "/pci@i0cf8/ide@1,1/drive@0"; malloc'd. */
@@ -33,5 +34,7 @@ NODISCARD bool boot_add_device_rom(const char *path, bool vga, Error **errp);
 NODISCARD bool boot_install_rom(Device *fw_cfg, const char *name, int32_t bootindex, Error **errp);
 /* The board's way to write "cad" and the like where firmware looks (CMOS). Called at once, and when -boot once= is over. */
 void boot_set_handler(Machine *machine, void (*set)(void *opaque, const char *order), void *opaque);
+/* HMP boot_set: until the next start of the emulator. */
+NODISCARD bool boot_set_order(const char *order, Error **errp);
 
 #endif

@@ -215,6 +215,8 @@ void machine_process_requests(Machine *machine);
  */
 typedef enum WakeupReason { WAKEUP_OTHER, WAKEUP_RTC, WAKEUP_PM_TIMER, WAKEUP_POWER_BUTTON } WakeupReason;
 void machine_request_suspend(void);
+/* To disk: the guest has written its memory out, what is left is to power off. */
+void machine_request_suspend_disk(void);
 /* Fails when the machine is not suspended. A reason that is not enabled is ignored. */
 NODISCARD bool machine_request_wakeup(WakeupReason reason, Error **errp);
 /* OTHER (the monitor) is always enabled. */
@@ -238,6 +240,7 @@ typedef struct MachineEvents {
     void (*shutdown)(bool by_guest, ShutdownCause cause);
     void (*powerdown)(void);
     void (*suspend)(void);
+    void (*suspend_disk)(void);
     void (*wakeup)(void);
     void (*stop)(void);
     void (*resume)(void);

@@ -10,7 +10,7 @@
 #include "tests/test.h"
 
 static Machine *machine;
-static int sci_level, smi_count, shutdowns, suspends, wakeups;
+static int sci_level, smi_count, shutdowns, suspends, suspends_to_disk, wakeups;
 
 static void sci_handler(void *opaque, int n, int level)
 {
@@ -30,6 +30,11 @@ static void on_shutdown(bool by_guest, ShutdownCause cause)
 static void on_suspend(void)
 {
     suspends++;
+}
+
+static void on_suspend_disk(void)
+{
+    suspends_to_disk++;
 }
 
 static void on_wakeup(void)
@@ -155,7 +160,12 @@ static void test_sleep(uint16_t base, void (*setup)(void))
     machine_process_requests(machine);
     CHECK_EQ(shutdowns, 1);
     CHECK(!(io_read(base + 4, 2) & ACPI_PM1_CNT_SLP_EN));
-    suspends = wakeups = shutdowns = 0;
+    io_write(base + 4, 2, 2 << 10 | ACPI_PM1_CNT_SLP_EN); /* S4 */
+    machine_process_requests(machine);
+    machine_process_requests(machine);
+    CHECK_EQ(suspends_to_disk, 1);
+    CHECK_EQ(shutdowns, 2);
+    suspends = wakeups = shutdowns = suspends_to_disk = 0;
     run_state_set(machine, RUN_STATE_PAUSED);
 }
 
@@ -350,7 +360,8 @@ static void test_ich9(void)
 
 int main(void)
 {
-    static const MachineEvents events = { .shutdown = on_shutdown, .suspend = on_suspend, .wakeup = on_wakeup };
+    static const MachineEvents events = { .shutdown = on_shutdown, .suspend = on_suspend, .suspend_disk = on_suspend_disk,
+                                          .wakeup = on_wakeup };
     Error *err = NULL;
 
     bql_lock();

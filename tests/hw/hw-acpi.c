@@ -316,7 +316,8 @@ static const uint8_t *check_table(uint64_t addr)
     if (strcmp(sig, "FACS")) {
         CHECK_EQ(sum(t, len), 0);
     }
-    strcat(strcat(seen, sig), " ");
+    size_t at = strlen(seen);
+    snprintf(seen + at, sizeof(seen) - at, "%s ", sig);
     if (directory) {
         char *path = xasprintf("%s/%s-%s.aml", directory, board_name, sig);
         FILE *f = fopen(path, "wb");

@@ -389,7 +389,7 @@ static void test_boot(void)
     machine->boot.once = xstrdup("n");
     machine->boot_order = xstrdup("dc");
     machine->boot.splash_time_ms = 0x1234;
-    strcpy(machine->uuid, "11223344-5566-7788-99aa-bbccddeeff00");
+    snprintf(machine->uuid, sizeof(machine->uuid), "11223344-5566-7788-99aa-bbccddeeff00");
     CHECK(boot_add_option_rom("pvh.bin", 5, &err));
     CHECK(!boot_add_option_rom("nowhere.bin", 5, &err));
     error_free(err);

@@ -171,7 +171,7 @@ static void test_options(void)
     };
     Error *err = NULL;
 
-    strcpy(machine->uuid, "11223344-5566-7788-99aa-bbccddeeff00");
+    snprintf(machine->uuid, sizeof(machine->uuid), "11223344-5566-7788-99aa-bbccddeeff00");
     CHECK(option("type=0,vendor=V,version=1,date=01/02/2003,release=4.5,uefi=on"));
     CHECK(option("type=1,manufacturer=M,product=P,version=0.9,serial=S"));
     CHECK(option("type=1,version=1.0,sku=K,family=F")); /* adds to the former */
