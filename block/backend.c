@@ -88,6 +88,78 @@ static void *worker(void *arg)
     return NULL;
 }
 
+static void enqueue(Request *req)
+{
+    pthread_mutex_lock(&pool_lock);
+    req->next = NULL;
+    *pool_last = req;
+    pool_last = &req->next;
+    pthread_cond_signal(&pool_work);
+    pthread_mutex_unlock(&pool_lock);
+}
+
+static void finish(Request *req)
+{
+    req->blk->in_flight--;
+    req->done(req->opaque, req->result);
+    free(req->iov);
+    free(req);
+}
+
+static Request *parked; /* failed, to be tried again when the machine goes on */
+
+static void park(Request *req)
+{
+    Request **at = &parked;
+
+    while (*at) {
+        at = &(*at)->next;
+    }
+    req->next = NULL;
+    *at = req;
+}
+
+void block_retry(void)
+{
+    while (parked) {
+        Request *req = parked;
+        parked = req->next;
+        req->blk->io_error = 0;
+        enqueue(req);
+    }
+}
+
+static void end_parked(BlockBackend *blk)
+{
+    for (Request **at = &parked; *at;) {
+        Request *req = *at;
+        if (req->blk == blk) {
+            *at = req->next;
+            finish(req);
+            at = &parked; /* the completion may have changed the list */
+        } else {
+            at = &req->next;
+        }
+    }
+}
+
+static void complete(Request *req)
+{
+    if (req->result) {
+        switch (block_error_action(req->blk, req->kind == REQ_READ, req->result)) {
+        case BLOCK_ON_ERROR_STOP:
+            park(req);
+            return;
+        case BLOCK_ON_ERROR_IGNORE:
+            req->result = 0;
+            break;
+        default:
+            break;
+        }
+    }
+    finish(req);
+}
+
 /* In the main loop: completes what workers have finished. One at a time: a completion may drain, and must then find
  * those behind it. */
 static void complete_finished(void *opaque)
@@ -103,10 +175,7 @@ static void complete_finished(void *opaque)
         if (!req) {
             return;
         }
-        req->blk->in_flight--;
-        req->done(req->opaque, req->result);
-        free(req->iov);
-        free(req);
+        complete(req);
     }
     bh_schedule(finished_bh);
 }
@@ -126,8 +195,6 @@ static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_
         finished_bh = bh_new(loop_main(), complete_finished, NULL);
     }
     pthread_mutex_lock(&pool_lock);
-    *pool_last = req;
-    pool_last = &req->next;
     if (!pool_idle && pool_threads < BLOCK_WORKERS) {
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -136,8 +203,8 @@ static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_
         }
         pthread_attr_destroy(&attr);
     }
-    pthread_cond_signal(&pool_work);
     pthread_mutex_unlock(&pool_lock);
+    enqueue(req);
 }
 
 /* -- requests -------------------------------------------------------------------------------------------------- */
@@ -228,6 +295,7 @@ void block_drain(BlockBackend *blk)
 {
     while (blk->in_flight) {
         complete_finished(NULL);
+        end_parked(blk);
         if (blk->in_flight) {
             usleep(100);
         }

@@ -131,6 +131,7 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
     };
     Json *opts = opts_parse(text, NULL, errp);
     const char *file = NULL, *id = NULL, *interface = NULL, *cache = NULL, *media = NULL, *discard = NULL, *serial = NULL;
+    const char *rerror = NULL, *werror = NULL;
     OpenMode mode = { 0 };
     bool ok = false;
     unsigned units;
@@ -144,7 +145,8 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         !opts_string(opts, "if", default_if ? default_if : "none", &interface, errp) ||
         !opts_string(opts, "format", NULL, &mode.format, errp) || !opts_string(opts, "cache", "writeback", &cache, errp) ||
         !opts_string(opts, "media", "disk", &media, errp) || !opts_string(opts, "discard", "ignore", &discard, errp) ||
-        !opts_string(opts, "serial", NULL, &serial, errp) || !opts_bool(opts, "snapshot", false, &mode.snapshot, errp)) {
+        !opts_string(opts, "serial", NULL, &serial, errp) || !opts_string(opts, "rerror", NULL, &rerror, errp) ||
+        !opts_string(opts, "werror", NULL, &werror, errp) || !opts_bool(opts, "snapshot", false, &mode.snapshot, errp)) {
         goto out;
     }
     if (strcmp(media, "disk") && strcmp(media, "cdrom")) {
@@ -165,6 +167,10 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
     units = default_if && units_per_bus && !strcmp(interface, default_if) ? units_per_bus : interfaces[i].units;
     if (!file && mode.format) {
         error_set(errp, "A block device must be specified for \"file\"");
+        goto out;
+    }
+    if ((rerror && !block_parse_policy("rerror", rerror, &blk->on_read_error, errp)) ||
+        (werror && !block_parse_policy("werror", werror, &blk->on_write_error, errp))) {
         goto out;
     }
     blk->interface = xstrdup(interface);
@@ -235,8 +241,8 @@ fail:
 static const char *node_user(const BlockBackend *node)
 {
     for (const BlockBackend *blk = block_backends; blk; blk = blk->next) {
-        if (blk->is_front && blk->medium == node->medium) {
-            return blk->owner;
+        if (!blk->is_node && blk->medium == node->medium) {
+            return blk->owner ? blk->owner : blk->id;
         }
     }
     return NULL;

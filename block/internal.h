@@ -31,6 +31,8 @@ struct BlockBackend {
     BlockBackend *node;         /* of a front: the node its device was given */
     Medium *medium;             /* NULL: empty */
     bool writeback, readonly;   /* readonly: as the user asked, for media put in later */
+    BlockOnError on_read_error, on_write_error;
+    int io_error;               /* why the machine stopped; 0 */
     unsigned in_flight;
     uint64_t reads, writes, read_bytes, write_bytes, flushes;
     const BlockMediaOps *ops;
@@ -41,6 +43,11 @@ extern BlockBackend *block_backends;
 
 void backend_link(BlockBackend *blk);
 void backend_free(BlockBackend *blk); /* and takes it out of the list */
+
+/* -- policy.c -- */
+bool block_parse_policy(const char *option, const char *text, BlockOnError *ret, Error **errp);
+/* What is to be done about a failed request: report, ignore or stop. */
+BlockOnError block_error_action(BlockBackend *blk, bool is_read, int result);
 
 /* -- open.c -- */
 typedef struct OpenMode {

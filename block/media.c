@@ -149,14 +149,14 @@ bool block_insert_medium(BlockBackend *blk, const char *node_name, Error **errp)
         error_set(errp, "Node '%s' not found", node_name);
         return false;
     }
-    if (!check_removable(blk, errp) || !check_open(blk, errp) || !check_empty(blk, errp)) {
-        return false;
-    }
     for (const BlockBackend *other = block_backends; other; other = other->next) {
         if (!other->is_node && other->medium == node->medium) {
             error_set(errp, "Node '%s' is already in use", node_name);
             return false;
         }
+    }
+    if (!check_removable(blk, errp) || !check_open(blk, errp) || !check_empty(blk, errp)) {
+        return false;
     }
     put(blk, medium_ref(node->medium));
     return true;

@@ -1,6 +1,8 @@
 /*
  * query.c: what monitors show of disks.
  */
+#include <errno.h>
+
 #include "block/internal.h"
 
 static Json *describe_medium(const BlockBackend *blk, const Medium *m)
@@ -45,6 +47,7 @@ Json *block_query(bool nodes)
         }
         if (blk->owner) {
             json_put_string(entry, "qdev", blk->owner);
+            json_put_string(entry, "io-status", !blk->io_error ? "ok" : blk->io_error == -ENOSPC ? "nospace" : "failed");
         }
         if (blk->medium) {
             json_put(entry, "inserted", describe_medium(blk, blk->medium));

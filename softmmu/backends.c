@@ -2,7 +2,9 @@
  * backends.c: disks and networks of the command line and the monitors: glue
  * between options, QMP and the rooms block/ and net/.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "block/block.h"
 #include "hw/device.h"
@@ -91,12 +93,36 @@ static void tray_moved(const char *device, const char *id, bool open)
     monitor_event("DEVICE_TRAY_MOVED", data);
 }
 
+static void io_error(const char *device, const char *owner, bool is_read, const char *action, int error)
+{
+    Json *data = json_object();
+    json_put_string(data, "device", device);
+    json_put_string(data, "qom-path", owner);
+    json_put_string(data, "operation", is_read ? "read" : "write");
+    json_put_string(data, "action", action);
+    json_put_bool(data, "nospace", error == -ENOSPC);
+    json_put_string(data, "reason", strerror(-error));
+    monitor_event("BLOCK_IO_ERROR", data);
+    if (!strcmp(action, "stop")) {
+        machine_request_stop(RUN_STATE_IO_ERROR);
+    }
+}
+
+static void retry_requests(void *opaque, bool running, RunState state)
+{
+    if (running) {
+        block_retry();
+    }
+}
+
 void system_init_backends(void)
 {
     static const PropHooks drive_hooks = { drive_prop_set, drive_prop_get };
     property_set_hooks(PROP_DRIVE, &drive_hooks);
     net_init();
     block_set_tray_hook(tray_moved);
+    block_set_error_hook(io_error);
+    vm_add_change_handler(retry_requests, NULL);
     monitor_register_info("network", print_network);
     monitor_register_info("usernet", print_network);
     monitor_register_info("block", print_block);
@@ -159,6 +185,19 @@ bool system_add_image(GivenOption *opt, Error **errp)
     bool ok = add_drive_text(text, errp);
     free(text);
     return ok;
+}
+
+/* The drives a PC has without being asked: an empty CD-ROM at index 2, an empty floppy. */
+bool system_add_default_drives(bool want_cdrom, bool want_floppy, Error **errp)
+{
+    const MachineType *type = machine_current()->type;
+    const char *interface = type->default_block_if;
+
+    if (!interface || strcmp(interface, "ide")) {
+        return true;
+    }
+    return (!want_cdrom || type->no_cdrom || drive_get(interface, 2) || add_drive_text("index=2,media=cdrom", errp)) &&
+           (!want_floppy || type->no_floppy || drive_get("floppy", 0) || add_drive_text("if=floppy,index=0", errp));
 }
 
 bool system_add_blockdev(GivenOption *opt, Error **errp)

@@ -811,6 +811,24 @@ static bool init_accel(Machine *m, Error **errp)
     return false;
 }
 
+/* -device of one of these: the user makes the drives. */
+static const char *const disk_devices[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
+static const char *const floppy_devices[] = { "isa-fdc", "floppy", NULL };
+
+static bool device_named(CommandLine *line, const char *const *names)
+{
+    for (size_t i = 0; i < line->given.n; i++) {
+        const GivenOption *opt = &line->given.at[i];
+        const char *driver = opt->id == OPTION_DEVICE ? json_get_string(opt->opts, "driver") : NULL;
+        for (const char *const *name = names; driver && *name; name++) {
+            if (!strcmp(driver, *name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static Machine *make_machine(CommandLine *line)
 {
     Error *err = NULL;
@@ -830,6 +848,10 @@ static Machine *make_machine(CommandLine *line)
     }
     set_image_options(line, m);
     if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, &err)) {
+        fail(err);
+    }
+    bool own_disks = device_named(line, disk_devices), own_floppy = device_named(line, floppy_devices);
+    if (!system_config.no_defaults && !system_add_default_drives(!own_disks, !own_floppy, &err)) {
         fail(err);
     }
     /* Nothing to run, nothing to reserve memory for. */

@@ -20,6 +20,7 @@ bool system_check_boot(Error **errp);
 /* backends.c */
 OptionHandler system_set_snapshot, system_add_drive, system_add_image, system_add_blockdev,
     system_add_netdev, system_add_nic, system_add_net;
+bool system_add_default_drives(bool want_cdrom, bool want_floppy, Error **errp);
 void system_init_backends(void);
 void system_finish_backends(void); /* flushes and closes */
 /* Devices for -drive if=virtio and -nic. */

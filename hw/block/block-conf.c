@@ -50,9 +50,16 @@ bool block_conf_attach(BlockConf *conf, Device *dev, bool writes, bool may_be_em
         error_set(errp, "min_io_size and opt_io_size must be multiples of logical_block_size");
         return false;
     }
+    if (conf->rerror == BLOCK_ON_ERROR_ENOSPC) {
+        error_set(errp, "rerror=enospc is not a policy for reading");
+        return false;
+    }
     char *owner = block_conf_owner(dev);
     bool ok = block_attach(&conf->blk, owner, writes, errp);
     free(owner);
+    if (ok) {
+        block_set_error_policy(conf->blk, (BlockOnError)conf->rerror, (BlockOnError)conf->werror);
+    }
     return ok;
 }
 

@@ -270,6 +270,7 @@ static bool blk_realize(VirtioDevice *vdev, Error **errp)
     if (!ok) {
         return false;
     }
+    block_set_error_policy(s->drive, (BlockOnError)s->rerror, (BlockOnError)s->werror);
     virtio_init(vdev, CONFIG_BYTES);
     for (unsigned i = 0; i < s->num_queues; i++) {
         virtio_add_queue(vdev, s->queue_size, handle_queue);

@@ -88,6 +88,20 @@ bool block_change_medium(BlockBackend *blk, const char *filename, const char *fo
 /* The DEVICE_TRAY_MOVED event. */
 void block_set_tray_hook(void (*moved)(const char *device, const char *id, bool open));
 
+/* -- errors of the host: rerror=, werror= -------------------------------------------------------------------------------- */
+
+/* auto: report errors of reading, stop when a write finds no space and report other errors of writing. */
+typedef enum BlockOnError {
+    BLOCK_ON_ERROR_AUTO, BLOCK_ON_ERROR_REPORT, BLOCK_ON_ERROR_IGNORE, BLOCK_ON_ERROR_STOP, BLOCK_ON_ERROR_ENOSPC,
+} BlockOnError;
+extern const char *const block_on_error_names[];
+/* Of the device; auto leaves what the -drive said. */
+void block_set_error_policy(BlockBackend *blk, BlockOnError on_read, BlockOnError on_write);
+/* Told of each error; action "stop": it should stop the machine, and call block_retry() when it goes on. */
+typedef void BlockErrorHook(const char *device, const char *owner, bool is_read, const char *action, int error);
+void block_set_error_hook(BlockErrorHook *hook);
+void block_retry(void);
+
 /* query-block's array, or all nodes; text of info block. */
 Json *block_query(bool nodes);
 /* The answer to query-blockstats: of the disks devices use, or of all nodes. */

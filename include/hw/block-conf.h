@@ -13,11 +13,18 @@ typedef struct BlockConf {
     uint64_t discard_granularity;
     int32_t bootindex;
     int write_cache;           /* auto, on, off */
+    int rerror, werror;        /* BlockOnError */
     uint32_t cyls, heads, secs;
     char *serial;
 } BlockConf;
 
 extern const char *const block_conf_on_off_auto[];
+
+#define BLOCK_ERROR_PROPS(T, m)                                                                                      \
+    { .name = "rerror", .kind = PROP_ENUM, .offset = offsetof(T, m rerror), .names = block_on_error_names, .def = 0,    \
+      .has_default = true, .type_name = "BlockdevOnError", .help = "Error handling policy, report/ignore/enospc/stop/auto" }, \
+    { .name = "werror", .kind = PROP_ENUM, .offset = offsetof(T, m werror), .names = block_on_error_names, .def = 0,    \
+      .has_default = true, .type_name = "BlockdevOnError", .help = "Error handling policy, report/ignore/enospc/stop/auto" }
 
 #define BLOCK_CONF_PROPS(T, m)                                                                                       \
     PROP_BLK("drive", T, m.blk),                                                                                      \
@@ -27,7 +34,8 @@ extern const char *const block_conf_on_off_auto[];
     PROP_SZ("discard_granularity", T, m.discard_granularity, UINT32_MAX, "Bytes"),                                     \
     PROP_I32("bootindex", T, m.bootindex, -1, "Place in the boot order; -1: none"),                                    \
     { .name = "write-cache", .kind = PROP_ENUM, .offset = offsetof(T, m.write_cache), .names = block_conf_on_off_auto, \
-      .def = 0, .has_default = true, .type_name = "OnOffAuto", .help = "The write cache at reset; auto: the drive's" }
+      .def = 0, .has_default = true, .type_name = "OnOffAuto", .help = "The write cache at reset; auto: the drive's" }, \
+    BLOCK_ERROR_PROPS(T, m.)
 
 #define BLOCK_CONF_SERIAL_PROP(T, m) PROP_STR("serial", T, m.serial, "Serial number the guest sees")
 #define BLOCK_CONF_CHS_PROPS(T, m)                                                                                   \

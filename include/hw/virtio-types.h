@@ -22,6 +22,7 @@ typedef struct VirtioBlk {
     char *serial;
     uint16_t num_queues, queue_size;
     uint32_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
+    int rerror, werror;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
     int32_t bootindex;
@@ -38,6 +39,7 @@ typedef struct VirtioBlk {
     PROP_U32("min_io_size", T, m min_io_size, 0, "Bytes"), PROP_U32("opt_io_size", T, m opt_io_size, 0, "Bytes"), \
     PROP_B("discard", T, m discard, true, "Offer discard"),                                                  \
     PROP_B("write-zeroes", T, m write_zeroes, true, "Offer write-zeroes"),                                   \
+    BLOCK_ERROR_PROPS(T, m),                                                                                 \
     PROP_B("config-wce", T, m config_wce, true, "Let the guest change the write cache"),                     \
     PROP_B("seg-max-adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size")
 
