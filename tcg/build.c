@@ -196,7 +196,7 @@ IrRef ir_get(IrBuilder *b, unsigned slot)
         return b->slot_value[slot];
     }
     IrBlock *bb = &unit->blocks.at[b->block];
-    if (!ir_slots_has(&bb->defined, slot)) {
+    if (!ir_slots_has(&bb->defined, slot) && !ir_slots_has(&bb->killed, slot)) {
         ir_slots_add(&bb->used, slot);
     }
     return b->slot_value[slot] = append(b, (IrInsn){
@@ -219,6 +219,14 @@ void ir_put(IrBuilder *b, unsigned slot, IrRef value)
                         .b = IR_NONE, .c = IR_NONE });
 }
 
+void ir_kill(IrBuilder *b, unsigned slot)
+{
+    assert(slot < b->unit->target->n_slots);
+    ir_slots_add(&b->unit->blocks.at[b->block].killed, slot);
+    b->slot_value[slot] = IR_NONE;
+    append(b, (IrInsn){ .op = IR_kill, .type = b->unit->target->slots[slot].type, .aux = slot, .a = IR_NONE, .b = IR_NONE, .c = IR_NONE });
+}
+
 IrRef ir_ldenv(IrBuilder *b, IrType type, int offset, unsigned size_bytes, bool sign)
 {
     unsigned log2 = (unsigned)__builtin_ctz(size_bytes);
@@ -234,12 +242,35 @@ void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value)
                         .a = value, .b = (uint32_t)offset, .c = IR_NONE });
 }
 
+static inline bool is_conversion(unsigned op)
+{
+    return (op >= IR_sext8 && op <= IR_zext32) || (op >= IR_trunc && op <= IR_ext_u);
+}
+
+/* Front ends widen and narrow the same value again and again. One probe; only inside a block, where it is surely visible. */
+static IrRef conversion(IrBuilder *b, const IrInsn *insn)
+{
+    IrUnit *unit = b->unit;
+    IrRef *slot = &b->conversion_cache[(insn->a * 8 + insn->op) & (ARRAY_SIZE(b->conversion_cache) - 1)];
+
+    if (*slot < unit->insns.n && *slot >= unit->blocks.at[b->block].first) {
+        const IrInsn *old = &unit->insns.at[*slot];
+        if (old->op == insn->op && old->type == insn->type && old->a == insn->a) {
+            return *slot;
+        }
+    }
+    return *slot = append(b, *insn);
+}
+
 IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b_, IrRef c)
 {
     IrInsn insn = { .op = op, .type = type, .aux = aux, .a = a, .b = b_, .c = c };
     IrRef known = ir_fold(b, &insn);
 
-    return known != IR_NONE ? known : append(b, insn);
+    if (known != IR_NONE) {
+        return known;
+    }
+    return is_conversion(insn.op) ? conversion(b, &insn) : append(b, insn);
 }
 
 /* -- guest memory ------------------------------------------------------------------------------ */

@@ -400,7 +400,7 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
     for (;; at++) {
         const IrInsn *in = ir_insn(unit, at);
         switch (in->op) {
-        case IR_nop: case IR_const:
+        case IR_nop: case IR_const: case IR_kill:
             break;
         case IR_insn_start:
             ip.insn_pc = in->imm;

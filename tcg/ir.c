@@ -51,6 +51,9 @@ bool ir_imm_valid(const IrInsn *in)
     case IR_vblend: return from >= IR_LANE_16 && from <= IR_LANE_64 && to < 1u << lanes_per_part;
     case IR_vwiden_s: case IR_vwiden_u: return from < to && to <= IR_LANE_64;
     case IR_vmpsad: return aux <= 7;
+    case IR_aeskeygen: return aux <= 0xff;
+    case IR_vclmul: return !(aux & ~0x11u);
+    case IR_sha1rnds4: return aux <= 3;
     case IR_vtest: case IR_frel: return aux <= 1;
     case IR_vfcmp: return (aux & 3) >= IR_LANE_32 && !(aux & 8) && to <= 31 && !(aux & 4 && in->type == IR_V256);
     case IR_vfcvt: return from < IR_N_CVTS && to <= IR_RM_NEAREST_AWAY;
@@ -112,7 +115,7 @@ void ir_unit_facts(IrUnit *unit)
 {
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         unit->blocks.at[k].n_preds = 0;
-        unit->blocks.at[k].used = unit->blocks.at[k].defined = (IrSlotSet){ { 0 } };
+        unit->blocks.at[k].used = unit->blocks.at[k].defined = unit->blocks.at[k].killed = (IrSlotSet){ { 0 } };
     }
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         IrBlock *bb = &unit->blocks.at[k];
@@ -120,12 +123,15 @@ void ir_unit_facts(IrUnit *unit)
             const IrInsn *in = ir_insn(unit, i);
             switch (in->op) {
             case IR_get:
-                if (!ir_slots_has(&bb->defined, in->aux)) {
+                if (!ir_slots_has(&bb->defined, in->aux) && !ir_slots_has(&bb->killed, in->aux)) {
                     ir_slots_add(&bb->used, in->aux);
                 }
                 break;
             case IR_put:
                 ir_slots_add(&bb->defined, in->aux);
+                break;
+            case IR_kill:
+                ir_slots_add(&bb->killed, in->aux);
                 break;
             case IR_call:
                 if (unit->target->helpers[in->aux].flags & (HELPER_READS_STATE | HELPER_RAISES)) {

@@ -432,6 +432,9 @@ static void parse_typed(Parser *ps, IrInsn *in)
     case IR_get:
         in->aux = slot_ref(ps);
         return;
+    case IR_kill:
+        in->aux = slot_ref(ps);
+        return;
     case IR_put:
         in->aux = slot_ref(ps);
         expect(ps, ",");

@@ -300,6 +300,9 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
     case IR_get:
         fprintf(out, "%s", slot_name(unit, in->aux));
         return;
+    case IR_kill:
+        fprintf(out, "%s", slot_name(unit, in->aux));
+        return;
     case IR_put:
         fprintf(out, "%s, ", slot_name(unit, in->aux));
         print_value(out, unit, in->a, in->type);

@@ -376,7 +376,12 @@ static void verify_slot_sets(Verifier *v, const IrBlock *bb)
     for (IrRef i = bb->first; i < bb->end && !v->failed; i++) {
         const IrInsn *in = ir_insn(v->unit, i);
         v->at = i;
-        if (in->op == IR_get && !ir_slots_has(&defined, in->aux) && !ir_slots_has(&bb->used, in->aux)) {
+        if (in->op == IR_kill) {
+            ir_slots_add(&defined, in->aux);
+            if (!ir_slots_has(&bb->killed, in->aux)) {
+                breach(v, "slot is missing in the block's killed set");
+            }
+        } else if (in->op == IR_get && !ir_slots_has(&defined, in->aux) && !ir_slots_has(&bb->used, in->aux)) {
             breach(v, "slot is missing in the block's used set");
         } else if (in->op == IR_put) {
             ir_slots_add(&defined, in->aux);

@@ -320,7 +320,7 @@ static bool icount_next(TcgVcpu *tv, uint32_t *flags)
 static void icount_done(TcgVcpu *tv, VcpuExit reason)
 {
     /* At a block that did not fit, or for another reason near the end of the slice. */
-    tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns;
+    tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns + TCG_GLUE_INSNS;
 }
 
 /* The target looks at each instruction: one at a time. Units of one instruction go past gdb's breakpoints, so they are found here. */
@@ -355,6 +355,10 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
         }
         if (unlikely(vcpu->ask_before_insn)) {
             reason = ask_before_insn(vcpu, &flags);
+        }
+        if (unlikely(tv->alone_next)) {
+            tv->alone_next = false;
+            flags |= UNIT_STEP;
         }
         if (likely(reason == VCPU_EXIT_NONE)) {
             reason = run_units(tv, flags);

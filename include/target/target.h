@@ -72,6 +72,7 @@ typedef enum ScanKind {
 
 typedef struct ScanInsn {
     uint8_t kind, length;
+    bool glued;        /* reads what the one before has just computed (flags): not a good place to begin a unit */
     vaddr target;
 } ScanInsn;
 

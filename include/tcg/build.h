@@ -28,6 +28,7 @@ struct IrBuilder {
                                     word (instructions left in the block), as memory accesses have it in snapshots; 0: none */
     bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
+    IrRef conversion_cache[64];
     IrAligned aligned[4];        /* addresses known to be aligned: see build.c */
     unsigned n_aligned;
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
@@ -56,6 +57,8 @@ IrRef ir_vconst(IrBuilder *b, IrType type, const IrVecConst *value);
 
 IrRef ir_get(IrBuilder *b, unsigned slot);
 void ir_put(IrBuilder *b, unsigned slot, IrRef value);
+/* Nobody reads the slot before the next put: what memory has of it will do, whatever that is. */
+void ir_kill(IrBuilder *b, unsigned slot);
 /* Raw CPU state outside slots. `offset` is relative to the target's state struct. */
 IrRef ir_ldenv(IrBuilder *b, IrType type, int offset, unsigned size_bytes, bool sign);
 void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value);

@@ -49,6 +49,7 @@ typedef enum IrOp {
 #include "tcg/ops.def"
 #undef OP
     IR_N_OPS,
+    IR_CRYPTO_FIRST = IR_aesenc, IR_CRYPTO_LAST = IR_sha256msg2,
     IR_VEC_FIRST = IR_vget_lane, IR_VEC_LAST = IR_vfround,
 } IrOp;
 
@@ -217,6 +218,7 @@ typedef struct IrBlock {
     vaddr pc;                 /* guest pc it begins at; informational */
     IrSlotSet used;           /* slots read by `get` before any put in this block (helpers that read state count) */
     IrSlotSet defined;        /* slots written by put */
+    IrSlotSet killed;         /* slots named by kill */
 } IrBlock;
 
 typedef union IrVecConst { uint8_t u8[32]; uint16_t u16[16]; uint32_t u32[8]; uint64_t u64[4]; } IrVecConst;

@@ -4,20 +4,26 @@
  */
 #include "target/x86/translate.h"
 
+/* Upper bits do not matter: the whole value where this is the lower half of one. */
+static void put(TransCtx *ctx, unsigned slot, IrRef value)
+{
+    if (value == IR_NONE) {
+        ir_kill(ctx->b, slot);
+        return;
+    }
+    const IrInsn *in = ir_insn(ctx->b->unit, value);
+    if (in->op == IR_trunc && x86_wt(ctx) == IR_I64) {
+        value = in->a;
+    }
+    ir_put(ctx->b, slot, x86_to_wt(ctx, value));
+}
+
 void x86_cc_set(TransCtx *ctx, uint32_t op, IrRef dst, IrRef src, IrRef src2)
 {
-    IrBuilder *b = ctx->b;
-
-    if (dst != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_DST, x86_to_wt(ctx, dst));
-    }
-    if (src != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_SRC, x86_to_wt(ctx, src));
-    }
-    if (src2 != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_SRC2, x86_to_wt(ctx, src2));
-    }
-    ir_put(b, X86_SLOT_CC_OP, ir_i32(b, op));
+    put(ctx, X86_SLOT_CC_DST, dst);
+    put(ctx, X86_SLOT_CC_SRC, src);
+    put(ctx, X86_SLOT_CC_SRC2, src2);
+    ir_put(ctx->b, X86_SLOT_CC_OP, ir_i32(ctx->b, op));
 }
 
 void x86_cc_set_flags(TransCtx *ctx, IrRef flags)

@@ -103,6 +103,7 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         return true;
     }
     ret->kind = in.row->kind;
+    ret->glued = in.row->flags.tested & X86_ROWFLAG_ARITH;
     if ((in.row->handler == x86_trans_cld && !x86_mode_bit(ctx, X86_MODE_DF)) || (in.row->handler == x86_trans_std && x86_mode_bit(ctx, X86_MODE_DF))) {
         ret->kind = SCAN_NORMAL;
     }

@@ -97,7 +97,7 @@ static void find_live_slots(HostCompiler *hc)
                 for (unsigned s = 0; s < 2; s++) {
                     live |= bi->succ[s] != NO_INDEX ? hc->block[bi->succ[s]].live.w[w] : 0;
                 }
-                live = (live & ~bb->defined.w[w]) | bb->used.w[w];
+                live = (live & ~(bb->defined.w[w] | bb->killed.w[w])) | bb->used.w[w];
                 changed |= live != bi->live.w[w];
                 bi->live.w[w] = live;
             }
@@ -189,6 +189,9 @@ static void count_uses(HostCompiler *hc)
 
     for (uint32_t i = 0; i < n; i++, in++) {
         val[i] = fresh;
+        if (in->op == IR_ext_u && val_is_alias(hc, in)) {
+            val[in->a].wide = 1;
+        }
         /* Operands stand before their uses. */
         switch (hc->op_operands[in->op]) {
         case 3: val[in->c != IR_NONE ? in->c : i].uses++; /* fall through */
@@ -255,13 +258,17 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         switch (in->op) {
         case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
             continue;
-        case IR_vlow:
+        case IR_vlow: case IR_ext_u:
             if (val_is_alias(hc, in)) {
                 continue;
             }
             break;
         }
         if (vi->fused) {
+            continue;
+        }
+        if (in->op == IR_kill) {
+            w->put_again[in->aux] = w->epoch;
             continue;
         }
         if (in->op == IR_put) {
@@ -289,7 +296,8 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 w->slot_cand[vi->early_slot] = IR_NONE;
             }
         }
-        if (vi->first_use == NO_POS && ((flags & IR_OP_PURE) || in->op == IR_get)) {
+        bool pure = flags & IR_OP_PURE || (in->op == IR_call && hc->target->helpers[in->aux].flags & HELPER_PURE);
+        if (vi->first_use == NO_POS && (pure || in->op == IR_get)) {
             vi->fused = FUSED_DEAD;
             continue;
         }

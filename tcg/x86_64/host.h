@@ -43,7 +43,8 @@ enum {
 
 typedef struct ValInfo {
     uint32_t next_use;    /* forward walk: next instruction that reads it on the current path */
-    uint16_t uses;        /* in the whole unit; saturates */
+    uint16_t uses : 15;   /* in the whole unit; saturates */
+    uint16_t wide : 1;    /* an I32 whose register's upper half is zero, and wanted: see val_is_alias() */
     uint8_t reg;          /* Reg or NO_REG */
     uint8_t spill;        /* spill place or NO_SPILL */
     uint8_t home;         /* slot whose clean memory holds it, or NO_SLOT */
@@ -200,10 +201,31 @@ uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm);
 void x64_find_groups(HostCompiler *hc);
 void x64_find_streams(HostCompiler *hc);
 
+/*
+ * A 32-bit instruction of the host clears the upper half of its destination, so that zero-extending (ext_u) the result of one is
+ * another name of the same register, which then counts as an I64 (ValInfo.wide). Only operations whose lowering surely ends in such an
+ * instruction.
+ */
+static inline bool val_is_widening(const HostCompiler *hc, const IrInsn *ext)
+{
+    const IrInsn *in = &hc->insns[ext->a];
+    switch (in->op) {
+    case IR_add: case IR_sub: case IR_mul: case IR_neg: case IR_not: case IR_and: case IR_or: case IR_xor: case IR_andn:
+    case IR_shl: case IR_shr: case IR_sar: case IR_rotl: case IR_rotr: case IR_clz: case IR_ctz: case IR_popcnt: case IR_bswap:
+    case IR_sext8: case IR_sext16: case IR_zext8: case IR_zext16: case IR_setcond: case IR_ld:
+        return true;
+    case IR_select:
+        return hc->insns[in->a].op != IR_fcmp;
+    case IR_bfx:
+        return in->aux >> 8 < 32;
+    }
+    return false;
+}
 /* trunc, flow and vlow are other names for the low part of the same register, which scalar constants have, too. */
 static inline bool val_is_alias(const HostCompiler *hc, const IrInsn *in)
 {
-    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const);
+    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const) ||
+           (in->op == IR_ext_u && val_is_widening(hc, in));
 }
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
@@ -237,7 +259,7 @@ static inline unsigned group_followed(const HostCompiler *hc, uint32_t i)
 static inline bool reg_is_vec(Reg r) { return r >= XMM0; }
 static inline unsigned val_type(const HostCompiler *hc, IrRef v)
 {
-    return v < hc->n_insns ? hc->insns[v].type : val_is_addend(hc, v) ? IR_I64 : hc->target->slots[v - hc->n_insns].type;
+    return v < hc->n_insns ? (hc->val[v].wide ? (unsigned)IR_I64 : hc->insns[v].type) : val_is_addend(hc, v) ? IR_I64 : hc->target->slots[v - hc->n_insns].type;
 }
 static inline unsigned slot_type(const HostCompiler *hc, unsigned s) { return hc->target->slots[s].type; }
 static inline Mem slot_mem(const HostCompiler *hc, unsigned s)
@@ -280,6 +302,7 @@ Reg ra_dest(HostCompiler *hc, Reg hint, uint32_t avoid);
 void ra_dest_in(HostCompiler *hc, Reg r);  /* the result is in r, which is free or taken */
 void ra_done(HostCompiler *hc);            /* the result is complete: early put */
 void ra_adopt(HostCompiler *hc, IrRef v, Reg r); /* temporary r holds v, a second result of the instruction */
+void ra_kill(HostCompiler *hc, unsigned s);
 void ra_put(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_get(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_store_stale(HostCompiler *hc);                /* every stale slot, marked clean */
@@ -302,6 +325,7 @@ bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround l
 /* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+bool lower_crypto(HostCompiler *hc, const IrInsn *in);
 void lower_x87(HostCompiler *hc, const IrInsn *in);
 /* Loads the guest's x87 state where that may be needed; clobbers flags. */
 void x64_x87_ready(HostCompiler *hc);

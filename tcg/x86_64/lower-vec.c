@@ -360,7 +360,9 @@ void lower_vec(HostCompiler *hc, const IrInsn *in)
         lower_by_call(hc, in);
         return;
     }
-    if (bitwise) {
+    if (in->op >= IR_CRYPTO_FIRST && in->op <= IR_CRYPTO_LAST) {
+        done = lower_crypto(hc, in);
+    } else if (bitwise) {
         done = lower_bitwise(hc, in);
     } else if (is_float) {
         done = lower_vec_float(hc, in);

@@ -627,7 +627,10 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_nop: case IR_const: case IR_trunc: case IR_flow:
         return;
-    case IR_vlow:
+    case IR_kill:
+        ra_kill(hc, in->aux);
+        return;
+    case IR_vlow: case IR_ext_u:
         if (val_is_alias(hc, in)) {
             return;
         }

@@ -157,7 +157,7 @@ static bool left_out(const X86Row *row)
     static const char *const names[] = { "syscall", "sysenter", "int", "int1", "int3", "icebp", "into", "hlt", "cpuid", "rdtsc", "rdtscp", "rdrand",
         "rdseed", "rdpid", "rdpmc", "xgetbv", "sgdt", "sidt", "sldt", "str", "smsw", "ret", "retf", "iret/iretd/iretq", "jmp", "call", "lar", "lsl", "verr", "verw", "wrfsbase",
         "wrgsbase", "rdfsbase", "rdgsbase", "in", "out", "bound", "pushf", "popf", "pushf/pushfd/pushfq", "popf/popfd/popfq", "xabort", "xbegin", "xend", "xtest",
-        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldcw", "fldenv", "frstor", "std", "sti", "cli",
+        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldenv", "frstor", "std", "sti", "cli",
         "lds", "les", "lss", "lfs", "lgs", "monitor", "mwait", "clzero", "arpl", "jecxz", "enter", "vzeroall", "leave", "fnstenv", "fnsave", "rdpkru", "wrpkru", "push", "pop",
         "popa/popad", "pusha/pushad" };
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
