@@ -19,6 +19,8 @@ static const char *const built_in[] = {
     CONFIG_DATADIR,
     "/usr/share/qemu",
     "/usr/share/qemu-firmware",
+    "/usr/share/seabios",
+    "/usr/lib/ipxe/qemu",
 };
 
 /* Other names of the same image. */

@@ -37,7 +37,7 @@ static void print_stdout(void *opaque, const char *text)
 
 static const char *arch_known(const char *name)
 {
-    static const char *const arches[] = { "riscv64", "riscv32" };
+    static const char *const arches[] = { "riscv64", "riscv32", "x86_64", "i386" };
     for (size_t i = 0; i < ARRAY_SIZE(arches); i++) {
         if (!strcmp(arches[i], name)) {
             return arches[i];
@@ -59,14 +59,14 @@ static int choose_arch(int argc, char **argv)
     if (!name) {
         if (argc < 3 || (strcmp(argv[1], "-target") && strcmp(argv[1], "--target"))) {
             error_exit("call it as qemu-system-ARCH, or with -target ARCH as the first argument "
-                       "(riscv64, riscv32)");
+                       "(riscv64, riscv32, x86_64, i386)");
         }
         name = argv[2];
         first = 3;
     }
     system_config.arch = arch_known(name);
     if (!system_config.arch) {
-        error_exit("guest architecture '%s' is not supported (riscv64 and riscv32 are)", name);
+        error_exit("guest architecture '%s' is not supported (riscv64, riscv32, x86_64 and i386 are)", name);
     }
     return first;
 }
@@ -212,7 +212,7 @@ static bool help_for(const GivenOption *opt, const char *program)
         return false;
     case OPTION_VGA:
         if (!strcmp(opt->text, "help")) {
-            printf("none\n");
+            printf("none                 no graphic card\nstd                  standard VGA (default)\nvirtio               Virtio VGA\n");
             return true;
         }
         return false;
@@ -234,6 +234,19 @@ static bool help_for(const GivenOption *opt, const char *program)
 }
 
 /* ---- rooms that are not there yet say so ---- */
+
+/* The board knows which cards it has. */
+static bool set_vga(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    if (!m->type->has_vga && strcmp(opt->text, "none")) {
+        error_set(errp, "machine '%s' has no graphics card: only none", m->type->name);
+        return false;
+    }
+    free(m->vga);
+    m->vga = xstrdup(opt->text);
+    return true;
+}
 
 static bool no_audio(GivenOption *opt, Error **errp)
 {
@@ -549,6 +562,21 @@ static void on_powerdown(void)
     monitor_event("POWERDOWN", NULL);
 }
 
+static void on_suspend(void)
+{
+    monitor_event("SUSPEND", NULL);
+}
+
+static void on_suspend_disk(void)
+{
+    monitor_event("SUSPEND_DISK", NULL);
+}
+
+static void on_wakeup(void)
+{
+    monitor_event("WAKEUP", NULL);
+}
+
 static void on_stop(void)
 {
     monitor_event("STOP", NULL);
@@ -579,8 +607,8 @@ static void on_watchdog(void)
         machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
     } else if (!strcmp(action, "pause")) {
         machine_request_stop(RUN_STATE_WATCHDOG);
-    } else if (!strcmp(action, "inject-nmi") && m->type->nmi) {
-        m->type->nmi(m);
+    } else if (!strcmp(action, "inject-nmi") && m->type->inject_nmi) {
+        m->type->inject_nmi(m);
     } else if (!strcmp(action, "debug")) {
         error_report("watchdog: timer fired");
     }
@@ -620,7 +648,8 @@ static void on_device_deleted(const char *id, const char *path)
 }
 
 static const MachineEvents machine_event_hooks = {
-    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown, .stop = on_stop,
+    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown,
+    .suspend = on_suspend, .suspend_disk = on_suspend_disk, .wakeup = on_wakeup, .stop = on_stop,
     .resume = on_resume, .watchdog = on_watchdog, .panicked = on_panic,
 };
 
@@ -699,7 +728,6 @@ static const Phase early_phases[] = {
     { OPTION_ECHR, set_echr },
     { OPTION_SANDBOX, no_sandbox },
     { OPTION_DISPLAY, no_display },
-    { OPTION_VGA, no_display },
     { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
     { OPTION_SEMIHOSTING, set_semihosting },
@@ -715,9 +743,13 @@ static const Phase early_phases[] = {
 
 static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_VGA, set_vga },
     { OPTION_SMP, system_set_smp },
     { OPTION_M, system_set_memory },
     { OPTION_BOOT, system_set_boot },
+    { OPTION_OPTION_ROM, system_add_option_rom },
+    { OPTION_SMBIOS, system_add_smbios },
+    { OPTION_ACPITABLE, system_add_acpi_table },
     { OPTION_ACTION, system_set_actions },
     { OPTION_WATCHDOG_ACTION, system_set_watchdog_action },
     { OPTION_ADD_FD, system_add_fd },
@@ -853,6 +885,9 @@ static Machine *make_machine(CommandLine *line)
 {
     Error *err = NULL;
     Machine *m = machine_new(choose_machine(line), system_config.arch);
+    if (system_config.uuid_set) {
+        memcpy(m->uuid, system_config.uuid, sizeof(m->uuid));
+    }
     m->graphics = !system_config.nographic;
     m->no_autostart = options_last(line, OPTION_S) != NULL;
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
@@ -887,7 +922,7 @@ static Machine *make_machine(CommandLine *line)
     if (!system_add_implicit_devices(&err)) {
         fail(err);
     }
-    if (!object_check_globals(&err) || !machine_ready(m, &err)) {
+    if (!object_check_globals(&err) || !machine_ready(m, &err) || !system_check_boot(&err)) {
         fail(err);
     }
     return m;

@@ -8,6 +8,7 @@
 
 #include "block/block.h"
 #include "hw/scsi.h"
+#include "hw/boot.h"
 #include "hw/virtio.h"
 #include "net/net.h"
 #include "softmmu/chardev.h"
@@ -24,10 +25,12 @@ typedef struct VirtioBlk {
     int rerror, werror;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
+    int32_t bootindex;
 } VirtioBlk;
 
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/disk@0,0"),                                                             \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \
@@ -76,11 +79,13 @@ typedef struct VirtioNet {
     uint32_t n_mac, n_multicast_first;
     bool mac_overflow_uni, mac_overflow_multi;
     uint32_t vlans[128];
+    int32_t bootindex;
 } VirtioNet;
 
 #define VIRTIO_NET_BIT(T, m, pname, bit, value, text) PROP_BITN(pname, T, m features, bit, value, text)
 #define VIRTIO_NET_PROPS(T, m)                                                                               \
     VIRTIO_COMMON_PROPS(T, m vdev.),                                                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/ethernet-phy@0"),                                                        \
     { .name = "mac", .kind = PROP_MACADDR, .offset = offsetof(T, m mac), .help = "Ethernet address" },        \
     { .name = "netdev", .kind = PROP_NETDEV, .offset = offsetof(T, m netdev), .help = "ID of a netdev to use as a backend" }, \
     VIRTIO_NET_BIT(T, m, "mrg_rxbuf", 15, 1, "Packets may span receive buffers"),                             \

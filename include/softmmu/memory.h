@@ -300,7 +300,7 @@ void ram_dirty_sync(RamBlock *ram);
 /* Called for a write by a device or loader that hits pages whose DIRTY_CODE bit is clear. */
 void memory_set_code_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len));
 
-/* "info mtree"; flat: the rendered views. Text goes to print(opaque, text). */
-void memory_print_tree(bool flat, void (*print)(void *opaque, const char *text), void *opaque);
+/* "info mtree"; flat: the rendered views; disabled: with what is switched off. Text goes to print(opaque, text). */
+void memory_print_tree(bool flat, bool disabled, void (*print)(void *opaque, const char *text), void *opaque);
 
 #endif

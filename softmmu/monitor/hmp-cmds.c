@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "hw/boot.h"
 #include "net/net.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
@@ -51,6 +52,17 @@ void hmp_system_powerdown(Monitor *mon, const Json *args)
 void hmp_system_wakeup(Monitor *mon, const Json *args)
 {
     call(mon, "system_wakeup", NULL);
+}
+
+void hmp_boot_set(Monitor *mon, const Json *args)
+{
+    Error *err = NULL;
+    const char *order = json_get_string(args, "bootdevice");
+
+    if (boot_set_order(order, &err)) {
+        monitor_printf(mon, "boot device list now set to %s\n", order);
+    }
+    hmp_report(mon, err);
 }
 
 void hmp_nmi(Monitor *mon, const Json *args)
