@@ -375,11 +375,6 @@ void hmp_clear(Monitor *mon, const Json *args)
     monitor_puts(mon, "\x1b[2J\x1b[H");
 }
 
-void hmp_no_display(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "Error: this machine has no display or input devices\n");
-}
-
 void hmp_no_snapshot(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: snapshots of the machine are not supported yet\n");
