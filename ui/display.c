@@ -126,6 +126,7 @@ static bool start_window(Error **errp)
         options.window_close = true;
     }
     options.full_screen |= chosen.full_screen;
+    chosen.sdl = options;
     return sdl_start(&options, errp);
 }
 
@@ -165,7 +166,7 @@ Json *display_describe(void)
 
     json_put_string(ret, "type", is_sdl ? type_names[DISPLAY_SDL] : type_names[DISPLAY_NONE]);
     if (is_sdl) {
-        json_put_bool(ret, "full-screen", chosen.sdl.full_screen || chosen.full_screen);
+        json_put_bool(ret, "full-screen", chosen.sdl.full_screen);
         json_put_bool(ret, "window-close", chosen.sdl.window_close);
     }
     return ret;

@@ -59,7 +59,7 @@ static struct {
     bool keys_down[INPUT_N_KEYS];
     unsigned buttons;
     RunState shown_state;
-    bool shown_grab, shown;
+    bool shown_grab, shown, video;
 } sdl; /* writable: the windows of this process */
 
 enum { INTERVAL_MIN_MS = 16, INTERVAL_MAX_MS = 60 };
@@ -521,16 +521,33 @@ static bool open_window(Console *con, unsigned index, Error **errp)
     return true;
 }
 
+/* A driver that shows nothing is no display, unless it was asked for by SDL_VIDEODRIVER. */
+static bool init_video(Error **errp)
+{
+    if (sdl.video) {
+        return true;
+    }
+    lib.SDL_SetHint("SDL_NO_SIGNAL_HANDLERS", "1");
+    lib.SDL_SetHint("SDL_VIDEO_ALLOW_SCREENSAVER", "1");
+    lib.SDL_SetHint("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0");
+    if (lib.SDL_InitSubSystem(SDL_INIT_VIDEO)) {
+        error_set(errp, "Could not initialize SDL(%s) - exiting", lib.SDL_GetError());
+        return false;
+    }
+    const char *driver = lib.SDL_GetCurrentVideoDriver();
+    if (!driver || (!getenv("SDL_VIDEODRIVER") && (!strcmp(driver, "dummy") || !strcmp(driver, "offscreen") || !strcmp(driver, "evdev")))) {
+        lib.SDL_QuitSubSystem(SDL_INIT_VIDEO);
+        error_set(errp, "Could not initialize SDL(no display to open a window on) - exiting");
+        return false;
+    }
+    sdl.video = true;
+    return true;
+}
+
+/* Stays initialised: a display may go away when its last client does. */
 static bool can_start(void)
 {
-    bool ok = (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY")) && load(NULL) && !lib.SDL_InitSubSystem(SDL_INIT_VIDEO);
-
-    if (ok) {
-        const char *driver = lib.SDL_GetCurrentVideoDriver();
-        ok = driver && strcmp(driver, "dummy") && strcmp(driver, "offscreen");
-        lib.SDL_QuitSubSystem(SDL_INIT_VIDEO);
-    }
-    return ok;
+    return (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY")) && load(NULL) && init_video(NULL);
 }
 
 static void close_windows(void)
@@ -546,6 +563,7 @@ static void close_windows(void)
         free(w);
     }
     lib.SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    sdl.video = false;
 }
 
 static bool start(const SdlOptions *options, Error **errp)
@@ -553,12 +571,7 @@ static bool start(const SdlOptions *options, Error **errp)
     if (!load(errp)) {
         return false;
     }
-    lib.SDL_SetHint("SDL_NO_SIGNAL_HANDLERS", "1");
-    lib.SDL_SetHint("SDL_VIDEO_ALLOW_SCREENSAVER", "1");
-    lib.SDL_SetHint("SDL_WINDOWS_NO_CLOSE_ON_ALT_F4", "1");
-    lib.SDL_SetHint("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0");
-    if (lib.SDL_InitSubSystem(SDL_INIT_VIDEO)) {
-        error_set(errp, "Could not initialize SDL(%s) - exiting", lib.SDL_GetError());
+    if (!init_video(errp)) {
         return false;
     }
     sdl.options = *options;
@@ -570,7 +583,7 @@ static bool start(const SdlOptions *options, Error **errp)
     }
     if (!sdl.windows) {
         error_set(errp, "this machine has no screen to show in a window");
-        lib.SDL_QuitSubSystem(SDL_INIT_VIDEO);
+        close_windows();
         return false;
     }
     if (options->full_screen) {
