@@ -925,7 +925,8 @@ int main(int argc, char **argv)
     device_set_deleted_hook(on_device_deleted);
     machine_set_quit_hook(quit);
     attach_monitors(&line);
-    if (!display_start(system_config.nographic, &err)) {
+    vnc_set_event_hook(monitor_event);
+    if (!display_start(system_config.nographic, system_config.name, &err)) {
         fail(err);
     }
     static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };

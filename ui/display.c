@@ -17,6 +17,7 @@ static struct {
     SdlOptions sdl;
     bool full_screen, no_vnc;
     char *layout;
+    const char *name;
     VEC(char *) vnc;
 } chosen; /* writable while options are parsed */
 
@@ -118,6 +119,11 @@ bool display_add_vnc(const char *text, Error **errp)
     return true;
 }
 
+char *display_title(void)
+{
+    return chosen.name ? xasprintf("QEMU (%s)", chosen.name) : xstrdup("QEMU");
+}
+
 static bool start_window(Error **errp)
 {
     SdlOptions options = chosen.sdl;
@@ -130,9 +136,11 @@ static bool start_window(Error **errp)
     return sdl_start(&options, errp);
 }
 
-bool display_start(bool nographic, Error **errp)
+bool display_start(bool nographic, const char *name, Error **errp)
 {
     bool nothing_asked = chosen.type == DISPLAY_DEFAULT && !chosen.vnc.n && !chosen.no_vnc && !nographic && console_count();
+
+    chosen.name = name;
 
     for (size_t i = 0; i < chosen.vnc.n; i++) {
         if (!vnc_start(chosen.vnc.at[i], errp)) {

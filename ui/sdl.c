@@ -14,7 +14,6 @@
 #include <string.h>
 #include "softmmu/clock.h"
 #include "softmmu/machine.h"
-#include "softmmu/system.h"
 #include "ui/console.h"
 #include "ui/display.h"
 #include "ui/input.h"
@@ -217,7 +216,7 @@ static void show_title(void)
     const char *state = run_state_is(RUN_STATE_RUNNING) ? "" : " [Stopped]";
 
     for (Window *w = sdl.windows; w; w = w->next) {
-        char *name = system_config.name ? xasprintf("QEMU (%s)", system_config.name) : xstrdup("QEMU");
+        char *name = display_title();
         char *number = console_count() > 1 ? xasprintf(" (%u)", w->index) : xstrdup("");
         char *grab = sdl.grabbed ? xasprintf(" - Press %s to exit grab", grab_keys()) : xstrdup("");
         char *title = xasprintf("%s%s%s%s", name, number, state, grab);

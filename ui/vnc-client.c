@@ -9,8 +9,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "softmmu/monitor.h"
-#include "softmmu/system.h"
 #include "ui/vnc.h"
 #include "util/trace.h"
 
@@ -232,7 +230,7 @@ static size_t on_init(VncClient *c, const uint8_t *p, size_t n)
         vnc_client_close(c);
         return 1;
     }
-    char *name = system_config.name ? xasprintf("QEMU (%s)", system_config.name) : xstrdup("QEMU");
+    char *name = display_title();
     const VncPixelFormat *pf = &c->pf;
     vnc_put16(&c->out, (uint16_t)s->width);
     vnc_put16(&c->out, (uint16_t)s->height);
@@ -255,7 +253,7 @@ static size_t on_init(VncClient *c, const uint8_t *p, size_t n)
     Json *data = json_object();
     json_put(data, "server", vnc_server_event(c, true));
     json_put(data, "client", vnc_client_describe(c));
-    monitor_event("VNC_INITIALIZED", data);
+    vnc_event("VNC_INITIALIZED", data);
     vnc_server_wake(s);
     return 1;
 }

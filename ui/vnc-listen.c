@@ -1,7 +1,7 @@
 /*
  * vnc-listen.c: -vnc: addresses and parameters of a server, its sockets, new connections.
  *
- *   [host]:display | unix:path | fd... not; reverse=on: host:port of a viewer that listens
+ *   [host]:display | unix:path; with reverse=on: host:port or unix:path of a viewer that listens
  */
 #include <errno.h>
 #include <netdb.h>
@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "softmmu/monitor.h"
 #include "softmmu/options.h"
 #include "ui/vnc-server.h"
 
@@ -59,7 +58,7 @@ static void new_connection(VncServer *s, int fd, const VncSocket *socket)
     Json *data = json_object();
     json_put(data, "server", vnc_server_event(c, true));
     json_put(data, "client", vnc_client_describe(c));
-    monitor_event("VNC_CONNECTED", data);
+    vnc_event("VNC_CONNECTED", data);
 }
 
 static void socket_ready(void *opaque, unsigned events)

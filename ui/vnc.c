@@ -8,12 +8,26 @@
 #include "ui/vnc.h"
 #include <string.h>
 #include <time.h>
-#include "softmmu/monitor.h"
 #include "ui/vnc-server.h"
 
 enum { INTERVAL_MIN_MS = 33, INTERVAL_MAX_MS = 250 };
 
 static VncServer *servers; /* writable: those of -vnc, in order */
+static void (*event_hook)(const char *event, Json *data);
+
+void vnc_set_event_hook(void (*hook)(const char *event, Json *data))
+{
+    event_hook = hook;
+}
+
+void vnc_event(const char *event, Json *data)
+{
+    if (event_hook) {
+        event_hook(event, data);
+    } else {
+        json_free(data);
+    }
+}
 
 VncServer *vnc_servers(void)
 {
@@ -273,7 +287,7 @@ void vnc_client_gone(VncClient *c)
         Json *data = json_object();
         json_put(data, "server", vnc_server_event(c, true));
         json_put(data, "client", vnc_client_describe(c));
-        monitor_event("VNC_DISCONNECTED", data);
+        vnc_event("VNC_DISCONNECTED", data);
     }
 }
 

@@ -191,6 +191,7 @@ void ws_frame_header(VncBuffer *out, uint8_t opcode, size_t n);
 
 /* vnc.c */
 void vnc_client_gone(VncClient *c);
+void vnc_event(const char *event, Json *data);
 void vnc_server_wake(VncServer *server); /* look at the picture soon */
 Json *vnc_server_event(const VncClient *c, bool with_auth);
 bool vnc_password_usable(const VncServer *server);

@@ -18,8 +18,10 @@ const char *display_layout(void);
 /* -vnc; "none" is allowed and means no VNC and no default display. */
 bool display_add_vnc(const char *text, Error **errp);
 /* After the machine was built: opens what was asked for, or the default where nothing was and the machine has a screen.
- * `nographic`: nothing. */
-bool display_start(bool nographic, Error **errp);
+ * `nographic`: nothing. `name`: of the guest, for titles; kept, may be NULL. */
+bool display_start(bool nographic, const char *name, Error **errp);
+/* "QEMU (NAME)"; malloc'd. */
+char *display_title(void);
 void display_finish(void);
 /* query-display-options */
 Json *display_describe(void);
@@ -38,6 +40,8 @@ bool vnc_expire_password(const char *display, int64_t at_s, Error **errp);
 Json *vnc_describe(Error **errp);         /* query-vnc: of the first server */
 Json *vnc_describe_servers(void);         /* query-vnc-servers */
 unsigned vnc_count(void);
+/* Told of VNC_CONNECTED and so on, with ownership of the data. */
+void vnc_set_event_hook(void (*hook)(const char *event, Json *data));
 
 /* ---- keyboard layouts ---- */
 typedef struct Keymap Keymap;
