@@ -175,13 +175,8 @@ static bool somebody_waits(const VncServer *s)
     return false;
 }
 
-static void server_tick(void *opaque)
+bool vnc_server_update(VncServer *s)
 {
-    VncServer *s = opaque;
-
-    if (!somebody_waits(s)) {
-        return;
-    }
     if (s->con) {
         console_refresh(s->con);
     }
@@ -190,6 +185,17 @@ static void server_tick(void *opaque)
     for (VncClient *c = s->clients; c; c = c->next) {
         vnc_update(c);
     }
+    return changed;
+}
+
+static void server_tick(void *opaque)
+{
+    VncServer *s = opaque;
+
+    if (!somebody_waits(s)) {
+        return;
+    }
+    bool changed = vnc_server_update(s);
     s->interval_ms = changed ? INTERVAL_MIN_MS : MIN(s->interval_ms + INTERVAL_MIN_MS, INTERVAL_MAX_MS);
     s->last_tick_ns = clock_get_ns(VM_CLOCK_REALTIME);
     if (somebody_waits(s)) {
