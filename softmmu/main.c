@@ -924,11 +924,11 @@ int main(int argc, char **argv)
     machine_set_events(&machine_event_hooks);
     device_set_deleted_hook(on_device_deleted);
     machine_set_quit_hook(quit);
-    attach_monitors(&line);
     vnc_set_event_hook(monitor_event);
     if (!display_start(system_config.nographic, system_config.name, &err)) {
         fail(err);
     }
+    attach_monitors(&line);
     static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };
     run_phases(&line, gdb, ARRAY_SIZE(gdb));
     machine_reset(m, RESET_COLD);

@@ -205,7 +205,7 @@ static bool listen_unix(VncServer *s, const char *path, Error **errp)
         error_set(errp, "a unix socket's path must have 1 to %zu bytes", sizeof(sa.sun_path) - 1);
         return false;
     }
-    strcpy(sa.sun_path, path);
+    memcpy(sa.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(path);
     if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa))) {

@@ -10,6 +10,7 @@
  */
 #include "hw/input/ps2.h"
 #include "hw/isa.h"
+#include "softmmu/machine.h"
 #include "util/log.h"
 
 enum { /* status, port 0x64 */
@@ -107,13 +108,23 @@ static void reply(I8042 *s, uint8_t byte, bool aux)
     fill_output(s);
 }
 
+/* A board that does nothing of its own with the line has the machine reset. */
+static void pulse_reset(I8042 *s)
+{
+    if (device_irq_out(&s->dev, "reset", 0)) {
+        device_set_irq(&s->dev, "reset", 0, 1);
+        device_set_irq(&s->dev, "reset", 0, 0);
+    } else {
+        machine_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
 static void set_outport(I8042 *s, uint8_t value)
 {
     s->outport = value;
     device_set_irq(&s->dev, "a20", 0, !!(value & OUT_A20));
     if (!(value & OUT_NOT_RESET)) {
-        device_set_irq(&s->dev, "reset", 0, 1);
-        device_set_irq(&s->dev, "reset", 0, 0);
+        pulse_reset(s);
     }
 }
 
@@ -147,8 +158,7 @@ static MemResult command_write(void *opaque, uint64_t offset, unsigned size, uin
     }
     if (command >= 0xf0) { /* pulses of the output port's low four bits where the command's are 0 */
         if (!(command & 1)) {
-            device_set_irq(&s->dev, "reset", 0, 1);
-            device_set_irq(&s->dev, "reset", 0, 0);
+            pulse_reset(s);
         }
         return MEM_OK;
     }

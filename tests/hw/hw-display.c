@@ -24,7 +24,7 @@ static const char *drain(Ps2Port *port)
 
     *to = 0;
     while (ps2_ready(port) && to < text + sizeof(text) - 4) {
-        to += sprintf(to, "%02x ", ps2_take(port));
+        to += snprintf(to, 4, "%02x ", ps2_take(port));
     }
     return text;
 }
