@@ -66,7 +66,7 @@ char *datadir_find(const char *name)
     if (!access(name, R_OK)) {
         return xstrdup(name);
     }
-    if (strchr(name, '/')) {
+    if (*name == '/' || *name == '.') {
         return NULL;
     }
     for (size_t i = 0; i < datadirs.n && !path; i++) {

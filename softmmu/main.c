@@ -21,6 +21,7 @@
 #include "softmmu/system.h"
 #include "softmmu/version.h"
 #include "target/target.h"
+#include "ui/display.h"
 #include "util/log.h"
 #include "util/random.h"
 #include "util/trace.h"
@@ -206,7 +207,7 @@ static bool help_for(const GivenOption *opt, const char *program)
         return false;
     case OPTION_DISPLAY:
         if (opts_wants_help(opt->opts, "type")) {
-            printf("Available display backend types:\nnone\n");
+            display_print_types();
             return true;
         }
         return false;
@@ -258,14 +259,45 @@ static bool no_audio(GivenOption *opt, Error **errp)
     return false;
 }
 
+/* There is a graphics card where a board makes one. */
 static bool no_display(GivenOption *opt, Error **errp)
 {
-    const char *type = opt->opts ? json_get_string(opt->opts, "type") : opt->text;
-    if (type && !strcmp(type, "none")) {
+    if (!strcmp(opt->text, "none")) {
         return true;
     }
-    error_set(errp, "there is no display '%s'; only none", type ? type : "");
+    error_set(errp, "this machine has no graphics card '%s'; only none", opt->text);
     return false;
+}
+
+static bool set_display(GivenOption *opt, Error **errp)
+{
+    /* "-display vnc=:1,to=9": what is behind it is as with -vnc. */
+    return !strncmp(opt->text, "vnc=", 4) ? display_add_vnc(opt->text + 4, errp) : display_set_option(opt->opts, errp);
+}
+
+static bool add_vnc(GivenOption *opt, Error **errp)
+{
+    return display_add_vnc(opt->text, errp);
+}
+
+static bool set_sdl(GivenOption *opt, Error **errp)
+{
+    Json *opts = json_object();
+    json_put_string(opts, "type", "sdl");
+    bool ok = display_set_option(opts, errp);
+    json_free(opts);
+    return ok;
+}
+
+static bool set_full_screen(GivenOption *opt, Error **errp)
+{
+    display_set_full_screen();
+    return true;
+}
+
+static bool set_layout(GivenOption *opt, Error **errp)
+{
+    return display_set_layout(opt->text, errp);
 }
 
 static bool no_sandbox(GivenOption *opt, Error **errp)
@@ -727,12 +759,15 @@ static const Phase early_phases[] = {
     { OPTION_L, add_data_dir },
     { OPTION_ECHR, set_echr },
     { OPTION_SANDBOX, no_sandbox },
-    { OPTION_DISPLAY, no_display },
+    { OPTION_DISPLAY, set_display },
+    { OPTION_SDL, set_sdl },
+    { OPTION_FULL_SCREEN, set_full_screen },
+    { OPTION_K, set_layout },
     { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
     { OPTION_SEMIHOSTING, set_semihosting },
     { OPTION_SEMIHOSTING_CONFIG, set_semihosting },
-    { OPTION_VNC, no_display },
+    { OPTION_VNC, add_vnc },
     { OPTION_AUDIODEV, no_audio },
     { OPTION_AUDIO, no_audio },
     { OPTION_FW_CFG, system_add_fw_cfg },
@@ -1000,6 +1035,10 @@ int main(int argc, char **argv)
     machine_set_events(&machine_event_hooks);
     device_set_deleted_hook(on_device_deleted);
     machine_set_quit_hook(quit);
+    vnc_set_event_hook(monitor_event);
+    if (!display_start(system_config.nographic, system_config.name, &err)) {
+        fail(err);
+    }
     attach_monitors(&line);
     static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };
     run_phases(&line, gdb, ARRAY_SIZE(gdb));
@@ -1012,6 +1051,7 @@ int main(int argc, char **argv)
         loop_run_once(loop_main(), true);
     }
     /* The other threads stay stopped: nobody lets them have the lock again. */
+    display_finish();
     system_finish_backends();
     monitor_cleanup();
     chardev_cleanup();

@@ -13,6 +13,7 @@
 #include "net/net.h"
 #include "softmmu/chardev.h"
 #include "softmmu/clock.h"
+#include "ui/input.h"
 
 struct BlkRequest;
 
@@ -148,5 +149,48 @@ typedef struct VirtioSerial {
 
 #define VIRTIO_SERIAL_PROPS(T, m)                                                                                \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_ports", T, m max_ports, VIRTIO_CONSOLE_PORTS, "Ports the device offers")
+
+enum { VIRTIO_GPU_SCANOUTS = 16 };
+
+typedef struct VirtioGpu {
+    VirtioDevice vdev;
+    uint32_t max_outputs, xres, yres;
+    uint64_t max_hostmem, used_bytes;
+    bool edid_on;
+    uint32_t n_resources, events;
+    struct GpuResource *resources;
+    struct GpuScanout {
+        struct VirtioGpu *gpu;
+        struct Console *con;
+        struct GpuResource *resource;
+        uint32_t x, y, width, height;          /* what of the resource is shown */
+        uint32_t wanted_width, wanted_height;  /* told to the guest; 0: this screen is not there */
+    } scanouts[VIRTIO_GPU_SCANOUTS];
+    VirtQueue *ctrl, *cursor;
+} VirtioGpu;
+
+#define VIRTIO_GPU_PROPS(T, m)                                                                                   \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_outputs", T, m max_outputs, 1, "Screens"),                     \
+    PROP_SZ("max_hostmem", T, m max_hostmem, 256 * MiB, "Memory for pictures, all together"),                     \
+    PROP_U32("xres", T, m xres, 1280, "Width the first screen prefers"), PROP_U32("yres", T, m yres, 800, "Height"), \
+    PROP_B("edid", T, m edid_on, true, "Tell the guest about the monitors")
+
+typedef struct VirtioInput {
+    VirtioDevice vdev;
+    char *serial, *display;
+    uint32_t head;
+    bool wheel_axis;
+    int input_id;
+    uint8_t select, subselect, leds;
+    struct VirtioInputEvent { uint16_t type, code; int32_t value; } pending[31 + 1]; /* the last is for the end of the group */
+    uint32_t n_pending;
+    VirtQueue *events, *status;
+} VirtioInput;
+
+#define VIRTIO_INPUT_PROPS(T, m)                                                                                 \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_STR("serial", T, m serial, "Serial number the guest sees"),             \
+    PROP_STR("display", T, m display, "ID of the display device whose input this is"),                            \
+    PROP_U32("head", T, m head, 0, "Screen of that device"),                                                      \
+    PROP_B("wheel-axis", T, m wheel_axis, true, "The wheel is an axis, not two buttons")
 
 #endif

@@ -387,11 +387,6 @@ void hmp_clear(Monitor *mon, const Json *args)
     monitor_puts(mon, "\x1b[2J\x1b[H");
 }
 
-void hmp_no_display(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "Error: this machine has no display or input devices\n");
-}
-
 void hmp_no_snapshot(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: snapshots of the machine are not supported yet\n");
@@ -413,6 +408,10 @@ void hmp_eject(Monitor *mon, const Json *args)
 
 void hmp_change(Monitor *mon, const Json *args)
 {
+    if (!strcmp(json_get_string(args, "device"), "vnc")) {
+        hmp_change_vnc(mon, args);
+        return;
+    }
     Json *copy = json_object();
     json_put_string(copy, "device", json_get_string(args, "device"));
     json_put_string(copy, "filename", json_get_string(args, "target"));

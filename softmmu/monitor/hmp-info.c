@@ -330,16 +330,6 @@ void hmp_info_tpm(Monitor *mon, const Json *args)
     monitor_puts(mon, "TPM device not supported\n");
 }
 
-void hmp_info_mice(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "No mouse devices connected\n");
-}
-
-void hmp_info_vnc(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "None\n");
-}
-
 void hmp_info_balloon(Monitor *mon, const Json *args)
 {
     Json *info = ask(mon, "query-balloon");
