@@ -259,16 +259,6 @@ static bool no_audio(GivenOption *opt, Error **errp)
     return false;
 }
 
-/* There is a graphics card where a board makes one. */
-static bool no_display(GivenOption *opt, Error **errp)
-{
-    if (!strcmp(opt->text, "none")) {
-        return true;
-    }
-    error_set(errp, "this machine has no graphics card '%s'; only none", opt->text);
-    return false;
-}
-
 static bool set_display(GivenOption *opt, Error **errp)
 {
     /* "-display vnc=:1,to=9": what is behind it is as with -vnc. */

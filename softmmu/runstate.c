@@ -231,13 +231,13 @@ void machine_request_stop(RunState state)
 void machine_request_watchdog(void)
 {
     atomic_store(&request_watchdog, true);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_panic(bool crash_loaded)
 {
     atomic_store(&request_panic, crash_loaded ? 2 : 1);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_add_powerdown(void (*fn)(void *opaque), void *opaque)
