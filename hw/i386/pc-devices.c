@@ -13,7 +13,7 @@
 #include "hw/i386/rtc.h"
 
 enum { /* configuration bytes in the RTC (SeaBIOS, OVMF; the first are the IBM PC AT's) */
-    CMOS_FLOPPIES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_2 = 0x30,
+    CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_2 = 0x30,
     CMOS_ABOVE_16M = 0x34, CMOS_BOOT_3 = 0x38, CMOS_BOOT_1_2 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
     EQUIPMENT_FPU = 2, EQUIPMENT_MOUSE = 4,
 };
@@ -115,6 +115,7 @@ static bool create_i8042(X86Machine *x, Error **errp)
     Device *dev = isa_create(x, "i8042", NULL, errp);
     if (dev) {
         device_connect_irq(dev, "a20", 0, &x->a20);
+        device_connect_irq(dev, "reset", 0, &x->reset);
     }
     return dev != NULL;
 }
@@ -224,6 +225,5 @@ void pc_fill_cmos(X86Machine *x)
         rtc_set_cmos(x->rtc, CMOS_ABOVE_4G + i, (uint8_t)(high >> 8 * i));
     }
     rtc_set_cmos(x->rtc, CMOS_CPUS, m->smp.cpus <= 256 ? (uint8_t)(m->smp.cpus - 1) : 0);
-    rtc_set_cmos(x->rtc, CMOS_FLOPPIES, 0);
     rtc_set_cmos(x->rtc, CMOS_EQUIPMENT, EQUIPMENT_FPU | (x->i8042_on ? EQUIPMENT_MOUSE : 0));
 }

@@ -1,8 +1,10 @@
 /*
  * pc-tables.c: what the PC boards tell firmware and guests about themselves: memory map, ACPI, SMBIOS, boot order, kernel.
  */
+#include "block/block.h"
 #include "hw/acpi.h"
 #include "hw/boot.h"
+#include "hw/disks-cmos.h"
 #include "hw/fw_cfg.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/kernel.h"
@@ -27,7 +29,8 @@ bool pc_create_storage(X86Machine *x, const char *type, const char *addr, bool m
             return false;
         }
     }
-    if (device_type_find("isa-fdc") && !x->root->is_express) {
+    bool floppies = drive_get("floppy", 0) || drive_get("floppy", 1);
+    if (device_type_find("isa-fdc") && (!x->root->is_express || floppies)) {
         x->fdc = device_create("isa-fdc", isa_bus_as_bus(x->isa), NULL, errp);
         return x->fdc != NULL;
     }
@@ -140,6 +143,16 @@ static bool install_smbios(X86Machine *x, Error **errp)
     return smbios_entry(x, &b.entry, errp) && smbios_install(&b, x->fw_cfg, errp);
 }
 
+static uint8_t get_cmos(void *opaque, unsigned index)
+{
+    return rtc_get_cmos(opaque, index);
+}
+
+static void set_cmos(void *opaque, unsigned index, uint8_t value)
+{
+    rtc_set_cmos(opaque, index, value);
+}
+
 static void set_boot_order(void *opaque, const char *order)
 {
     pc_set_boot_order(opaque, order);
@@ -149,6 +162,7 @@ bool pc_finish_tables(X86Machine *x, Error **errp)
 {
     Machine *m = &x->machine;
 
+    disks_fill_cmos(get_cmos, set_cmos, x->rtc);
     boot_set_handler(m, set_boot_order, x);
     if (!install_e820(x, errp) || (x->acpi != OFF && !install_acpi(x, errp)) || !install_smbios(x, errp) ||
         !boot_install(m, x->fw_cfg, errp)) {

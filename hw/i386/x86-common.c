@@ -110,6 +110,14 @@ static void a20_line(void *opaque, int n, int level)
     x86_cpus_set_a20(opaque, level != 0);
 }
 
+/* RESET# from the keyboard controller. */
+static void reset_line(void *opaque, int n, int level)
+{
+    if (level) {
+        machine_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
 bool x86_create_cpus(X86Machine *x, Error **errp)
 {
     Machine *m = &x->machine;
@@ -119,6 +127,7 @@ bool x86_create_cpus(X86Machine *x, Error **errp)
     }
     irq_init(&x->pic_int, pic_int_line, m, 0);
     irq_init(&x->a20, a20_line, m, 0);
+    irq_init(&x->reset, reset_line, m, 0);
     x->apics = apic_bus_new();
     memory_region_add_overlap(&m->system_memory, APIC_BASE_ADDR, apic_bus_msi_region(x->apics), 0x1000);
     X86CpusConfig config = { .machine = m, .apics = x->apics, .smram = &x->smram, .pic_ack = pic_ack, .opaque = x };

@@ -37,7 +37,7 @@ typedef struct X86Machine {
     /* Processors and interrupts. */
     X86Cpu **cpus;
     ApicBus *apics;
-    Irq gsi[X86_N_GSI], pic_int, a20, ferr_unused;
+    Irq gsi[X86_N_GSI], pic_int, a20, reset;
     Irq *pic_in[ISA_N_IRQS], *ferr;
     /* Devices; NULL: not there. */
     Device *pic, *ioapic, *ioapic2, *pit, *rtc, *hpet, *fw_cfg, *host, *south, *pm, *fdc;
