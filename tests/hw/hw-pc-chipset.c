@@ -166,6 +166,58 @@ static void test_pirq(bool q35)
     CHECK(some_function(bridge) != NULL);
 }
 
+/* A function's interrupt pin comes back with its saved state, and can be lowered afterwards. */
+static void test_pin_state(void)
+{
+    PciDevice *pci = PCI_DEVICE(device_find("bridge"));
+    PciBus *bus = pc->root;
+    StateBuffer saved = {0};
+    size_t pos = 0;
+
+    reset();
+    unsigned line = bus->map_irq(bus->opaque, pci->devfn, pci->config[PCI_INTERRUPT_PIN] - 1u);
+    pci_set_irq(pci, 1);
+    CHECK_EQ(bus->irq_count[line], 1);
+    device_save(&pci->dev, &saved);
+    pci_set_irq(pci, 0);
+    CHECK_EQ(bus->irq_count[line], 0);
+    CHECK(device_load(&pci->dev, saved.at, saved.n, &pos, NULL));
+    CHECK_EQ(bus->irq_count[line], 1);
+    pci_set_irq(pci, 0);
+    CHECK_EQ(bus->irq_count[line], 0);
+    vec_free(&saved);
+}
+
+/* Messages of a bridge: enabled, masked, pending. */
+static void test_msi(void)
+{
+    PciDevice *pci = PCI_DEVICE(device_find("bridge"));
+    unsigned devfn = pci->devfn, cap = pci->msi.cap;
+
+    reset();
+    wr(1, APIC_BASE_ADDR + 0xf0, 4, 0x1ff);
+    CHECK_EQ(config_rd(devfn, cap, 1), 5);
+    CHECK_EQ(config_rd(devfn, cap + 2, 2), 0x180); /* 64 bits, mask bits, one message */
+    config_wr(devfn, 4, 2, 4);                     /* bus master: a message is a write */
+    config_wr(devfn, cap + 4, 4, 0xfee01000);
+    config_wr(devfn, cap + 12, 2, 0x0045);
+    pci_msi_notify(pci, 0);
+    CHECK_EQ(ack(1), -1);                          /* not enabled */
+    config_wr(devfn, cap + 2, 2, 1);
+    CHECK(pci_msi_enabled(pci));
+    pci_msi_notify(pci, 0);
+    CHECK_EQ(ack(1), 0x45);
+    wr(1, APIC_BASE_ADDR + 0xb0, 4, 0);
+    config_wr(devfn, cap + 16, 4, 1);
+    pci_msi_notify(pci, 0);
+    CHECK_EQ(ack(1), -1);
+    CHECK_EQ(config_rd(devfn, cap + 20, 4), 1);
+    config_wr(devfn, cap + 16, 4, 0);
+    CHECK_EQ(ack(1), 0x45);
+    CHECK_EQ(config_rd(devfn, cap + 20, 4), 0);
+    wr(1, APIC_BASE_ADDR + 0xb0, 4, 0);
+}
+
 static void test_ports(void)
 {
     reset();
@@ -208,6 +260,8 @@ int test_chipset(bool q35)
         test_q35_memory();
     }
     test_pirq(q35);
+    test_pin_state();
+    test_msi();
     test_ports();
     test_topology();
     return test_failures;

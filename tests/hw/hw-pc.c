@@ -735,7 +735,8 @@ int main(int argc, char **argv)
     }
     m->firmware = xstrdup(file);
     CHECK(machine_set_smp(m, &(SmpConfig){ .cpus = 3 }, NULL));
-    bool ok = machine_build(m, &err) && machine_ready(m, &err);
+    bool ok = machine_build(m, &err) &&
+              device_add("pci-bridge", (const char *const[]){ "id", "bridge", NULL }, &err) && machine_ready(m, &err);
     remove(file);
     if (!ok) {
         fprintf(stderr, "%s\n", error_message(err));

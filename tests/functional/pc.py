@@ -1,0 +1,112 @@
+"""pc.py: the PC boards from outside: their names and properties, trees, what they refuse, and SeaBIOS to its end of a row of boot devices."""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from emulator import BINARY, check, check_equal, finish, run
+
+BOARDS = ('pc', 'q35', 'microvm')
+
+
+def firmware(folder):
+    path = os.path.join(folder, 'bios.bin')
+    with open(path, 'wb') as f:
+        f.write(bytes(65536))
+    return path
+
+
+def hmp(board, *commands, options=()):
+    with tempfile.TemporaryDirectory() as folder:
+        text = ''.join(c + '\n' for c in commands + ('quit',)).encode()
+        return run('-M', board, '-bios', firmware(folder), '-S', '-nodefaults', '-display', 'none', '-monitor', 'stdio', *options, stdin=text,
+                   timeout=120)
+
+
+def test_names():
+    status, out, _ = run('-M', 'help')
+    lines = out.splitlines()
+    check_equal(status, 0, '-M help')
+    for line in ('pc                   Standard PC (i440FX + PIIX, 1996) (alias of pc-i440fx-11.1)',
+                 'pc-i440fx-11.1       Standard PC (i440FX + PIIX, 1996) (default)',
+                 'pc-i440fx-7.2        Standard PC (i440FX + PIIX, 1996)',
+                 'q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-11.1)',
+                 'pc-q35-2.4           Standard PC (Q35 + ICH9, 2009)', 'microvm              microvm (i386)'):
+        check(line in lines, f'-M help has {line!r}')
+    _, out, _ = run('-M', 'pc,help')
+    for name in ('acpi=<OnOffAuto>', 'hpet=<bool>', 'max-ram-below-4g=<size>', 'smm=<OnOffAuto>', 'pflash0='):
+        check(name in out, f'-M pc,help has {name}')
+
+
+def test_trees():
+    _, out, err = hmp('pc', 'info mtree', 'info pci', 'info qtree', 'info pic', 'info lapic')
+    for text in ('alias ram-below-4g @pc.ram', '(prio 1, rom): alias isa-bios', 'piix3-reset-control', '(prio 4096, i/o): apic-msi',
+                 'Host bridge: PCI device 8086:1237', 'ISA bridge: PCI device 8086:7000', 'dev: isa-i8259, id ""', 'dev: mc146818rtc',
+                 'class Host bridge, addr 00:00.0, pci id 8086:1237 (sub 1af4:1100)', 'pic0: irr=', 'ioapic0: ver=0x20',
+                 'dumping local APIC state for CPU 0'):
+        check(text in out, f'pc: {text!r} in the monitor: {err}')
+    check('[disabled]' not in out, 'info mtree shows what is there')
+    _, out, err = hmp('q35', 'info pci', options=('-device', 'pcie-root-port,id=p1', '-device', 'virtio-rng-pci,bus=p1'))
+    for text in ('Host bridge: PCI device 8086:29c0', 'ISA bridge: PCI device 8086:2918', 'PCI bridge: PCI device 1b36:000c', 'id "p1"'):
+        check(text in out, f'q35: {text!r} in the monitor: {err}')
+    _, out, err = hmp('microvm', 'info mtree')
+    check('00000000feb02e00-00000000feb02fff (prio 0, i/o): virtio-mmio' in out, f'microvm: 24 transports: {err}')
+
+
+def test_memory():
+    for board, size, below in (('pc', '3G', 'bfffffff'), ('pc', '4G', 'bfffffff'), ('q35', '2G', '7fffffff'), ('q35', '4G', '7fffffff'),
+                               ('q35,max-ram-below-4g=1G', '2G', '3fffffff')):
+        _, out, err = hmp(board, 'info mtree', options=('-m', size))
+        check(f'0000000000000000-00000000{below} (prio 0, ram): alias ram-below-4g' in out, f'{board} -m {size}: split: {err}')
+
+
+def refuse(what, *args):
+    status, _, err = run(*args, '-display', 'none', '-monitor', 'none')
+    check_equal(status, 1, f'{what}: status')
+    check_equal(len(err.strip().splitlines()), 1, f'{what}: one line: {err!r}')
+
+
+def test_refusals():
+    refuse('firmware that is not there', '-M', 'pc', '-bios', 'no-such-firmware.bin')
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'odd.bin')
+        with open(path, 'wb') as f:
+            f.write(bytes(1000))
+        refuse('firmware of an odd size', '-M', 'pc', '-bios', path)
+        refuse('second flash alone', '-M', 'q35', '-drive', f'if=pflash,unit=1,format=raw,file={path}')
+    refuse('unknown card', '-M', 'pc', '-vga', 'hercules')
+    refuse('pic=off', '-M', 'pc,pic=off')
+    refuse('too much below 4 GiB', '-M', 'pc,max-ram-below-4g=5G')
+    refuse('too many processors', '-M', 'pc', '-smp', '300')
+
+
+def test_seabios():
+    """SeaBIOS finds the machine, its memory and processors, and nothing to boot from."""
+    if not any(os.path.exists(os.path.join(d, 'bios-256k.bin')) for d in ('/usr/share/seabios', '/usr/share/qemu')):
+        print('seabios is not installed: not run')
+        return
+    for board, smp in (('pc', 1), ('q35', 3)):
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, 'log')
+            process = subprocess.Popen([BINARY, '-M', board, '-smp', str(smp), '-m', '64M', '-nodefaults', '-display', 'none',
+                                        '-chardev', f'file,id=log,path={log}', '-device', 'isa-debugcon,iobase=0x402,chardev=log'])
+            end, text = time.time() + 300, ''
+            while time.time() < end and 'No bootable device.' not in text and process.poll() is None:
+                time.sleep(0.2)
+                if os.path.exists(log):
+                    with open(log, errors='replace') as f:
+                        text = f.read()
+            process.kill()
+            process.wait()
+            for line in (f'Running on QEMU ({"i440fx" if board == "pc" else "q35"})', f'Found {smp} cpu(s) max supported {smp} cpu(s)',
+                         'addr 0x0000000000000000 len 0x0000000004000000 [RAM]', 'No bootable device.'):
+                check(line in text, f'SeaBIOS on {board}: {line!r} in its log; it ends with {text[-300:]!r}')
+
+
+test_names()
+test_trees()
+test_memory()
+test_refusals()
+test_seabios()
+finish()
