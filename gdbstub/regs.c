@@ -102,6 +102,10 @@ char *gdb_target_xml(Vcpu *vcpu, const char *annex)
                 open = true;
                 gdb_text_add(&text, "<?xml version=\"1.0\"?><!DOCTYPE feature SYSTEM \"gdb-target.dtd\">"
                              "<feature name=\"%s\">", feature_name(target, reg->group));
+                const char *types = target->gdb_types ? target->gdb_types(reg->group) : NULL;
+                if (types) {
+                    gdb_text_add(&text, "%s", types);
+                }
                 /* gdb's name for a register that holds either format; it is not predefined. */
                 if (!strcmp(reg->gdb_type, "riscv_double")) {
                     gdb_text_add(&text, "<union id=\"riscv_double\"><field name=\"float\" type=\"ieee_single\"/>"

@@ -60,14 +60,13 @@ static bool read_at(int fd, void *buf, size_t n, uint64_t offset)
 
 const Abi *elf_identify(const uint8_t *h, size_t n)
 {
-    static const Abi *const abis[] = { &abi_riscv64, &abi_riscv32 };
     if (n < 20 || memcmp(h, ELFMAG, SELFMAG)) {
         return NULL;
     }
     ElfFile f = { .big = h[EI_DATA] == ELFDATA2MSB };
     unsigned machine = (unsigned)get(&f, h + 18, 2), type = (unsigned)get(&f, h + 16, 2);
-    for (size_t i = 0; i < ARRAY_SIZE(abis); i++) {
-        const Abi *a = abis[i];
+    for (size_t i = 0; abi_list[i]; i++) {
+        const Abi *a = abi_list[i];
         if (machine == a->elf_machine && f.big == a->big_endian
             && h[EI_CLASS] == (a->word_bytes == 8 ? ELFCLASS64 : ELFCLASS32)
             && (type == ET_EXEC || type == ET_DYN)) {
@@ -391,14 +390,19 @@ static vaddr push_bytes(StackBuilder *b, const void *data, size_t n)
 static bool map_vdso(Thread *t)
 {
     uint8_t *page = xcalloc(1, mm.page_bytes);
-    uint64_t sigreturn = 0;
-    size_t n = vdso_build(t->abi, page, mm.page_bytes, &sigreturn);
+    uint64_t functions[USER_MAX_VDSO] = { 0 };
+    size_t n = vdso_build(t->abi, page, mm.page_bytes, functions);
     int64_t at = mm_mmap(0, mm.page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, VMA_VDSO);
     bool ok = n && at >= 0 && copy_to_guest((vaddr)at, page, mm.page_bytes)
               && mm_mprotect((vaddr)at, mm.page_bytes, PROT_READ | PROT_EXEC) == 0;
     free(page);
     user.vdso = (vaddr)at;
-    user.sigreturn = (vaddr)at + sigreturn;
+    for (unsigned i = 0; i < t->abi->n_vdso; i++) {
+        user.vdso_function[i] = (vaddr)at + functions[i];
+        if (t->abi->vdso[i].is_sigreturn) {
+            user.sigreturn = user.vdso_function[i];
+        }
+    }
     return ok;
 }
 
@@ -476,6 +480,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         memcpy(random, (const void *)getauxval(AT_RANDOM), sizeof(random));
     }
     vaddr at_random = push_bytes(&b, random, 16);
+    vaddr platform = abi->platform ? push_bytes(&b, abi->platform, strlen(abi->platform) + 1) : 0;
     const struct { uint64_t type, value; } aux[] = {
         { AT_HWCAP, abi->hwcap(t) },
         { AT_PAGESZ, mm.page_bytes },
@@ -496,6 +501,8 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         { AT_EXECFN, execfn },
         { AT_SYSINFO_EHDR, user.vdso },
         { 51 /* AT_MINSIGSTKSZ */, abi->min_sigstack(t) },
+        { platform ? AT_PLATFORM : AT_IGNORE, platform },
+        { abi->vdso_has_syscall ? AT_SYSINFO : AT_IGNORE, user.vdso_function[0] },
         { AT_NULL, 0 },
     };
     size_t words = 1 + (size_t)argc + 1 + (size_t)envc + 1 + 2 * ARRAY_SIZE(aux);

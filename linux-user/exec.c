@@ -68,7 +68,8 @@ static bool is_host_file(const char *path)
     if (fd >= 0) {
         close(fd);
     }
-    return n == sizeof(header) && !memcmp(header, ELFMAG, SELFMAG) && !elf_identify(header, sizeof(header));
+    const Abi *abi = n == sizeof(header) ? elf_identify(header, sizeof(header)) : NULL;
+    return n == sizeof(header) && !memcmp(header, ELFMAG, SELFMAG) && (!abi || host_runs(abi));
 }
 
 static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int fd, char **argv, char **envp)
@@ -147,7 +148,8 @@ int64_t user_execve(Thread *t, const char *path, char **argv, char **envp, int e
         ssize_t n = pread(fd, header, HEADER_BYTES, 0);
         close(fd);
         const Abi *abi = n > 0 ? elf_identify((const uint8_t *)header, (size_t)n) : NULL;
-        if (abi) {
+        /* What the host can run it does, unless we are here to run just that. */
+        if (abi && (!host_runs(abi) || host_runs(user.abi))) {
             if (first) {
                 r = exec_ourselves(t, abi, file, execfd, argv, envp);
             } else {

@@ -110,6 +110,13 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
     bool in_window = host >= mm.guest_base && addr < mm.task_size;
     if (sig == SIGSEGV && info->si_code == SEGV_ACCERR && in_window && host_context_is_write(uc, sig)
         && tcg_unprotect(addr)) {
+        if (t && t->vcpu->target->coherent_icache) {
+            HostFrame frame;
+            host_context_frame(uc, &frame);
+            if (tcg_restart_after_unprotect(t->vcpu, addr, pc, &frame)) {
+                vcpu_loop_exit(t->vcpu, VCPU_EXIT_NONE);
+            }
+        }
         return;
     }
     if (sig == SIGSEGV && in_window && mm_grow(addr)) {
@@ -124,7 +131,9 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
         host_context_frame(uc, &frame);
         if (tcg_handle_fault(vcpu, pc, &frame)) {
             int code = info->si_code;
-            if (sig == SIGSEGV) {
+            if (sig == SIGSEGV && code == SI_KERNEL && t->abi->fault_address_lost) {
+                addr = 0;
+            } else if (sig == SIGSEGV) {
                 if (info->si_code == SI_KERNEL) { /* not canonical: the host does not say where */
                     addr = t->abi->fault_addr(t);
                 }
@@ -134,6 +143,7 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
                 code = mm_page_prot(addr) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
             }
             signal_raise_sync(t, sig, code, addr);
+            t->sync_write = host_context_is_write(uc, sig);
             vcpu_kick(vcpu);
             vcpu_loop_exit(vcpu, VCPU_EXIT_REQUEST);
         }
@@ -359,6 +369,7 @@ void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
     t->sync_info.si_signo = sig;
     t->sync_info.si_code = code;
     t->sync_info.si_addr = (void *)(uintptr_t)addr;
+    t->sync_write = false;
     t->sync_valid = true;
     atomic_store_explicit(&t->pending, 1, memory_order_relaxed);
 }

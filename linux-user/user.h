@@ -31,6 +31,7 @@ enum {
     USER_ESIGRETURN = 514,     /* registers were replaced: do not touch them */
     USER_N_SIGNALS = 64,
     USER_PATH_MAX = 4096,
+    USER_MAX_VDSO = 16,
 };
 
 typedef struct GuestSigaction {
@@ -57,7 +58,11 @@ struct Abi {
     uint8_t word_bytes;          /* of long and pointers */
     uint8_t align64;             /* alignment of 64-bit integers in structures */
     bool big_endian;
-    uint8_t syscall_column;      /* which number column of syscall/table.def */
+    bool has_restorer;           /* struct sigaction names the code that signal handlers return to */
+    bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
+    bool fault_address_lost;     /* a fault at no canonical address says SI_KERNEL and 0, as on hosts of this kind */
+    const uint16_t *syscall_numbers;   /* by row of syscall/table.def: number + 1; 0: the ABI does not have it */
+    const struct StructVariant *structs; /* structures that differ from the generic ABI's; ends with NULLs */
     uint16_t elf_machine;
     vaddr stack_top, mmap_top, pie_base; /* default layout, before -R */
     vaddr task_size;             /* most it can be */
@@ -82,13 +87,19 @@ struct Abi {
     unsigned n_vdso;
     const char *vdso_version;
     uint32_t vdso_elf_flags;
+    bool vdso_has_syscall;       /* AT_SYSINFO: the first function enters the kernel */
+    const char *platform;        /* AT_PLATFORM; NULL: none */
+    bool flock32;                /* fcntl's first lock commands have 32-bit offsets */
     void (*proc_cpuinfo)(Thread *t, FILE *out);
     unsigned core_regs_bytes;    /* elf_gregset in a core file */
     void (*core_regs)(Thread *t, void *out);
 };
 
-extern const Abi abi_riscv64, abi_riscv32;
+/* All ABIs, ending with NULL. */
+extern const Abi *const abi_list[];
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386;
 const Abi *abi_find(const char *target);
+extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 
 /* -- process-wide ----------------------------------------------------------------------------------- */
 
@@ -123,6 +134,7 @@ typedef struct User {
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
+    vaddr vdso_function[USER_MAX_VDSO]; /* by index of Abi.vdso */
     bool libc_has_threads;     /* the host's library has created its first one */
     _Atomic int n_threads;
 } User;
@@ -148,6 +160,7 @@ struct Thread {
     _Atomic uint32_t n_captured;
     CapturedSignal captured[6];  /* at most one plus the never-blocked fault signals */
     bool sync_valid;
+    bool sync_write;             /* the fault was a store */
     siginfo_t sync_info;
     vaddr altstack_sp;
     uint64_t altstack_bytes;
@@ -159,6 +172,7 @@ struct Thread {
     bool vfork_child;
     int32_t exit_code;
     Thread *next, *prev;         /* thread list */
+    vaddr time_scratch;          /* a page of the guest's, for converted times (time32.c); 0: none yet */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
 };
@@ -279,8 +293,8 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
 
 /* -- vdso.c ----------------------------------------------------------------------------------------------- */
 
-/* Writes the ABI's vDSO; its size, 0 if the room is too small. *ret_sigreturn: offset of the signal trampoline. */
-size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t *ret_sigreturn);
+/* Writes the ABI's vDSO; its size, 0 if the room is too small. ret_functions: offsets of its functions. */
+size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t ret_functions[USER_MAX_VDSO]);
 
 /* -- paths (path.c) and /proc (proc-files.c) ----------------------------------------------------------------- */
 
@@ -373,6 +387,8 @@ int64_t uaccess_strnlen(const char *src, size_t max);          /* -1: fault */
 /* clone(CLONE_VM | CLONE_VFORK) onto `stack_top`, running fn(arg) there; the child's pid or negative errno. */
 int64_t host_vfork(uint64_t flags, void *stack_top, void (*fn)(void *), void *arg);
 
+/* Programs of this ABI are the host's own. */
+bool host_runs(const Abi *abi);
 uintptr_t host_context_pc(void *ucontext);
 bool host_context_is_write(void *ucontext, int sig);
 void host_context_frame(void *ucontext, HostFrame *ret);

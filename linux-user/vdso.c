@@ -11,7 +11,7 @@
 #include <elf.h>
 #include "linux-user/user.h"
 
-enum { MAX_FUNCTIONS = 16, MAX_NAMES = 1024, CODE_ALIGN = 16 };
+enum { MAX_FUNCTIONS = USER_MAX_VDSO, MAX_NAMES = 1024, CODE_ALIGN = 16 };
 
 static const char soname[] = "linux-vdso.so.1";
 
@@ -178,7 +178,7 @@ static void put_header(Writer *w, uint64_t phdr, unsigned n_phdr, uint64_t shdr)
 }
 
 /* The sections from .hash to .text; fills in their places. */
-static void put_contents(Writer *w, Section *sec, Names *strings, uint64_t *ret_sigreturn)
+static void put_contents(Writer *w, Section *sec, Names *strings, uint64_t *ret_functions)
 {
     const Abi *abi = w->abi;
     unsigned n = abi->n_vdso;
@@ -239,9 +239,7 @@ static void put_contents(Writer *w, Section *sec, Names *strings, uint64_t *ret_
         for (unsigned k = 0; k < abi->vdso[i].n_code; k++) {
             put(w, 4, abi->vdso[i].code[k]);
         }
-        if (abi->vdso[i].is_sigreturn) {
-            *ret_sigreturn = code_at[i];
-        }
+        ret_functions[i] = code_at[i];
     }
     sec[SEC_TEXT].bytes = w->at - sec[SEC_TEXT].at;
 
@@ -254,7 +252,7 @@ static void put_contents(Writer *w, Section *sec, Names *strings, uint64_t *ret_
     }
 }
 
-size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t *ret_sigreturn)
+size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t ret_functions[USER_MAX_VDSO])
 {
     static const char *const section_names[N_SECTIONS] = { "", ".hash", ".dynsym", ".dynstr", ".gnu.version",
         ".gnu.version_d", ".dynamic", ".text", ".shstrtab" };
@@ -279,7 +277,7 @@ size_t vdso_build(const Abi *abi, uint8_t *out, size_t room_bytes, uint64_t *ret
     enum { N_PHDRS = 2 };
     uint64_t phdr = is64 ? 64 : 52;
     Writer w = { abi, out, phdr + N_PHDRS * (is64 ? 56u : 32u), room_bytes };
-    put_contents(&w, sec, &strings, ret_sigreturn);
+    put_contents(&w, sec, &strings, ret_functions);
     sec[SEC_SHSTRTAB].at = w.at;
     sec[SEC_SHSTRTAB].bytes = names.n;
     put_bytes(&w, names.text, names.n);

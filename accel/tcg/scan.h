@@ -29,6 +29,9 @@ typedef struct ScanBlock {
     uint16_t tail;             /* planned blocks: where the end is, itself or the last part after trans_leave_if */
     bool done;                 /* such a part: emitted where it began */
     uint8_t reason;            /* of an exit block that leaves: VcpuExit + 1 */
+    bool raise;                /* of an exit block that calls a helper instead: which, with what argument */
+    uint16_t helper;
+    uint32_t argument;
     bool merge, loop;
     uint16_t n_insns;
     uint16_t left;             /* -icount, exit blocks that leave: instructions charged and not run */

@@ -322,17 +322,30 @@ void trans_leave(TransCtx *ctx, VcpuExit reason, vaddr pc)
     leave(ctx, reason, pc, left_at(ctx->driver, pc));
 }
 
-void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc)
+/* `side` if the condition holds; what follows is in another part of the block under way. */
+static void split_block(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, ScanBlock side)
 {
     TransDriver *d = ctx->driver;
     uint16_t cur = ctx->b->block;
-    uint16_t leave = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = pc, .pred = cur, .reason = reason + 1,
-                                                  .left = left_at(d, pc) });
+    side.node = SCAN_NONE;
+    side.pred = cur;
+    uint16_t other = add_block(d, side);
     uint16_t rest = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = ctx->pc, .pred = cur, .done = true });
-    ir_brcond(ctx->b, cond, a, b, leave, rest);
+    ir_brcond(ctx->b, cond, a, b, other, rest);
     ir_block_begin_tree(ctx->b, rest, cur);
     d->blocks[d->planned].tail = rest;
     d->split = true;
+}
+
+void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc)
+{
+    split_block(ctx, cond, a, b, (ScanBlock){ .pc = pc, .reason = reason + 1, .left = left_at(ctx->driver, pc) });
+}
+
+void trans_raise_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, unsigned helper, uint32_t argument)
+{
+    split_block(ctx, cond, a, b, (ScanBlock){ .pc = ctx->pc, .raise = true, .helper = (uint16_t)helper, .argument = argument,
+                                              .left = ctx->driver->icount_left });
 }
 
 void trans_interrupts_changed(TransCtx *ctx)
@@ -402,6 +415,10 @@ static void emit_block(TransDriver *d, uint16_t index)
     if (sb->node == SCAN_NONE) {
         if (entry) {
             ir_br(b, d->first_block);
+        } else if (sb->raise) {
+            ir_insn_start(b, sb->pc, d->flags & UNIT_ICOUNT ? sb->left : 0);
+            ir_call(b, sb->helper, 1, (IrRef[]){ ir_i32(b, sb->argument) });
+            ir_trap(b);
         } else if (sb->reason) {
             leave(&d->ctx, (VcpuExit)(sb->reason - 1), sb->pc, sb->left);
         } else {

@@ -40,6 +40,8 @@ void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_
  * another IR block that sees everything.
  */
 void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc);
+/* In the middle of an instruction: calls a helper (RAISES, NORETURN, one I32 argument) if a COND b; else goes on as above. */
+void trans_raise_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, unsigned helper, uint32_t argument);
 /* Behind an instruction, at its end, that may have made an interrupt pending or possible and does not leave: with -icount
  * it is taken at once, otherwise at the next poll. */
 void trans_interrupts_changed(TransCtx *ctx);

@@ -6,6 +6,7 @@
  * The kernel's sigaction and sigprocmask are used directly: the C library keeps signals 32 and 33 for itself.
  */
 #include <cpuid.h>
+#include <elf.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -15,6 +16,11 @@ extern const char safe_syscall_start[], safe_syscall_insn[];
 extern const char safe_syscall_not_begun[], safe_syscall_interrupted[];
 extern const char uaccess_copy_start[], uaccess_copy_end[];
 extern const char uaccess_strnlen_start[], uaccess_strnlen_end[];
+
+bool host_runs(const Abi *abi)
+{
+    return abi->elf_machine == EM_X86_64 || abi->elf_machine == EM_386;
+}
 
 uintptr_t host_context_pc(void *ucontext)
 {
@@ -52,6 +58,7 @@ void host_context_frame(void *ucontext, HostFrame *ret)
     memset(ret->vec, 0, sizeof(ret->vec));
     ret->fp_control = uc->uc_mcontext.fpregs ? uc->uc_mcontext.fpregs->mxcsr : 0;
     const uint8_t *fp = (const uint8_t *)uc->uc_mcontext.fpregs;
+    ret->fxsave = fp;
     if (!fp) {
         return;
     }

@@ -106,7 +106,7 @@ static void core_regs(Thread *t, void *out)
 
 const Abi abi_riscv64 = {
     COMMON,
-    .target = "riscv64", .uname_machine = "riscv64", .word_bytes = 8, .align64 = 8, .syscall_column = 0,
+    .target = "riscv64", .uname_machine = "riscv64", .word_bytes = 8, .align64 = 8, .syscall_numbers = syscall_numbers_generic64,
     .stack_top = 0x3ffffff000, .mmap_top = 0x3ff7000000, .pie_base = 0x2aaaaaa000,
     .task_size = 0x400000000000, .core_regs_bytes = 32 * 8, .vdso = vdso64, .n_vdso = ARRAY_SIZE(vdso64),
     .vdso_elf_flags = 4 /* double-float ABI */,
@@ -114,18 +114,7 @@ const Abi abi_riscv64 = {
 
 const Abi abi_riscv32 = {
     COMMON,
-    .target = "riscv32", .uname_machine = "riscv32", .word_bytes = 4, .align64 = 8, .syscall_column = 1,
+    .target = "riscv32", .uname_machine = "riscv32", .word_bytes = 4, .align64 = 8, .syscall_numbers = syscall_numbers_generic32,
     .stack_top = 0x9dbff000, .mmap_top = 0x95800000, .pie_base = 0x55555000,
     .task_size = 0x9dc00000, .core_regs_bytes = 32 * 4, .vdso = vdso32, .n_vdso = ARRAY_SIZE(vdso32),
 };
-
-const Abi *abi_find(const char *target)
-{
-    static const Abi *const abis[] = { &abi_riscv64, &abi_riscv32 };
-    for (size_t i = 0; i < ARRAY_SIZE(abis); i++) {
-        if (!strcmp(abis[i]->target, target)) {
-            return abis[i];
-        }
-    }
-    return NULL;
-}

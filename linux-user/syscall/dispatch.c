@@ -14,8 +14,14 @@ static const Syscall rows[] = {
 };
 #undef SYS
 
-static const int16_t numbers[][2] = {
-#define SYS(name, nr64, nr32, how, ...) { nr64, nr32 },
+/* Numbers + 1; 0: not there. */
+const uint16_t syscall_numbers_generic64[SYSCALL_N] = {
+#define SYS(name, nr64, nr32, how, ...) nr64 + 1,
+#include "linux-user/syscall/table.def"
+#undef SYS
+};
+const uint16_t syscall_numbers_generic32[SYSCALL_N] = {
+#define SYS(name, nr64, nr32, how, ...) nr32 + 1,
 #include "linux-user/syscall/table.def"
 #undef SYS
 };
@@ -28,9 +34,9 @@ static void build_index(const Abi *abi)
 {
     /* Every thread that comes here first writes the same. */
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        int nr = numbers[i][abi->syscall_column];
-        if (nr >= 0 && nr < MAX_NUMBER) {
-            index_of[nr] = (uint16_t)(i + 1);
+        unsigned nr = abi->syscall_numbers[i];
+        if (nr && nr <= MAX_NUMBER) {
+            index_of[nr - 1] = (uint16_t)(i + 1);
         }
     }
     atomic_store_explicit(&index_ready, true, memory_order_release);
@@ -57,6 +63,9 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
             break;
         case A_UINT:
             v = (uint32_t)v;
+            break;
+        case A_ID16:
+            v = (uint16_t)v == UINT16_MAX ? UINT64_MAX : (uint16_t)v;
             break;
         case A_LONG:
             v = is32 ? (uint64_t)(int32_t)v : v;
@@ -132,6 +141,32 @@ static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
     return paths ? call_with_strings(t, row, a) : host_call(t, row, a);
 }
 
+static int64_t call_row(Thread *t, const Syscall *row, uint64_t args[6])
+{
+    switch ((SyscallHow)row->how) {
+    case HOW_CALL:
+        return row->fn(t, args);
+    case HOW_FAIL:
+        return -row->number;
+    default:
+        return pass(t, row, args);
+    }
+}
+
+int64_t syscall_call_row(Thread *t, unsigned row, const uint64_t args[6])
+{
+    uint64_t copy[6];
+    memcpy(copy, args, sizeof(copy));
+    return call_row(t, &rows[row], copy);
+}
+
+int64_t syscall_call_row_raw(Thread *t, unsigned row, const uint64_t regs[6])
+{
+    uint64_t args[6];
+    syscall_decode(t->abi, &rows[row], regs, args);
+    return call_row(t, &rows[row], args);
+}
+
 int64_t syscall_dispatch(Thread *t, uint64_t nr, const uint64_t regs[6])
 {
     const Syscall *row = syscall_find(t->abi, nr);
@@ -151,17 +186,7 @@ int64_t syscall_dispatch(Thread *t, uint64_t nr, const uint64_t regs[6])
         memcpy(shown, args, sizeof(shown));
         strace_enter(t, nr, shown);
     }
-    int64_t r;
-    switch ((SyscallHow)row->how) {
-    case HOW_CALL:
-        r = row->fn(t, args);
-        break;
-    case HOW_FAIL:
-        r = -row->number;
-        break;
-    default:
-        r = pass(t, row, args);
-    }
+    int64_t r = call_row(t, row, args);
     if (unlikely(traced)) {
         strace_exit(t, nr, shown, r);
     }

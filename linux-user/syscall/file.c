@@ -354,38 +354,55 @@ int64_t sys_process_vm_writev(Thread *t, const uint64_t *a)
 
 /* -- fcntl, lseek ------------------------------------------------------------------------------------------ */
 
-/* struct flock with 64-bit offsets: the same on 64-bit ABIs and as struct flock64 on generic 32-bit ones. */
-static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait)
+/*
+ * struct flock: type, whence, start, length, pid. With 64-bit offsets it is the same on 64-bit ABIs and as struct flock64 on
+ * 32-bit ones, but for alignment; `narrow`: the old one with offsets of 32 bits.
+ */
+static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool narrow)
 {
+    const Abi *abi = t->abi;
+    bool be = abi->big_endian;
+    unsigned n = narrow ? 4 : 8, start = narrow ? 4 : ROUND_UP(4u, (unsigned)abi->align64), pid = start + 2 * n;
     struct flock fl;
     uint8_t raw[32];
-    if (!copy_from_guest(raw, addr, sizeof(raw))) {
+    if (!copy_from_guest(raw, addr, pid + 4)) {
         return -EFAULT;
     }
-    bool be = t->abi->big_endian;
     fl.l_type = (short)(be ? ldbe16(raw) : ldle16(raw));
     fl.l_whence = (short)(be ? ldbe16(raw + 2) : ldle16(raw + 2));
-    fl.l_start = (off_t)(be ? ldbe64(raw + 8) : ldle64(raw + 8));
-    fl.l_len = (off_t)(be ? ldbe64(raw + 16) : ldle64(raw + 16));
-    fl.l_pid = (pid_t)(be ? ldbe32(raw + 24) : ldle32(raw + 24));
+    if (narrow) {
+        fl.l_start = (int32_t)(be ? ldbe32(raw + start) : ldle32(raw + start));
+        fl.l_len = (int32_t)(be ? ldbe32(raw + start + n) : ldle32(raw + start + n));
+    } else {
+        fl.l_start = (off_t)(be ? ldbe64(raw + start) : ldle64(raw + start));
+        fl.l_len = (off_t)(be ? ldbe64(raw + start + n) : ldle64(raw + start + n));
+    }
+    fl.l_pid = (pid_t)(be ? ldbe32(raw + pid) : ldle32(raw + pid));
     int64_t r = wait ? SAFE_SYSCALL(t, SYS_fcntl, fd, cmd, &fl) : RAW_SYSCALL(SYS_fcntl, fd, cmd, &fl);
     if (r < 0 || (cmd != F_GETLK && cmd != F_OFD_GETLK)) {
         return r;
     }
-    uint8_t out[32];
-    memcpy(out, raw, sizeof(out));
-    be ? stbe16(out, (uint16_t)fl.l_type) : stle16(out, (uint16_t)fl.l_type);
-    be ? stbe16(out + 2, (uint16_t)fl.l_whence) : stle16(out + 2, (uint16_t)fl.l_whence);
-    be ? stbe64(out + 8, (uint64_t)fl.l_start) : stle64(out + 8, (uint64_t)fl.l_start);
-    be ? stbe64(out + 16, (uint64_t)fl.l_len) : stle64(out + 16, (uint64_t)fl.l_len);
-    be ? stbe32(out + 24, (uint32_t)fl.l_pid) : stle32(out + 24, (uint32_t)fl.l_pid);
-    return copy_to_guest(addr, out, sizeof(out)) ? 0 : -EFAULT;
+    be ? stbe16(raw, (uint16_t)fl.l_type) : stle16(raw, (uint16_t)fl.l_type);
+    be ? stbe16(raw + 2, (uint16_t)fl.l_whence) : stle16(raw + 2, (uint16_t)fl.l_whence);
+    if (narrow) {
+        if (fl.l_start > INT32_MAX || fl.l_len > INT32_MAX) {
+            return -EOVERFLOW;
+        }
+        be ? stbe32(raw + start, (uint32_t)fl.l_start) : stle32(raw + start, (uint32_t)fl.l_start);
+        be ? stbe32(raw + start + n, (uint32_t)fl.l_len) : stle32(raw + start + n, (uint32_t)fl.l_len);
+    } else {
+        be ? stbe64(raw + start, (uint64_t)fl.l_start) : stle64(raw + start, (uint64_t)fl.l_start);
+        be ? stbe64(raw + start + n, (uint64_t)fl.l_len) : stle64(raw + start + n, (uint64_t)fl.l_len);
+    }
+    be ? stbe32(raw + pid, (uint32_t)fl.l_pid) : stle32(raw + pid, (uint32_t)fl.l_pid);
+    return copy_to_guest(addr, raw, pid + 4) ? 0 : -EFAULT;
 }
 
 int64_t sys_fcntl(Thread *t, const uint64_t *a)
 {
     enum { GETLK64 = 12, SETLK64, SETLKW64 };
     int fd = (int)a[0], cmd = (int)a[1];
+    bool narrow = t->abi->flock32 && cmd >= F_GETLK && cmd <= F_SETLKW;
     if (t->abi->word_bytes == 4 && cmd >= GETLK64 && cmd <= SETLKW64) {
         cmd = cmd - GETLK64 + F_GETLK;
     }
@@ -394,10 +411,10 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
     case F_SETLK:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-        return lock_call(t, fd, cmd, a[2], false);
+        return lock_call(t, fd, cmd, a[2], false, narrow);
     case F_SETLKW:
     case F_OFD_SETLKW:
-        return lock_call(t, fd, cmd, a[2], true);
+        return lock_call(t, fd, cmd, a[2], true, narrow);
     case F_GETOWN_EX:
     case F_SETOWN_EX: {
         bool ok = true;
@@ -414,10 +431,94 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
     }
 }
 
+/*
+ * Positions in a directory are the file system's cookies, 64 bits on a 64-bit host; C libraries of 32-bit ABIs refuse those that are no
+ * 32-bit numbers. Such a position is shown as FIRST_COOKIE + its place in a table of all there have been.
+ */
+enum { FIRST_COOKIE = 0x40000000, MAX_COOKIES = 1 << 20 };
+static struct {
+    _Atomic int lock;
+    VEC(int64_t) position;
+    int32_t next[4096];     /* chains by hash: index + 1 of the newest, then older ones by `older` */
+    VEC(int32_t) older;
+} cookies;
+
+static void cookies_lock(void)
+{
+    int expected = 0;
+    while (!atomic_compare_exchange_weak(&cookies.lock, &expected, 1)) {
+        expected = 0;
+    }
+}
+
+static int64_t cookie_of(int64_t position)
+{
+    if (position >= 0 && position < FIRST_COOKIE) {
+        return position;
+    }
+    cookies_lock();
+    int32_t *head = &cookies.next[((uint64_t)position * 0x9e3779b97f4a7c15u) >> 52], i = *head;
+    while (i && cookies.position.at[i - 1] != position) {
+        i = cookies.older.at[i - 1];
+    }
+    if (!i && cookies.position.n < MAX_COOKIES) {
+        *vec_push(&cookies.position) = position;
+        *vec_push(&cookies.older) = *head;
+        i = *head = (int32_t)cookies.position.n;
+    }
+    atomic_store(&cookies.lock, 0);
+    return i ? FIRST_COOKIE + i - 1 : position;
+}
+
+static int64_t position_of(int fd, int64_t cookie)
+{
+    struct stat st;
+    int64_t ret = cookie;
+    if (cookie >= FIRST_COOKIE && cookie < FIRST_COOKIE + MAX_COOKIES && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        cookies_lock();
+        if ((size_t)(cookie - FIRST_COOKIE) < cookies.position.n) {
+            ret = cookies.position.at[cookie - FIRST_COOKIE];
+        }
+        atomic_store(&cookies.lock, 0);
+    }
+    return ret;
+}
+
+int64_t sys_getdents64(Thread *t, const uint64_t *a)
+{
+    bool ok = true;
+    uint8_t *buf = guest_out(a[1], a[2], &ok);
+    if (!ok) {
+        return -EFAULT;
+    }
+    int64_t n = RAW_SYSCALL(SYS_getdents64, a[0], buf, a[2]);
+    /* struct linux_dirent64: inode, position, length of the record */
+    for (int64_t at = 0; t->abi->word_bytes == 4 && at < n;) {
+        uint64_t position;
+        uint8_t length[2];
+        if (!load_guest_u64(a[1] + (uint64_t)at + 8, &position) || !copy_from_guest(length, a[1] + (uint64_t)at + 16, 2) || !ldle16(length)
+            || !store_guest_u64(a[1] + (uint64_t)at + 8, (uint64_t)cookie_of((int64_t)position))) {
+            return -EFAULT;
+        }
+        at += ldle16(length);
+    }
+    return n;
+}
+
+/* lseek of 32-bit ABIs. */
+int64_t sys_lseek32(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    int64_t pos = (int)a[2] == SEEK_SET ? position_of((int)a[0], (int64_t)a[1]) : (int64_t)a[1];
+    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], pos, a[2]);
+    return r > INT32_MAX ? -EOVERFLOW : r;
+}
+
 int64_t sys_llseek(Thread *t, const uint64_t *a)
 {
     (void)t;
-    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], a[1] << 32 | (uint32_t)a[2], a[4]);
+    int64_t pos = (int64_t)(a[1] << 32 | (uint32_t)a[2]);
+    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], (int)a[4] == SEEK_SET ? position_of((int)a[0], pos) : pos, a[4]);
     if (r < 0) {
         return r;
     }

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <time.h>
+#include <sys/time.h>
 #include "linux-user/syscall/syscall.h"
 
 int64_t sigset_from_guest(vaddr addr, uint64_t size_bytes, uint64_t *ret)
@@ -105,11 +106,13 @@ int64_t sys_ppoll(Thread *t, const uint64_t *a)
     return r;
 }
 
-int64_t sys_pselect6(Thread *t, const uint64_t *a)
+/* times: a timespec, or with `timeval` a struct timeval of words; sig: the pair of mask and size, or 0. */
+int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair, bool timeval)
 {
     bool ok = true;
     uint64_t mask = 0, host_mask = 0, set_addr = 0, set_size = 0;
     struct timespec ts;
+    struct timeval tv;
     int n = (int)a[0];
     if (n < 0) {
         return -EINVAL;
@@ -127,12 +130,18 @@ int64_t sys_pselect6(Thread *t, const uint64_t *a)
             set[i] = copy[i];
         }
     }
-    if (!ok || (a[4] && !copy_from_guest(&ts, a[4], 16))) {
+    if (!ok || (times && !(timeval ? struct_from_guest(t->abi, &struct_timeval, &tv, times) : copy_from_guest(&ts, times, 16)))) {
         return -EFAULT;
     }
-    if (a[5]) {
-        if (!load_guest_word(t->abi, a[5], &set_addr)
-            || !load_guest_word(t->abi, a[5] + t->abi->word_bytes, &set_size)) {
+    if (times && timeval) {
+        if (tv.tv_sec < 0 || tv.tv_usec < 0) {
+            return -EINVAL;
+        }
+        ts = (struct timespec){ tv.tv_sec + tv.tv_usec / 1000000, tv.tv_usec % 1000000 * 1000 };
+    }
+    if (sig_pair) {
+        if (!load_guest_word(t->abi, sig_pair, &set_addr)
+            || !load_guest_word(t->abi, sig_pair + t->abi->word_bytes, &set_size)) {
             return -EFAULT;
         }
         if (set_addr) {
@@ -144,7 +153,7 @@ int64_t sys_pselect6(Thread *t, const uint64_t *a)
         }
     }
     struct { const uint64_t *set; uint64_t size; } sig = { set_addr ? &host_mask : NULL, 8 };
-    int64_t r = SAFE_SYSCALL(t, SYS_pselect6, n, set[0], set[1], set[2], a[4] ? &ts : NULL, &sig);
+    int64_t r = SAFE_SYSCALL(t, SYS_pselect6, n, set[0], set[1], set[2], times ? &ts : NULL, &sig);
     if (set_addr && r < 0) {
         signal_ran_with_mask(t, mask);
     }
@@ -155,10 +164,20 @@ int64_t sys_pselect6(Thread *t, const uint64_t *a)
             }
         }
     }
-    if (a[4] && r != -USER_ERESTARTNOINTR) {
-        copy_to_guest(a[4], &ts, 16);
+    if (times && r != -USER_ERESTARTNOINTR) { /* the time left, as Linux does */
+        if (timeval) {
+            tv = (struct timeval){ ts.tv_sec, ts.tv_nsec / 1000 };
+            struct_to_guest(t->abi, &struct_timeval, times, &tv);
+        } else {
+            copy_to_guest(times, &ts, 16);
+        }
     }
     return r;
+}
+
+int64_t sys_pselect6(Thread *t, const uint64_t *a)
+{
+    return select_common(t, a, a[4], a[5], false);
 }
 
 int64_t sys_signalfd4(Thread *t, const uint64_t *a)

@@ -29,12 +29,12 @@ int64_t sys_exit_group(Thread *t, const uint64_t *a)
     process_exit(t, (int)a[0]);
 }
 
-/* flags, stack, parent tid, tls, child tid: the order of generic ABIs (CLONE_BACKWARDS). */
+/* flags, stack, parent tid, tls, child tid is the order of generic ABIs (CLONE_BACKWARDS). */
 int64_t sys_clone(Thread *t, const uint64_t *a)
 {
     CloneArgs c = {
         .flags = (uint32_t)a[0] & ~(uint64_t)0xff, .exit_signal = (int)(a[0] & 0xff), .stack = a[1],
-        .parent_tid = a[2], .tls = a[3], .child_tid = a[4],
+        .parent_tid = a[2], .tls = a[t->abi->clone_tls_last ? 4 : 3], .child_tid = a[t->abi->clone_tls_last ? 3 : 4],
     };
     if (c.flags & CLONE_PIDFD) {
         c.pidfd = a[2];

@@ -6,17 +6,24 @@
 #define SIG_BIT(sig) ((uint64_t)1 << ((sig) - 1))
 
 /* struct sigaction: handler, flags as words, [restorer], mask of 8 bytes. The generic ABIs have no restorer. */
+static bool action_word(Thread *t, vaddr addr, bool present, vaddr *value, bool store)
+{
+    return !present || (store ? store_guest_word(t->abi, addr, *value) : load_guest_word(t->abi, addr, value));
+}
+
 int64_t sys_rt_sigaction(Thread *t, const uint64_t *a)
 {
     int sig = (int)a[0];
     unsigned w = t->abi->word_bytes;
+    bool restorer = t->abi->has_restorer;
+    unsigned mask_at = (restorer ? 3 : 2) * w;
     GuestSigaction act = { 0 }, old;
     if (a[3] != 8 || sig < 1 || sig > USER_N_SIGNALS || (a[1] && (sig == SIGKILL || sig == SIGSTOP))) {
         return -EINVAL;
     }
     if (a[1]) {
         if (!load_guest_word(t->abi, a[1], &act.handler) || !load_guest_word(t->abi, a[1] + w, &act.flags)
-            || !load_guest_u64(a[1] + 2 * w, &act.mask)) {
+            || !action_word(t, a[1] + 2 * w, restorer, &act.restorer, false) || !load_guest_u64(a[1] + mask_at, &act.mask)) {
             return -EFAULT;
         }
         act.mask &= ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
@@ -29,7 +36,7 @@ int64_t sys_rt_sigaction(Thread *t, const uint64_t *a)
     }
     sighand_unlock(t->sighand);
     if (a[2] && (!store_guest_word(t->abi, a[2], old.handler) || !store_guest_word(t->abi, a[2] + w, old.flags)
-                 || !store_guest_u64(a[2] + 2 * w, old.mask))) {
+                 || !action_word(t, a[2] + 2 * w, restorer, &old.restorer, true) || !store_guest_u64(a[2] + mask_at, old.mask))) {
         return -EFAULT;
     }
     return 0;

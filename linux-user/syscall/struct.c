@@ -31,21 +31,36 @@ static unsigned kind_bytes(const Abi *abi, unsigned kind)
     }
 }
 
-static unsigned kind_align(const Abi *abi, unsigned kind)
+static unsigned kind_align(const Abi *abi, const StructDesc *desc, unsigned kind)
 {
     unsigned n = kind_bytes(abi, kind);
-    return n == 8 ? abi->align64 : n;
+    return desc->packed ? 1 : n == 8 ? abi->align64 : n;
 }
 
-size_t struct_guest_bytes(const Abi *abi, const StructDesc *desc)
+static const StructDesc *variant(const Abi *abi, const StructDesc *desc)
+{
+    for (const StructVariant *v = abi->structs; v && v->generic; v++) {
+        if (v->generic == desc) {
+            return v->own;
+        }
+    }
+    return desc;
+}
+
+static size_t desc_bytes(const Abi *abi, const StructDesc *desc)
 {
     size_t at = 0, align = 1;
     for (unsigned i = 0; i < desc->n_fields; i++) {
-        size_t a = kind_align(abi, desc->field[i].kind);
+        size_t a = kind_align(abi, desc, desc->field[i].kind);
         at = ROUND_UP(at, a) + kind_bytes(abi, desc->field[i].kind);
         align = MAX(align, a);
     }
     return ROUND_UP(at, align);
+}
+
+size_t struct_guest_bytes(const Abi *abi, const StructDesc *generic)
+{
+    return desc_bytes(abi, variant(abi, generic));
 }
 
 static void store(const Abi *abi, uint8_t *p, unsigned n, uint64_t v)
@@ -83,26 +98,28 @@ static uint64_t host_get(const void *host, const StructField *f)
 
 enum { MAX_STRUCT_BYTES = 512 };
 
-bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const void *host)
+bool struct_to_guest(const Abi *abi, const StructDesc *generic, vaddr addr, const void *host)
 {
+    const StructDesc *desc = variant(abi, generic);
     uint8_t raw[MAX_STRUCT_BYTES] = { 0 };
     size_t at = 0;
     for (unsigned i = 0; i < desc->n_fields; i++) {
         const StructField *f = &desc->field[i];
         unsigned n = kind_bytes(abi, f->kind);
-        at = ROUND_UP(at, kind_align(abi, f->kind));
+        at = ROUND_UP(at, kind_align(abi, desc, f->kind));
         if (f->host_bytes) {
             store(abi, raw + at, n, host_get(host, f));
         }
         at += n;
     }
-    return copy_to_guest(addr, raw, struct_guest_bytes(abi, desc));
+    return copy_to_guest(addr, raw, desc_bytes(abi, desc));
 }
 
-bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr addr)
+bool struct_from_guest(const Abi *abi, const StructDesc *generic, void *host, vaddr addr)
 {
+    const StructDesc *desc = variant(abi, generic);
     uint8_t raw[MAX_STRUCT_BYTES];
-    if (!copy_from_guest(raw, addr, struct_guest_bytes(abi, desc))) {
+    if (!copy_from_guest(raw, addr, desc_bytes(abi, desc))) {
         return false;
     }
     memset(host, 0, desc->host_bytes);
@@ -110,7 +127,7 @@ bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr
     for (unsigned i = 0; i < desc->n_fields; i++) {
         const StructField *f = &desc->field[i];
         unsigned n = kind_bytes(abi, f->kind);
-        at = ROUND_UP(at, kind_align(abi, f->kind));
+        at = ROUND_UP(at, kind_align(abi, desc, f->kind));
         if (f->host_bytes) {
             uint64_t v = load(abi, raw + at, n);
             if (is_signed(f->kind) && n < 8) {
@@ -123,8 +140,8 @@ bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr
     return true;
 }
 
-#define FIELD(type, member, kind) { offsetof(type, member), sizeof(((type *)0)->member), kind }
-#define PAD(kind) { 0, 0, kind }
+#define FIELD STRUCT_FIELD
+#define PAD STRUCT_PAD
 #define DESC(name, type)                                                                      \
     const StructDesc struct_##name = { name##_fields, ARRAY_SIZE(name##_fields), sizeof(type) }
 
@@ -152,7 +169,6 @@ static const StructField statfs_fields[] = {
 };
 DESC(statfs, struct statfs);
 
-/* Packed on x86, aligned elsewhere. */
 static const StructField epoll_event_fields[] = {
     FIELD(struct epoll_event, events, F_U32), FIELD(struct epoll_event, data, F_U64),
 };

@@ -22,6 +22,7 @@ enum {
     A_OFF,        /* 64 bits: two registers on 32-bit ABIs */
     A_HEX, A_MODE, A_FD, A_DIRFD, A_OPENFLAGS, A_PROT, A_MAPFLAGS, A_SIG, A_SIGHOW, A_CLOCK, A_FUTEX, A_FCNTL,
     A_RLIMIT,     /* integers with names */
+    A_ID16,       /* a 16-bit user or group id; 0xffff is -1 */
     A_PTR,        /* an address */
     A_PATH,       /* a file name: -L applies */
     A_STR,        /* any other string */
@@ -65,6 +66,19 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
 #undef FAIL
 #undef CALL
 
+/* One call does another's work: arguments as that row's handler wants them. */
+int64_t syscall_call_row(Thread *t, unsigned row, const uint64_t args[6]);
+/* The same with registers, which are decoded first. */
+int64_t syscall_call_row_raw(Thread *t, unsigned row, const uint64_t regs[6]);
+
+/* The rows by name. */
+enum {
+#define SYS(name, nr64, nr32, how, ...) SYSCALL_##name,
+#include "linux-user/syscall/table.def"
+#undef SYS
+    SYSCALL_N
+};
+
 /* errno of a libc-style call. */
 static inline int64_t syscall_result(int64_t r)
 {
@@ -88,7 +102,16 @@ typedef struct StructDesc {
     const StructField *field;
     uint8_t n_fields;
     uint16_t host_bytes;
+    bool packed;        /* no alignment inside */
 } StructDesc;
+
+#define STRUCT_FIELD(type, member, kind) { offsetof(type, member), sizeof(((type *)0)->member), kind }
+#define STRUCT_PAD(kind) { 0, 0, kind }
+
+/* Abi.structs: an ABI's own layout in place of the generic one. */
+typedef struct StructVariant {
+    const StructDesc *generic, *own;
+} StructVariant;
 
 size_t struct_guest_bytes(const Abi *abi, const StructDesc *desc);
 bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const void *host);
@@ -106,6 +129,8 @@ enum { IOV_ON_STACK = 16 };
 struct iovec *iov_from_guest(const Abi *abi, vaddr addr, uint64_t n, bool out, struct iovec *fast, int64_t *err);
 /* Reads the signal mask argument { pointer, size } or a plain pointer. 0, or negative errno. */
 int64_t sigset_from_guest(vaddr addr, uint64_t size_bytes, uint64_t *ret);
+/* select and pselect6, in poll.c. */
+int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair, bool timeval);
 int64_t sigevent_from_guest(const Abi *abi, vaddr addr, void *host_sigevent);
 
 #endif

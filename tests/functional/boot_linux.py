@@ -160,6 +160,7 @@ TESTS = {
     'cdrom-virtio-scsi': lambda a, w: cdrom(a, w, 'virtio-scsi-pci', 'scsi-cd'),
     'cdrom-ahci': lambda a, w: cdrom(a, w, 'ich9-ahci,id=ahci', 'ide-cd,bus=ahci.1'),
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
+    'net-e1000': lambda a, w: net(a, w, 'e1000'),
     'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),
 }
 

@@ -10,7 +10,7 @@ MAX_LINES = 1500
 # Generated-looking tables may be longer; each with its reason.
 LONG_FILES = {}
 HOUSE_RULES = [
-    (re.compile(r'^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bTARGET_(?![A-Z_]*_H\b)[A-Z0-9]+'), 'a target is data: no TARGET_ preprocessor symbols'),
+    (re.compile(r'^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bTARGET_(?![A-Z0-9_]*_H\b)[A-Z0-9]+'), 'a target is data: no TARGET_ preprocessor symbols'),
     (re.compile(r'\bstrcpy\(|\bstrcat\(|\bsprintf\(|\bgets\('), 'unbounded string function'),
     (re.compile(r'\b(TODO|FIXME|XXX)\b'), 'unfinished work belongs in docs/support.rst or the roadmap'),
     (re.compile(r'[ \t]+$'), 'white space at the end of the line'),

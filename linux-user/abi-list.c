@@ -1,0 +1,17 @@
+/*
+ * abi-list.c: the ABIs there are.
+ */
+#include <string.h>
+#include "linux-user/user.h"
+
+const Abi *const abi_list[] = { &abi_riscv64, &abi_riscv32, &abi_x86_64, &abi_i386, NULL };
+
+const Abi *abi_find(const char *target)
+{
+    for (size_t i = 0; abi_list[i]; i++) {
+        if (!strcmp(abi_list[i]->target, target)) {
+            return abi_list[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,100 @@
+/*
+ * flags.c: lazy flags computed, EFLAGS put together and taken apart (SDM volume 1, 3.4.3).
+ */
+#include "target/x86/flags.h"
+
+static inline uint64_t low(uint64_t value, unsigned size_log2)
+{
+    return value & bits_mask(0, 8u << size_log2);
+}
+
+static inline bool top(uint64_t value, unsigned size_log2)
+{
+    return value >> ((8u << size_log2) - 1) & 1;
+}
+
+static bool carry(uint64_t src, uint64_t src2, unsigned kind, unsigned size)
+{
+    switch ((X86CarryKind)kind) {
+    case X86_CARRY_BIT0: return src & 1;
+    case X86_CARRY_LT: return low(src2, size) < low(src, size);
+    case X86_CARRY_SUB: return low(src2 + src, size) < low(src, size);
+    case X86_CARRY_MSB: return top(src, size);
+    case X86_CARRY_NZ: return low(src, size) != 0;
+    case X86_CARRY_Z: return low(src, size) == 0;
+    case X86_CARRY_0: case X86_N_CARRY: break;
+    }
+    return false;
+}
+
+static uint32_t szp(uint64_t result, unsigned size)
+{
+    return (top(result, size) ? X86_SF : 0) | (low(result, size) ? 0 : X86_ZF) |
+           (__builtin_parity((unsigned)(result & 0xff)) ? 0 : X86_PF);
+}
+
+static uint32_t add_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
+{
+    return szp(r, size) | (top((a ^ r) & (b ^ r), size) ? X86_OF : 0) | ((a ^ b ^ r) & X86_AF);
+}
+
+static uint32_t sub_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
+{
+    return szp(r, size) | (top((a ^ b) & (a ^ r), size) ? X86_OF : 0) | ((a ^ b ^ r) & X86_AF);
+}
+
+uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
+{
+    unsigned size = op & 3, carry_size = op >> 8 & 3;
+    uint32_t flags = carry(src, src2, op >> 10 & 63, carry_size) ? X86_CF : 0;
+
+    switch ((X86CcKind)(op >> 2 & 63)) {
+    case X86_CCK_FLAGS: return flags | (src & (X86_ARITH_FLAGS & ~X86_CF));
+    case X86_CCK_ADD: return flags | add_flags(src2 - src, src, src2, size);
+    case X86_CCK_SUB: return flags | sub_flags(src2 + src, src, src2, size);
+    case X86_CCK_CMP: return flags | sub_flags(src2, src, src2 - src, size);
+    case X86_CCK_ADC:
+        return flags | szp(dst, size) | (src2 & X86_AF) | (top(src2, size) != (src & 1) ? X86_OF : 0);
+    case X86_CCK_INC: return flags | add_flags(dst - 1, 1, dst, size);
+    case X86_CCK_DEC: return flags | sub_flags(dst + 1, 1, dst, size);
+    case X86_CCK_RES: return flags | szp(dst, size);
+    case X86_CCK_SHIFT: return flags | szp(dst, size) | (top(dst ^ src, size) ? X86_OF : 0);
+    case X86_CCK_ZF: return flags | (low(dst, size) ? 0 : X86_ZF);
+    case X86_CCK_MUL: return flags | szp(dst, size) | (low(src, carry_size) ? X86_OF : 0);
+    case X86_CCK_ROL: return flags | szp(dst, size) | (src2 & X86_AF) | (top(src, carry_size) != (src & 1) ? X86_OF : 0);
+    case X86_CCK_ROR: return flags | szp(dst, size) | (src2 & X86_AF) | (top(src ^ src << 1, carry_size) ? X86_OF : 0);
+    case X86_N_CCK: break;
+    }
+    return flags;
+}
+
+bool x86_cc_test(uint32_t f, unsigned condition)
+{
+    bool value = false;
+
+    switch (condition >> 1) {
+    case 0: value = f & X86_OF; break;
+    case 1: value = f & X86_CF; break;
+    case 2: value = f & X86_ZF; break;
+    case 3: value = f & (X86_CF | X86_ZF); break;
+    case 4: value = f & X86_SF; break;
+    case 5: value = f & X86_PF; break;
+    case 6: value = !(f & X86_SF) != !(f & X86_OF); break;
+    case 7: value = f & X86_ZF || !(f & X86_SF) != !(f & X86_OF); break;
+    }
+    return value != (condition & 1);
+}
+
+uint32_t x86_eflags_get(const Vcpu *vcpu)
+{
+    const X86State *s = x86_state(vcpu);
+    return (uint32_t)s->eflags | 2 | x86_cc_compute(s->cc_dst, s->cc_src, s->cc_src2, (uint32_t)s->cc_op);
+}
+
+void x86_eflags_set(Vcpu *vcpu, uint32_t eflags)
+{
+    X86State *s = x86_state(vcpu);
+    s->eflags = (eflags & ~X86_ARITH_FLAGS) | 2;
+    s->cc_src = eflags & X86_ARITH_FLAGS;
+    s->cc_op = X86_CC_FLAGS;
+}

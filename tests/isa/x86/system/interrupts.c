@@ -1,0 +1,180 @@
+/* interrupts.c: gates, error codes, flags pushed, interrupt shadow, nested faults, lines of the board (SDM 6). */
+#include "test32.h"
+
+enum { C = T0, V = 0x50 };
+extern char stubs[];
+static volatile u32 count;
+static volatile Frame last;
+
+static bool count_it(Frame *f)
+{
+    count++;
+    last = *f;
+    return true;
+}
+
+static void software(void)
+{
+    u64 old = idt[V];
+    u32 flags;
+    on_trap = count_it;
+    count = 0;
+    ASM("pushfl; orl $1, (%%esp); popfl; int $0x50; pushfl; popl %0" : "=r"(flags) : : "cc");
+    CHECK_EQ(count, 1);
+    CHECK_EQ(last.vector, 0x50);
+    CHECK_EQ(flags & 1, 1);
+    CHECK_EQ(last.cs & 0xffff, CODE0);
+    ASM("int3");
+    CHECK_EQ(last.vector, 3);
+    ASM("movb $0x7f, %%al; addb $1, %%al; into" : : : "eax", "cc");
+    CHECK_EQ(last.vector, 4);
+    count = 0;
+    ASM("xorl %%eax, %%eax; into" : : : "eax", "cc");
+    CHECK_EQ(count, 0);
+    on_trap = NULL;
+    idt[V] = gate(CODE0, (u32)stubs + 16 * V, 0x0e, 0);
+    TRAP0(11, V * 8 + 2, ASM("int $0x50"));
+    idt[V] = gate(DATA0, (u32)stubs + 16 * V, 0x8e, 0);
+    TRAP0(13, DATA0, ASM("int $0x50"));
+    idt[V] = gate(0, (u32)stubs + 16 * V, 0x8e, 0);
+    TRAP0(13, 0, ASM("int $0x50"));
+    idt[V] = gate(CODE3, (u32)stubs + 16 * V, 0x8e, 0);
+    TRAP0(13, CODE3 & ~3, ASM("int $0x50"));
+    idt[V] = gate(CODE0, (u32)stubs + 16 * V, 0x8c, 0);
+    TRAP0(13, V * 8 + 2, ASM("int $0x50"));
+    gdt_set(C, segment(0, 0xfffff, 0x1b, 0xc0));
+    idt[V] = gate(C, (u32)stubs + 16 * V, 0x8e, 0);
+    TRAP0(11, C, ASM("int $0x50"));
+    idt[V] = old;
+    TRAP3(13, V * 8 + 2, ASM("int $0x50")); /* DPL 0 */
+    /* The end of the table. */
+    struct { u16 limit; u32 base; } __attribute__((packed)) i = { V * 8 + 6, (u32)idt };
+    ASM("lidt %0" : : "m"(i));
+    TRAP0(13, V * 8 + 2, ASM("int $0x50"));
+    gdt_load();
+}
+
+static void exceptions(void)
+{
+    TRAP0(0, 0, ASM("xorl %%ecx, %%ecx; divl %%ecx" : : : "eax", "ecx", "edx"));
+    TRAP3(0, 0, ASM("xorl %%ecx, %%ecx; divb %%cl" : : : "eax", "ecx", "edx"));
+    TRAP0(6, 0, ASM("ud2"));
+    u32 pc;
+    void ud(void) { ASM("ud2"); }
+    try0(ud);
+    pc = caught.eip;
+    CHECK_EQ(*(u16 *)pc, 0x0b0f); /* a fault: points at the instruction */
+    CHECK_EQ(caught.eflags & 0x10000, 0x10000); /* RF */
+    ASM("movl %%cr0, %%eax; orl $8, %%eax; movl %%eax, %%cr0" : : : "eax");
+    TRAP0(7, 0, ASM("fninit"));
+    ASM("clts");
+    TRAP0(13, 0, ASM("movl $0x12345, %%ecx; rdmsr" : : : "eax", "ecx", "edx"));
+    TRAP0(13, 0, ASM("movl $0x80000000, %%eax; movl %%eax, %%cr0" : : : "eax")); /* PG without PE */
+    TRAP0(13, 0, ASM("movl $0x20000011, %%eax; movl %%eax, %%cr0" : : : "eax")); /* NW without CD */
+    TRAP0(13, 0, ASM("movl $0x80000000, %%eax; movl %%eax, %%cr4" : : : "eax"));
+    TRAP0(13, 0, ASM(".fill 15, 1, 0x66; nop")); /* too long */
+    TRAP3(13, 0, ASM("cli"));
+    TRAP3(13, 0, ASM("sti"));
+    TRAP3(13, 0, ASM("inb $0x80, %%al" : : : "eax"));
+    /* The I/O bitmap. */
+    tss.io[0x80 / 8] = 0xfe;
+    TRAP3(-1, 0, ASM("inb $0x80, %%al" : : : "eax"));
+    TRAP3(13, 0, ASM("inw $0x80, %%ax" : : : "eax"));
+    TRAP3(13, 0, ASM("inb $0x81, %%al" : : : "eax"));
+    tss.io[0x80 / 8] = 0xff;
+}
+
+/* #DF: a fault whose handler cannot be entered; and a benign one. */
+static void nested(void)
+{
+    u64 old13 = idt[13], old0 = idt[0], old6 = idt[6];
+    idt[13] = gate(DATA0, 0, 0x8e, 0);
+    TRAP0(8, 0, ASM("movl $0xfff8, %%eax; movl %%eax, %%es" : : : "eax"));
+    idt[0] = gate(CODE0, 0, 0x0e, 0);
+    idt[13] = old13;
+    TRAP0(8, 0, ASM("xorl %%ecx, %%ecx; divl %%ecx" : : : "eax", "ecx", "edx")); /* #DE, then #NP */
+    idt[0] = old0;
+    idt[6] = gate(CODE0, 0, 0x0e, 0);
+    TRAP0(11, 6 * 8 + 2 + 1, ASM("ud2")); /* #UD is benign: the second is as it is, EXT set */
+    idt[6] = old6;
+}
+
+/* Flags: what POPF may change, IF and the shadow of STI. */
+static u32 popf_pushf(u32 set)
+{
+    u32 f;
+    ASM("pushfl; pushl %1; popfl; pushfl; popl %0; popfl" : "=r"(f) : "r"(set) : "cc", "memory");
+    return f;
+}
+
+static void flags(void)
+{
+    CHECK_EQ(popf_pushf(0x3202) & 0x3200, 0x3200);
+    CHECK_EQ(popf_pushf(0x30002) & 0x30000, 0); /* VM, RF stay 0 */
+    CHECK_EQ(popf_pushf(0x240002) & 0x240000, 0x240000); /* AC, ID */
+    CHECK_EQ(popf_pushf(0x28) & 0x2a, 2);
+    void at3(void)
+    {
+        ASM("pushl $0x3202; popfl; pushfl; popl %0" : "=m"(count) : : "cc", "memory");
+    }
+    user_flags = 0x3002;
+    try3(at3);
+    CHECK_EQ(count & 0x3200, 0x3200);
+    ASM("cli");
+    void ac(void) { ASM("cli; sti; cli"); }
+    try3(ac);
+    check_trap(-1, 0, __FILE__, __LINE__);
+    TRAP3(-1, 0, ASM("inb $0x80, %%al" : : : "eax"));
+    user_flags = 2;
+}
+
+static void lines(void)
+{
+    if (!own_board()) {
+        return;
+    }
+    on_trap = count_it;
+    count = 0;
+    outb(0x502, 0x60);
+    ASM("nop");
+    CHECK_EQ(count, 0); /* IF is 0 */
+    ASM("sti; nop; 1: cli; movl $1b, %0" : "=r"(last.eax) : : "memory");
+    CHECK_EQ(count, 1);
+    CHECK_EQ(last.vector, 0x60);
+    u32 want;
+    outb(0x502, 0x61);
+    ASM("sti; cli");
+    CHECK_EQ(count, 1); /* the shadow covers CLI */
+    ASM("sti; nop; cli");
+    CHECK_EQ(count, 2);
+    outb(0x502, 0x62);
+    ASM("sti; hlt; 1: cli; movl $1b, %0" : "=r"(want) : : "memory");
+    CHECK_EQ(count, 3);
+    CHECK_EQ(last.eip, want); /* behind HLT */
+    /* MOV SS holds one instruction off, whatever it is. */
+    ASM("sti");
+    ASM("movb $0x63, %%al; movw $0x502, %%dx; movl %%ss, %%ecx; cli; outb %%al, %%dx; pushfl; orl $0x200, (%%esp)\n"
+        "movl $2f, %0; movl %%ss, %%ecx; popfl; 1: nop; 2: nop; cli" : "=m"(want) : : "eax", "ecx", "edx", "memory", "cc");
+    CHECK_EQ(count, 4);
+    ASM("movb $0x64, %%al; movw $0x502, %%dx; cli; outb %%al, %%dx; movl %%ss, %%ecx; movl $1f, %0; sti; movl %%ecx, %%ss; incl %%ecx; 1: nop; cli"
+        : "=m"(want) : : "eax", "ecx", "edx", "memory", "cc");
+    CHECK_EQ(count, 5);
+    CHECK_EQ(last.eip, want);
+    /* NMI, and none while one is handled. */
+    outb(0x501, 0);
+    for (unsigned i = 0; i < 1000 && count < 6; i++) {
+        ASM("nop");
+    }
+    CHECK_EQ(count, 6);
+    CHECK_EQ(last.vector, 2);
+    on_trap = NULL;
+}
+
+void test_interrupts(void)
+{
+    software();
+    exceptions();
+    nested();
+    flags();
+    lines();
+}

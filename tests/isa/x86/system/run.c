@@ -1,0 +1,141 @@
+/*
+ * run.c: runs a 64 KiB ROM image on nothing but a processor, 16 MiB of memory and a few ports, and ends with the status the image writes to
+ * port F4h. Arguments: IMAGE [interp] [cpu=MODEL].
+ *
+ * Ports: E9h prints, F4h ends (0: passed). What only this board has, for images that find 58h in port 503h: 500h an SMI, 501h an NMI,
+ * 502h an interrupt of the vector written.
+ */
+#include <stdio.h>
+#include <unistd.h>
+#include "../../../../accel/tcg/tlb.h"
+#include "softmmu/bql.h"
+#include "target/x86/cpu.h"
+#include "util/log.h"
+
+enum { ROM_BYTES = 0x10000, RAM_BYTES = 16 * MiB, PORT_PRINT = 0xe9, PORT_EXIT = 0xf4, PORT_SMI = 0x500, PORT_NMI, PORT_INTR, PORT_MAGIC };
+
+static MemoryRegion root, ram, rom, rom_top;
+static AddressSpace as;
+static int vector = -1;
+
+static uint32_t io_read(void *opaque, Vcpu *vcpu, uint16_t port, unsigned size)
+{
+    return port == PORT_MAGIC ? 0x58 : UINT32_MAX;
+}
+
+static void io_write(void *opaque, Vcpu *vcpu, uint16_t port, unsigned size, uint32_t value)
+{
+    switch (port) {
+    case PORT_PRINT:
+        putchar((int)value);
+        break;
+    case PORT_EXIT:
+        fflush(stdout);
+        _exit((int)value);
+    case PORT_SMI:
+        x86_irq_set(vcpu, X86_IRQ_SMI, true);
+        break;
+    case PORT_NMI:
+        x86_irq_set(vcpu, X86_IRQ_NMI, true);
+        break;
+    case PORT_INTR:
+        vector = (int)(value & 0xff);
+        x86_irq_set(vcpu, X86_IRQ_INTR, true);
+        break;
+    }
+}
+
+static int interrupt_ack(void *opaque, Vcpu *vcpu)
+{
+    int v = vector;
+    vector = -1;
+    x86_irq_set(vcpu, X86_IRQ_INTR, false);
+    return v;
+}
+
+static void triple_fault(void *opaque, Vcpu *vcpu)
+{
+    fflush(stdout);
+    fprintf(stderr, "triple fault\n");
+    _exit(99);
+}
+
+static const X86Platform platform = {
+    .io_read = io_read, .io_write = io_write, .interrupt_ack = interrupt_ack, .triple_fault = triple_fault,
+};
+
+static void *phys_ptr(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write)
+{
+    rcu_read_lock();
+    MemLookup at = memory_lookup(vcpu->as, addr);
+    bool ok = at.host && at.length >= size_bytes && !(write && at.readonly);
+    if (ok && write) {
+        ram_mark_dirty(at.ram, at.offset, size_bytes);
+    }
+    rcu_read_unlock();
+    return ok ? at.host : NULL;
+}
+
+static bool board(const char *path)
+{
+    bql_lock();
+    memory_begin();
+    memory_region_init(&root, NULL, "root", MEMORY_SIZE_ALL);
+    if (!memory_region_init_ram(&ram, NULL, "ram", RAM_BYTES, error_fatal) ||
+        !memory_region_init_rom(&rom, NULL, "rom", ROM_BYTES, error_fatal)) {
+        return false;
+    }
+    memory_region_init_alias(&rom_top, NULL, "rom at the top", &rom, 0, ROM_BYTES);
+    memory_region_add(&root, 0, &ram);
+    memory_region_add_overlap(&root, 0xf0000, &rom, 1);
+    memory_region_add(&root, 0xffff0000, &rom_top);
+    memory_commit();
+    address_space_init(&as, &root, "test");
+    bql_unlock();
+    tlb_log_code(ram.ram);
+    memory_set_code_hook(ldst_code_written);
+    FILE *in = fopen(path, "rb");
+    bool ok = in && fread(memory_region_host(&rom), 1, ROM_BYTES, in) == ROM_BYTES;
+    if (in) {
+        fclose(in);
+    }
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    TcgOptions options = { .verify = true, .cache_bytes = 16 * MiB };
+    const char *model = "max";
+    Error *err = NULL;
+
+    for (int i = 2; i < argc; i++) {
+        options.interpreter |= !strcmp(argv[i], "interp");
+        model = !strncmp(argv[i], "cpu=", 4) ? argv[i] + 4 : model;
+        if (!strncmp(argv[i], "log=", 4)) {
+            log_set_items(argv[i] + 4, error_fatal);
+        }
+    }
+    tcg_system = &tcg_system_ops;
+    if (argc < 2 || !tcg_init(&options, &err) || !board(argv[1])) {
+        fprintf(stderr, "cannot run %s\n", argc < 2 ? "nothing" : argv[1]);
+        return 2;
+    }
+    Vcpu *vcpu = vcpu_new(&target_x86_64, true);
+    vcpu->as = &as;
+    vcpu->phys_ptr = phys_ptr;
+    x86_cpu_connect(vcpu, 0, true, &platform, NULL);
+    if (!vcpu->target->cpu_init(vcpu, model, &err)) {
+        error_report_free(err);
+        return 2;
+    }
+    vcpu->target->cpu_reset(vcpu);
+    for (;;) {
+        VcpuExit reason = tcg_run(vcpu);
+        if (reason == VCPU_EXIT_HALTED && !vcpu->target->has_work(vcpu)) {
+            fflush(stdout);
+            fprintf(stderr, "halted for good at %#llx\n", (unsigned long long)vcpu->target->get_pc(vcpu));
+            return 98;
+        }
+        atomic_store(&vcpu->halted, false);
+    }
+}
