@@ -267,7 +267,9 @@ bool system_add_implicit_devices(Error **errp)
         return false;
     }
     /* A network nobody asked for would cost every start; boards of this kind have none. */
-    return net_create_nics(machine_current()->type->default_nic, false, add_nic_device, errp);
+    const MachineType *type = machine_current()->type;
+    bool defaults = type->creates_nic && !system_config.no_defaults && device_type_find(type->default_nic);
+    return net_create_nics(type->default_nic, defaults, add_nic_device, errp);
 }
 
 /* ---- QMP ---- */

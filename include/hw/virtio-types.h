@@ -8,10 +8,12 @@
 
 #include "block/block.h"
 #include "hw/scsi.h"
+#include "hw/boot.h"
 #include "hw/virtio.h"
 #include "net/net.h"
 #include "softmmu/chardev.h"
 #include "softmmu/clock.h"
+#include "ui/input.h"
 
 struct BlkRequest;
 
@@ -24,10 +26,12 @@ typedef struct VirtioBlk {
     int rerror, werror;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
+    int32_t bootindex;
 } VirtioBlk;
 
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/disk@0,0"),                                                             \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \
@@ -76,11 +80,13 @@ typedef struct VirtioNet {
     uint32_t n_mac, n_multicast_first;
     bool mac_overflow_uni, mac_overflow_multi;
     uint32_t vlans[128];
+    int32_t bootindex;
 } VirtioNet;
 
 #define VIRTIO_NET_BIT(T, m, pname, bit, value, text) PROP_BITN(pname, T, m features, bit, value, text)
 #define VIRTIO_NET_PROPS(T, m)                                                                               \
     VIRTIO_COMMON_PROPS(T, m vdev.),                                                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/ethernet-phy@0"),                                                        \
     { .name = "mac", .kind = PROP_MACADDR, .offset = offsetof(T, m mac), .help = "Ethernet address" },        \
     { .name = "netdev", .kind = PROP_NETDEV, .offset = offsetof(T, m netdev), .help = "ID of a netdev to use as a backend" }, \
     VIRTIO_NET_BIT(T, m, "mrg_rxbuf", 15, 1, "Packets may span receive buffers"),                             \
@@ -143,5 +149,48 @@ typedef struct VirtioSerial {
 
 #define VIRTIO_SERIAL_PROPS(T, m)                                                                                \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_ports", T, m max_ports, VIRTIO_CONSOLE_PORTS, "Ports the device offers")
+
+enum { VIRTIO_GPU_SCANOUTS = 16 };
+
+typedef struct VirtioGpu {
+    VirtioDevice vdev;
+    uint32_t max_outputs, xres, yres;
+    uint64_t max_hostmem, used_bytes;
+    bool edid_on;
+    uint32_t n_resources, events;
+    struct GpuResource *resources;
+    struct GpuScanout {
+        struct VirtioGpu *gpu;
+        struct Console *con;
+        struct GpuResource *resource;
+        uint32_t x, y, width, height;          /* what of the resource is shown */
+        uint32_t wanted_width, wanted_height;  /* told to the guest; 0: this screen is not there */
+    } scanouts[VIRTIO_GPU_SCANOUTS];
+    VirtQueue *ctrl, *cursor;
+} VirtioGpu;
+
+#define VIRTIO_GPU_PROPS(T, m)                                                                                   \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_outputs", T, m max_outputs, 1, "Screens"),                     \
+    PROP_SZ("max_hostmem", T, m max_hostmem, 256 * MiB, "Memory for pictures, all together"),                     \
+    PROP_U32("xres", T, m xres, 1280, "Width the first screen prefers"), PROP_U32("yres", T, m yres, 800, "Height"), \
+    PROP_B("edid", T, m edid_on, true, "Tell the guest about the monitors")
+
+typedef struct VirtioInput {
+    VirtioDevice vdev;
+    char *serial, *display;
+    uint32_t head;
+    bool wheel_axis;
+    int input_id;
+    uint8_t select, subselect, leds;
+    struct VirtioInputEvent { uint16_t type, code; int32_t value; } pending[31 + 1]; /* the last is for the end of the group */
+    uint32_t n_pending;
+    VirtQueue *events, *status;
+} VirtioInput;
+
+#define VIRTIO_INPUT_PROPS(T, m)                                                                                 \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_STR("serial", T, m serial, "Serial number the guest sees"),             \
+    PROP_STR("display", T, m display, "ID of the display device whose input this is"),                            \
+    PROP_U32("head", T, m head, 0, "Screen of that device"),                                                      \
+    PROP_B("wheel-axis", T, m wheel_axis, true, "The wheel is an axis, not two buttons")
 
 #endif
