@@ -569,14 +569,21 @@ static const StateDesc state = {
 static const Property props[] = {
     PROP_U32("iobase", Fdc, iobase, 0x3f0, "First port"), PROP_U32("irq", Fdc, irq_n, 6, "Interrupt line"),
     PROP_U32("dma", Fdc, dma_n, 2, "DMA channel"),
+    PROP_BOOTINDEX_NAMED("bootindexA", Fdc, bootindex[0], "/floppy@0"),
+    PROP_BOOTINDEX_NAMED("bootindexB", Fdc, bootindex[1], "/floppy@1"),
     { .name = "fallback", .kind = PROP_ENUM, .offset = offsetof(Fdc, fallback), .names = floppy_type_names, .def = FLOPPY_288,
       .has_default = true, .type_name = "FdcDriveType", .help = "Type of a drive without a medium, 144/288/120" },
 };
+
+static char *fw_path(Device *dev)
+{
+    return xasprintf("fdc@%04x", ((Fdc *)dev)->iobase);
+}
 
 static const DeviceType isa_fdc_type = {
     .type = { .name = "isa-fdc", .parent = "isa-device", .size_bytes = sizeof(Fdc), .summary = "virtual floppy controller",
               .props = props, .n_props = ARRAY_SIZE(props) },
     .category = DEVICE_STORAGE, .bus = "ISA", .state = &state, .realize = fdc_realize, .unrealize = fdc_unrealize,
-    .reset_hold = fdc_reset, .user_creatable = true,
+    .reset_hold = fdc_reset, .user_creatable = true, .fw_path = fw_path,
 };
 DEVICE_TYPE_REGISTER(isa_fdc_type);

@@ -41,6 +41,7 @@ struct Fdc {
     Bus bus;
     uint32_t iobase, irq_n, dma_n;
     int fallback;
+    int32_t bootindex[FDC_DRIVES];
     FloppyDrive *drives[FDC_DRIVES];
     MemoryRegion io_low, io_high;
     Irq *irq;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "hw/fw_cfg.h"
+#include "hw/disks-cmos.h"
 #include "hw/i386/pc.h"
 #include "hw/i386/pc-tables.h"
 #include "hw/i386/pc-versions.h"
@@ -107,10 +108,21 @@ static bool pc_end(X86Machine *x, Error **errp)
     return x86_load_firmware(x, "bios-256k.bin", errp);
 }
 
+static uint8_t cmos_get(void *rtc, unsigned index)
+{
+    return rtc_get_cmos(rtc, index);
+}
+
+static void cmos_set(void *rtc, unsigned index, uint8_t value)
+{
+    rtc_set_cmos(rtc, index, value);
+}
+
 static bool pc_ready(Machine *m, Error **errp)
 {
     X86Machine *x = (X86Machine *)m;
 
+    disks_fill_cmos(cmos_get, cmos_set, x->rtc);
     return pc_finish_tables(x, errp) && fw_cfg_take_options(x->fw_cfg, errp);
 }
 
@@ -273,7 +285,7 @@ static const char *const pc_arches[] = { "x86_64", "i386", NULL };
         .name = version, .alias = is_newest ? chip : NULL, .desc = description, .arches = pc_arches,                       \
         .is_default = is_newest && chip[0] == 'p', .default_cpu32 = "qemu32", .default_cpu64 = "qemu64", .max_cpus = cpus,    \
         .default_cpus = 1, .default_ram_bytes = 128 * MiB, .ram_id = "pc.ram", .default_block_if = block_if, .default_nic = nic, \
-        .init = init_fn, .ready = pc_ready, X86_MACHINE_HOOKS, .creates_nic = true, .has_vga = true, .units_per_bus = units,                                                     \
+        .init = init_fn, .ready = pc_ready, X86_MACHINE_HOOKS, .creates_nic = true, .has_vga = true, .units_per_bus = units, .no_floppy = (units) == 1, \
     };                                                                                                                     \
     OBJECT_TYPE_REGISTER(id);
 

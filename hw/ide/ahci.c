@@ -23,7 +23,13 @@ static void update_irq(AhciController *s)
         s->is |= (s->ports[i].is & s->ports[i].ie) ? 1u << i : 0;
     }
     bool level = s->is && (s->ghc & GHC_IE);
-    pci_set_irq(&s->pci, level);
+    if (pci_msi_enabled(&s->pci)) {
+        if (level) {
+            pci_msi_notify(&s->pci, 0);
+        }
+    } else {
+        pci_set_irq(&s->pci, level);
+    }
 }
 
 void ahci_port_irq(AhciPort *p, uint32_t bits)
@@ -264,6 +270,9 @@ static bool ahci_realize(PciDevice *pci, Error **errp)
     pci->config[PCI_INTERRUPT_PIN] = 1;
     pci->config[PCI_CACHE_LINE] = 8;
     pci->config[0x90] = 1 << 6; /* address map: AHCI mode */
+    if (!pci_add_msi(pci, 1, true, false, errp)) {
+        return false;
+    }
     uint8_t cap = pci_add_cap(pci, 0x12, 8); /* SATA: the index/data registers are in BAR 4 */
     stle16(pci->config + cap + 2, 0x10);
     stle32(pci->config + cap + 4, (4 + 4) | (IDP_INDEX >> 2) << 4);

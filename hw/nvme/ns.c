@@ -6,9 +6,15 @@
 #include "hw/nvme/nvme.h"
 #include "util/random.h"
 
+static char *fw_path(Device *dev)
+{
+    NvmeNs *ns = (NvmeNs *)dev;
+    return xasprintf("namespace@%x,%llx", ns->nsid, (unsigned long long)ns->eui64);
+}
+
 const BusType nvme_bus_type = {
     .type = { .name = "nvme-bus", .parent = "bus", .size_bytes = sizeof(Bus), .summary = "namespaces of an NVMe controller" },
-    .kind = "nvme-bus",
+    .kind = "nvme-bus", .fw_path = fw_path,
 };
 OBJECT_TYPE_REGISTER(nvme_bus_type);
 

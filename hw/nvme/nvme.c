@@ -306,14 +306,13 @@ static void pre_save(void *opaque)
     }
 }
 
-/* Queues are not part of saved state yet: the controller comes back disabled, and drivers reset it. */
+/* Queues are not part of saved state yet: an enabled controller comes back with the fatal status, on which drivers reset it. */
 static bool post_load(void *opaque, uint32_t version, Error **errp)
 {
     NvmeCtrl *n = opaque;
 
     nvme_drop_all(n);
-    n->cc &= ~(uint32_t)CC_EN;
-    n->csts = 0;
+    n->csts = n->cc & CC_EN ? CSTS_CFS : 0;
     nvme_update_irq(n);
     return true;
 }

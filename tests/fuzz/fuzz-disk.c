@@ -12,12 +12,11 @@
 #include "hw/ide.h"
 #include "hw/isa.h"
 #include "hw/pci.h"
+#include "hw/prop-hooks.h"
 #include "hw/virtio-types.h"
 #include "softmmu/bql.h"
 #include "softmmu/loop.h"
 #include "softmmu/machine.h"
-#include "softmmu/system-priv.h"
-#include "softmmu/system.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { OP_BYTES = 8, OP_WRITE = 0, OP_READ = 1, OP_POKE = 2, OP_BURST = 3, OP_RUN = 4, OP_KINDS = 5, MAX_REGIONS = 32, RAM_BYTES = 4 << 20 };
@@ -116,6 +115,14 @@ static const IsaDmaOps dma_ops = { dma_set, dma_hold, dma_release, dma_get, dma_
 
 static void line(void *opaque, int n, int level) { }
 
+static bool set_drive(Object *obj, const Property *prop, void *field, const char *text, Error **errp)
+{
+    *(BlockBackend **)field = *text ? block_find(text) : NULL;
+    return true;
+}
+
+static const PropHooks drive_hooks = { .set = set_drive };
+
 static void start(void)
 {
     static Irq irqs[ISA_N_IRQS];
@@ -125,7 +132,7 @@ static void start(void)
     error_set_program("fuzz-disk");
     bql_lock();
     loop_set_lock(loop_main(), bql_lock, bql_unlock);
-    system_init_backends();
+    property_set_hooks(PROP_DRIVE, &drive_hooks);
     machine = machine_new(machine_type_find("virt", "riscv64"), "riscv64");
     machine->firmware = xstrdup("none");
     machine->ram_bytes = RAM_BYTES;

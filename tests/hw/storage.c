@@ -63,6 +63,9 @@ void storage_finish(void)
         unlink(files[i]);
         free(files[i]);
     }
+    if (test_failures) { /* those of this file: test.h counts per file */
+        exit(1);
+    }
 }
 
 uint32_t storage_word(uint64_t sector, unsigned word)

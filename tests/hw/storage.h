@@ -20,7 +20,7 @@ extern Machine *machine;
 /* The riscv64 `virt` board without vCPUs; then devices are added; then it runs. */
 void storage_start(void);
 void storage_ready(void);
-/* Temporary files go. */
+/* Temporary files go; ends the program if a check made here failed. */
 void storage_finish(void);
 /* A new file of this size as blockdev or -drive `id`: sector n holds n in each 32-bit word, plus the word's number in
  * the upper half. Its path. */

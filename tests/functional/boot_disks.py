@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""boot_disks.py EMULATOR TEST: firmware and a boot loader read a PC's disks.
+
+SeaBIOS starts GRUB from a CD-ROM, a disk or a floppy on the controller that TEST names; GRUB prints where it is and, of a floppy, the checksum of
+all of it, then halts the machine. Skipped (77) without grub-mkrescue, grub-mkimage, xorriso and SeaBIOS.
+"""
+import hashlib
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TIMEOUT_S = 120
+GRUB = pathlib.Path('/usr/lib/grub/i386-pc')
+FIRMWARE = pathlib.Path('/usr/share/seabios')
+HEAD = 'serial --unit=0 --speed=115200\nterminal_output serial\n'
+
+# Image, what GRUB calls it, options.
+DISK = 'file={image},format=raw,snapshot=on'
+TESTS = {
+    'pc-floppy': ('floppy', 'fd0', '-M pc -fda {image} -boot a'),
+    'pc-cd': ('cd', '', '-M pc -cdrom {image}'),
+    'pc-disk': ('cd', 'hd0', f'-M pc -drive if=ide,{DISK}'),
+    'pc-slave': ('cd', 'hd0', f'-M pc -drive if=ide,index=3,{DISK}'),
+    'q35-cd': ('cd', '', '-M q35 -cdrom {image}'),
+    'q35-disk': ('cd', 'hd0', f'-M q35 -drive if=ide,index=4,{DISK}'),
+    'q35-piix': ('cd', 'hd0', f'-M q35 -nodefaults -device piix3-ide,id=old -drive if=none,id=d,{DISK} -device ide-hd,bus=old.1,drive=d'),
+    'nvme': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=d,{DISK} -device nvme,serial=s,drive=d'),
+    'virtio-scsi-disk': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=d,{DISK} -device virtio-scsi-pci -device scsi-hd,drive=d'),
+    'virtio-scsi-cd': ('cd', '', '-M pc -nodefaults -drive if=none,id=d,media=cdrom,file={image},format=raw -device virtio-scsi-pci -device scsi-cd,drive=d'),
+    'virtio-blk': ('cd', 'hd0', f'-M pc -nodefaults -drive if=virtio,{DISK}'),
+    'bootindex': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=e,format=raw,file={{empty}} -device ide-hd,drive=e,bus=ide.0'
+                  f' -drive if=none,id=d,{DISK} -device nvme,serial=s,drive=d,bootindex=1'),
+}
+
+
+def make_cd(work):
+    image, tree = work / 'cd.iso', work / 'tree'
+    (tree / 'boot/grub').mkdir(parents=True)
+    (tree / 'boot/grub/grub.cfg').write_text(HEAD + 'echo "started from $root"\nhalt\n')
+    subprocess.run(['grub-mkrescue', '-o', image, tree], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return image
+
+
+def make_floppy(work):
+    image, config, core = work / 'floppy.img', work / 'early.cfg', work / 'core.img'
+    config.write_text(HEAD + 'echo "started from $root"\nsha256sum (fd0)0+2880\nhalt\n')
+    subprocess.run(['grub-mkimage', '-O', 'i386-pc', '-o', core, '-c', config, '-p', '(fd0)', 'biosdisk', 'serial', 'terminal', 'echo', 'halt',
+                    'hashsum', 'gcry_sha256'], check=True)
+    data = (GRUB / 'boot.img').read_bytes() + core.read_bytes()
+    image.write_bytes(data + bytes(n * 37 & 255 for n in range(1440 * 1024 - len(data))))
+    return image
+
+
+def main():
+    emulator, name = sys.argv[1:]
+    kind, root, options = TESTS[name]
+    if not (FIRMWARE / 'bios-256k.bin').exists() or not (GRUB / 'boot.img').exists() or not all(
+            shutil.which(n) for n in ('grub-mkrescue', 'grub-mkimage', 'xorriso')):
+        print('SeaBIOS, GRUB for PCs or xorriso is not installed')
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix='boot-disks-') as folder:
+        work = pathlib.Path(folder)
+        image = make_floppy(work) if kind == 'floppy' else make_cd(work)
+        (work / 'empty').write_bytes(bytes(1 << 20))
+        command = [emulator, *options.format(image=image, empty=work / 'empty').split(), '-m', '128', '-display', 'none', '-no-reboot',
+                   '-serial', 'stdio']
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+        text = done.stdout.decode(errors='replace')
+        if done.returncode or f'started from {root}' not in text:
+            sys.exit(f'{name}: status {done.returncode}\n{text[-800:]}\n{done.stderr.decode(errors="replace")}')
+        if kind == 'floppy' and hashlib.sha256(image.read_bytes()).hexdigest() not in text:
+            sys.exit(f'{name}: GRUB read something else than is on the floppy\n{text[-800:]}')
+    print(f'{name}: started')
+
+
+main()
