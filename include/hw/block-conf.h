@@ -12,7 +12,7 @@ typedef struct BlockConf {
     BlockBackend *blk;
     uint64_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
     uint64_t discard_granularity;
-    int32_t bootindex;
+    int32_t bootindex;            /* hw/boot.h */
     int write_cache;           /* auto, on, off */
     int rerror, werror;        /* BlockOnError */
     uint32_t cyls, heads, secs;
