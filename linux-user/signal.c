@@ -110,6 +110,13 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
     bool in_window = host >= mm.guest_base && addr < mm.task_size;
     if (sig == SIGSEGV && info->si_code == SEGV_ACCERR && in_window && host_context_is_write(uc, sig)
         && tcg_unprotect(addr)) {
+        if (t && t->vcpu->target->coherent_icache) {
+            HostFrame frame;
+            host_context_frame(uc, &frame);
+            if (tcg_restart_after_unprotect(t->vcpu, addr, pc, &frame)) {
+                vcpu_loop_exit(t->vcpu, VCPU_EXIT_NONE);
+            }
+        }
         return;
     }
     if (sig == SIGSEGV && in_window && mm_grow(addr)) {

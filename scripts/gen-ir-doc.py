@@ -6,7 +6,7 @@ import sys
 AUX = {
     'cond': 'condition', 'fcond': 'floating-point condition', 'slot': 'slot', 'mem': 'memory descriptor',
     'helper': 'helper', 'exit': 'exit', 'rm': 'rounding', 'lane': 'lane size', 'pos': 'position and length',
-    'n': 'number',
+    'n': 'number', 'imm': 'number',
 }
 
 

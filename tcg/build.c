@@ -38,6 +38,9 @@ void ir_builder_begin(IrBuilder *b)
     b->block = NO_BLOCK;
     b->insn_pc = b->unit->pc;
     b->insn_pending = false;
+    for (unsigned i = 0; i < ARRAY_SIZE(b->aligned); i++) {
+        b->aligned[i].block = NO_BLOCK;
+    }
     for (unsigned i = 0; i < IR_MAX_SLOTS / 64; i++) {
         unsigned n = n_slots > i * 64 ? MIN(n_slots - i * 64, 64u) : 0;
         b->all_slots.w[i] = n ? bits_mask(0, n) : 0;
@@ -193,7 +196,7 @@ IrRef ir_get(IrBuilder *b, unsigned slot)
         return b->slot_value[slot];
     }
     IrBlock *bb = &unit->blocks.at[b->block];
-    if (!ir_slots_has(&bb->defined, slot)) {
+    if (!ir_slots_has(&bb->defined, slot) && !ir_slots_has(&bb->killed, slot)) {
         ir_slots_add(&bb->used, slot);
     }
     return b->slot_value[slot] = append(b, (IrInsn){
@@ -216,6 +219,14 @@ void ir_put(IrBuilder *b, unsigned slot, IrRef value)
                         .b = IR_NONE, .c = IR_NONE });
 }
 
+void ir_kill(IrBuilder *b, unsigned slot)
+{
+    assert(slot < b->unit->target->n_slots);
+    ir_slots_add(&b->unit->blocks.at[b->block].killed, slot);
+    b->slot_value[slot] = IR_NONE;
+    append(b, (IrInsn){ .op = IR_kill, .type = b->unit->target->slots[slot].type, .aux = slot, .a = IR_NONE, .b = IR_NONE, .c = IR_NONE });
+}
+
 IrRef ir_ldenv(IrBuilder *b, IrType type, int offset, unsigned size_bytes, bool sign)
 {
     unsigned log2 = (unsigned)__builtin_ctz(size_bytes);
@@ -231,12 +242,35 @@ void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value)
                         .a = value, .b = (uint32_t)offset, .c = IR_NONE });
 }
 
+static inline bool is_conversion(unsigned op)
+{
+    return (op >= IR_sext8 && op <= IR_zext32) || (op >= IR_trunc && op <= IR_ext_u);
+}
+
+/* Front ends widen and narrow the same value again and again. One probe; only inside a block, where it is surely visible. */
+static IrRef conversion(IrBuilder *b, const IrInsn *insn)
+{
+    IrUnit *unit = b->unit;
+    IrRef *slot = &b->conversion_cache[(insn->a * 8 + insn->op) & (ARRAY_SIZE(b->conversion_cache) - 1)];
+
+    if (*slot < unit->insns.n && *slot >= unit->blocks.at[b->block].first) {
+        const IrInsn *old = &unit->insns.at[*slot];
+        if (old->op == insn->op && old->type == insn->type && old->a == insn->a) {
+            return *slot;
+        }
+    }
+    return *slot = append(b, *insn);
+}
+
 IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b_, IrRef c)
 {
     IrInsn insn = { .op = op, .type = type, .aux = aux, .a = a, .b = b_, .c = c };
     IrRef known = ir_fold(b, &insn);
 
-    return known != IR_NONE ? known : append(b, insn);
+    if (known != IR_NONE) {
+        return known;
+    }
+    return is_conversion(insn.op) ? conversion(b, &insn) : append(b, insn);
 }
 
 /* -- guest memory ------------------------------------------------------------------------------ */
@@ -304,6 +338,30 @@ static void fold_index(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem)
     }
 }
 
+/*
+ * An access that must be aligned proves that the address is: further ones in the block at the same base that differ by a multiple
+ * of the alignment need not ask. Values do not change, so nothing ends this but the block.
+ */
+static void fold_alignment(IrBuilder *b, IrRef base, IrRef index, IrMem *mem)
+{
+    uint32_t mask = ir_mem_align_mask(mem);
+
+    if (!mask) {
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(b->aligned); i++) {
+        const IrAligned *a = &b->aligned[i];
+        if (a->block == b->block && a->base == base && a->index == index && a->scale_log2 == mem->scale_log2 &&
+            (a->mask & mask) == mask && !(((uint32_t)a->disp ^ (uint32_t)mem->disp) & mask)) {
+            mem->align = IR_ALIGN_ANY;
+            return;
+        }
+    }
+    b->n_aligned = (b->n_aligned + 1) % ARRAY_SIZE(b->aligned);
+    b->aligned[b->n_aligned] = (IrAligned){ .base = base, .index = index, .disp = mem->disp, .mask = mask, .block = b->block,
+                                            .scale_log2 = mem->scale_log2 };
+}
+
 static uint16_t fold_address(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem)
 {
     fold_base(b, base, mem);
@@ -319,6 +377,7 @@ static uint16_t fold_address(IrBuilder *b, IrRef *base, IrRef *index, IrMem *mem
         }
         fold_index(b, base, index, mem);
         fold_base(b, base, mem);
+        fold_alignment(b, *base, *index, mem);
     }
     may_stop(b);
     uint32_t n = b->unit->mem.n;
@@ -400,6 +459,30 @@ void ir_fence(IrBuilder *b, unsigned mask)
 {
     append(b, (IrInsn){ .op = IR_fence, .aux = mask & IR_FENCE_ALL, .a = IR_NONE, .b = IR_NONE,
                         .c = IR_NONE });
+}
+
+/* -- x87 ------------------------------------------------------------------------------------------ */
+
+void ir_x87(IrBuilder *b, uint32_t code)
+{
+    append(b, (IrInsn){ .op = IR_x87, .a = IR_NONE, .b = IR_NONE, .c = code });
+}
+
+void ir_x87_in(IrBuilder *b, uint32_t code, IrRef value)
+{
+    append(b, (IrInsn){ .op = IR_x87_in, .type = b->unit->insns.at[value].type, .a = value, .b = IR_NONE, .c = code });
+}
+
+IrRef ir_x87_out(IrBuilder *b, IrType type, uint32_t code)
+{
+    return append(b, (IrInsn){ .op = IR_x87_out, .type = type, .a = IR_NONE, .b = IR_NONE, .c = code });
+}
+
+void ir_x87_mem(IrBuilder *b, uint32_t code, IrRef base, IrRef index, IrMem mem)
+{
+    uint16_t aux = fold_address(b, &base, &index, &mem);
+
+    append(b, (IrInsn){ .op = IR_x87_mem, .aux = aux, .a = base, .b = index, .c = code });
 }
 
 /* -- calls and control flow ---------------------------------------------------------------------- */

@@ -770,6 +770,22 @@ static IrRef fold_vector(Fold *f)
         return i->a == i->b ? ir_vconst(f->b, i->type, &(IrVecConst){ .u64 = { 0 } }) : IR_NONE;
     case IR_vbsel:
         return i->b == i->c ? i->b : IR_NONE;
+    case IR_vlow: {
+        const IrInsn *x = def(f->unit, i->a);
+        if (x->op == IR_const) {
+            const IrVecConst *c = &f->unit->vconst.at[x->imm];
+            return ir_const(f->b, i->type, i->type == IR_F32 ? c->u32[0] : c->u64[0]);
+        }
+        IrRef scalar = x->op == IR_vset_low ? x->b : x->op == IR_vzext ? x->a : IR_NONE;
+        return scalar != IR_NONE && def(f->unit, scalar)->type == i->type ? scalar : IR_NONE;
+    }
+    case IR_vset_low: {
+        const IrInsn *x = def(f->unit, i->a), *y = def(f->unit, i->b);
+        if (x->op == IR_vset_low && def(f->unit, x->b)->type == y->type) {
+            i->a = x->a;
+        }
+        return y->op == IR_vlow && y->a == i->a ? i->a : IR_NONE;
+    }
     case IR_vnot:
         return def(f->unit, i->a)->op == IR_vnot ? def(f->unit, i->a)->a : IR_NONE;
     default:

@@ -105,7 +105,8 @@ static uint64_t op_f64(IrOp op, uint16_t aux, uint64_t a, uint64_t b, uint64_t c
     case IR_fround: return f64_round_to_int(a, s->rounding, aux & IR_ROUND_EXACT, s);
     default:
         if (aux == IR_MINMAX_X86) {
-            return f64_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
+            uint64_t r = f64_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
+            return s->flush_inputs && !(r >> 52 & 0x7ff) ? r & BIT(63) : r;
         }
         return f64_minmax(a, b, minmax_kind(op, aux), s);
     }
@@ -123,17 +124,39 @@ static uint64_t op_f32(IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c
     case IR_fround: return f32_round_to_int(a, s->rounding, aux & IR_ROUND_EXACT, s);
     default:
         if (aux == IR_MINMAX_X86) {
-            return f32_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
+            uint32_t r = f32_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
+            return s->flush_inputs && !(r >> 23 & 0xff) ? r & BIT(31) : r;
         }
         return f32_minmax(a, b, minmax_kind(op, aux), s);
     }
+}
+
+/* SDM, VCVTPH2PS: denormals are normalized whatever MXCSR.DAZ says, and are no exception. */
+uint32_t interp_half_to_single(Vcpu *vcpu, uint16_t a)
+{
+    FpStatus s = status_begin(vcpu, IR_RM_DYN);
+    s.flush_inputs = false;
+    uint32_t r = f16_to_f32(a, &s);
+    s.flags &= ~(uint32_t)FP_DENORMAL;
+    status_end(vcpu, &s);
+    return r;
+}
+
+/* VCVTPS2PH: MXCSR.FTZ does not count. */
+uint16_t interp_single_to_half(Vcpu *vcpu, uint16_t rm, uint32_t a)
+{
+    FpStatus s = status_begin(vcpu, rm);
+    s.flush_outputs = FP_FLUSH_NONE;
+    uint16_t r = f32_to_f16(a, &s);
+    status_end(vcpu, &s);
+    return r;
 }
 
 uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a,
                    uint64_t b, uint64_t c)
 {
     /* fmin, fmax and fcmp have a rule or condition in aux, which must not be read as a rounding */
-    bool rounds = op != IR_fmin && op != IR_fmax && op != IR_fcmp;
+    bool rounds = op != IR_fmin && op != IR_fmax && op != IR_fcmp && op != IR_frel;
     FpStatus s = status_begin(vcpu, rounds ? aux : IR_RM_DYN);
     bool wide = operand_type == IR_F64;
     uint64_t r;
@@ -143,6 +166,12 @@ uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16
         FpRelation relation = is_signalling(aux) ? (wide ? f64_compare(a, b, &s) : f32_compare(a, b, &s))
                             : wide ? f64_compare_quiet(a, b, &s) : f32_compare_quiet(a, b, &s);
         r = relation_holds(aux, relation);
+        break;
+    }
+    case IR_frel: {
+        FpRelation relation = aux ? (wide ? f64_compare(a, b, &s) : f32_compare(a, b, &s))
+                            : wide ? f64_compare_quiet(a, b, &s) : f32_compare_quiet(a, b, &s);
+        r = relation == FP_LESS ? 1 : relation == FP_EQUAL ? 0x40 : relation == FP_GREATER ? 0 : 0x45;
         break;
     }
     case IR_fcvt:
@@ -164,6 +193,9 @@ uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16
     }
     default:
         r = type == IR_F64 ? op_f64(op, aux, a, b, c, &s) : op_f32(op, aux, a, b, c, &s);
+        if (op == IR_fround) {
+            s.flags &= ~(uint32_t)FP_DENORMAL; /* as ROUNDPS and Arm's FRINT */
+        }
         break;
     }
     status_end(vcpu, &s);

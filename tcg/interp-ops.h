@@ -19,8 +19,14 @@ typedef union InterpValue {
 uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a,
                    uint64_t b, uint64_t c);
 
-/* A vector operation (vget_lane … vfma); operand_type is that of a. `ret` is no operand. */
-void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, const InterpValue *a,
+/* Between half and single precision; of MXCSR's denormal modes only that for single-precision operands counts. */
+uint32_t interp_half_to_single(Vcpu *vcpu, uint16_t a);
+uint16_t interp_single_to_half(Vcpu *vcpu, uint16_t rm, uint32_t a);
+
+/* A vector operation (IR_VEC_FIRST … IR_VEC_LAST); operand_type is that of a. `ret` is zero and no operand. */
+void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, IrType b_type, const InterpValue *a,
                 const InterpValue *b, const InterpValue *c, InterpValue *ret);
+
+void interp_crypto(const IrInsn *in, const InterpValue *a, const InterpValue *b, const InterpValue *c, InterpValue *ret);
 
 #endif

@@ -3,27 +3,7 @@
  *
  * Written for clearness: every integer lane goes through 64-bit arithmetic and is cut to its width.
  */
-#include "tcg/interp-ops.h"
-
-static uint64_t lane_get(const InterpValue *v, unsigned size_log2, unsigned i)
-{
-    switch (size_log2) {
-    case IR_LANE_8: return v->u8[i];
-    case IR_LANE_16: return v->u16[i];
-    case IR_LANE_32: return v->u32[i];
-    default: return v->u64[i];
-    }
-}
-
-static void lane_set(InterpValue *v, unsigned size_log2, unsigned i, uint64_t value)
-{
-    switch (size_log2) {
-    case IR_LANE_8: v->u8[i] = (uint8_t)value; break;
-    case IR_LANE_16: v->u16[i] = (uint16_t)value; break;
-    case IR_LANE_32: v->u32[i] = (uint32_t)value; break;
-    default: v->u64[i] = value; break;
-    }
-}
+#include "tcg/interp-vec.h"
 
 /* Saturates x = p ± q, known exactly in 128 bits, to `bits` bits. */
 static uint64_t saturate(__int128 x, unsigned bits, bool is_signed)
@@ -54,9 +34,24 @@ static uint64_t lane_op(IrOp op, unsigned bits, uint64_t a, uint64_t b)
     case IR_vsaddu: return saturate((__int128)a + b, bits, false);
     case IR_vssubs: return saturate((__int128)sa - sb, bits, true);
     case IR_vssubu: return saturate((__int128)a - b, bits, false);
+    case IR_vmulhs: return (uint64_t)((__int128)sa * sb >> bits);
+    case IR_vmulhu: return (uint64_t)((unsigned __int128)a * b >> bits);
+    case IR_vmulhr: return (uint64_t)((((__int128)sa * sb >> (bits - 2)) + 1) >> 1);
+    case IR_vavgu: return (uint64_t)(((unsigned __int128)a + b + 1) >> 1);
+    case IR_vsign: return sb < 0 ? 0 - a : sb ? a : 0;
     case IR_vshl: case IR_vshlv: return a << n;
     case IR_vshr: case IR_vshrv: return a >> n;
     default: return (uint64_t)(sa >> n); /* vsar, vsarv */
+    }
+}
+
+/* Counts are not reduced. */
+static uint64_t shift(IrOp op, unsigned bits, uint64_t a, uint64_t n)
+{
+    switch (op) {
+    case IR_vshl_by: case IR_vshl_each: return n < bits ? a << n : 0;
+    case IR_vshr_by: case IR_vshr_each: return n < bits ? a >> n : 0;
+    default: return (uint64_t)(bits_sext(a, bits) >> MIN(n, bits - 1));
     }
 }
 
@@ -72,38 +67,16 @@ static uint64_t bitwise(IrOp op, uint64_t a, uint64_t b, uint64_t c)
     }
 }
 
-static IrOp scalar_of(IrOp op)
-{
-    switch (op) {
-    case IR_vfadd: return IR_fadd;
-    case IR_vfsub: return IR_fsub;
-    case IR_vfmul: return IR_fmul;
-    case IR_vfdiv: return IR_fdiv;
-    case IR_vfsqrt: return IR_fsqrt;
-    default: return IR_fma;
-    }
-}
-
-static void float_lanes(Vcpu *vcpu, const IrInsn *in, const InterpValue *a, const InterpValue *b,
-                        const InterpValue *c, InterpValue *ret)
-{
-    unsigned lane = in->aux & 3, n = ir_type_bytes(in->type) >> lane;
-    IrType type = lane == IR_LANE_64 ? IR_F64 : IR_F32;
-    uint16_t aux = IR_RM_DYN | in->aux >> 4;
-
-    for (unsigned i = 0; i < n; i++) {
-        lane_set(ret, lane, i, interp_fp(vcpu, scalar_of(in->op), type, type, aux,
-                                         lane_get(a, lane, i), lane_get(b, lane, i),
-                                         lane_get(c, lane, i)));
-    }
-}
-
-void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, const InterpValue *a,
+void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, IrType b_type, const InterpValue *a,
                 const InterpValue *b, const InterpValue *c, InterpValue *ret)
 {
     unsigned lane = in->aux & 3, bits = 8u << lane;
-    unsigned n_lanes = ir_type_bytes(in->type) >> lane;
+    unsigned n_lanes = ir_type_bytes(in->type) >> lane, b_bytes = ir_type_bytes(b_type);
 
+    if (in->op >= IR_CRYPTO_FIRST && in->op <= IR_CRYPTO_LAST) {
+        interp_crypto(in, a, b, c, ret);
+        return;
+    }
     switch (in->op) {
     case IR_vget_lane:
         ret->u64[0] = lane_get(a, lane, in->aux >> 4);
@@ -140,8 +113,36 @@ void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, const InterpV
             lane_set(ret, lane, i, lane_op(in->op, bits, lane_get(a, lane, i), b->u64[0]));
         }
         break;
-    case IR_vfadd: case IR_vfsub: case IR_vfmul: case IR_vfdiv: case IR_vfsqrt: case IR_vfma:
-        float_lanes(vcpu, in, a, b, c, ret);
+    case IR_vfadd: case IR_vfsub: case IR_vfmul: case IR_vfdiv: case IR_vfsqrt: case IR_vfma: case IR_vfmin: case IR_vfmax:
+    case IR_vfcmp: case IR_vfaddsub: case IR_vfcvt: case IR_vfround: case IR_vfrcp: case IR_vfrsqrt:
+        interp_vec_fp(vcpu, in, a, b, c, ret);
+        break;
+    case IR_vset_low:
+        *ret = *a;
+        memcpy(ret, b, b_bytes);
+        break;
+    case IR_vblendv:
+        for (unsigned i = 0; i < n_lanes; i++) {
+            bool chosen = lane_get(a, lane, i) >> (bits - 1);
+            lane_set(ret, lane, i, lane_get(chosen ? b : c, lane, i));
+        }
+        break;
+    case IR_vshl_by: case IR_vshr_by: case IR_vsar_by:
+        for (unsigned i = 0; i < n_lanes; i++) {
+            lane_set(ret, lane, i, shift(in->op, bits, lane_get(a, lane, i), b->u64[0]));
+        }
+        break;
+    case IR_vshl_each: case IR_vshr_each: case IR_vsar_each:
+        for (unsigned i = 0; i < n_lanes; i++) {
+            lane_set(ret, lane, i, shift(in->op, bits, lane_get(a, lane, i), lane_get(b, lane, i)));
+        }
+        break;
+    case IR_vlow: case IR_vzext: case IR_vzip_lo: case IR_vzip_hi: case IR_vpack_s: case IR_vpack_u: case IR_vtbl:
+    case IR_vsel32: case IR_vsel64: case IR_vperm32: case IR_vperm16_lo: case IR_vperm16_hi: case IR_vext:
+    case IR_vshl_bytes: case IR_vshr_bytes: case IR_vblend: case IR_vmovmsk: case IR_vmulws: case IR_vmulwu:
+    case IR_vmadds: case IR_vmaddus: case IR_vsad: case IR_vwiden_s: case IR_vwiden_u: case IR_vtest: case IR_vminpos:
+    case IR_vmpsad:
+        interp_vec_move(in, operand_type, a, b, ret);
         break;
     default:
         for (unsigned i = 0; i < n_lanes; i++) {

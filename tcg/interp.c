@@ -99,7 +99,7 @@ static void *user_pointer(Interp *ip, vaddr addr, const IrMem *mem, MmuAccess ac
 {
     Vcpu *vcpu = ip->vcpu;
 
-    if (mem->align == IR_ALIGN_FAULT && addr & ((1u << mem->size_log2) - 1)) {
+    if (addr & ir_mem_align_mask(mem)) {
         vcpu->target->unaligned(vcpu, addr, access, mem->mmu_index);
         vcpu_loop_exit(vcpu, VCPU_EXIT_EXCEPTION);
     }
@@ -146,8 +146,10 @@ static void load(Interp *ip, const IrInsn *in, InterpValue *ret)
     set_pc(ip, ip->insn_pc);
     if (ir_type_is_vec(in->type)) {
         if (ip->unit->softmmu) {
+            memset(ret, 0, sizeof(*ret));
             tcg_slow_load_vec(ip->vcpu, addr, ret, mem, NULL, 0);
         } else {
+            memset(ret, 0, sizeof(*ret));
             memcpy(ret, user_pointer(ip, addr, mem, MMU_READ), size_bytes);
             user_done(ip);
         }
@@ -339,17 +341,27 @@ static uint64_t call(Interp *ip, const IrInsn *in)
     return extend(r, 8, false, h->result);
 }
 
+/* -- x87: by the target, on the state in memory ----------------------------------------------------- */
+
+static void x87_mem(Interp *ip, const IrInsn *in)
+{
+    const IrMem *mem = &ip->unit->mem.at[in->aux];
+
+    set_pc(ip, ip->insn_pc);
+    ip->vcpu->target->x87->exec_mem(ip->vcpu, in->c, address_of(ip, in, mem, true), mem->mmu_index);
+}
+
 /* -- the loop ------------------------------------------------------------------------------------------ */
 
 static void compute(Interp *ip, IrRef at, const IrInsn *in)
 {
     InterpValue *ret = &ip->values[at];
 
-    if (in->op >= IR_vget_lane && in->op <= IR_vfma) {
+    if (in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST) {
         InterpValue a, b, c;
         memset(ret, 0, sizeof(*ret));
-        interp_vec(ip->vcpu, in, ir_insn(ip->unit, in->a)->type, value(ip, in->a, &a),
-                   value(ip, in->b, &b), value(ip, in->c, &c), ret);
+        interp_vec(ip->vcpu, in, ir_insn(ip->unit, in->a)->type,
+                   in->b != IR_NONE ? ir_insn(ip->unit, in->b)->type : IR_VOID, value(ip, in->a, &a), value(ip, in->b, &b), value(ip, in->c, &c), ret);
         return;
     }
     IrType operand_type = ir_insn(ip->unit, in->a)->type;
@@ -388,7 +400,7 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
     for (;; at++) {
         const IrInsn *in = ir_insn(unit, at);
         switch (in->op) {
-        case IR_nop: case IR_const:
+        case IR_nop: case IR_const: case IR_kill:
             break;
         case IR_insn_start:
             ip.insn_pc = in->imm;
@@ -434,6 +446,11 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
         case IR_sc: ip.values[at].u64[0] = store_conditional(&ip, in); break;
         case IR_fence: atomic_thread_fence(memory_order_seq_cst); break;
         case IR_call: ip.values[at].u64[0] = call(&ip, in); break;
+        case IR_x87: case IR_x87_out:
+            ip.values[at].u64[0] = extend(vcpu->target->x87->exec(vcpu, in->c, 0), 8, false, in->type);
+            break;
+        case IR_x87_in: vcpu->target->x87->exec(vcpu, in->c, scalar(&ip, in->a)); break;
+        case IR_x87_mem: x87_mem(&ip, in); break;
         case IR_br:
             at = unit->blocks.at[in->a].first - 1;
             break;

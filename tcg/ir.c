@@ -34,10 +34,34 @@ static_assert(IR_nop == 0, "a zeroed instruction does nothing");
 static_assert(IR_add > IR_icount && IR_maxu < IR_fadd, "integer ops lie between add and maxu");
 static_assert(IR_maxu - IR_add == 48, "an integer op was added: give it a rule in eval.c");
 static_assert(IR_fadd == IR_maxu + 1 && IR_flow < IR_vget_lane, "scalar floating point");
-static_assert(IR_vget_lane == IR_flow + 1 && IR_vfma < IR_ld, "vectors");
-static_assert(IR_ld == IR_vfma + 1 && IR_fence == IR_ld + 6, "guest memory");
-static_assert(IR_call == IR_fence + 1 && IR_trap == IR_N_OPS - 1, "control flow");
+static_assert(IR_vget_lane == IR_flow + 1 && IR_VEC_LAST < IR_ld, "vectors");
+static_assert(IR_ld == IR_VEC_LAST + 1 && IR_fence == IR_ld + 6, "guest memory");
+static_assert(IR_x87 == IR_fence + 1 && IR_x87_mem == IR_x87 + 3, "x87");
+static_assert(IR_call == IR_x87_mem + 1 && IR_trap == IR_N_OPS - 1, "control flow");
 static_assert(IR_N_OPS <= 256, "IrInsn.op is a byte");
+
+bool ir_imm_valid(const IrInsn *in)
+{
+    unsigned aux = in->aux, from = aux & 15, to = aux >> 4, lanes_per_part = 16u >> (aux & 3);
+
+    switch (in->op) {
+    case IR_vsel32: case IR_vperm32: case IR_vperm16_lo: case IR_vperm16_hi: return aux <= 0xff;
+    case IR_vsel64: return aux <= (in->type == IR_V256 ? 15 : 3);
+    case IR_vext: case IR_vshl_bytes: case IR_vshr_bytes: return aux <= 15;
+    case IR_vblend: return from >= IR_LANE_16 && from <= IR_LANE_64 && to < 1u << lanes_per_part;
+    case IR_vwiden_s: case IR_vwiden_u: return from < to && to <= IR_LANE_64;
+    case IR_vmpsad: return aux <= 7;
+    case IR_aeskeygen: return aux <= 0xff;
+    case IR_vclmul: return !(aux & ~0x11u);
+    case IR_sha1rnds4: return aux <= 3;
+    case IR_vtest: case IR_frel: return aux <= 1;
+    case IR_vfcmp: return (aux & 3) >= IR_LANE_32 && !(aux & 8) && to <= 31 && !(aux & 4 && in->type == IR_V256);
+    case IR_vfcvt: return from < IR_N_CVTS && to <= IR_RM_NEAREST_AWAY;
+    case IR_vfround:
+        return from >= IR_LANE_32 && from <= IR_LANE_64 && (to & ~(unsigned)IR_ROUND_EXACT) <= IR_RM_NEAREST_AWAY;
+    default: return false;
+    }
+}
 
 IrCond ir_cond_invert(IrCond cond)
 {
@@ -91,7 +115,7 @@ void ir_unit_facts(IrUnit *unit)
 {
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         unit->blocks.at[k].n_preds = 0;
-        unit->blocks.at[k].used = unit->blocks.at[k].defined = (IrSlotSet){ { 0 } };
+        unit->blocks.at[k].used = unit->blocks.at[k].defined = unit->blocks.at[k].killed = (IrSlotSet){ { 0 } };
     }
     for (unsigned k = 0; k < unit->blocks.n; k++) {
         IrBlock *bb = &unit->blocks.at[k];
@@ -99,12 +123,15 @@ void ir_unit_facts(IrUnit *unit)
             const IrInsn *in = ir_insn(unit, i);
             switch (in->op) {
             case IR_get:
-                if (!ir_slots_has(&bb->defined, in->aux)) {
+                if (!ir_slots_has(&bb->defined, in->aux) && !ir_slots_has(&bb->killed, in->aux)) {
                     ir_slots_add(&bb->used, in->aux);
                 }
                 break;
             case IR_put:
                 ir_slots_add(&bb->defined, in->aux);
+                break;
+            case IR_kill:
+                ir_slots_add(&bb->killed, in->aux);
                 break;
             case IR_call:
                 if (unit->target->helpers[in->aux].flags & (HELPER_READS_STATE | HELPER_RAISES)) {

@@ -268,6 +268,8 @@ static void memory(Parser *ps, IrInsn *in, IrRmw rmw)
     while (!ps->failed) {
         if (accept(ps, "be")) {
             mem.big_endian = true;
+        } else if (accept(ps, "align2")) {
+            mem.align = IR_ALIGN_TWICE;
         } else if (accept(ps, "align")) {
             mem.align = IR_ALIGN_FAULT;
         } else if (accept(ps, "seqcst")) {
@@ -375,6 +377,12 @@ static unsigned flag_parts(Parser *ps, unsigned from)
             flags |= IR_FMA_NEG_PRODUCT;
         } else if (!strcmp(ps->part[i], "na")) {
             flags |= IR_FMA_NEG_ADDEND;
+        } else if (!strcmp(ps->part[i], "low")) {
+            flags |= IR_LANE_LOW;
+        } else if (!strcmp(ps->part[i], "rb")) {
+            flags |= IR_FMA_REST_B;
+        } else if (!strcmp(ps->part[i], "rc")) {
+            flags |= IR_FMA_REST_C;
         } else if (!strcmp(ps->part[i], "exact")) {
             flags |= IR_ROUND_EXACT;
         } else {
@@ -405,6 +413,10 @@ static void parse_suffix(Parser *ps, IrInsn *in)
     } else if (in->op == IR_vcmp) {
         in->aux = part_of(ps, 2, ir_lane_names, IR_N_LANES, "lane size");
         in->aux |= part_of(ps, 3, ir_cond_names, IR_N_CONDS, "condition") << 4;
+    } else if (in->op == IR_vfmin || in->op == IR_vfmax) {
+        in->aux = part_of(ps, 2, ir_lane_names, IR_N_LANES, "lane size");
+        in->aux |= part_of(ps, 3, ir_minmax_names, IR_N_MINMAX, "rule") << 4;
+        in->aux |= flag_parts(ps, 4) << 4;
     } else if (in->op == IR_fmin || in->op == IR_fmax) {
         in->aux = part_of(ps, 2, ir_minmax_names, IR_N_MINMAX, "rule");
     }
@@ -418,6 +430,9 @@ static void parse_typed(Parser *ps, IrInsn *in)
     parse_suffix(ps, in);
     switch (in->op) {
     case IR_get:
+        in->aux = slot_ref(ps);
+        return;
+    case IR_kill:
         in->aux = slot_ref(ps);
         return;
     case IR_put:
@@ -442,6 +457,14 @@ static void parse_typed(Parser *ps, IrInsn *in)
         memory(ps, in, 0);
         expect(ps, ",");
         in->c = operand(ps, in->type);
+        return;
+    case IR_x87_out:
+        in->c = (uint32_t)number(ps);
+        return;
+    case IR_x87_in:
+        in->c = (uint32_t)number(ps);
+        expect(ps, ",");
+        in->a = operand(ps, in->type);
         return;
     case IR_rmw: case IR_sc: case IR_cas:
         memory(ps, in, in->op == IR_rmw ? part_of(ps, 2, ir_rmw_names, IR_N_RMWS, "operation") : 0);
@@ -474,6 +497,9 @@ static void parse_typed(Parser *ps, IrInsn *in)
     } else if (in->op == IR_vget_lane || in->op == IR_vset_lane) {
         expect(ps, ",");
         in->aux |= number(ps) << 4;
+    } else if (strstr(ir_op_info[in->op].signature, "/imm")) {
+        expect(ps, ",");
+        in->aux = (uint16_t)number(ps);
     } else if (in->op == IR_brcond || in->op == IR_brnz) {
         expect(ps, ",");
         in->c = block_ref(ps);
@@ -544,6 +570,13 @@ static void parse_insn(Parser *ps)
         break;
     case IR_br:
         in.a = block_ref(ps);
+        break;
+    case IR_x87: case IR_x87_mem:
+        in.c = (uint32_t)number(ps);
+        if (op == IR_x87_mem) {
+            expect(ps, ",");
+            memory(ps, &in, 0);
+        }
         break;
     case IR_exit:
         parse_exit(ps, &in);

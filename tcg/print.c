@@ -110,6 +110,7 @@ IrType ir_text_operand_type(const IrInsn *in, unsigned operand)
     case 't': case 'f': case 'v': case 'x': return in->type;
     case 'w': return IR_I32;
     case 's': return IR_F32;
+    case 'h': return IR_V128;
     case 'd': case 'z': return IR_F64;
     default: return IR_I64;
     }
@@ -117,7 +118,7 @@ IrType ir_text_operand_type(const IrInsn *in, unsigned operand)
 
 static void print_mem(FILE *out, const IrUnit *unit, const IrInsn *in)
 {
-    bool has_index = in->op == IR_ld || in->op == IR_st;
+    bool has_index = in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem;
 
     if (in->aux >= unit->mem.n) {
         fprintf(out, "[?]");
@@ -141,6 +142,8 @@ static void print_mem(FILE *out, const IrUnit *unit, const IrInsn *in)
     }
     if (mem->align == IR_ALIGN_FAULT) {
         fprintf(out, " align");
+    } else if (mem->align == IR_ALIGN_TWICE) {
+        fprintf(out, " align2");
     }
     if (mem->order == IR_ORDER_SEQ_CST) {
         fprintf(out, " seqcst");
@@ -221,10 +224,16 @@ static void print_aux_suffix(FILE *out, const IrUnit *unit, const IrInsn *in)
     case IR_vget_lane: case IR_vset_lane:
         fprintf(out, ".%s", ir_lane_names[in->aux & 3]);
         break;
-    case IR_vfma:
-        fprintf(out, ".%s%s%s", ir_lane_names[in->aux & 3],
+    case IR_vfadd: case IR_vfsub: case IR_vfmul: case IR_vfdiv: case IR_vfma:
+        fprintf(out, ".%s%s%s%s%s", ir_lane_names[in->aux & 3],
                 in->aux >> 4 & IR_FMA_NEG_PRODUCT ? ".np" : "",
-                in->aux >> 4 & IR_FMA_NEG_ADDEND ? ".na" : "");
+                in->aux >> 4 & IR_FMA_NEG_ADDEND ? ".na" : "",
+                in->aux >> 4 & IR_LANE_LOW ? ".low" : "", in->aux >> 4 & IR_FMA_REST_C ? ".rc" : in->aux >> 4 & IR_FMA_REST_B ? ".rb" : "");
+        break;
+    case IR_vfmin: case IR_vfmax:
+        fprintf(out, ".%s.%s%s", ir_lane_names[in->aux & 3],
+                (in->aux >> 4 & 3) < IR_N_MINMAX ? ir_minmax_names[in->aux >> 4 & 3] : "?",
+                in->aux >> 4 & IR_LANE_LOW ? ".low" : "");
         break;
     default:
         if (strstr(ir_op_info[in->op].signature, "/lane")) {
@@ -273,6 +282,13 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
     case IR_nop: case IR_trap:
         fprintf(out, "%s", info->name);
         return;
+    case IR_x87:
+        fprintf(out, "x87 0x%x", in->c);
+        return;
+    case IR_x87_mem:
+        fprintf(out, "x87_mem 0x%x, ", in->c);
+        print_mem(out, unit, in);
+        return;
     default:
         break;
     }
@@ -282,6 +298,9 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
     fputc(' ', out);
     switch (in->op) {
     case IR_get:
+        fprintf(out, "%s", slot_name(unit, in->aux));
+        return;
+    case IR_kill:
         fprintf(out, "%s", slot_name(unit, in->aux));
         return;
     case IR_put:
@@ -302,6 +321,13 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
         print_mem(out, unit, in);
         fprintf(out, ", ");
         print_value(out, unit, in->c, in->type);
+        return;
+    case IR_x87_out:
+        fprintf(out, "0x%x", in->c);
+        return;
+    case IR_x87_in:
+        fprintf(out, "0x%x, ", in->c);
+        print_value(out, unit, in->a, in->type);
         return;
     case IR_rmw: case IR_sc: case IR_cas:
         print_mem(out, unit, in);
@@ -336,6 +362,8 @@ void ir_print_insn(FILE *out, const IrUnit *unit, IrRef ref)
         fprintf(out, ", %u, %u", in->aux & 0xff, in->aux >> 8);
     } else if (in->op == IR_vget_lane || in->op == IR_vset_lane) {
         fprintf(out, ", %u", in->aux >> 4);
+    } else if (strstr(info->signature, "/imm")) {
+        fprintf(out, ", 0x%x", in->aux);
     } else if (in->op == IR_brcond || in->op == IR_brnz) {
         fprintf(out, ", b%u, b%u", in->c & 0xffff, in->c >> 16);
     }

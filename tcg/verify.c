@@ -89,6 +89,7 @@ static bool letter_accepts(char letter, IrType type, IrType own)
     case 'q': return type == IR_I64;
     case 's': return type == IR_F32;
     case 'd': return type == IR_F64;
+    case 'h': return type == IR_V128;
     case 'y': return ir_type_is_int(type);
     case 'z': return ir_type_is_fp(type);
     default: return type != IR_VOID;
@@ -107,7 +108,7 @@ static void verify_operands(Verifier *v, const IrInsn *in)
         breach(v, "the operation has no form for this type");
     }
     for (unsigned i = 0; i < info->n_operands; i++) {
-        if (refs[i] == IR_NONE && ((i == 1 && (in->op == IR_ld || in->op == IR_st)) || in->op == IR_exit)) {
+        if (refs[i] == IR_NONE && ((i == 1 && (in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem)) || in->op == IR_exit)) {
             continue;
         }
         types[i] = use(v, refs[i], names[i]);
@@ -118,7 +119,7 @@ static void verify_operands(Verifier *v, const IrInsn *in)
     if (v->failed) {
         return;
     }
-    if ((in->op == IR_setcond || in->op == IR_brcond || in->op == IR_fcmp) && types[0] != types[1]) {
+    if ((in->op == IR_setcond || in->op == IR_brcond || in->op == IR_fcmp || in->op == IR_frel) && types[0] != types[1]) {
         breach(v, "operands are of different types");
     }
     if (in->op == IR_bitcast && ir_type_bytes(types[0]) != ir_type_bytes(in->type)) {
@@ -127,10 +128,10 @@ static void verify_operands(Verifier *v, const IrInsn *in)
     if (in->op == IR_fcvt && types[0] == in->type) {
         breach(v, "converts to its own type");
     }
-    if (in->op == IR_vdup && ir_type_is_vec(types[0])) {
+    if ((in->op == IR_vdup || in->op == IR_vzext) && ir_type_is_vec(types[0])) {
         breach(v, "operand a is a vector");
     }
-    if ((in->op == IR_ld || in->op == IR_st) && in->b != IR_NONE && types[1] != types[0]) {
+    if ((in->op == IR_ld || in->op == IR_st || in->op == IR_x87_mem) && in->b != IR_NONE && types[1] != types[0]) {
         breach(v, "base and index are of different types");
     }
     if (in->op == IR_st && types[2] != in->type) {
@@ -152,18 +153,31 @@ static void verify_mem(Verifier *v, const IrInsn *in)
 
     if (mem->size_log2 > (atomic ? 3 : 5) || 1u << mem->size_log2 > ir_type_bytes(in->type)) {
         breach(v, "access of %u bytes of type %s", 1u << mem->size_log2, ir_type_names[in->type]);
-    } else if (!ir_type_is_int(in->type) && 1u << mem->size_log2 != ir_type_bytes(in->type)) {
+    } else if (!ir_type_is_int(in->type) && 1u << mem->size_log2 != ir_type_bytes(in->type) &&
+               !(in->type == IR_V128 && (mem->size_log2 == 2 || mem->size_log2 == 3))) {
         breach(v, "access narrower than its type");
     } else if (mem->big_endian && ir_type_is_vec(in->type)) {
         breach(v, "big-endian vector access");
     } else if (mem->scale_log2 > 3 || (mem->scale_log2 && (atomic || in->b == IR_NONE))) {
         breach(v, "scale %u", mem->scale_log2);
-    } else if (mem->align > IR_ALIGN_FAULT || mem->order > IR_ORDER_SEQ_CST) {
+    } else if (mem->align > IR_ALIGN_TWICE || mem->order > IR_ORDER_SEQ_CST) {
         breach(v, "bad alignment or ordering");
     } else if (mem->mmu_index >= VCPU_MAX_MMU_MODES) {
         breach(v, "MMU index %u", mem->mmu_index);
     } else if (in->op == IR_rmw && mem->rmw > IR_RMW_MAXU) {
         breach(v, "read-modify-write operation %u", mem->rmw);
+    }
+}
+
+static void verify_x87_mem(Verifier *v, const IrInsn *in)
+{
+    const IrMem *mem = in->aux < v->unit->mem.n ? &v->unit->mem.at[in->aux] : NULL;
+
+    if (!mem || mem->size_log2 < 1 || mem->size_log2 > 4 || mem->big_endian || mem->align != IR_ALIGN_ANY ||
+        mem->scale_log2 > 3 || (mem->scale_log2 && in->b == IR_NONE) || mem->mmu_index >= VCPU_MAX_MMU_MODES) {
+        breach(v, "bad memory descriptor %u", in->aux);
+    } else if (ir_x87_form(in->c) != IR_X87_MEMORY) {
+        breach(v, "not an instruction with a memory operand");
     }
 }
 
@@ -190,9 +204,17 @@ static void verify_aux(Verifier *v, const IrInsn *in)
             breach(v, "bit field %u, %u", pos, len);
         }
     } else if (!strcmp(kind, "lane")) {
-        unsigned extra = in->op == IR_vfma ? (IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND) << 4 : 0;
-        bool fp = in->op >= IR_vfadd && in->op <= IR_vfma;
-        if (in->aux & ~(3u | extra) || (fp && (in->aux & 3) < IR_LANE_32)) {
+        unsigned extra = in->op == IR_vfma ? (IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND | IR_FMA_REST_B | IR_FMA_REST_C) << 4 : 0;
+        bool low = in->op == IR_vfma || (in->op >= IR_vfadd && in->op <= IR_vfdiv);
+        bool fp = in->op >= IR_vfadd && in->op <= IR_VEC_LAST, estimate = in->op == IR_vfrcp || in->op == IR_vfrsqrt;
+        bool wide = in->op == IR_vmulws || in->op == IR_vmulwu;
+        bool pack = in->op == IR_vpack_s || in->op == IR_vpack_u;
+        unsigned lane = in->aux & 3;
+        if (low && in->type == IR_V128) {
+            extra |= IR_LANE_LOW << 4;
+        }
+        if (in->aux & ~(3u | extra) || (fp && lane < IR_LANE_32) || (estimate && lane != IR_LANE_32) ||
+            (wide && lane == IR_LANE_64) || (pack && (lane == IR_LANE_8 || lane == IR_LANE_64))) {
             breach(v, "lane %u", in->aux);
         } else if (in->op == IR_vdup && 1u << in->aux > ir_type_bytes(ir_insn(v->unit, in->a)->type)) {
             breach(v, "the value is narrower than a lane");
@@ -206,6 +228,12 @@ static void verify_aux(Verifier *v, const IrInsn *in)
         }
     } else if (in->op == IR_vcmp && ((in->aux & 15) > IR_LANE_64 || in->aux >> 4 >= IR_N_CONDS)) {
         breach(v, "lane or condition %u", in->aux);
+    } else if (!strcmp(kind, "imm") && !ir_imm_valid(in)) {
+        breach(v, "immediate %u", in->aux);
+    } else if ((in->op == IR_vfmin || in->op == IR_vfmax) &&
+               ((in->aux & 15) < IR_LANE_32 || (in->aux & 15) > IR_LANE_64 || (in->aux >> 4 & 3) >= IR_N_MINMAX ||
+                (in->aux & ~(IR_LANE_LOW << 4)) >> 6 || (in->aux >> 9 && in->type == IR_V256))) {
+        breach(v, "lane or rule %u", in->aux);
     } else if ((in->op == IR_fmin || in->op == IR_fmax) && in->aux >= IR_N_MINMAX) {
         breach(v, "rule %u", in->aux);
     } else if (!strcmp(kind, "slot")) {
@@ -222,7 +250,11 @@ static void verify_aux(Verifier *v, const IrInsn *in)
             breach(v, "access of %u bytes", 1u << log2);
         }
     } else if (!strcmp(kind, "mem")) {
-        verify_mem(v, in);
+        if (in->op == IR_x87_mem) {
+            verify_x87_mem(v, in);
+        } else {
+            verify_mem(v, in);
+        }
     } else if (!strcmp(kind, "exit")) {
         if (in->aux >= v->unit->exits.n) {
             breach(v, "no exit %u", in->aux);
@@ -344,7 +376,12 @@ static void verify_slot_sets(Verifier *v, const IrBlock *bb)
     for (IrRef i = bb->first; i < bb->end && !v->failed; i++) {
         const IrInsn *in = ir_insn(v->unit, i);
         v->at = i;
-        if (in->op == IR_get && !ir_slots_has(&defined, in->aux) && !ir_slots_has(&bb->used, in->aux)) {
+        if (in->op == IR_kill) {
+            ir_slots_add(&defined, in->aux);
+            if (!ir_slots_has(&bb->killed, in->aux)) {
+                breach(v, "slot is missing in the block's killed set");
+            }
+        } else if (in->op == IR_get && !ir_slots_has(&defined, in->aux) && !ir_slots_has(&bb->used, in->aux)) {
             breach(v, "slot is missing in the block's used set");
         } else if (in->op == IR_put) {
             ir_slots_add(&defined, in->aux);

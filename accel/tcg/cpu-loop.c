@@ -320,7 +320,7 @@ static bool icount_next(TcgVcpu *tv, uint32_t *flags)
 static void icount_done(TcgVcpu *tv, VcpuExit reason)
 {
     /* At a block that did not fit, or for another reason near the end of the slice. */
-    tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns;
+    tv->icount_tail |= reason == VCPU_EXIT_REQUEST && tv->vcpu->jit.icount_budget < (int32_t)tcg.max_insns + TCG_GLUE_INSNS;
 }
 
 /* The target looks at each instruction: one at a time. Units of one instruction go past gdb's breakpoints, so they are found here. */
@@ -356,6 +356,10 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
         if (unlikely(vcpu->ask_before_insn)) {
             reason = ask_before_insn(vcpu, &flags);
         }
+        if (unlikely(tv->alone_next)) {
+            tv->alone_next = false;
+            flags |= UNIT_STEP;
+        }
         if (likely(reason == VCPU_EXIT_NONE)) {
             reason = run_units(tv, flags);
         }
@@ -367,14 +371,23 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
     return reason;
 }
 
+/* Who looks at the vCPU next may be another thread. System calls are too many for that: who copies the state in one asks for it. */
+static VcpuExit run_done(Vcpu *vcpu, VcpuExit reason)
+{
+    if (unlikely(vcpu->jit.x87_live) && reason != VCPU_EXIT_SYSCALL) {
+        vcpu->target->x87->save(vcpu);
+    }
+    return reason;
+}
+
 VcpuExit tcg_run(Vcpu *vcpu)
 {
     if (sigsetjmp(vcpu->jmp_env, 0)) {
         TcgVcpu *tv = tcg_vcpu(vcpu);
         after_jump(tv);
-        return run_from(tv, dispatch(tv, vcpu->exit_reason));
+        return run_done(vcpu, run_from(tv, dispatch(tv, vcpu->exit_reason)));
     }
-    return run_from(tcg_vcpu(vcpu), VCPU_EXIT_NONE);
+    return run_done(vcpu, run_from(tcg_vcpu(vcpu), VCPU_EXIT_NONE));
 }
 
 /* ---- everything goes ---- */

@@ -28,6 +28,7 @@ enum {
     TCG_N_JUMP_CACHES = 8,
     TCG_DEFAULT_MAX_INSNS = 64,
     TCG_LIMIT_MAX_INSNS = 512,
+    TCG_GLUE_INSNS = 4,          /* more than a unit's budget: those that cannot well begin another one */
     REGION_BYTES = 1 << 20,
     REGION_MAX_UNITS = REGION_BYTES / 64,
     UNIT_ALIGN_BYTES = 16,
@@ -189,6 +190,7 @@ struct TcgVcpu {
     _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
     unsigned idle_spins;         /* halts in a row that ended at once, with no interrupt taken since */
     bool exclusive;              /* inside an exclusive section */
+    bool alone_next;             /* the next instruction gets a unit to itself: it overwrites the code it is in */
     bool has_fault;              /* translation found no instruction: exception is filled */
     bool want_room;              /* translation found no region: leave, wait, retry */
     struct TlbState *tlb;        /* system mode (tlb.c) */
@@ -302,6 +304,8 @@ void page_unlock(CodePage *page);
 void page_invalidate(CodePage *page);
 /* Those that contain bytes of [first, last] (offsets in the page). */
 void page_invalidate_bytes(CodePage *page, uint32_t first, uint32_t last);
+/* Any unit made of some of these bytes? */
+bool page_has_code(CodePage *page, uint32_t first, uint32_t last);
 uint64_t unit_bytes_hash(const uint8_t *bytes, size_t n);
 /* The page's units that no longer say what memory says go. Returns how many stay. */
 unsigned smc_compare_page(CodePage *page, bool (*read)(void *buf, const CodePage *page, unsigned first, size_t n_bytes),

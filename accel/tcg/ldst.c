@@ -150,6 +150,24 @@ static void stored(const Access *a, vaddr addr, unsigned size_bytes, TlbEntry *e
     tlb_page_dirty(a->tv, e, side);
 }
 
+/*
+ * Before a store through such an entry, on targets whose code changes at once: if translations go, the one that is running may be among
+ * them. The instruction begins anew, alone in its unit; behind it everything is looked up again.
+ */
+static void before_code_store(const Access *a, vaddr addr, unsigned size_bytes, const TlbSide *side)
+{
+    if (!a->tv->vcpu->target->coherent_icache || a->tv->stepping || !a->tv->vcpu->in_code || !side->ram) {
+        return;
+    }
+    uint64_t at = side->ram->ram_addr + side->ram_offset + (addr & (TCG_PAGE_BYTES - 1));
+    CodePage *page = page_find(at >> TCG_PAGE_BITS);
+    uint32_t first = at & (TCG_PAGE_BYTES - 1);
+    if (page && atomic_load(&page->is_protected) && page_has_code(page, first, first + size_bytes - 1)) {
+        a->tv->alone_next = true;
+        raise(a, VCPU_EXIT_NONE);
+    }
+}
+
 /* ---- accesses within a page ---- */
 
 static uint64_t load_in_page(const Access *a, vaddr addr, unsigned size_bytes)
@@ -170,6 +188,9 @@ static void store_in_page(const Access *a, vaddr addr, unsigned size_bytes, uint
     if (unlikely(tag & TLB_MMIO)) {
         device_write(a, addr, size_bytes, value, side);
         return;
+    }
+    if (unlikely(tag & TLB_NOTDIRTY)) {
+        before_code_store(a, addr, size_bytes, side);
     }
     host_write((void *)(addr + e->addend), size_bytes, value, a->big_endian);
     if (tag & TLB_NOTDIRTY) {
@@ -228,7 +249,7 @@ static Access access_of(Vcpu *vcpu, vaddr addr, const IrMem *mem, MmuAccess kind
     Access a = { .tv = tcg_vcpu(vcpu), .addr = addr, .size_bytes = 1u << mem->size_log2,
                  .mmu_index = mem->mmu_index, .kind = kind, .big_endian = mem->big_endian,
                  .frame = frame, .site = site };
-    if (unlikely(mem->align == IR_ALIGN_FAULT) && addr & (a.size_bytes - 1)) {
+    if (unlikely(addr & ir_mem_align_mask(mem))) {
         vcpu->target->unaligned(vcpu, addr, kind, mem->mmu_index);
         raise(&a, VCPU_EXIT_EXCEPTION);
     }
@@ -308,6 +329,7 @@ static void *slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, 
         raise(&a, VCPU_EXIT_ATOMIC);
     }
     if (kind == MMU_WRITE && (tag & TLB_NOTDIRTY)) {
+        before_code_store(&a, addr, a.size_bytes, side);
         /* Before the access, for we do not come back after it: the units it overlaps go. */
         stored(&a, addr, a.size_bytes, e, side);
     }

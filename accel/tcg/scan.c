@@ -43,7 +43,8 @@ static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 /* Scans a straight run, through jumps. Taken sides of branches go to the stack. */
 static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
 {
-    while (d->n_nodes < d->max_insns && inside(d, pc) && scan_find(d, pc) == SCAN_NONE) {
+    uint32_t limit = d->max_insns > 1 ? MIN(d->max_insns + TCG_GLUE_INSNS, TCG_LIMIT_MAX_INSNS) : d->max_insns;
+    while (d->n_nodes < limit && inside(d, pc) && scan_find(d, pc) == SCAN_NONE) {
         ScanInsn insn = { 0 };
         bool stop = d->n_nodes && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)
                     && breakpoint_at(pc);
@@ -54,6 +55,9 @@ static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
             return;
         }
         assert(insn.length);
+        if (d->n_nodes >= d->max_insns && !insn.glued) {
+            return;
+        }
         if (d->tv->vcpu->softmmu && d->n_nodes
             && (pc & (TCG_PAGE_BYTES - 1)) + insn.length > TCG_PAGE_BYTES) {
             return; /* alone in its unit, because nothing may be linked to a unit of two pages */

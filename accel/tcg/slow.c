@@ -48,6 +48,15 @@ void tcg_slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *
     tcg_system->slow_store_vec(vcpu, addr, value, mem, frame, site);
 }
 
+void tcg_slow_x87(Vcpu *vcpu, vaddr addr, uint64_t code, const IrMem *mem, void *frame, uintptr_t site)
+{
+    const TargetX87 *x87 = vcpu->target->x87;
+    tcg_restore_state(vcpu, frame, site);
+    x87->save(vcpu);
+    x87->exec_mem(vcpu, (uint32_t)code, addr, mem->mmu_index);
+    x87->load(vcpu);
+}
+
 void *tcg_slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
 {
     if (unlikely(!vcpu->softmmu)) {

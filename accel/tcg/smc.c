@@ -99,6 +99,30 @@ bool tcg_unprotect(vaddr addr)
     return mine;
 }
 
+bool tcg_restart_after_unprotect(Vcpu *vcpu, vaddr addr, uintptr_t host_pc, const HostFrame *frame)
+{
+    if (!vcpu || !vcpu->target->coherent_icache || !vcpu->in_code || tcg_vcpu(vcpu)->stepping) {
+        return false;
+    }
+    uint64_t index = addr >> TCG_PAGE_BITS;
+    if (tcg.host && code_contains(host_pc)) {
+        const TransUnit *unit = code_find(host_pc);
+        if (!unit || (unit->phys[0] != index && unit->phys[1] != index)) {
+            return false; /* what is running is not what was written */
+        }
+    } else {
+        uint64_t at = vcpu->target->get_pc(vcpu) >> TCG_PAGE_BITS;
+        if (at + 1 < index || index + 1 < at) {
+            return false;
+        }
+    }
+    if (!tcg_handle_fault(vcpu, host_pc, frame)) {
+        return false;
+    }
+    tcg_vcpu(vcpu)->alone_next = true;
+    return true;
+}
+
 bool tcg_unprotect_range(vaddr first, vaddr last)
 {
     bool any = false;

@@ -378,6 +378,18 @@ void page_invalidate_bytes(CodePage *page, uint32_t first, uint32_t last)
     }
 }
 
+bool page_has_code(CodePage *page, uint32_t first, uint32_t last)
+{
+    bool hit = false;
+    page_lock(page);
+    for (UnitPage *up = page->units; up && !hit; up = up->next) {
+        unsigned k = up == &up->unit->page[0] ? 0 : 1;
+        hit = up->unit->first[k] <= last && up->unit->last[k] >= first;
+    }
+    page_unlock(page);
+    return hit;
+}
+
 uint64_t unit_bytes_hash(const uint8_t *bytes, size_t n)
 {
     uint64_t h = n;

@@ -26,6 +26,10 @@ bool tcg_handle_fault(Vcpu *vcpu, uintptr_t host_pc, const HostFrame *frame)
     if (vcpu->in_code && frame && vcpu->jit.fp_control_host && frame->fp_control) {
         vcpu->jit.fp_control_guest = frame->fp_control;
     }
+    if (vcpu->jit.x87_live && frame) {
+        /* The handler runs with a unit of its own. */
+        vcpu->target->x87->save_frame(vcpu, frame->fxsave);
+    }
     vcpu->guest_access = false;
     vcpu->in_code = false;
     return true;

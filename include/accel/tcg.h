@@ -48,7 +48,12 @@ void tcg_flush_all(void);
  * True: the page was protected by the translator, is writable now, and the access is to be retried.
  */
 bool tcg_unprotect(vaddr addr);
-/* The same for every page of [first, last], before (or after EFAULT of) a system call that writes there.
+/*
+ * After tcg_unprotect() said true for a fault of the thread that runs `vcpu`: true if the instruction may have overwritten the code it is
+ * in (targets with a coherent instruction cache). Its state is complete then, and the caller leaves by vcpu_loop_exit(vcpu, VCPU_EXIT_NONE).
+ */
+bool tcg_restart_after_unprotect(Vcpu *vcpu, vaddr addr, uintptr_t host_pc, const HostFrame *frame);
+/* tcg_unprotect() for every page of [first, last], before (or after EFAULT of) a system call that writes there.
  * True: at least one page was protected by the translator. */
 bool tcg_unprotect_range(vaddr first, vaddr last);
 /* linux-user's hook: the page protection the guest asked for at addr (PAGE_*), and changing the host's. */

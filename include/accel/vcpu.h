@@ -95,6 +95,7 @@ typedef struct VcpuJit {
     int32_t icount_budget;          /* -icount: instructions left before leaving */
     uint32_t fp_control_guest;      /* x86 hosts: MXCSR while generated code runs (sticky flags are the guest's) */
     uint32_t fp_control_host;       /* MXCSR in C */
+    uint32_t x87_live;              /* x86 hosts: the guest's x87 state is in the thread's x87 unit, also in C (TargetX87) */
     JumpCacheEntry *jump_cache;     /* table of the current mode, JUMP_CACHE_ENTRIES entries */
     void *const *helpers;           /* by helper id */
     const void *epilogue;           /* generated: leaves generated code; result as the host defines */
@@ -156,6 +157,8 @@ struct Vcpu {
     uint64_t (*semihost)(Vcpu *vcpu, uint64_t operation, uint64_t parameter);
     bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
+    struct KvmVcpu *kvm;             /* accel/kvm's; NULL: another accelerator runs it */
+    void (*wake)(Vcpu *vcpu);        /* of an accelerator that does not wait on exit_request; NULL */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */
     /* System mode: guest physical memory for page-table walks. The host address of `size_bytes` naturally

@@ -119,6 +119,8 @@ typedef struct FpStatus {
     bool flush_inputs;      /* subnormal operands are zeros */
     bool tininess_before;   /* detect tininess before rounding */
     uint8_t precision;      /* f80 arithmetic: 24, 53; anything else is 64 bits */
+    uint8_t trapped;        /* FP_OVERFLOW, FP_UNDERFLOW: f80 results have their exponent moved by 24576 into range
+                               (x87, unmasked; SDM volume 1, 8.5.4 and 8.5.5), and every tiny one raises underflow */
 } FpStatus;
 
 /* Comparison results. */

@@ -72,6 +72,7 @@ typedef enum ScanKind {
 
 typedef struct ScanInsn {
     uint8_t kind, length;
+    bool glued;        /* reads what the one before has just computed (flags): not a good place to begin a unit */
     vaddr target;
 } ScanInsn;
 
@@ -87,6 +88,20 @@ typedef struct TlbFill {
     uint8_t page_bits;
     bool global;           /* survives an address-space (ASID) switch */
 } TlbFill;
+
+/* -- x87: what IR ops x87* ask of a target that uses them --------------------------------------------- */
+
+typedef struct TargetX87 {
+    /* Carry out instruction `code` (IrX87Form in ir.h) on the state in memory. Nothing has changed when exec_mem leaves for a fault;
+     * it is like a helper that RAISES. */
+    uint64_t (*exec)(Vcpu *vcpu, uint32_t code, uint64_t operand);
+    void (*exec_mem)(Vcpu *vcpu, uint32_t code, vaddr addr, unsigned mmu_index);
+    /* jit.x87_live: the state is in the x87 unit of the thread that runs the vCPU. Both do nothing where it is there already. */
+    void (*load)(Vcpu *vcpu);
+    void (*save)(Vcpu *vcpu);
+    /* A signal handler that does not go back: the unit is what the signal frame says (the layout of FXSAVE). */
+    void (*save_frame)(Vcpu *vcpu, const void *fxsave);
+} TargetX87;
 
 /* -- the target ------------------------------------------------------------------------------------- */
 
@@ -140,6 +155,7 @@ struct Target {
 
     /* After generated code moved fp_control_guest's sticky flags or they are wanted (HELPER_FP). */
     void (*fp_sync)(Vcpu *vcpu);
+    const TargetX87 *x87;        /* NULL: it emits no x87 ops */
 
     vaddr (*get_pc)(const Vcpu *vcpu);
     void (*set_pc)(Vcpu *vcpu, vaddr pc);
@@ -174,6 +190,8 @@ struct Target {
     /* Watchpoints of user mode: what the instruction of these bytes will access, by the registers as they are now. May be NULL. */
     bool gdb_watch_before;       /* gdb wants to hear of a watchpoint before the access and steps over it itself */
     void (*mem_access)(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
+
+    const struct KvmTargetOps *kvm;   /* NULL: the host's KVM cannot run it */
 };
 
 /* All targets built in; NULL if unknown. */

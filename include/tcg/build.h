@@ -13,6 +13,8 @@
 
 #include "tcg/ir.h"
 
+typedef struct IrAligned { IrRef base, index; int32_t disp; uint32_t mask; uint16_t block; uint8_t scale_log2; } IrAligned;
+
 typedef struct IrBuilder IrBuilder;
 struct IrBuilder {
     IrUnit *unit;
@@ -26,6 +28,9 @@ struct IrBuilder {
                                     word (instructions left in the block), as memory accesses have it in snapshots; 0: none */
     bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
+    IrRef conversion_cache[64];
+    IrAligned aligned[4];        /* addresses known to be aligned: see build.c */
+    unsigned n_aligned;
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
     uint32_t block_slots_cap;
     IrSlotSet all_slots;         /* of the target */
@@ -52,6 +57,8 @@ IrRef ir_vconst(IrBuilder *b, IrType type, const IrVecConst *value);
 
 IrRef ir_get(IrBuilder *b, unsigned slot);
 void ir_put(IrBuilder *b, unsigned slot, IrRef value);
+/* Nobody reads the slot before the next put: what memory has of it will do, whatever that is. */
+void ir_kill(IrBuilder *b, unsigned slot);
 /* Raw CPU state outside slots. `offset` is relative to the target's state struct. */
 IrRef ir_ldenv(IrBuilder *b, IrType type, int offset, unsigned size_bytes, bool sign);
 void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value);
@@ -88,6 +95,12 @@ IrRef ir_cas(IrBuilder *b, IrType type, IrRef base, IrRef expected, IrRef desire
 IrRef ir_ll(IrBuilder *b, IrType type, IrRef base, IrMem mem);
 IrRef ir_sc(IrBuilder *b, IrType type, IrRef base, IrRef value, IrMem mem);
 void ir_fence(IrBuilder *b, unsigned mask);
+
+/* x87 and MMX instructions; `code` by ir_x87_code(). */
+void ir_x87(IrBuilder *b, uint32_t code);
+void ir_x87_in(IrBuilder *b, uint32_t code, IrRef value);
+IrRef ir_x87_out(IrBuilder *b, IrType type, uint32_t code);
+void ir_x87_mem(IrBuilder *b, uint32_t code, IrRef base, IrRef index, IrMem mem);
 
 /*
  * Calls helper `id` of the unit's target. For a helper that RAISES, the builder first puts the current

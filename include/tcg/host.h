@@ -76,6 +76,8 @@ uint64_t tcg_slow_load(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, ui
 void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, void *frame, uintptr_t site);
 void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site);
 void tcg_slow_store_vec(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *mem, void *frame, uintptr_t site);
+/* An x87 instruction whose operand the inline check did not find: TargetX87.exec_mem. */
+void tcg_slow_x87(Vcpu *vcpu, vaddr addr, uint64_t code, const IrMem *mem, void *frame, uintptr_t site);
 /* The host address an atomic access may use directly; raises guest faults; leaves with VCPU_EXIT_ATOMIC
  * when the page cannot be accessed atomically (MMIO, crossing). */
 void *tcg_slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site);

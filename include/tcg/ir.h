@@ -48,7 +48,9 @@ typedef enum IrOp {
 #define OP(name, signature, flags, doc) IR_##name,
 #include "tcg/ops.def"
 #undef OP
-    IR_N_OPS
+    IR_N_OPS,
+    IR_CRYPTO_FIRST = IR_aesenc, IR_CRYPTO_LAST = IR_sha256msg2,
+    IR_VEC_FIRST = IR_vget_lane, IR_VEC_LAST = IR_vfround,
 } IrOp;
 
 enum { /* op flags */
@@ -97,7 +99,16 @@ enum {
     IR_RM_MASK = 7,
     IR_FMA_NEG_PRODUCT = 8, IR_FMA_NEG_ADDEND = 16, /* fma, vfma (vfma: << 4) */
     IR_ROUND_EXACT = 8,                             /* fround */
+    IR_LANE_LOW = 32, IR_FMA_REST_B = 64, IR_FMA_REST_C = 128, /* vfadd … vfmax: << 4 */
 };
+
+/* vfcmp: relations that hold, and whether every NaN raises invalid (else signalling ones). */
+enum { IR_FREL_LT = 1, IR_FREL_EQ = 2, IR_FREL_GT = 4, IR_FREL_UNORD = 8, IR_FREL_SIG = 16 };
+
+typedef enum IrVecCvt {
+    IR_CVT_F32_F64, IR_CVT_F64_F32, IR_CVT_I32_F32, IR_CVT_I32_F64, IR_CVT_F32_I32, IR_CVT_F64_I32,
+    IR_CVT_F16_F32, IR_CVT_F32_F16, IR_N_CVTS
+} IrVecCvt;
 
 typedef enum IrFpMinMax {
     IR_MINMAX_NUMBER,  /* IEEE 754-2019 minimumNumber: NaN loses; -0 < +0; sNaN raises invalid (RISC-V F) */
@@ -119,6 +130,7 @@ typedef enum IrRmw {
 typedef enum IrAlign {
     IR_ALIGN_ANY,   /* any address works; crossing a page is handled */
     IR_ALIGN_FAULT, /* a misaligned address raises the guest's alignment exception */
+    IR_ALIGN_TWICE, /* the same for an address that is not a multiple of twice the size */
 } IrAlign;
 
 enum { IR_ORDER_RELAXED, IR_ORDER_ACQUIRE = 1, IR_ORDER_RELEASE = 2, IR_ORDER_SEQ_CST = 3 };
@@ -126,7 +138,7 @@ enum { IR_ORDER_RELAXED, IR_ORDER_ACQUIRE = 1, IR_ORDER_RELEASE = 2, IR_ORDER_SE
 /* A guest memory access. */
 typedef struct IrMem {
     int32_t disp;
-    uint8_t size_log2;  /* 0..5 */
+    uint8_t size_log2;  /* 0..5; V128 also 2 and 3: loads zero the rest, stores store the low bytes */
     uint8_t scale_log2; /* of the index operand */
     uint8_t mmu_index;
     uint8_t rmw;        /* IrRmw, for rmw */
@@ -135,6 +147,44 @@ typedef struct IrMem {
     uint8_t align;      /* IrAlign */
     uint8_t order;
 } IrMem;
+
+/* Address bits that must be zero. */
+static inline unsigned ir_mem_align_mask(const IrMem *mem)
+{
+    return mem->align == IR_ALIGN_ANY ? 0 : (1u << (mem->size_log2 + (mem->align == IR_ALIGN_TWICE))) - 1;
+}
+
+/* The instruction of x87 ops as a number: ModRM | opcode << 8 | immediate << 16 | map << 24 | form << 26 | flags. With a memory
+ * form only the reg field of ModRM counts; a general register's field is the host's to fill in. */
+typedef enum IrX87Map { IR_X87_D8, IR_X87_0F, IR_X87_0F38, IR_X87_0F3A } IrX87Map; /* the first: opcodes d8-df */
+typedef enum IrX87Form {
+    IR_X87_MEMORY,      /* the operand is in memory; x87: registers */
+    IR_X87_GPR_RM,      /* a general register in the r/m field (in) */
+    IR_X87_GPR_REG,     /* a general register in the reg field (out) */
+    IR_X87_FLAGS,       /* out: ZF, PF and CF as in EFLAGS (fcomi) */
+    IR_X87_CONDITION,   /* in: fcmovne, done when a != 0 */
+} IrX87Form;
+enum { IR_X87_W = 1 << 29, IR_X87_IMM = 1 << 30 }; /* REX.W; an immediate byte follows */
+static inline uint32_t ir_x87_code(IrX87Map map, IrX87Form form, unsigned opcode, unsigned modrm)
+{
+    return modrm | opcode << 8 | (unsigned)map << 24 | (unsigned)form << 26;
+}
+static inline unsigned ir_x87_modrm(uint32_t code) { return code & 0xff; }
+static inline unsigned ir_x87_opcode(uint32_t code) { return code >> 8 & 0xff; }
+static inline unsigned ir_x87_imm(uint32_t code) { return code >> 16 & 0xff; }
+static inline IrX87Map ir_x87_map(uint32_t code) { return (IrX87Map)(code >> 24 & 3); }
+static inline IrX87Form ir_x87_form(uint32_t code) { return (IrX87Form)(code >> 26 & 7); }
+
+/* Of instructions with a memory operand: they read it (else they write it). */
+static inline bool ir_x87_reads_memory(uint32_t code)
+{
+    unsigned opcode = ir_x87_opcode(code), reg = ir_x87_modrm(code) >> 3 & 7;
+    if (ir_x87_map(code) != IR_X87_D8) {
+        return opcode != 0x7f && opcode != 0x7e && opcode != 0xe7; /* movq, movd and movntq to memory */
+    }
+    static const uint8_t writes[8] = { [1] = 0xcc, [3] = 0x8e, [5] = 0xce, [7] = 0xce };
+    return !(writes[opcode & 7] >> reg & 1);
+}
 
 typedef enum IrExitKind {
     IR_EXIT_JUMP,       /* direct jump to pc: linked to the successor when it exists */
@@ -168,6 +218,7 @@ typedef struct IrBlock {
     vaddr pc;                 /* guest pc it begins at; informational */
     IrSlotSet used;           /* slots read by `get` before any put in this block (helpers that read state count) */
     IrSlotSet defined;        /* slots written by put */
+    IrSlotSet killed;         /* slots named by kill */
 } IrBlock;
 
 typedef union IrVecConst { uint8_t u8[32]; uint16_t u16[16]; uint32_t u32[8]; uint64_t u64[4]; } IrVecConst;
@@ -201,6 +252,9 @@ static inline bool ir_is_const(const IrUnit *unit, IrRef ref)
 
 /* Sets each block's n_preds, used and defined from the instructions: for passes and tests. */
 void ir_unit_facts(IrUnit *unit);
+
+/* The aux of an operation whose signature says imm: may it be this? */
+bool ir_imm_valid(const IrInsn *in);
 
 /* Checks every rule above; on a breach stores one line naming the instruction. Debug builds and tests. */
 bool ir_verify(const IrUnit *unit, Error **errp);

@@ -21,6 +21,7 @@ typedef struct HostFrame {
     uint64_t gpr[16];               /* in the host's encoding order */
     alignas(16) uint8_t vec[16][32]; /* as the stack of the trampolines is aligned */
     uint32_t fp_control;            /* signal context only: x86 MXCSR at the fault */
+    const void *fxsave;             /* signal context only: x86 state of the x87 unit at the fault, or NULL */
 } HostFrame;
 
 typedef enum SnapWhere { SNAP_MEMORY, SNAP_GPR, SNAP_VEC, SNAP_SPILL, SNAP_CONST } SnapWhere;

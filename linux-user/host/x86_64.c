@@ -58,6 +58,7 @@ void host_context_frame(void *ucontext, HostFrame *ret)
     memset(ret->vec, 0, sizeof(ret->vec));
     ret->fp_control = uc->uc_mcontext.fpregs ? uc->uc_mcontext.fpregs->mxcsr : 0;
     const uint8_t *fp = (const uint8_t *)uc->uc_mcontext.fpregs;
+    ret->fxsave = fp;
     if (!fp) {
         return;
     }

@@ -71,6 +71,7 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
 
 static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)
 {
+    x86_fp_sync(parent->vcpu);
     memcpy(child->vcpu->state, parent->vcpu->state, user.target->state_size_bytes);
     child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
     X86State *s = x86_state(child->vcpu);

@@ -3,9 +3,11 @@
  *
  * Intel SDM volume 1, 4.2.2, 8.2 and 8.5: explicit integer bit, precision
  * control (rounding to 24 or 53 bits with the full exponent range), encodings
- * the x87 rejects. Unmasked-exception results (biased exponents) are left out.
+ * the x87 rejects, results of unmasked overflow and underflow.
  */
 #include "target/common/fpu-num.h"
+
+enum { F80_TRAP_BIAS = 24576 };
 
 FpNum num_unpack_f80(f80 a, FpStatus *s)
 {
@@ -66,6 +68,15 @@ f80 num_pack_f80(FpNum n, unsigned precision, FpStatus *s)
         bool up = num_rounds_up(s->rounding, n.sign, q & 1, half, sticky);
         if (pass == 0) {
             tiny = s->tininess_before || biased < 0 || !up || (~q << discard) != 0;
+            if (tiny && (s->trapped & FP_UNDERFLOW)) {
+                s->flags |= FP_UNDERFLOW;
+                biased += F80_TRAP_BIAS;
+                if (biased <= 0) { /* still too small (fscale) */
+                    s->flags |= FP_INEXACT;
+                    return make_f80(n.sign, 0, 0);
+                }
+                continue;
+            }
             sig = num_shr_jam(sig, (unsigned)(1 - biased));
             biased = 1;
             continue;
@@ -79,10 +90,15 @@ f80 num_pack_f80(FpNum n, unsigned precision, FpStatus *s)
             biased++;
         }
         uint64_t bits = (uint64_t)q << (64 - precision);
+        if (biased >= F80_EXP_MAX && (s->trapped & FP_OVERFLOW) && biased - F80_TRAP_BIAS < F80_EXP_MAX) {
+            s->flags |= FP_OVERFLOW;
+            return make_f80(n.sign, (unsigned)(biased - F80_TRAP_BIAS), bits);
+        }
         if (biased >= F80_EXP_MAX) {
             s->flags |= FP_OVERFLOW | FP_INEXACT;
             s->flags &= ~(uint32_t)FP_ROUNDED_UP;
-            if (num_overflows_to_inf(s->rounding, n.sign)) {
+            /* Trapped and still too large (fscale): infinity. */
+            if (num_overflows_to_inf(s->rounding, n.sign) || (s->trapped & FP_OVERFLOW)) {
                 s->flags |= FP_ROUNDED_UP;
                 return make_f80(n.sign, F80_EXP_MAX, (uint64_t)1 << 63);
             }

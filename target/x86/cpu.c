@@ -2,6 +2,7 @@
  * cpu.c: the targets x86_64 and i386: everything the rest of the program knows of x86.
  */
 #include "target/x86/translate.h"
+#include "target/x86/x87.h"
 
 static const HelperDesc helpers[] = {
 #define HELPER(name, flags, ctype, cargs, result, n, ...) \
@@ -14,7 +15,6 @@ static const HelperDesc helpers[] = {
 #define SIXTEEN(M) M(0), M(1), M(2), M(3), M(4), M(5), M(6), M(7), M(8), M(9), M(10), M(11), M(12), M(13), M(14), M(15)
 #define XMM(n) { "xmm" #n, AT(xmm[n]), IR_V128 }
 #define YMMH(n) { "ymmh" #n, AT(ymmh[n]), IR_V128 }
-#define MMX(n) { "mm" #n, AT(fpr[n]), IR_I64 }
 /* On i386 an integer register is the low half of its 64-bit place (little-endian hosts); pc stays 64-bit. */
 #define SLOTS(T) \
     { "rax", AT(gpr[0]), T }, { "rcx", AT(gpr[1]), T }, { "rdx", AT(gpr[2]), T }, { "rbx", AT(gpr[3]), T }, \
@@ -25,7 +25,7 @@ static const HelperDesc helpers[] = {
     { "pc", AT(pc), IR_I64 }, \
     { "es_base", AT(seg_base[0]), T }, { "cs_base", AT(seg_base[1]), T }, { "ss_base", AT(seg_base[2]), T }, \
     { "ds_base", AT(seg_base[3]), T }, { "fs_base", AT(seg_base[4]), T }, { "gs_base", AT(seg_base[5]), T }, \
-    SIXTEEN(XMM), SIXTEEN(YMMH), MMX(0), MMX(1), MMX(2), MMX(3), MMX(4), MMX(5), MMX(6), MMX(7)
+    SIXTEEN(XMM), SIXTEEN(YMMH), { "fip", AT(fip), IR_I64 }, { "fdp", AT(fdp), IR_I64 }
 
 static const SlotDesc slots64[] = { SLOTS(IR_I64) };
 static const SlotDesc slots32[] = { SLOTS(IR_I32) };
@@ -43,7 +43,7 @@ static void set_pc32(Vcpu *vcpu, vaddr pc) { x86_state(vcpu)->pc = (uint32_t)pc;
     .n_mmu_modes = X86_N_MMU, .cpu_init = x86_model_init, .cpu_reset = x86_cpu_reset,                      \
     .cpu_models_print = x86_models_print, .cpu_models = x86_model_names,                                   \
     .trans_mode = x86_trans_mode, .trans_begin = x86_trans_begin, .scan = x86_scan,                        \
-    .translate = x86_translate, .disas = x86_disas, .fp_sync = x86_fp_sync, .get_pc = get_pc, .set_pc = set_pc##bits, \
+    .translate = x86_translate, .disas = x86_disas, .fp_sync = x86_fp_sync, .x87 = &x86_target_x87, .get_pc = get_pc, .set_pc = set_pc##bits, \
     .mmu_index = x86_mmu_index, .tlb_fill = x86_tlb_fill, .tlb_fill_debug = x86_tlb_fill_debug,            \
     .mappings = x86_mappings, .unaligned = x86_unaligned, .bus_error = x86_bus_error,                      \
     .interrupt_pending = x86_interrupt_pending, .interrupt_take = x86_interrupt_take,                      \

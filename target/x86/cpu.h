@@ -71,6 +71,7 @@ typedef struct X86State {
     void *platform_opaque;
     uint32_t apic_id;
     bool is_bsp;
+    bool kvm_halted;     /* under KVM with an interrupt controller of ours: HLT */
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
     bool ext;            /* error codes get EXT: an event from outside, or an exception, is being delivered */
@@ -117,8 +118,8 @@ enum {
     X86_SLOT_SEG_BASE = 21,           /* 6 */
     X86_SLOT_XMM = 27,                /* 16, V128 */
     X86_SLOT_YMMH = 43,               /* 16, V128: bits 128-255; a VEX.128 write puts zero */
-    X86_SLOT_MMX = 59,                /* 8, I64: mantissas of fpr[0..7] */
-    X86_N_SLOTS = 67,
+    X86_SLOT_FIP = 59, X86_SLOT_FDP,  /* I64: x87 pointers. The rest of the x87 state is in no slots: x87.h */
+    X86_N_SLOTS = 61,
 };
 
 /* Everything in CPU state that changes what code means. Bits 63:32: CS base outside 64-bit mode. */
@@ -133,6 +134,7 @@ enum {
     X86_MODE_SEG_CHECK = 11,          /* 6 bits by X86SegId: accesses need a look at limit and rights */
     X86_MODE_SEG_BASE = 17,           /* 3 bits, ES SS DS: base is not 0 (FS and GS: always added; CS: bits 63:32) */
     X86_MODE_LMA = 20,                /* long mode active (compatibility mode with CODE != 64) */
+    X86_MODE_X87_SLOW = 21,           /* x87 exceptions are unmasked or pending */
     X86_MODE_VEC = 23,                /* 2 bits: 0 no SSE (#UD), 1 SSE, 2 AVX */
     X86_MODE_FPU_TRAP = 25,           /* CR0.TS or EM: x87, MMX and SSE ask x86_helper_fpu_check first */
     X86_MODE_SSE_TRAP = 26,           /* MXCSR has unmasked exceptions */
@@ -224,6 +226,7 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 #define X86_EFER_LME BIT(8)
 #define X86_EFER_LMA BIT(10)
 #define X86_EFER_NXE BIT(11)
+#define X86_EFER_FFXSR BIT(14)
 
 /* seg_attr: as in the second descriptor word. */
 #define X86_ATTR_TYPE  (15 * BIT(8))
@@ -311,6 +314,7 @@ void x86_fxsave(Vcpu *vcpu, uint8_t image[512], bool is64);
 bool x86_fxrstor(Vcpu *vcpu, const uint8_t image[512], bool is64);   /* false: reserved MXCSR bits */
 /* The size of the standard-format area for these components; where one component lies in it. */
 uint32_t x86_xsave_size(uint64_t xcr0);
+typedef enum X86XsaveKind { X86_XSAVE, X86_XSAVEOPT, X86_XSAVEC, X86_XSAVES /* no supervisor state exists */ } X86XsaveKind;
 void x86_xsave(Vcpu *vcpu, uint8_t *image, uint64_t mask, bool is64);
 bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64);
 void x86_fpu_init(Vcpu *vcpu);                                        /* FNINIT */

@@ -24,6 +24,12 @@ void x86_helper_raise_soft(Vcpu *vcpu, uint32_t what)
     vcpu_raise(vcpu, (int32_t)((what & 0xff) | X86_CAUSE_SOFT), (uint64_t)(what >> 8) << 32);
 }
 
+void x86_helper_fpu_check(Vcpu *vcpu, uint32_t unit)
+{
+    const X86State *s = x86_state(vcpu);
+    x86_raise(vcpu, unit != X86_UNIT_X87 && s->cr0 & X86_CR0_EM ? X86_EXC_UD : X86_EXC_NM);
+}
+
 uint32_t x86_helper_cc_flags(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
 {
     return x86_cc_compute(dst, src, src2, op);

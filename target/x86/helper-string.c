@@ -134,11 +134,11 @@ static void *piece(const Rep *r, vaddr addr, uint64_t n, bool write)
     return guest_ptr_access(r->vcpu, low, (unsigned)(n * r->size), write ? MMU_WRITE : MMU_READ, r->mmu);
 }
 
-/* Copies as the processor does, element after element, when the areas overlap so that it shows. */
+/* Copies as the processor does, element after element, where it shows: areas that overlap, the address of a fault going down. */
 static void copy(const Rep *r, uint8_t *to, const uint8_t *from, size_t n_bytes)
 {
     intptr_t ahead = to - from;
-    if (r->down ? ahead < 0 && (size_t)-ahead < n_bytes : ahead > 0 && (size_t)ahead < n_bytes) {
+    if (r->down || (ahead > 0 && (size_t)ahead < n_bytes)) {
         size_t n = n_bytes / r->size;
         for (size_t i = 0; i < n; i++) {
             size_t k = (r->down ? n - 1 - i : i) * r->size;
@@ -150,8 +150,12 @@ static void copy(const Rep *r, uint8_t *to, const uint8_t *from, size_t n_bytes)
     }
 }
 
-static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t n)
+static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t n, bool down)
 {
+    if (down) {
+        memcpy(to + (n - 1) * size, &value, size); /* the first to be written: it is the one that faults */
+        atomic_signal_fence(memory_order_seq_cst);
+    }
     if (size == 1 || value == 0) {
         memset(to, (int)(value & 0xff), n * size);
         return;
@@ -213,8 +217,11 @@ static bool fast(const Rep *r, bool *ret_over)
     atomic_signal_fence(memory_order_seq_cst);
     switch (r->op) {
     case X86_STRING_MOVS: copy(r, to, from, n * r->size); break;
-    case X86_STRING_STOS: fill(to, a, r->size, n); break;
-    case X86_STRING_LODS: b = get(from + (r->down ? 0 : (n - 1) * r->size), r->size); break;
+    case X86_STRING_STOS: fill(to, a, r->size, n, r->down); break;
+    case X86_STRING_LODS:
+        (void)*(const volatile uint8_t *)(from + (r->down ? (n - 1) * r->size : 0)); /* the one that faults */
+        b = get(from + (r->down ? 0 : (n - 1) * r->size), r->size);
+        break;
     case X86_STRING_SCAS: case X86_STRING_CMPS: n = compare(r, from, to, n, &a, &b); break;
     }
     atomic_signal_fence(memory_order_seq_cst);

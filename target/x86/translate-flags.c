@@ -4,20 +4,26 @@
  */
 #include "target/x86/translate.h"
 
+/* Upper bits do not matter: the whole value where this is the lower half of one. */
+static void put(TransCtx *ctx, unsigned slot, IrRef value)
+{
+    if (value == IR_NONE) {
+        ir_kill(ctx->b, slot);
+        return;
+    }
+    const IrInsn *in = ir_insn(ctx->b->unit, value);
+    if (in->op == IR_trunc && x86_wt(ctx) == IR_I64) {
+        value = in->a;
+    }
+    ir_put(ctx->b, slot, x86_to_wt(ctx, value));
+}
+
 void x86_cc_set(TransCtx *ctx, uint32_t op, IrRef dst, IrRef src, IrRef src2)
 {
-    IrBuilder *b = ctx->b;
-
-    if (dst != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_DST, x86_to_wt(ctx, dst));
-    }
-    if (src != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_SRC, x86_to_wt(ctx, src));
-    }
-    if (src2 != IR_NONE) {
-        ir_put(b, X86_SLOT_CC_SRC2, x86_to_wt(ctx, src2));
-    }
-    ir_put(b, X86_SLOT_CC_OP, ir_i32(b, op));
+    put(ctx, X86_SLOT_CC_DST, dst);
+    put(ctx, X86_SLOT_CC_SRC, src);
+    put(ctx, X86_SLOT_CC_SRC2, src2);
+    ir_put(ctx->b, X86_SLOT_CC_OP, ir_i32(ctx->b, op));
 }
 
 void x86_cc_set_flags(TransCtx *ctx, IrRef flags)
@@ -32,6 +38,25 @@ static bool known_op(TransCtx *ctx, uint32_t *ret)
         return false;
     }
     *ret = (uint32_t)ir_insn(ctx->b->unit, op)->imm;
+    return true;
+}
+
+/* After INC and DEC the rule for all but C is known, also when the carry's is not: CC_OP is (old & X86_CC_CARRY_MASK) | kind and size. */
+static bool known_step(TransCtx *ctx, uint32_t *ret)
+{
+    const IrUnit *unit = ctx->b->unit;
+    const IrInsn *op = ir_insn(unit, ir_get(ctx->b, X86_SLOT_CC_OP));
+
+    if (op->op != IR_or || !ir_is_const(unit, op->b)) {
+        return false;
+    }
+    const IrInsn *old = ir_insn(unit, op->a);
+    uint32_t low = (uint32_t)ir_insn(unit, op->b)->imm;
+    if (old->op != IR_and || !ir_is_const(unit, old->b) || ir_insn(unit, old->b)->imm != X86_CC_CARRY_MASK ||
+        (low >> 2 != X86_CCK_INC && low >> 2 != X86_CCK_DEC)) {
+        return false;
+    }
+    *ret = low;
     return true;
 }
 
@@ -292,7 +317,9 @@ X86CondRef x86_cond(TransCtx *ctx, unsigned condition)
     uint32_t op;
     X86CondRef c;
 
-    if (!known_op(ctx, &op) || !short_cond(ctx, op, condition >> 1 & 7, &c)) {
+    unsigned which = condition >> 1 & 7;
+    bool known = known_op(ctx, &op) || (which != 1 && which != 3 && known_step(ctx, &op));
+    if (!known || !short_cond(ctx, op, which, &c)) {
         IrRef value = x86_call(ctx, X86_HELPER_cc_cond, 5,
                                (IrRef[]){ slot64(ctx, X86_SLOT_CC_DST), slot64(ctx, X86_SLOT_CC_SRC), slot64(ctx, X86_SLOT_CC_SRC2),
                                           ir_get(ctx->b, X86_SLOT_CC_OP), ir_i32(ctx->b, condition & 14) });

@@ -5,6 +5,7 @@
  * handler.
  */
 #include "target/x86/translate.h"
+#include "target/x86/x87.h"
 
 uint64_t x86_trans_mode(const Vcpu *vcpu)
 {
@@ -28,6 +29,7 @@ uint64_t x86_trans_mode(const Vcpu *vcpu)
     bool avx = s->cr4 & X86_CR4_OSXSAVE && (s->xcr0 & 6) == 6 && pe && !vm;
     mode |= (uint64_t)(s->cr4 & X86_CR4_OSFXSR ? 1 + avx : 0) << X86_MODE_VEC |
             (uint64_t)!!(s->cr0 & (X86_CR0_TS | X86_CR0_EM)) << X86_MODE_FPU_TRAP |
+            (uint64_t)x86_x87_slow(s) << X86_MODE_X87_SLOW |
             (uint64_t)((s->mxcsr & 0x1f80) != 0x1f80) << X86_MODE_SSE_TRAP | (uint64_t)!!(s->eflags & X86_TF) << X86_MODE_TF |
             (uint64_t)(s->inhibit != 0) << X86_MODE_INHIBIT | (uint64_t)!!(s->eflags & X86_DF) << X86_MODE_DF |
             (uint64_t)(s->eflags & X86_AC && s->cr0 & X86_CR0_AM && x86_cpl(vcpu) == 3) << X86_MODE_ALIGN |
@@ -101,6 +103,7 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         return true;
     }
     ret->kind = in.row->kind;
+    ret->glued = in.row->flags.tested & X86_ROWFLAG_ARITH;
     if ((in.row->handler == x86_trans_cld && !x86_mode_bit(ctx, X86_MODE_DF)) || (in.row->handler == x86_trans_std && x86_mode_bit(ctx, X86_MODE_DF))) {
         ret->kind = SCAN_NORMAL;
     }

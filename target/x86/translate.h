@@ -134,8 +134,13 @@ static inline IrRef x86_get_xmm(TransCtx *ctx, unsigned n) { return ir_get(ctx->
 static inline void x86_put_xmm(TransCtx *ctx, unsigned n, IrRef v) { ir_put(ctx->b, X86_SLOT_XMM + n, v); }
 static inline IrRef x86_get_ymmh(TransCtx *ctx, unsigned n) { return ir_get(ctx->b, X86_SLOT_YMMH + n); }
 static inline void x86_put_ymmh(TransCtx *ctx, unsigned n, IrRef v) { ir_put(ctx->b, X86_SLOT_YMMH + n, v); }
-static inline IrRef x86_get_mmx(TransCtx *ctx, unsigned n) { return ir_get(ctx->b, X86_SLOT_MMX + n); }
-static inline void x86_put_mmx(TransCtx *ctx, unsigned n, IrRef v) { ir_put(ctx->b, X86_SLOT_MMX + n, v); }
+
+/* -- x87 and MMX (translate-x87.c): ir_x87* where all exceptions are masked, else calls; code by ir_x87_code() ------- */
+
+void x86_emit_x87(TransCtx *ctx, uint32_t code);
+void x86_emit_x87_in(TransCtx *ctx, uint32_t code, IrRef value);
+IrRef x86_emit_x87_out(TransCtx *ctx, uint32_t code, IrType type);
+void x86_emit_x87_mem(TransCtx *ctx, const X86Insn *in, uint32_t code, unsigned size);  /* with the memory operand */
 
 /* -- flags (translate-flags.c) -------------------------------------------------------------------------------- */
 

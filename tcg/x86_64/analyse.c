@@ -27,10 +27,43 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         const IrInsn *test = &hc->insns[in->a];
         ops[0] = val_resolve(hc, test->a);
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
+    } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
+        ops[1] = val_resolve(hc, hc->insns[in->b].a);
+    } else if (n == 2 && fused_load(hc, in)) {
+        const IrInsn *ld = &hc->insns[in->b];
+        ops[1] = val_resolve(hc, ld->a);
+        ops[2] = val_resolve(hc, ld->b);
     } else if (in->op == IR_ld || in->op == IR_st) {
         unsigned g = group_followed(hc, in - hc->insns);
         ops[3] = g == NO_INDEX ? IR_NONE : group_value(hc, g);
     }
+}
+
+/* Does the host do this scalar operation together with the insertion of its result into a vector? */
+static bool fuses_with_insert(const HostCompiler *hc, const IrInsn *in)
+{
+    unsigned rm = in->aux & IR_RM_MASK;
+    if (hc->target->fp.nan != FP_NAN_X86 || hc->target->fp.tininess_before) {
+        return false;
+    }
+    switch (in->op) {
+    case IR_i2f: case IR_fsqrt: case IR_fcvt: return rm == IR_RM_DYN;
+    case IR_fround: return has(hc, X_SSE41) && rm < IR_RM_NEAREST_AWAY;
+    default: return false;
+    }
+}
+
+/* User mode with AVX: does instruction i do the load in front of it, its second operand? */
+static bool fuses_with_load(const HostCompiler *hc, uint32_t i, const IrBlock *bb)
+{
+    const IrInsn *in = &hc->insns[i];
+    if (in->op < IR_VEC_FIRST || in->op > IR_VEC_LAST || hc->op_operands[in->op] != 2 || in->type != IR_V128 ||
+        hc->unit->softmmu || !has(hc, X_AVX) || in->b + 1 != i || in->b < bb->first || in->a == in->b) {
+        return false;
+    }
+    const IrInsn *ld = &hc->insns[in->b];
+    return ld->op == IR_ld && hc->val[in->b].uses == 1 &&
+           1u << hc->unit->mem.at[ld->aux].size_log2 == x64_vec_memory_bytes(hc, in);
 }
 
 static void find_order(HostCompiler *hc)
@@ -81,7 +114,7 @@ static void find_live_slots(HostCompiler *hc)
                 for (unsigned s = 0; s < 2; s++) {
                     live |= bi->succ[s] != NO_INDEX ? hc->block[bi->succ[s]].live.w[w] : 0;
                 }
-                live = (live & ~bb->defined.w[w]) | bb->used.w[w];
+                live = (live & ~(bb->defined.w[w] | bb->killed.w[w])) | bb->used.w[w];
                 changed |= live != bi->live.w[w];
                 bi->live.w[w] = live;
             }
@@ -173,6 +206,9 @@ static void count_uses(HostCompiler *hc)
 
     for (uint32_t i = 0; i < n; i++, in++) {
         val[i] = fresh;
+        if (in->op == IR_ext_u && val_is_alias(hc, in)) {
+            val[in->a].wide = 1;
+        }
         /* Operands stand before their uses. */
         switch (hc->op_operands[in->op]) {
         case 3: val[in->c != IR_NONE ? in->c : i].uses++; /* fall through */
@@ -239,8 +275,17 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         switch (in->op) {
         case IR_const: case IR_nop: case IR_insn_start: case IR_trunc: case IR_flow:
             continue;
+        case IR_vlow: case IR_ext_u:
+            if (val_is_alias(hc, in)) {
+                continue;
+            }
+            break;
         }
         if (vi->fused) {
+            continue;
+        }
+        if (in->op == IR_kill) {
+            w->put_again[in->aux] = w->epoch;
             continue;
         }
         if (in->op == IR_put) {
@@ -268,7 +313,8 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 w->slot_cand[vi->early_slot] = IR_NONE;
             }
         }
-        if (vi->first_use == NO_POS && ((flags & IR_OP_PURE) || in->op == IR_get)) {
+        bool pure = flags & IR_OP_PURE || (in->op == IR_call && hc->target->helpers[in->aux].flags & HELPER_PURE);
+        if (vi->first_use == NO_POS && (pure || in->op == IR_get)) {
             vi->fused = FUSED_DEAD;
             continue;
         }
@@ -279,11 +325,19 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 hc->val[in->a].fused = FUSED_TEST;
             }
         }
+        if (in->op == IR_vset_low && in->b + 1 == i && hc->val[in->b].uses == 1 && in->b >= bb->first &&
+            fuses_with_insert(hc, &insns[in->b])) {
+            hc->val[in->b].fused = FUSED_TEST;
+        }
         if (in->op == IR_call) {
             for (uint32_t k = in->b; k-- > 0;) {
                 IrRef v = val_resolve(hc, unit->args.at[in->a + k]);
                 hc->arg_next[in->a + k] = val_is_const(hc, v) ? NO_POS : walk_use(w, v, i);
             }
+        }
+        bool loads = fuses_with_load(hc, i, bb);
+        if (loads) {
+            hc->val[in->b].fused = FUSED_LOAD;
         }
         IrRef ops[4];
         x64_operands(hc, in, ops);
@@ -314,7 +368,7 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 hc->val[old].early_slot = NO_SLOT;
             }
             w->slot_cand[in->aux] = IR_NONE;
-        } else if ((flags & IR_OP_MEM) || in->op == IR_call || in->op == IR_poll ||
+        } else if ((flags & IR_OP_MEM) || loads || in->op == IR_call || in->op == IR_poll ||
                    in->op == IR_icount) {
             w->epoch++;
         }

@@ -24,6 +24,7 @@ static const void *const slow_functions[] = {
     [RT_SLOW_LOAD_VEC] = (const void *)tcg_slow_load_vec,
     [RT_SLOW_STORE_VEC] = (const void *)tcg_slow_store_vec,
     [RT_SLOW_ATOMIC] = (const void *)tcg_slow_atomic,
+    [RT_SLOW_X87] = (const void *)tcg_slow_x87,
 };
 
 typedef struct RuntimeHeader {
@@ -162,7 +163,7 @@ static void emit_slow(Asm *as, unsigned which)
         bool three = which == RT_SLOW_LOAD || which == RT_SLOW_ATOMIC;
         Reg mem_arg = three ? RDX : RCX, frame_arg = three ? RCX : R8, site_arg = three ? R8 : R9;
         x_rm(as, I_MOV_LD | X_W, RSI, arg_mem(0));
-        if (which == RT_SLOW_STORE) {
+        if (which == RT_SLOW_STORE || which == RT_SLOW_X87) {
             x_rm(as, I_MOV_LD | X_W, RDX, arg_mem(1));
         } else if (!three) {
             x_lea(as, true, RDX, spill_mem(SPILL_VEC_ARG));

@@ -20,7 +20,7 @@ static void join_group(HostCompiler *hc, BlockInfo *bi, uint32_t i)
     int64_t lo = mem->disp, hi = lo + (1 << mem->size_log2);
     bool write = in->op == IR_st;
     if (in->b != IR_NONE || val_is_const(hc, base) || hc->unit->addr32 || val_type(hc, base) == IR_I32
-        || (mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0) || hi > INT32_MAX - 64) {
+        || ir_mem_align_mask(mem) || hi > INT32_MAX - 64) {
         return;
     }
     unsigned depth = 0;

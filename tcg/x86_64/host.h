@@ -43,7 +43,8 @@ enum {
 
 typedef struct ValInfo {
     uint32_t next_use;    /* forward walk: next instruction that reads it on the current path */
-    uint16_t uses;        /* in the whole unit; saturates */
+    uint16_t uses : 15;   /* in the whole unit; saturates */
+    uint16_t wide : 1;    /* an I32 whose register's upper half is zero, and wanted: see val_is_alias() */
     uint8_t reg;          /* Reg or NO_REG */
     uint8_t spill;        /* spill place or NO_SPILL */
     uint8_t home;         /* slot whose clean memory holds it, or NO_SLOT */
@@ -176,6 +177,7 @@ struct HostCompiler {
     bool state_valid;        /* hc->st is the state at the end of the previous block's fall-through */
     uint16_t fall_to;        /* block that hc->st belongs to, NO_INDEX none */
     uint32_t n_loops_open;
+    bool x87_ready;          /* the guest's x87 state is in the host's unit at this point */
     uint8_t last_reg[IR_MAX_SLOTS]; /* where a slot's contents were last: a hint */
     IrRef flags_val;         /* host flags hold (value != 0) under flags_cc; IR_NONE: nothing */
     uint8_t flags_cc;
@@ -189,18 +191,51 @@ const char *x64_features_text(void);
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
- * brnz: [0] and [1]; select: [0] and [3]. A follower's addend is [3]. */
+ * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. With a fused load:
+ * its base is [1], its index [2]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
-enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3 };
+/* The second operand is loaded by the instruction itself: a guest load whose value nobody else wants. */
+static inline bool fused_load(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST && hc->op_operands[in->op] == 2 && hc->val[in->b].fused == FUSED_LOAD;
+}
+/* The operation of a fused vset_low; its immediate, or -1. */
+uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm);
 
 /* ---- groups.c: accesses that share a TLB check; both once blocks are in order, streams once loops are known ---- */
 void x64_find_groups(HostCompiler *hc);
 void x64_find_streams(HostCompiler *hc);
 
+/*
+ * A 32-bit instruction of the host clears the upper half of its destination, so that zero-extending (ext_u) the result of one is
+ * another name of the same register, which then counts as an I64 (ValInfo.wide). Only operations whose lowering surely ends in such an
+ * instruction.
+ */
+static inline bool val_is_widening(const HostCompiler *hc, const IrInsn *ext)
+{
+    const IrInsn *in = &hc->insns[ext->a];
+    switch (in->op) {
+    case IR_add: case IR_sub: case IR_mul: case IR_neg: case IR_not: case IR_and: case IR_or: case IR_xor: case IR_andn:
+    case IR_shl: case IR_shr: case IR_sar: case IR_rotl: case IR_rotr: case IR_clz: case IR_ctz: case IR_popcnt: case IR_bswap:
+    case IR_sext8: case IR_sext16: case IR_zext8: case IR_zext16: case IR_setcond: case IR_ld:
+        return true;
+    case IR_select:
+        return hc->insns[in->a].op != IR_fcmp;
+    case IR_bfx:
+        return in->aux >> 8 < 32;
+    }
+    return false;
+}
+/* trunc, flow and vlow are other names for the low part of the same register, which scalar constants have, too. */
+static inline bool val_is_alias(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op == IR_trunc || in->op == IR_flow || (in->op == IR_vlow && hc->insns[in->a].op != IR_const) ||
+           (in->op == IR_ext_u && val_is_widening(hc, in));
+}
 static inline IrRef val_resolve(const HostCompiler *hc, IrRef v)
 {
-    /* trunc and flow are other names for the low part of the same register. */
-    while (v != IR_NONE && (hc->insns[v].op == IR_trunc || hc->insns[v].op == IR_flow)) {
+    while (v != IR_NONE && val_is_alias(hc, &hc->insns[v])) {
         v = hc->insns[v].a;
     }
     return v;
@@ -230,7 +265,7 @@ static inline unsigned group_followed(const HostCompiler *hc, uint32_t i)
 static inline bool reg_is_vec(Reg r) { return r >= XMM0; }
 static inline unsigned val_type(const HostCompiler *hc, IrRef v)
 {
-    return v < hc->n_insns ? hc->insns[v].type : val_is_addend(hc, v) ? IR_I64 : hc->target->slots[v - hc->n_insns].type;
+    return v < hc->n_insns ? (hc->val[v].wide ? (unsigned)IR_I64 : hc->insns[v].type) : val_is_addend(hc, v) ? IR_I64 : hc->target->slots[v - hc->n_insns].type;
 }
 static inline unsigned slot_type(const HostCompiler *hc, unsigned s) { return hc->target->slots[s].type; }
 static inline Mem slot_mem(const HostCompiler *hc, unsigned s)
@@ -273,6 +308,7 @@ Reg ra_dest(HostCompiler *hc, Reg hint, uint32_t avoid);
 void ra_dest_in(HostCompiler *hc, Reg r);  /* the result is in r, which is free or taken */
 void ra_done(HostCompiler *hc);            /* the result is complete: early put */
 void ra_adopt(HostCompiler *hc, IrRef v, Reg r); /* temporary r holds v, a second result of the instruction */
+void ra_kill(HostCompiler *hc, unsigned s);
 void ra_put(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_get(HostCompiler *hc, unsigned slot, IrRef v);
 void ra_store_stale(HostCompiler *hc);                /* every stale slot, marked clean */
@@ -290,7 +326,24 @@ void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
 void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
+bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
+bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
+/* How many bytes in memory the second operand may be, if this is one host instruction with AVX; 0: none. */
+unsigned x64_vec_memory_bytes(const HostCompiler *hc, const IrInsn *in);
+unsigned x64_move_memory_bytes(const IrInsn *in);
+unsigned x64_float_memory_bytes(const HostCompiler *hc, const IrInsn *in);
+/* d = a OP b with a fused load. */
+void lower_with_load(HostCompiler *hc, const IrInsn *in, uint32_t op, int imm);
+/* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
+void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+bool lower_crypto(HostCompiler *hc, const IrInsn *in);
+void lower_x87(HostCompiler *hc, const IrInsn *in);
+/* Loads the guest's x87 state where that may be needed; clobbers flags. */
+void x64_x87_ready(HostCompiler *hc);
+bool x64_x87_lacks(const HostCompiler *hc, uint32_t code);
+/* Emits the instruction with memory operand m (its reg field is the code's). */
+void x64_x87_memory(HostCompiler *hc, uint32_t code, Mem m);
 void x64_streams_reset(HostCompiler *hc, const uint8_t streams[2]);
 void lower_call(HostCompiler *hc, const IrInsn *in);
 void lower_exit(HostCompiler *hc, const IrInsn *in);
@@ -316,7 +369,7 @@ void sse_rm(HostCompiler *hc, uint32_t op, Reg d, Mem m);
 
 /* ---- frame.c: entering, leaving, trampolines ---- */
 typedef enum RuntimeEntry { /* trampolines; jit.scratch[SCRATCH_ENTRY + n] holds their addresses */
-    RT_SLOW_LOAD, RT_SLOW_STORE, RT_SLOW_LOAD_VEC, RT_SLOW_STORE_VEC, RT_SLOW_ATOMIC, RT_HOST_CALL,
+    RT_SLOW_LOAD, RT_SLOW_STORE, RT_SLOW_LOAD_VEC, RT_SLOW_STORE_VEC, RT_SLOW_ATOMIC, RT_HOST_CALL, RT_SLOW_X87,
     RT_N_ENTRIES
 } RuntimeEntry;
 enum { /* jit.scratch[] */
@@ -342,7 +395,7 @@ typedef struct SlowSite {
  * of arg_mem(). FP: operands in 0..2, what to do in 3, result in 0. VEC: operands in the spill places
  * SPILL_VEC_A, _B and _ARG or in words 0..1 when they are scalars, what to do in word 3; result in _ARG or word 0.
  */
-typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC } HostCall;
+typedef enum HostCall { HOST_CALL_FP, HOST_CALL_VEC, HOST_CALL_X87 /* word 3: 0 TargetX87.load, else an instruction on registers */ } HostCall;
 void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what);
 static inline uint64_t host_call_what(unsigned op, unsigned type, unsigned operand_type, unsigned aux)
 {

@@ -93,6 +93,9 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
         const ValInfo *vi = &hc->val[v];
         src[k].type = val_type(hc, v);
         if (ir_type_is_vec(src[k].type)) {
+            src[k].type = hc->insns[args[k]].type; /* vlow */
+        }
+        if (ir_type_is_vec(src[k].type)) {
             hc->ok = false;
             return;
         }

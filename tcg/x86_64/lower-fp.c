@@ -286,6 +286,42 @@ static void lower_fcmp(HostCompiler *hc, const IrInsn *in)
     hc->flags_at = parity ? NO_POS : x_offset(as);
 }
 
+/* By the host's flags, which are laid out like the result. */
+static void lower_frel(HostCompiler *hc, const IrInsn *in)
+{
+    Asm *as = &hc->as;
+    bool wide = hc->insns[in->a].type == IR_F64;
+    uint32_t op = (in->aux ? I_COMISS : I_UCOMISS) | (wide ? P_66 : 0);
+    bool lahf = has(hc, X_SSE41); /* x86-64-v2 has it in 64-bit mode */
+    if (lahf) {
+        ra_take(hc, RAX);
+    }
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    Reg t = lahf ? NO_REG : ra_temp(hc, REGS_GPR);
+    ra_consume(hc);
+    if (lahf) {
+        ra_dest_in(hc, RAX);
+        sse_rr(hc, op, ra, rb);
+        x_u8(as, 0x9f);
+        as->n_insns++;
+        x_rr(as, M_0F | 0xb6, RAX, 4); /* movzx eax, ah */
+        x_alu_ri(as, false, A_AND, RAX, 0x45);
+    } else {
+        Reg d = ra_dest(hc, NO_REG, 0);
+        sse_rr(hc, op, ra, rb);
+        x_setcc(as, CC_E, d);
+        x_setcc(as, CC_P, REG_TMP);
+        x_setcc(as, CC_B, t);
+        x_rr(as, I_MOVZX8, d, d);
+        x_rr(as, I_MOVZX8, REG_TMP, REG_TMP);
+        x_rr(as, I_MOVZX8, t, t);
+        x_shift_ri(as, false, S_SHL, d, 6);
+        x_lea(as, false, t, mem_bi(t, REG_TMP, 2, 0));
+        x_alu_rr(as, false, A_OR, d, t);
+    }
+    ra_done(hc);
+}
+
 /* ---- conversions ---- */
 
 static void lower_f2i(HostCompiler *hc, const IrInsn *in)
@@ -395,10 +431,15 @@ static void lower_fcvt(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
-static void lower_fround(HostCompiler *hc, const IrInsn *in)
+static int fround_imm(unsigned aux)
 {
     static const uint8_t mode[] = { [IR_RM_DYN] = 4, [IR_RM_NEAREST_EVEN] = 0, [IR_RM_DOWN] = 1, [IR_RM_UP] = 2,
                                     [IR_RM_ZERO] = 3 };
+    return mode[aux & IR_RM_MASK] | (aux & IR_ROUND_EXACT ? 0 : 8);
+}
+
+static void lower_fround(HostCompiler *hc, const IrInsn *in)
+{
     bool wide = in->type == IR_F64;
     uint32_t op = M_3A | P_66 | (wide ? 0x0b : 0x0a);
     if (!has(hc, X_SSE41)) {
@@ -413,7 +454,7 @@ static void lower_fround(HostCompiler *hc, const IrInsn *in)
     } else {
         x_rr(&hc->as, op, d, ra);
     }
-    x_u8(&hc->as, mode[in->aux & IR_RM_MASK] | (in->aux & IR_ROUND_EXACT ? 0 : 8));
+    x_u8(&hc->as, fround_imm(in->aux));
     check_nan(hc, d, in->type);
     ra_done(hc);
 }
@@ -463,15 +504,29 @@ static void lower_funbox(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
+uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm)
+{
+    bool wide = in->type == IR_F64;
+    *ret_imm = -1;
+    switch (in->op) {
+    case IR_i2f: return M_0F | scalar_prefix(wide) | 0x2a | x_w(operand_type == IR_I64);
+    case IR_fsqrt: return M_0F | scalar_prefix(wide) | 0x51;
+    case IR_fcvt: return M_0F | (wide ? P_F3 : P_F2) | 0x5a;
+    default: /* fround */
+        *ret_imm = fround_imm(in->aux);
+        return M_3A | P_66 | (wide ? 0x0b : 0x0a);
+    }
+}
+
 void lower_fp(HostCompiler *hc, const IrInsn *in)
 {
-    bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op < IR_fclass;
+    bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op != IR_frel && in->op < IR_fclass;
     unsigned rm = in->aux & IR_RM_MASK;
     bool odd = rounds && (rm == IR_RM_NEAREST_AWAY || rm == IR_RM_ODD);
     bool odd_policy = hc->target->fp.nan == FP_NAN_ARM || hc->target->fp.tininess_before;
     bool exact = (in->op == IR_fcvt && in->type == IR_F64) ||
                  ((in->op == IR_i2f || in->op == IR_u2f) && in->type == IR_F64 && hc->insns[in->a].type == IR_I32);
-    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp)) {
+    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp && in->op != IR_frel)) {
         lower_by_call(hc, in);
         return;
     }
@@ -481,8 +536,14 @@ void lower_fp(HostCompiler *hc, const IrInsn *in)
     case IR_fma: lower_fma(hc, in); break;
     case IR_fmin: case IR_fmax: lower_minmax(hc, in); break;
     case IR_fcmp: lower_fcmp(hc, in); break;
+    case IR_frel: lower_frel(hc, in); break;
     case IR_fcvt: lower_fcvt(hc, in); break;
-    case IR_f2i: case IR_f2u: lower_f2i(hc, in); break;
+    case IR_f2u:
+        if (hc->target->fp.nan == FP_NAN_X86) {
+            lower_by_call(hc, in); /* its comparisons would raise the denormal flag */
+            break;
+        } /* fall through */
+    case IR_f2i: lower_f2i(hc, in); break;
     case IR_i2f: case IR_u2f: lower_i2f(hc, in); break;
     case IR_fround: lower_fround(hc, in); break;
     case IR_bitcast: lower_bitcast(hc, in); break;

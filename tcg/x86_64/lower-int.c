@@ -635,7 +635,7 @@ static void lower_shift(HostCompiler *hc, const IrInsn *in)
             v_rrr(as, I_RORX | x_w(w), d, 0, ra);
             x_u8(as, kind == 4 ? n : (w ? 64 : 32) - n);
         } else {
-            if (d != ra) {
+            if (d != ra || !n) { /* the upper half is cleared in any case */
                 x_mov_rr(as, w, d, ra);
             }
             if (n) {

@@ -186,6 +186,8 @@ static void load_plain(HostCompiler *hc, const IrMem *mem, unsigned type, Reg d,
 {
     if (ir_type_is_int(type)) {
         x_load(&hc->as, mem->size_log2, mem->sign, type == IR_I64, d, m);
+    } else if (type == IR_V128 && mem->size_log2 < 4) {
+        ra_load(hc, d, mem->size_log2 == 2 ? IR_F32 : IR_F64, m); /* zeroes the rest */
     } else {
         ra_load(hc, d, type, m);
     }
@@ -242,7 +244,8 @@ static void emit_stream_look_up(HostCompiler *hc, const Ool *o);
 /* ---- the check in front of an access ---- */
 
 typedef struct Check {
-    bool softmmu, align;
+    bool softmmu;
+    int32_t align; /* address bits that must be zero */
     Reg addr;      /* softmmu: complete guest address */
     Reg compare;   /* softmmu: temporary; of a group's leader: its addend's register */
     const MemGroup *group;
@@ -259,7 +262,7 @@ typedef struct Check {
 static void check_begin(HostCompiler *hc, const IrInsn *in, const IrMem *mem, bool plain, Check *ck)
 {
     *ck = (Check){ .softmmu = hc->unit->softmmu, .addr = NO_REG, .addend = IR_NONE };
-    ck->align = mem->align == IR_ALIGN_FAULT && mem->size_log2 > 0;
+    ck->align = (int32_t)ir_mem_align_mask(mem);
     ck->guest = guest_operand(hc, in, mem, plain);
     ck->wrap32 = is_addr32(hc, hc->ops[0]);
     if (!ck->softmmu) {
@@ -367,7 +370,7 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     if (!ck->softmmu) {
         if (ck->align) {
             if (ck->guest.base == NO_REG) {
-                if (ck->guest.disp & (size - 1)) {
+                if (ck->guest.disp & ck->align) {
                     x_jmp_rel32(as);
                     Ool *o = ool_new(hc, slow, x_offset(as) - 4);
                     o->r[0] = NO_REG;
@@ -378,11 +381,11 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
                 }
             } else {
                 Reg low = ck->guest.base;
-                if (ck->guest.index != NO_REG || (ck->guest.disp & (size - 1))) {
+                if (ck->guest.index != NO_REG || (ck->guest.disp & ck->align)) {
                     x_lea(as, true, REG_TMP, ck->guest);
                     low = REG_TMP;
                 }
-                x_test_ri(as, false, low, size - 1);
+                x_test_ri(as, false, low, ck->align);
                 uint32_t site = x_offset(as);
                 Ool *o = ool_jcc(hc, CC_NE, slow);
                 o->r[0] = NO_REG;
@@ -409,7 +412,7 @@ static Mem check_emit(HostCompiler *hc, const IrMem *mem, bool write, Check *ck,
     }
     /* The page of the last byte: an access across pages has no entry. */
     Mem last = mem_plus(g, ck->align ? 0 : (int32_t)size - 1);
-    emit_tlb_compare(hc, g, last, mem->mmu_index, write, ck->align ? (int32_t)size - 1 : 0, ck->compare);
+    emit_tlb_compare(hc, g, last, mem->mmu_index, write, ck->align, ck->compare);
     uint32_t site = x_offset(as);
     Ool *o = ool_jcc(hc, CC_NE, slow);
     o->r[0] = addr;
@@ -441,7 +444,8 @@ static void store_value(HostCompiler *hc, const IrInsn *in, const IrMem *mem, Me
     } else if (ir_type_is_int(in->type)) {
         x_store(&hc->as, mem->size_log2, m, r);
     } else {
-        ra_store(hc, m, in->type, r);
+        bool part = in->type == IR_V128 && mem->size_log2 < 4;
+        ra_store(hc, m, !part ? in->type : mem->size_log2 == 2 ? IR_F32 : IR_F64, r);
     }
 }
 
@@ -551,6 +555,34 @@ static void lower_load(HostCompiler *hc, const IrInsn *in)
         ra_move(hc, d, REG_TMP, in->type);
     } else {
         hc->ok = false; /* big-endian vectors are a target's own business */
+    }
+    check_end(hc, &ck, d, 0);
+    ra_done(hc);
+}
+
+/* User mode, AVX: the access is the instruction's own operand, so a fault leaves the result unwritten. */
+void lower_with_load(HostCompiler *hc, const IrInsn *in, uint32_t op, int imm)
+{
+    const IrInsn *ld = &hc->insns[in->b];
+    const IrMem *mem = &hc->unit->mem.at[ld->aux];
+    IrRef own = hc->ops[0], base = hc->ops[1], index = hc->ops[2];
+    Check ck;
+
+    Reg ra = ra_use(hc, own);
+    hc->ops[0] = base;
+    hc->ops[1] = index;
+    check_begin(hc, ld, mem, true, &ck);
+    hc->ops[0] = own;
+    hc->ops[1] = base;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, !(hc->used >> ra & 1) ? ra : NO_REG, 0);
+    Mem m = check_emit(hc, mem, false, &ck, emit_slow_load);
+    v_rrm(&hc->as, op, d, ra, m, imm >= 0);
+    if (imm >= 0) {
+        x_u8(&hc->as, imm);
+    }
+    for (unsigned k = 0; k < ck.n_ool; k++) {
+        hc->ool.at[ck.ool[k]].insn = in->b; /* misaligned: raises and does not come back */
     }
     check_end(hc, &ck, d, 0);
     ra_done(hc);
@@ -672,6 +704,44 @@ static Mem atomic_operand(HostCompiler *hc, const IrMem *mem, Check *ck, Reg hos
         check_end(hc, ck, REG_TMP, 0);
     }
     return m;
+}
+
+/* ---- x87 ---- */
+
+/* All of it in C, on the state in memory; nothing has happened when the access faults. */
+static void emit_slow_x87(HostCompiler *hc, const Ool *o)
+{
+    const IrInsn *in = &hc->insns[o->insn];
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    x_mov_mi(&hc->as, 3, arg_mem(1), (int32_t)in->c);
+    uint32_t lea = emit_slow_call(hc, o, RT_SLOW_X87);
+    forget_addends(hc, o);
+    ool_back(hc, o);
+    emit_site(hc, mem, lea, o->site);
+}
+
+static void lower_x87_mem(HostCompiler *hc, const IrInsn *in)
+{
+    const IrMem *mem = &hc->unit->mem.at[in->aux];
+    Check ck;
+
+    check_begin(hc, in, mem, true, &ck);
+    ra_consume(hc);
+    x64_x87_ready(hc);
+    if (x64_x87_lacks(hc, in->c)) {
+        x_jmp_rel32(&hc->as);
+        Ool *o = ool_new(hc, emit_slow_x87, x_offset(&hc->as) - 4);
+        o->r[0] = NO_REG;
+        o->mem = ck.guest;
+        o->x = ck.wrap32;
+        o->site = x_offset(&hc->as) - 5;
+        ool_addends(hc, o);
+        return;
+    }
+    /* What an instruction that only reads does not need to ask for, it does not ask for. */
+    Mem m = check_emit(hc, mem, !ir_x87_reads_memory(in->c), &ck, emit_slow_x87);
+    x64_x87_memory(hc, in->c, m);
+    check_end(hc, &ck, NO_REG, 0);
 }
 
 static void lower_rmw(HostCompiler *hc, const IrInsn *in)
@@ -853,6 +923,7 @@ void lower_mem(HostCompiler *hc, const IrInsn *in)
     case IR_cas: lower_cas(hc, in); break;
     case IR_ll: lower_ll(hc, in); break;
     case IR_sc: lower_sc(hc, in); break;
+    case IR_x87_mem: lower_x87_mem(hc, in); break;
     default:
         /* Total store order: only a store before a later load needs an instruction. */
         if (in->aux & IR_FENCE_WR) {

@@ -2,7 +2,7 @@
  * lower-vec.c: vectors on SSE2 and what is there beyond: SSSE3, SSE4.1/4.2, AVX, AVX2, FMA.
  *
  * V256 integer operations need AVX2; V256 bitwise and floating ones AVX. What the host has no instruction
- * for, and floating results with a NaN among the lanes, go to the interpreter's definition by a host call.
+ * for goes to the interpreter's definition by a host call. Here: bits and integer arithmetic within lanes.
  */
 #include "tcg/x86_64/host.h"
 
@@ -33,7 +33,6 @@ static const LaneOp lane_ops[] = {
 
 enum {
     I_PCMPEQD = V0F | 0x76, I_PUNPCKLQDQ = V0F | 0x6c, I_PSHUFD = V0F | 0x70, I_PSHUFLW = M_0F | P_F2 | 0x70,
-    I_CMPPS = M_0F | 0xc2, I_MOVMSKPS = M_0F | 0x50,
 };
 
 static inline uint32_t wide(IrType type) { return type == IR_V256 ? X_256 : 0; }
@@ -45,13 +44,45 @@ static Reg dest_for(HostCompiler *hc, Reg ra, Reg rb)
     return ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, avx || ra == rb ? 0 : bit_of(rb));
 }
 
-static void binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b)
+void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm)
 {
-    Reg ra = ra_use(hc, a), rb = ra_use(hc, b);
+    Mem m;
+    Reg ra, rb;
+    if (fused_load(hc, in)) {
+        lower_with_load(hc, in, op, imm);
+        return;
+    }
+    bool moves = op == I_MOVSS_LD || op == I_MOVSD_LD; /* with memory they clear the rest */
+    if (has(hc, X_AVX) && ir_op_info[in->op].flags & IR_OP_COMM && ra_is_memory(hc, a, &m) && !ra_is_memory(hc, b, &m)) {
+        IrRef t = a;
+        a = b;
+        b = t;
+    }
+    ra = ra_use(hc, a);
+    if (has(hc, X_AVX) && !moves && ra_is_memory(hc, b, &m)) {
+        /* Read no more: no register for it. Legacy forms would want it aligned. */
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        v_rrm(&hc->as, op | wide(in->type), d, ra, m, 0);
+        if (imm >= 0) {
+            x_u8(&hc->as, imm);
+        }
+        ra_done(hc);
+        return;
+    }
+    rb = ra_use(hc, b);
     ra_consume(hc);
     Reg d = dest_for(hc, ra, rb);
     sse_rrr(hc, op | wide(in->type), d, ra, rb);
+    if (imm >= 0) {
+        x_u8(&hc->as, imm);
+    }
     ra_done(hc);
+}
+
+static void binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b)
+{
+    lower_vec_binary(hc, in, op, a, b, -1);
 }
 
 static void all_ones(HostCompiler *hc, Reg d, bool is_256)
@@ -137,6 +168,10 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
     if (lane == 3 && !has(hc, X_SSE42)) {
         return false;
     }
+    if (cond == IR_EQ || cond == IR_GT) {
+        binary(hc, in, (cond == IR_EQ ? eq : gt)[lane], a, b);
+        return true;
+    }
     switch (cond) {
     case IR_NE: case IR_GE: case IR_LE: case IR_GEU: case IR_LEU: case IR_TSTNE:
         invert = true;
@@ -157,7 +192,7 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
         sse_rrr(hc, I_ANDPS | l, d, ra, rb);
         sse_rrr(hc, I_XORPS | l, REG_VTMP, REG_VTMP, REG_VTMP);
         sse_rrr(hc, eq[lane] | l, d, d, REG_VTMP);
-    } else if (cond == IR_EQ) {
+    } else if (cond == IR_EQ) { /* inverted */
         sse_rrr(hc, eq[lane] | l, d, ra, rb);
     } else if (flip) {
         /* Unsigned order is signed order with the top bits turned over. */
@@ -344,144 +379,35 @@ static bool lower_set_lane(HostCompiler *hc, const IrInsn *in)
     return true;
 }
 
-/* ---- floating point ---- */
-
-/* Sets the host's flags: NE when some lane of d is a NaN. */
-static void test_nan(HostCompiler *hc, bool d64, uint32_t l, Reg d)
+unsigned x64_vec_memory_bytes(const HostCompiler *hc, const IrInsn *in)
 {
-    uint32_t pp = d64 ? P_66 : 0;
-    sse_rrr(hc, I_CMPPS | pp | l, REG_VTMP, d, d);
-    x_u8(&hc->as, 3); /* unordered */
-    sse_rr(hc, I_MOVMSKPS | pp | l, REG_TMP, REG_VTMP);
-    x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
-}
-
-/* r[0]: the result, with NaNs in some lanes; mem: the canonical NaN in all lanes; x: lane size and X_256. */
-static void emit_canonical(HostCompiler *hc, const Ool *o)
-{
-    Reg d = o->r[0];
-    uint32_t l = o->x & X_256;
-    sse_rrr(hc, I_CMPPS | ((o->x & 3) == 3 ? P_66 : 0) | l, REG_VTMP, d, d);
-    x_u8(&hc->as, 3);
-    /* d ^ (mask & (d ^ nan)) */
-    sse_rrm(hc, I_XORPS | l, d, d, o->mem);
-    sse_rrr(hc, I_ANDPS | l, REG_VTMP, REG_VTMP, d);
-    sse_rrm(hc, I_XORPS | l, d, d, o->mem);
-    sse_rrr(hc, I_XORPS | l, d, d, REG_VTMP);
-    ool_back(hc, o);
-}
-
-/* As for scalars (lower-fp.c): infinity times zero is invalid even when a quiet NaN is added. */
-static void emit_canonical_fma(HostCompiler *hc, const Ool *o)
-{
-    Asm *as = &hc->as;
-    sse_rm(hc, M_0F | 0xae, 3, arg_mem(0)); /* stmxcsr */
-    sse_rrr(hc, M_0F | ((o->x & 3) == 3 ? P_66 : 0) | 0x59 | (o->x & X_256), REG_VTMP, o->r[1], o->r[2]);
-    sse_rm(hc, M_0F | 0xae, 3, arg_mem(1));
-    x_load(as, 2, false, false, REG_TMP, arg_mem(1));
-    x_alu_ri(as, false, A_AND, REG_TMP, 1);
-    x_alu_mr(as, false, A_OR, arg_mem(0), REG_TMP);
-    sse_rm(hc, M_0F | 0xae, 2, arg_mem(0)); /* ldmxcsr */
-    emit_canonical(hc, o);
-}
-
-static void check_canonical(HostCompiler *hc, const IrInsn *in, Reg d, Reg a, Reg b)
-{
-    bool d64 = (in->aux & 15) == 3;
-    uint32_t l = wide(in->type);
-    uint64_t nan = d64 ? 0x7ff8000000000000 : 0x7fc000007fc00000;
-    IrVecConst c = { .u64 = { nan, nan, nan, nan } };
-    Mem mem = pool_vec(hc, &c, l ? 32 : 16);
-    test_nan(hc, d64, l, d);
-    Ool *o = ool_jcc(hc, CC_NE, in->op == IR_vfma ? emit_canonical_fma : emit_canonical);
-    o->r[0] = d;
-    o->r[1] = a;
-    o->r[2] = b;
-    o->x = (in->aux & 3) | l;
-    o->mem = mem;
-}
-
-/* Some lane is a NaN: all over again by the interpreter's rules. r[0] result, r[1..3] operands. */
-static void emit_vector_call(HostCompiler *hc, const Ool *o)
-{
-    static const uint8_t places[3] = { SPILL_VEC_A, SPILL_VEC_B, SPILL_VEC_ARG };
-    const IrInsn *in = &hc->insns[o->insn];
-    for (unsigned k = 0; k < 3; k++) {
-        if (o->r[k + 1] != NO_REG) {
-            ra_store(hc, spill_mem(places[k]), in->type, o->r[k + 1]);
-        }
+    unsigned lane = in->aux & 3, cond = in->aux >> 4;
+    switch (in->op) {
+    case IR_vand: case IR_vor: case IR_vxor: return 16;
+    case IR_vcmp: return cond == IR_EQ || cond == IR_GT ? 16 : 0;
+    case IR_vadd: case IR_vsub: case IR_vmul: case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu:
+    case IR_vsadds: case IR_vsaddu: case IR_vssubs: case IR_vssubu: return lane_ops[in->op - IR_vadd].op[lane] ? 16 : 0;
+    default: return in->op >= IR_vfadd ? x64_float_memory_bytes(hc, in) : in->op >= IR_vlow ? x64_move_memory_bytes(in) : 0;
     }
-    emit_host_call(hc, HOST_CALL_VEC, o->imm);
-    ra_load(hc, o->r[0], in->type, spill_mem(SPILL_VEC_ARG));
-    ool_back(hc, o);
-}
-
-static bool lower_float(HostCompiler *hc, const IrInsn *in)
-{
-    static const uint8_t opcode[] = { 0x58, 0x5c, 0x59, 0x5e, 0x51 };
-    unsigned lane = in->aux & 15;
-    bool d64 = lane == 3, fma = in->op == IR_vfma;
-    uint32_t l = wide(in->type), pp = d64 ? P_66 : 0;
-    if (lane < 2 || hc->target->fp.tininess_before || (fma && !has(hc, X_FMA))) {
-        return false;
-    }
-    bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
-    unsigned n = ir_op_info[in->op].n_operands;
-    Reg r[3] = { NO_REG, NO_REG, NO_REG };
-    uint32_t avoid = 0;
-    for (unsigned k = 0; k < n; k++) {
-        r[k] = ra_use(hc, hc->ops[k]);
-        avoid |= bit_of(r[k]);
-    }
-    ra_consume(hc);
-    Reg hint = NO_REG;
-    if (canonical) {
-        /* In place where the instruction allows it; else the operands stay as they are for the other path. */
-        avoid = fma ? bit_of(r[0]) | bit_of(r[1]) : n == 2 && !has(hc, X_AVX) && r[0] != r[1] ? bit_of(r[1]) : 0;
-        hint = fma ? r[2] : r[0];
-        if (!is_free(hc, hint) || (avoid >> hint & 1)) {
-            hint = NO_REG;
-        }
-    }
-    Reg d = ra_dest(hc, hint, avoid);
-    if (fma) {
-        unsigned neg = in->aux >> 4;
-        ra_move(hc, d, r[2], in->type);
-        v_rrr(&hc->as, (M_38 | P_66 | (0xb8 + (neg & IR_FMA_NEG_ADDEND ? 2 : 0) + (neg & IR_FMA_NEG_PRODUCT ? 4 : 0))) |
-              l | x_w(d64), d, r[0], r[1]);
-    } else if (n == 1) {
-        sse_rr(hc, M_0F | pp | opcode[in->op - IR_vfadd] | l, d, r[0]);
-    } else {
-        sse_rrr(hc, M_0F | pp | opcode[in->op - IR_vfadd] | l, d, r[0], r[1]);
-    }
-    if (canonical) {
-        check_canonical(hc, in, d, r[0], r[1]);
-    } else if (hc->target->fp.nan != FP_NAN_X86 || fma) {
-        test_nan(hc, d64, l, d);
-        Ool *o = ool_jcc(hc, CC_NE, emit_vector_call);
-        o->r[0] = d;
-        o->r[1] = r[0];
-        o->r[2] = r[1];
-        o->r[3] = r[2];
-        o->imm = host_call_what(in->op, in->type, in->type, in->aux) | (uint64_t)in->type << 24;
-    }
-    ra_done(hc);
-    return true;
 }
 
 void lower_vec(HostCompiler *hc, const IrInsn *in)
 {
-    IrType type = in->op == IR_vget_lane ? hc->insns[in->a].type : in->type;
+    IrType type = ir_type_is_vec(in->type) ? in->type : hc->insns[in->a].type;
     bool done = false;
     bool bitwise = in->op >= IR_vand && in->op <= IR_vbsel, is_float = in->op >= IR_vfadd;
     if (type == IR_V256 && !has(hc, bitwise || is_float ? X_AVX : X_AVX2)) {
         lower_by_call(hc, in);
         return;
     }
-    if (bitwise) {
+    if (in->op >= IR_CRYPTO_FIRST && in->op <= IR_CRYPTO_LAST) {
+        done = lower_crypto(hc, in);
+    } else if (bitwise) {
         done = lower_bitwise(hc, in);
     } else if (is_float) {
-        done = lower_float(hc, in);
+        done = lower_vec_float(hc, in);
+    } else if (in->op >= IR_vlow) {
+        done = lower_vec_move(hc, in);
     } else {
         switch (in->op) {
         case IR_vget_lane: done = lower_get_lane(hc, in); break;

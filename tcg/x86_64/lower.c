@@ -627,6 +627,14 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_nop: case IR_const: case IR_trunc: case IR_flow:
         return;
+    case IR_kill:
+        ra_kill(hc, in->aux);
+        return;
+    case IR_vlow: case IR_ext_u:
+        if (val_is_alias(hc, in)) {
+            return;
+        }
+        break;
     case IR_insn_start:
         snap_insn(&hc->snap, x_offset(&hc->as), in->imm, in->a);
         return;
@@ -641,7 +649,11 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     case IR_ldenv: lower_ldenv(hc, in); break;
     case IR_stenv: lower_stenv(hc, in); break;
     case IR_poll: case IR_icount: lower_poll(hc, in); break;
-    case IR_call: lower_call(hc, in); break;
+    case IR_call:
+        lower_call(hc, in);
+        hc->x87_ready = false; /* helpers may have saved the x87 state */
+        break;
+    case IR_x87: case IR_x87_in: case IR_x87_out: lower_x87(hc, in); break;
     case IR_br: case IR_brcond: case IR_brnz: lower_branch(hc, in); break;
     case IR_exit: lower_exit(hc, in); break;
     case IR_trap: x_u8(&hc->as, 0x0f); x_u8(&hc->as, 0x0b); break;
@@ -650,11 +662,15 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
             lower_int(hc, in);
         } else if (in->op <= IR_flow) {
             lower_fp(hc, in);
-        } else if (in->op <= IR_vfma) {
+        } else if (in->op <= IR_VEC_LAST && !fused_load(hc, in)) {
             lower_vec(hc, in);
         } else {
             snap_sites_begin(&hc->snap, x_offset(&hc->as));
-            lower_mem(hc, in);
+            if (in->op <= IR_VEC_LAST) {
+                lower_vec(hc, in);
+            } else {
+                lower_mem(hc, in);
+            }
             snap_sites_end(&hc->snap);
         }
     }
@@ -677,6 +693,7 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
 
     hc->fall_to = NO_INDEX;
     hc->b = b;
+    hc->x87_ready = false;
     if (is_merge(hc, b)) {
         if (!bi->map) {
             /* The entry, or a block only later ones jump to: everything in memory. */

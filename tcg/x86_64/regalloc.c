@@ -583,6 +583,15 @@ void ra_put(HostCompiler *hc, unsigned s, IrRef v)
     ra_consume(hc);
 }
 
+void ra_kill(HostCompiler *hc, unsigned s)
+{
+    bool was_stale = ir_slots_has(&hc->st.stale, s);
+    slot_release(hc, s);
+    if (was_stale) {
+        slot_event(hc, s);
+    }
+}
+
 void ra_get(HostCompiler *hc, unsigned s, IrRef v)
 {
     IrRef old = hc->st.slot_val[s];

@@ -39,12 +39,23 @@ static void host_call_vec(Vcpu *vcpu, uint64_t *words)
     if (!ir_type_is_vec(b_type)) {
         b.u64[0] = scalar_arg(words[1], b_type);
     }
-    interp_vec(vcpu, &in, operand_type, &a, &b, &c, &ret);
+    interp_vec(vcpu, &in, operand_type, b_type, &a, &b, &c, &ret);
     memcpy(vcpu->jit.spill[SPILL_VEC_ARG], &ret, sizeof(ret));
     words[0] = ret.u64[0];
 }
 
+static void host_call_x87(Vcpu *vcpu, uint64_t *words)
+{
+    const TargetX87 *x87 = vcpu->target->x87;
+    if (words[3]) {
+        x87->save(vcpu);
+        x87->exec(vcpu, (uint32_t)words[3], 0);
+    }
+    x87->load(vcpu);
+}
+
 const void *const x64_host_calls[] = {
+    [HOST_CALL_X87] = (const void *)host_call_x87,
     [HOST_CALL_FP] = (const void *)host_call_fp,
     [HOST_CALL_VEC] = (const void *)host_call_vec,
 };
@@ -61,7 +72,7 @@ void emit_host_call(HostCompiler *hc, HostCall index, uint64_t what)
 void lower_by_call(HostCompiler *hc, const IrInsn *in)
 {
     static const uint8_t places[3] = { SPILL_VEC_A, SPILL_VEC_B, SPILL_VEC_ARG };
-    bool vec = in->op >= IR_vget_lane && in->op <= IR_vfma;
+    bool vec = in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST;
     unsigned type_of[3] = { 0 };
     for (unsigned k = 0; k < 3; k++) {
         IrRef v = hc->ops[k];

@@ -76,6 +76,10 @@ class Bench:
         return min(refs) / ours if refs and ours and not math.isnan(ours) else float('nan')
 
 
+def user_name(args):
+    return 'qemu-' + args.arch.split('-')[0]
+
+
 def emulators(args, name):
     found = {'ours': [str(pathlib.Path(args.ours) / name)]}
     if args.reference:
@@ -89,45 +93,50 @@ def build(work, name, sources, compilers, flags):
     for who, compiler in compilers.items():
         made[who] = work / f'{name}-{who}'
         if not made[who].exists():
-            subprocess.run([compiler, '-O2', '-static', '-o', made[who], *sources, *flags], check=True)
+            subprocess.run([*compiler, '-O2', '-static', '-o', made[who], *sources, *flags], check=True)
     return made
 
 
-def build_kernels(work):
-    return build(work, 'kernels', sorted((HERE / 'kernels').glob('*.c')),
-                 {'native': 'gcc', 'riscv64': 'riscv64-linux-gnu-gcc'}, ['-ftree-vectorize', '-lm', '-lpthread'])
+def compilers(arch):
+    """The host's program for scale, and the guest's: for x86 the same, or with 32 bits."""
+    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
+                                      'i386-x87': ['i686-linux-gnu-gcc', '-mfpmath=387']}[arch]}
+
+
+def build_kernels(work, arch='riscv64'):
+    return build(work, 'kernels', sorted((HERE / 'kernels').glob('*.c')), compilers(arch), ['-ftree-vectorize', '-lm', '-lpthread'])
 
 
 def suite_kernels(args, work):
-    made = build_kernels(work)
+    made = build_kernels(work, args.arch)
     for name, rounds in KERNELS.items():
         tail = [name, str(rounds)]
         commands = {'native': [str(made['native'])] + tail}
-        for who, emulator in emulators(args, 'qemu-riscv64').items():
-            commands[who] = emulator + [str(made['riscv64'])] + tail
+        for who, emulator in emulators(args, user_name(args)).items():
+            commands[who] = emulator + [str(made[args.arch])] + tail
         yield Bench(name, commands, wall=name in WALL)
 
 
 def suite_start(args, work):
     source = work / 'nothing.c'
     source.write_text('int main(void) { return 0; }\n')
-    made = build(work, 'nothing', [source], {'native': 'gcc', 'riscv64': 'riscv64-linux-gnu-gcc'}, [])
+    made = build(work, 'nothing', [source], compilers(args.arch), [])
     loop = ['sh', '-c', 'i=0; while [ $i -lt 100 ]; do "$@"; i=$((i + 1)); done', 'loop']
     commands = {'native': loop + [str(made['native'])]}
-    for who, emulator in emulators(args, 'qemu-riscv64').items():
-        commands[who] = loop + emulator + [str(made['riscv64'])]
+    for who, emulator in emulators(args, user_name(args)).items():
+        commands[who] = loop + emulator + [str(made[args.arch])]
     yield Bench('start x100', commands)
 
 
 def suite_programs(args, work):
     """Debian's own programs, from a root made by scripts/debian-fetch."""
-    root = pathlib.Path(args.root)
-    if not (root / 'usr/bin/python3').exists():
+    root = pathlib.Path(args.root if args.arch == 'riscv64' else args.native_root)
+    if args.arch == 'riscv64' and not (root / 'usr/bin/python3').exists():
         subprocess.run([SOURCE / 'scripts/debian-fetch', '--into', root, '--deps', 'bash', 'coreutils', 'python3-minimal',
                         'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
                         'libc6-dev'], check=True)
     native = pathlib.Path(args.native_root)
-    if args.native and not (native / 'usr/bin/python3').exists():
+    if (args.native or args.arch == 'x86_64') and not (native / 'usr/bin/python3').exists():
         subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', 'amd64', '--into', native, '--deps', 'bash', 'coreutils',
                         'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
                         'libc6-dev'], check=True)
@@ -163,7 +172,7 @@ def suite_programs(args, work):
             commands['native'] = [str(loader), '--library-path', libs] + [str(x) for x in make(native)]
             if name == 'node':  # finds its parts by /proc/self/exe, so not through a loader
                 commands['native'] = ['node', str(inputs / 'work.js')]
-        for who, emulator in emulators(args, 'qemu-riscv64').items():
+        for who, emulator in emulators(args, user_name(args)).items():
             commands[who] = emulator + ['-L', str(root)] + [str(x) for x in make(root)]
         yield Bench(name, commands)
 
@@ -191,6 +200,7 @@ def main():
     parser.add_argument('--reference')
     parser.add_argument('--ours', default=str(SOURCE / 'build'))
     parser.add_argument('--suite', default='kernels,start,programs,system')
+    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest, suites kernels, start and programs')
     parser.add_argument('--only', default='')
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))

@@ -116,7 +116,7 @@ static bool check_access(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, 
 {
     unsigned size_bytes = 1u << mem->size_log2;
 
-    if (mem->align == IR_ALIGN_FAULT && addr & (size_bytes - 1)) {
+    if (addr & ir_mem_align_mask(mem)) {
         raise_at(vcpu, frame, site, CAUSE_UNALIGNED, addr);
     }
     PageKind first = page_kind(addr);
@@ -195,6 +195,11 @@ void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, vo
         }
     }
     tlb_fill_entry(vcpu, addr, mem->mmu_index);
+}
+
+void tcg_slow_x87(Vcpu *vcpu, vaddr addr, uint64_t code, const IrMem *mem, void *frame, uintptr_t site)
+{
+    assert(!"the units of this program have no x87 instructions");
 }
 
 void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site)

@@ -172,6 +172,7 @@ static IrType type_for(Gen *g, char letter, IrType own)
     case 'q': return IR_I64;
     case 's': return IR_F32;
     case 'd': return IR_F64;
+    case 'h': return IR_V128;
     case 'y': return rng_percent(r, 60) ? IR_I64 : IR_I32;
     case 'z': return rng_percent(r, 50) ? IR_F64 : IR_F32;
     default: return random_type(g);
@@ -190,6 +191,7 @@ static IrType result_type(Gen *g, char letter)
     case 'w': return IR_I32;
     case 'q': return IR_I64;
     case 's': return IR_F32;
+    case 'h': return IR_V128;
     default: return IR_F64;
     }
 }
@@ -216,17 +218,34 @@ static uint16_t random_aux(Gen *g, const IrInsn *in, IrType vec_type)
         return rm | (in->op == IR_fround && rng_percent(r, 50) ? IR_ROUND_EXACT : 0);
     }
     if (!strcmp(kind, "lane")) {
-        if (in->op >= IR_vfadd && in->op <= IR_vfma) {
-            return (IR_LANE_32 + rng_below(r, 2)) |
-                   (in->op == IR_vfma ? rng_below(r, 4) * IR_FMA_NEG_PRODUCT << 4 : 0);
+        if (in->op >= IR_vfadd && in->op <= IR_VEC_LAST) {
+            bool low = in->type == IR_V128 && (in->op <= IR_vfdiv || in->op == IR_vfma) && rng_percent(r, 40);
+            return (IR_LANE_32 + rng_below(r, 2)) | (low ? IR_LANE_LOW << 4 : 0) |
+                   (in->op == IR_vfma ? rng_below(r, 4) * IR_FMA_NEG_PRODUCT << 4 : 0) |
+                   (in->op == IR_vfma ? rng_below(r, 3) * IR_FMA_REST_B << 4 : 0);
         }
-        return rng_below(r, 4);
+        switch (in->op) {
+        case IR_vfrcp: case IR_vfrsqrt: return IR_LANE_32;
+        case IR_vmulws: case IR_vmulwu: return rng_below(r, 3);
+        case IR_vpack_s: case IR_vpack_u: return 1 + rng_below(r, 2);
+        default: return rng_below(r, 4);
+        }
     }
     if (!strcmp(kind, "pos")) {
         unsigned pos = rng_below(r, bits);
         return pos | (1 + rng_below(r, bits - pos)) << 8;
     }
+    if (!strcmp(kind, "imm")) {
+        IrInsn t = *in;
+        do {
+            t.aux = (uint16_t)rng_below(r, rng_percent(r, 50) ? 16 : 4096);
+        } while (!ir_imm_valid(&t));
+        return t.aux;
+    }
     switch (in->op) {
+    case IR_vfmin: case IR_vfmax:
+        return (IR_LANE_32 + rng_below(r, 2)) | rng_below(r, IR_N_MINMAX) << 4 |
+               (in->type == IR_V128 && rng_percent(r, 40) ? IR_LANE_LOW << 4 : 0);
     case IR_vget_lane: case IR_vset_lane:
         lane = rng_below(r, 4);
         return lane | rng_below(r, ir_type_bytes(vec_type) >> lane) << 4;
@@ -256,7 +275,7 @@ static void gen_compute(Gen *g)
     for (unsigned i = 0; i < ir_op_info[in.op].n_operands; i++) {
         types[i] = type_for(g, sig[2 + i], in.type);
     }
-    if (in.op == IR_setcond || in.op == IR_fcmp) {
+    if (in.op == IR_setcond || in.op == IR_fcmp || in.op == IR_frel) {
         types[1] = types[0];
     } else if (in.op == IR_bitcast) {
         static const uint8_t same[4][2] = {
@@ -266,7 +285,7 @@ static void gen_compute(Gen *g)
         types[0] = same[k][1];
     } else if (in.op == IR_fcvt) {
         types[0] = in.type == IR_F64 ? IR_F32 : IR_F64;
-    } else if (in.op == IR_vdup) {
+    } else if (in.op == IR_vdup || in.op == IR_vzext) {
         do {
             types[0] = random_type(g);
         } while (ir_type_is_vec(types[0]));
@@ -411,7 +430,7 @@ static IrMem gen_address(Gen *g, IrInsn *in, unsigned size_log2, bool may_index,
         mem.disp = (int32_t)(rng_below(r, 0x800) & mask) - (rng_percent(r, 30) ? 0x400 : 0);
     }
     mem.big_endian = size_log2 && size_log2 < 4 && rng_percent(r, 15);
-    mem.align = rng_percent(r, 20) ? IR_ALIGN_FAULT : IR_ALIGN_ANY;
+    mem.align = rng_percent(r, 20) ? rng_percent(r, 20) ? IR_ALIGN_TWICE : IR_ALIGN_FAULT : IR_ALIGN_ANY;
     mem.order = rng_percent(r, 10) ? rng_below(r, 4) : 0;
     mem.mmu_index = g->mode >= FUZZ_SOFTMMU ? rng_below(r, 2) : 0;
     return mem;
@@ -429,7 +448,7 @@ static void gen_ld_st(Gen *g)
     IrInsn in = { .op = rng_percent(r, 55) ? IR_ld : IR_st, .type = random_type(g), .c = IR_NONE };
     bool is_int = ir_type_is_int(in.type), vec = ir_type_is_vec(in.type);
     unsigned full = (unsigned)__builtin_ctz(ir_type_bytes(in.type));
-    unsigned size = is_int ? rng_below(r, full + 1) : full;
+    unsigned size = is_int ? rng_below(r, full + 1) : in.type == IR_V128 && rng_percent(r, 30) ? 2 + rng_below(r, 2) : full;
 
     if (in.op == IR_st) {
         in.c = operand(g, in.type);

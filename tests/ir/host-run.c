@@ -36,7 +36,7 @@ void vcpu_raise(Vcpu *vcpu, int32_t cause, uint64_t value)
 static void fault_if_needed(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site)
 {
     unsigned size = 1u << mem->size_log2;
-    if ((mem->align == IR_ALIGN_FAULT && (addr & (size - 1))) || addr > RUN_MEMORY_BYTES - size) {
+    if ((addr & ir_mem_align_mask(mem)) || addr > RUN_MEMORY_BYTES - size) {
         if (frame) {
             snapshot_restore(fault_run->code.snapshots, fault_run->code.n_snapshot_bytes,
                              site - (uintptr_t)fault_run->entry, frame, vcpu, NULL);
@@ -88,6 +88,11 @@ void tcg_slow_store(Vcpu *vcpu, vaddr addr, uint64_t value, const IrMem *mem, vo
     default: mem->big_endian ? stbe64(p, value) : stle64(p, value); break;
     }
     slow_done(vcpu, frame);
+}
+
+void tcg_slow_x87(Vcpu *vcpu, vaddr addr, uint64_t code, const IrMem *mem, void *frame, uintptr_t site)
+{
+    assert(!"the units of this program have no x87 instructions");
 }
 
 void tcg_slow_load_vec(Vcpu *vcpu, vaddr addr, void *ret, const IrMem *mem, void *frame, uintptr_t site)

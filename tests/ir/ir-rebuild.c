@@ -33,6 +33,7 @@ static IrRef replay(Rebuild *r, const IrInsn *in)
     case IR_insn_start: ir_insn_start(b, in->imm, in->a); return IR_NONE;
     case IR_get: return ir_get(b, in->aux);
     case IR_put: ir_put(b, in->aux, mapped(r, in->a)); return IR_NONE;
+    case IR_kill: ir_kill(b, in->aux); return IR_NONE;
     case IR_ldenv:
         return ir_ldenv(b, in->type, (int32_t)in->b, 1u << (in->aux & 7), in->aux & IR_ENV_SIGN);
     case IR_stenv: ir_stenv(b, (int32_t)in->b, 1u << in->aux, mapped(r, in->a)); return IR_NONE;

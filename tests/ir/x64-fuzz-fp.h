@@ -43,8 +43,9 @@ void gen_fp(void)
         break;
     case IR_fsqrt: r = ir_emit(b, op, t, rm, fp_value(t), IR_NONE, IR_NONE); break;
     case IR_fma: r = ir_emit(b, op, t, rm | pick(4) << 3, fp_value(t), fp_value(t), fp_value(t)); break;
-    case IR_fmin: case IR_fmax: r = ir_emit(b, op, t, pick(2), fp_value(t), fp_value(t), IR_NONE); break;
+    case IR_fmin: case IR_fmax: r = ir_emit(b, op, t, pick(x86_rules ? 3 : 2), fp_value(t), fp_value(t), IR_NONE); break;
     case IR_fcmp: r = ir_emit(b, op, it, pick(7), fp_value(t), fp_value(t), IR_NONE); break;
+    case IR_frel: r = ir_emit(b, op, IR_I32, pick(2), fp_value(t), fp_value(t), IR_NONE); break;
     case IR_fcvt: r = ir_emit(b, op, t, rm, fp_value(other), IR_NONE, IR_NONE); break;
     case IR_f2i: case IR_f2u: r = ir_emit(b, op, it, pick(2) ? IR_RM_ZERO : rm, fp_value(t), IR_NONE, IR_NONE); break;
     case IR_i2f: case IR_u2f: r = ir_emit(b, op, t, rm, value(it), IR_NONE, IR_NONE); break;
@@ -79,13 +80,70 @@ static IrRef vec_value(IrType type)
     return ir_vconst(b, type, &c);
 }
 
+/* Those whose aux the verifier's rules describe. */
+static void gen_vec_more(IrOp op, const char *sig)
+{
+    IrType t = !allow_256 || pick(3) ? IR_V128 : IR_V256, own = t;
+    IrInsn in = { .op = op };
+    IrRef v[3] = { IR_NONE, IR_NONE, IR_NONE };
+    switch (sig[0]) {
+    case 'h': own = IR_V128; break;
+    case 't': own = pick(2) ? IR_I64 : IR_I32; break;
+    case 'f': own = pick(2) ? IR_F64 : IR_F32; break;
+    }
+    in.type = own;
+    for (unsigned i = 0; i < ir_op_info[op].n_operands; i++) {
+        static const uint8_t scalars[] = { IR_I32, IR_I64, IR_F32, IR_F64 };
+        IrType ot = sig[2 + i] == 'h' ? IR_V128 : sig[2 + i] == 'v' ? (ir_type_is_vec(own) ? own : t)
+                  : sig[2 + i] == 'z' ? scalars[2 + pick(2)] : scalars[allow_fp ? pick(4) : pick(2)];
+        v[i] = ir_type_is_vec(ot) ? vec_value(ot) : ir_type_is_fp(ot) ? fp_value(ot) : value(ot);
+    }
+    if (strstr(sig, "/imm")) {
+        do {
+            in.aux = pick(pick(2) ? 16 : 4096);
+        } while (!ir_imm_valid(&in));
+    } else if (op == IR_vfmin || op == IR_vfmax) {
+        in.aux = 2 + pick(2) + pick(3) * 16 + (own == IR_V128 && pick(3) == 0 ? IR_LANE_LOW << 4 : 0);
+    } else if (strstr(sig, "/lane")) {
+        in.aux = op == IR_vfrcp || op == IR_vfrsqrt ? 2 : op == IR_vmulws || op == IR_vmulwu ? pick(3)
+               : op == IR_vpack_s || op == IR_vpack_u ? 1 + pick(2) : op == IR_vfaddsub ? 2 + pick(2) : pick(4);
+    }
+    pool_add(ir_emit(b, op, own, in.aux, v[0], v[1], v[2]));
+}
+
+/* A load right in front of the operation that uses it. */
+static void gen_vec_load(void)
+{
+    static const uint8_t ops[] = { IR_vand, IR_vadd, IR_vcmp, IR_vzip_lo, IR_vtbl, IR_vsel32, IR_vsad, IR_vmulwu, IR_vfadd, IR_vfdiv, IR_vfmin,
+                                   IR_vfcmp, IR_vfmul, IR_vsub, IR_vshl_by, IR_vpack_s, IR_vshr_each };
+    IrOp op = ops[pick(ARRAY_SIZE(ops))];
+    bool fp = op >= IR_vfadd;
+    unsigned lane = fp ? 2 + pick(2) : op == IR_vmulwu ? 2 : op == IR_vpack_s ? 1 + pick(2) : pick(4), size = pick(4) ? 4 : lane >= 2 ? lane : 2;
+    IrMem mem = { .size_log2 = size, .align = pick(3) ? IR_ALIGN_ANY : IR_ALIGN_FAULT };
+    unsigned low = size < 4 && fp && pick(4) ? 1 : 0;
+    unsigned aux = op == IR_vand || op == IR_vtbl || op == IR_vsad ? 0 : op == IR_vsel32 ? pick(256) : op == IR_vcmp ? lane | pick(10) << 4
+                 : op == IR_vfcmp ? lane | low << 2 | pick(32) << 4 : op == IR_vfmin ? lane | IR_MINMAX_X86 << 4 | low * IR_LANE_LOW << 4
+                 : lane | low * IR_LANE_LOW << 4;
+    IrRef a = vec_value(IR_V128), index, base = address(&mem, &index);
+    pool_add(ir_emit(b, op, IR_V128, aux, a, ir_load(b, IR_V128, base, index, mem), IR_NONE));
+}
+
 void gen_vec(void)
 {
+    if (pick(4) == 0) {
+        gen_vec_load();
+        return;
+    }
     IrType t = !allow_256 || pick(3) ? IR_V128 : IR_V256;
-    IrOp op = IR_vget_lane + pick(IR_vfma - IR_vget_lane + 1);
+    IrOp op = IR_VEC_FIRST + pick(IR_VEC_LAST - IR_VEC_FIRST + 1);
     unsigned lane = pick(4), n = ir_type_bytes(t) >> lane;
     IrType it = lane == 3 ? IR_I64 : pick(2) ? IR_I64 : IR_I32;
+    const char *sig = ir_op_info[op].signature;
     IrRef r;
+    if (op >= IR_vlow && (op < IR_vfadd || op > IR_vfma)) {
+        gen_vec_more(op, sig);
+        return;
+    }
     switch (op) {
     case IR_vget_lane: r = ir_emit(b, op, it, lane | pick(n) << 4, vec_value(t), IR_NONE, IR_NONE); break;
     case IR_vset_lane: r = ir_emit(b, op, t, lane | pick(n) << 4, vec_value(t), value(it), IR_NONE); break;
@@ -99,8 +157,11 @@ void gen_vec(void)
         if (op >= IR_vfadd) {
             lane = 2 + pick(2);
         }
+        if (t == IR_V128 && (op == IR_vfma || (op >= IR_vfadd && op <= IR_vfdiv)) && pick(3) == 0) {
+            lane |= IR_LANE_LOW << 4;
+        }
         if (op == IR_vfma) {
-            lane |= pick(4) << 7;
+            lane |= pick(4) << 7 | pick(3) * IR_FMA_REST_B << 4;
         }
         r = ir_emit(b, op, t, op >= IR_vand && op <= IR_vbsel ? 0 : lane, vec_value(t),
                     ir_op_info[op].n_operands > 1 ? vec_value(t) : IR_NONE,
@@ -123,7 +184,11 @@ static void fuzz_fp_state(TestState *st)
     }
 }
 
-/* The denormal flag, which no guest but x86 has, is not compared: set from the start. */
-static uint32_t fuzz_fp_control(void) { return 0x1f80 | 2 | (allow_fp ? pick(4) << 13 | (pick(2) ? 0x20 : 0) : 0); }
+/* The denormal flag and modes, which no guest but x86 has: the flag is set from the start for others. */
+static uint32_t fuzz_fp_control(void)
+{
+    uint32_t denormals = !x86_rules ? 2 : pick(3) ? 0 : (pick(2) ? 0x40 : 0) | (pick(2) ? 0x8000 : 0);
+    return 0x1f80 | denormals | (allow_fp ? pick(4) << 13 | (pick(2) ? 0x20 : 0) : 0);
+}
 static VcpuExit fuzz_interp(Vcpu *vcpu, const IrUnit *u) { return host_run_interp(vcpu, u); }
 #endif

@@ -44,7 +44,7 @@ static IrUnit unit;
 static IrBuilder bld;
 static IrBuilder *b = &bld;
 static uint8_t *area;
-static bool allow_fp, allow_vec, allow_256, allow_fault; /* f; w: 128 bits, v: 256 too; m */
+static bool allow_fp, allow_vec, allow_256, allow_fault, x86_rules; /* f; w: 128 bits, v: 256 too; m; x */
 
 enum { MAX_POOL = 64 };
 typedef struct Pool {
@@ -560,6 +560,10 @@ int main(int argc, char **argv)
     allow_fault = strchr(kinds, 'm');
     fuzz_target = test_target;
     fuzz_target.unaligned = fuzz_unaligned;
+    x86_rules = strchr(kinds, 'x');
+    if (x86_rules) {
+        fuzz_target.fp = (FpPolicy){ .nan = FP_NAN_X86, .to_int = FP_TO_INT_X86 };
+    }
     host_run_init(&run);
     host_run_catch_faults(&run);
     Vcpu *v1 = host_run_vcpu(&run, &fuzz_target), *v2 = host_run_vcpu(&run, &fuzz_target);

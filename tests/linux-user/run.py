@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""run.py: compiles a C program for riscv64 and for the host, runs both, and compares output and status.
+"""run.py: compiles a C program for a guest architecture and for the host, runs both, and compares output and status.
 
-usage: run.py RUNNER SOURCE WORKDIR [--dynamic] [--expect TEXT] [--runner-arg ARG]... [-- program args]
+usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
 
 A program that prints "skip" and exits 77 skips the test. Output is compared as is, so programs print results, not
 addresses. Without the cross compiler the test is skipped.
@@ -12,7 +12,12 @@ import shutil
 import subprocess
 import sys
 
-SYSROOT = '/usr/riscv64-linux-gnu'
+# Compiler, its options, where a dynamic program's loader and libraries are (None: the host's own).
+ARCHES = {
+    'riscv64': ('riscv64-linux-gnu-gcc', [], '/usr/riscv64-linux-gnu'),
+    'x86_64': ('x86_64-linux-gnu-gcc', [], None),
+    'i386': ('i686-linux-gnu-gcc', [], '/usr/i686-linux-gnu'),
+}
 
 
 def main():
@@ -24,15 +29,17 @@ def main():
     p.add_argument('runner')
     p.add_argument('source')
     p.add_argument('workdir')
+    p.add_argument('--arch', choices=ARCHES, default='riscv64')
     p.add_argument('--dynamic', action='store_true')
     p.add_argument('--no-native', action='store_true', help='the program checks itself: only its status counts')
     p.add_argument('--rv32', action='store_true', help='a program without C library for riscv32')
     p.add_argument('--runner-arg', action='append', default=[])
     o = p.parse_args(own)
-    cross = shutil.which('riscv64-linux-gnu-gcc')
+    compiler, arch_flags, sysroot = ARCHES[o.arch]
+    cross = shutil.which(compiler)
     host = shutil.which('cc')
     if not cross or not host:
-        print('no riscv64-linux-gnu-gcc')
+        print('no', compiler)
         return 77
     os.makedirs(o.workdir, exist_ok=True)
     base = os.path.join(o.workdir, os.path.basename(o.source)[:-2] + ('-dyn' if o.dynamic else ''))
@@ -41,14 +48,14 @@ def main():
     if o.rv32:
         o.no_native = True
         subprocess.run([cross, '-march=rv32imafdc', '-mabi=ilp32d', '-O1', '-Wall', '-nostdlib', '-static',
-                        '-ffreestanding', '-fno-builtin', '-Wl,-melf32lriscv', '-o', base + '.riscv64', o.source],
+                        '-ffreestanding', '-fno-builtin', '-Wl,-melf32lriscv', '-o', base + '.' + o.arch, o.source],
                        check=True)
     else:
-        subprocess.run([cross, *flags, base + '.riscv64', o.source, *link, '-lm', '-lrt'], check=True)
+        subprocess.run([cross, *arch_flags, *flags, base + '.' + o.arch, o.source, *link, '-lm', '-lrt'], check=True)
     args = list(o.runner_arg)
-    if o.dynamic:
-        args = ['-L', SYSROOT, *args]
-    guest = subprocess.run([o.runner, *args, base + '.riscv64', *program_args], stdout=subprocess.PIPE,
+    if o.dynamic and sysroot: # the machine's own loader cache may name libraries of another build
+        args = ['-L', sysroot, '-E', f'LD_LIBRARY_PATH={sysroot}/lib', *args]
+    guest = subprocess.run([o.runner, *args, base + '.' + o.arch, *program_args], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=240, cwd=o.workdir)
     if guest.returncode == 77:
         sys.stdout.buffer.write(guest.stdout)
@@ -56,9 +63,17 @@ def main():
     if o.no_native:
         sys.stdout.buffer.write(guest.stdout)
         return 0 if guest.returncode == 0 else 1
-    subprocess.run([host, *flags, base + '.native', o.source, '-lm', '-lrt'], check=True)
-    native = subprocess.run([base + '.native', *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            stdin=subprocess.DEVNULL, timeout=60, cwd=o.workdir)
+    own = base + '.' + o.arch
+    try: # on x86 the guest's program is the host's, too, but for kernels without 32-bit programs
+        if o.arch == 'riscv64' or (o.dynamic and sysroot):
+            raise OSError
+        native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                timeout=60, cwd=o.workdir)
+    except OSError:
+        own = base + '.native'
+        subprocess.run([host, *flags, own, o.source, '-lm', '-lrt'], check=True)
+        native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, timeout=60, cwd=o.workdir)
     if guest.stdout != native.stdout or guest.returncode != native.returncode:
         print('--- native, status', native.returncode)
         sys.stdout.flush()

@@ -1,8 +1,9 @@
 /*
  * random.c: random instructions from the tables on the host's processor and under the translator.
  *
- * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v]
+ * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v] [-x] [-a]
  *   -u  only rows of this unit (int x87 mmx sse avx); -m only this mnemonic; -l instructions of a stream, 1 by default
+ *   -x  random SIMD exceptions are unmasked; -a memory operands of 16 bytes and more need not be aligned
  *   -3  32-bit code on the 32-bit target; -4: on the 64-bit one; -i IR interpreter; -o one instruction per unit; -v print all
  *
  * Memory operands point into the data area, except by accident. Undefined flags are followed through a stream and not compared, nor
@@ -18,7 +19,7 @@ enum { BASE = X86T_DATA + 0x4000, MAX_STREAM = 32 };
 
 static struct {
     uint64_t seed;
-    bool code32, stream;
+    bool code32, stream, unmasked, misaligned;
     const char *unit, *name;
     X86tState *state;
     uint8_t bytes[MAX_STREAM * 24];
@@ -77,6 +78,28 @@ static void random_vec(uint8_t *out, unsigned n)
     }
 }
 
+/* Registers of all classes, mostly not empty; any control word, mostly with all exceptions masked; none pending. */
+static void random_x87(X86tState *s)
+{
+    static const uint16_t exponents[] = { 0, 1, 0x7fff, 0x7ffe, 0x3fff, 0x4000 };
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t m = value() | BIT(63);
+        unsigned e = 16383 - 8 + upto(16);
+        switch (upto(8)) {
+        case 0: m = rnd() >> upto(64); e = 0; break;
+        case 1: m = upto(2) ? BIT(63) : 0; e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 2: e = exponents[upto(ARRAY_SIZE(exponents))]; break;
+        case 3: e = upto(32768); break;
+        case 4: m = rnd() & ~(uint64_t)0 << upto(64); break; /* also unnormal */
+        }
+        stle64(s->st[i], m);
+        stle16(s->st[i] + 8, (uint16_t)(e | upto(2) << 15));
+    }
+    s->fcw = (uint16_t)(0x40 | (upto(8) ? 0x3f : upto(64)) | upto(16) << 8);
+    s->fsw = (uint16_t)((rnd() & 0x7f7f) & ~(~s->fcw & 0x3fu));
+    s->ftag = upto(4) ? (uint8_t)~BIT(upto(8)) : (uint8_t)rnd();
+}
+
 static void random_state(X86tState *s, uint8_t *data)
 {
     x86t_initial(s);
@@ -99,10 +122,7 @@ static void random_state(X86tState *s, uint8_t *data)
     if (upto(4) == 0) {
         s->mxcsr = 0x1f80 | upto(4) << 13 | upto(64) | (upto(8) == 0) << 6 | (upto(8) == 0) << 15;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        stle64(s->st[i], rnd() | BIT(63));
-        stle16(s->st[i] + 8, (uint16_t)(16383 - 8 + upto(16)) | (uint16_t)(upto(2) << 15));
-    }
+    random_x87(s);
     for (unsigned i = 0x3e00; i < 0x4200; i += 32) {
         random_vec(data + i, 32);
     }
@@ -138,7 +158,7 @@ static bool left_out(const X86Row *row)
     static const char *const names[] = { "syscall", "sysenter", "int", "int1", "int3", "icebp", "into", "hlt", "cpuid", "rdtsc", "rdtscp", "rdrand",
         "rdseed", "rdpid", "rdpmc", "xgetbv", "sgdt", "sidt", "sldt", "str", "smsw", "ret", "retf", "iret/iretd/iretq", "jmp", "call", "lar", "lsl", "verr", "verw", "wrfsbase",
         "wrgsbase", "rdfsbase", "rdgsbase", "in", "out", "bound", "pushf", "popf", "pushf/pushfd/pushfq", "popf/popfd/popfq", "xabort", "xbegin", "xend", "xtest",
-        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldcw", "fldenv", "frstor", "std", "sti", "cli",
+        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldenv", "frstor", "std", "sti", "cli",
         "lds", "les", "lss", "lfs", "lgs", "monitor", "mwait", "clzero", "arpl", "jecxz", "enter", "vzeroall", "leave", "fnstenv", "fnsave", "rdpkru", "wrpkru", "push", "pop",
         "popa/popad", "pusha/pushad" };
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
@@ -244,7 +264,7 @@ static bool put_insn(const X86Row *row)
 {
     size_t start = g.n;
     bool vex = row->enc == X86_ENC_VEX;
-    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y);
+    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y) || !strncmp(row->name, "maskmov", 7);
     unsigned pp = X86_PP_NONE, options = 0, list[4];
     bool w = row->w == 2 || (row->w == 3 && upto(3) == 0);
     unsigned reg = upto(16), rm = upto(16), low = upto(16);
@@ -287,7 +307,9 @@ static bool put_insn(const X86Row *row)
         disp = (int)upto(512) - 256;
     }
     if (mem) {
-        if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
+        if (g.misaligned) {
+            disp &= upto(2) ? ~15 : -1;
+        } else if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
             disp &= ~31;
         }
         rm = 0;
@@ -375,6 +397,9 @@ static bool put_insn(const X86Row *row)
             return false;
         }
     }
+    if (strstr(row->name, "maskmovdqu")) {
+        g.state->gpr[X86_RDI] = BASE + upto(64);
+    }
     if (string && !g.stream) {
         g.state->gpr[X86_RSI] = BASE + upto(64);
         g.state->gpr[X86_RDI] = BASE + 256 + upto(64);
@@ -429,7 +454,7 @@ int main(int argc, char **argv)
     bool verbose = false;
     int opt;
 
-    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:")) != -1) {
+    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:xa")) != -1) {
         switch (opt) {
         case 'u': g.unit = optarg; break;
         case 'm': g.name = optarg; break;
@@ -441,6 +466,8 @@ int main(int argc, char **argv)
         case 'i': options.interpreter = true; break;
         case 'o': options.one_insn = true; break;
         case 'v': verbose = true; break;
+        case 'x': g.unmasked = true; break;
+        case 'a': g.misaligned = true; break;
         case 'c': options.cpu = optarg; break;
         default: return 2;
         }
@@ -467,6 +494,9 @@ int main(int argc, char **argv)
         g.n = 0;
         g.undefined = 0;
         random_state(&a.state, before);
+        if (g.unmasked) {
+            a.state.mxcsr = (a.state.mxcsr & ~0x1fbfu) | ((uint32_t)rnd() & 0x1f80);
+        }
         g.state = &a.state;
         for (unsigned i = 0; i < length;) {
             unsigned which = g.stream ? upto(n_rows) : (unsigned)((stream + upto(2)) % n_rows);
@@ -491,6 +521,9 @@ int main(int argc, char **argv)
             g.undefined = g.undefined_at[a.state.pc - X86T_CODE];
         }
         X86tMask mask = { .eflags = (X86_ARITH_FLAGS | X86_DF) & ~eflags_of(g.undefined), .x87 = true, .fsw = 0xffff, .mxcsr = ~0u };
+        if (a.state.mxcsr & 0x18 & ~(a.state.mxcsr >> 7)) {
+            mask.mxcsr &= ~0x20u; /* helper-sse.c: PE with an unmasked overflow or underflow */
+        }
         x86t_diff(&a, &b, &mask, text, sizeof(text));
         if (text[0] || verbose) {
             printf("%sstream seed %" PRIu64 ":\n", text[0] ? "FAILED " : "", seed + stream);

@@ -120,10 +120,6 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     if (t.mode != EMULATED) {
         die("x86test: a fault of the test program\n");
     }
-    uint64_t addr = (uint64_t)(uintptr_t)info->si_addr;
-    if (sig == SIGSEGV && tcg_unprotect(addr)) {
-        return;
-    }
     HostFrame frame = { 0 };
     for (unsigned i = 0; i < 16; i++) {
         frame.gpr[i] = (uint64_t)uc->uc_mcontext.gregs[greg_of[i]];
@@ -135,6 +131,14 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
         }
     }
     frame.fp_control = uc->uc_mcontext.fpregs->mxcsr;
+    frame.fxsave = uc->uc_mcontext.fpregs;
+    uint64_t addr = (uint64_t)(uintptr_t)info->si_addr;
+    if (sig == SIGSEGV && tcg_unprotect(addr)) {
+        if (tcg_restart_after_unprotect(t.vcpu, addr, (uintptr_t)uc->uc_mcontext.gregs[REG_RIP], &frame)) {
+            vcpu_loop_exit(t.vcpu, VCPU_EXIT_NONE);
+        }
+        return;
+    }
     if (!tcg_handle_fault(t.vcpu, (uintptr_t)uc->uc_mcontext.gregs[REG_RIP], &frame)) {
         char text[160];
         snprintf(text, sizeof(text), "x86test: host fault %d at %p (address %p)\n", sig, (void *)(uintptr_t)uc->uc_mcontext.gregs[REG_RIP],
@@ -311,6 +315,9 @@ void x86t_emulated(X86tRun *run)
                     t.fault_addr = t.vcpu->exception.value;
                 } else {
                     t.vector = (unsigned)t.vcpu->exception.cause & X86_CAUSE_VECTOR_MASK;
+                    if (t.vcpu->exception.cause & X86_CAUSE_SOFT) { /* a trap: behind the instruction */
+                        x86_state(t.vcpu)->pc += t.vcpu->exception.value >> 32;
+                    }
                 }
                 break;
             } else if (reason != VCPU_EXIT_NONE && reason != VCPU_EXIT_REQUEST) {

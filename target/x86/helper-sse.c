@@ -1,0 +1,225 @@
+/*
+ * helper-sse.c: helpers of SSE and AVX (helpers-sse.def): exceptions that are not masked, masked memory, gathers, strings.
+ *
+ * SDM volume 1, 11.5 (SIMD exceptions); volume 2, 4.1 (PCMPxSTRx), VGATHER, VMASKMOV.
+ */
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+#include "accel/tcg.h"
+#include "target/x86/translate.h"
+
+/* -- MXCSR ------------------------------------------------------------------------------------------------- */
+
+enum { MXCSR_FLAGS = 0x3f, MXCSR_BEFORE = 7 /* IE DE ZE: found before the operation */, MXCSR_MASKS_SHIFT = 7,
+       MXCSR_UE = 16, MXCSR_UM = 0x800 };
+
+void x86_helper_sse_begin(Vcpu *vcpu)
+{
+    x86_state(vcpu)->mxcsr |= vcpu->jit.fp_control_guest & MXCSR_FLAGS;
+    vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
+}
+
+/*
+ * tiny: a result is denormal. Masked underflow needs one that is inexact as well, unmasked does not.
+ * DEVIATION: with an unmasked overflow or underflow PE says whether the result in the format is inexact, not whether it would be with an exponent
+ * without bounds.
+ */
+void x86_helper_sse_check(Vcpu *vcpu, uint32_t tiny)
+{
+    X86State *s = x86_state(vcpu);
+    uint32_t raised = (vcpu->jit.fp_control_guest & MXCSR_FLAGS) | (tiny && !(s->mxcsr & MXCSR_UM) ? MXCSR_UE : 0);
+    uint32_t unmasked = raised & ~(s->mxcsr >> MXCSR_MASKS_SHIFT);
+
+    if (unmasked & MXCSR_BEFORE) {
+        raised &= MXCSR_BEFORE; /* nothing was computed */
+    }
+    vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
+    s->mxcsr |= raised;
+    if (unmasked) {
+#ifdef __SSE__
+        if (vcpu->jit.fp_control_host) {
+            _mm_setcsr(vcpu->jit.fp_control_guest); /* from where it is read when generated code is left */
+        }
+#endif
+        x86_raise(vcpu, vcpu->softmmu && !(s->cr4 & X86_CR4_OSXMMEXCPT) ? X86_EXC_UD : X86_EXC_XM);
+    }
+}
+
+/* -- masked memory --------------------------------------------------------------------------------------------- */
+
+static uint8_t *byte_of(X86State *s, unsigned reg, unsigned i)
+{
+    return i < 16 ? &s->xmm[reg].u8[i] : &s->ymmh[reg].u8[i - 16];
+}
+
+static uint64_t element(X86State *s, unsigned reg, unsigned i, unsigned size)
+{
+    const uint8_t *p = byte_of(s, reg, i * size);
+    return size == 1 ? *p : size == 4 ? ldle32(p) : ldle64(p);
+}
+
+void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
+{
+    X86State *s = x86_state(vcpu);
+    unsigned data = how & 15, mask = how >> 4 & 15, size = how >> 8 & 15, n = (how >> 12 & 0xff) / size;
+    unsigned mmu = x86_mmu_index(vcpu, MMU_READ);
+    bool store = how >> 20 & 1, long_addr = vcpu->target->word_bits == 64 && s->efer & X86_EFER_LMA && s->seg_attr[X86_CS] & X86_ATTR_L;
+    uint8_t loaded[32] = { 0 };
+
+    if (size == 1) {
+        /* MASKMOVDQU: processors report faults of the first byte whatever the mask is. */
+        guest_load(vcpu, long_addr || !vcpu->softmmu ? addr : (uint32_t)addr, 1, mmu);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t at = addr + i * size;
+        if (!(element(s, mask, i, size) >> (8 * size - 1) & 1)) {
+            continue;
+        }
+        at = long_addr || !vcpu->softmmu ? at : (uint32_t)at;
+        if (store) {
+            guest_store(vcpu, at, element(s, data, i, size), size, mmu);
+        } else {
+            uint64_t x = guest_load(vcpu, at, size, mmu);
+            memcpy(loaded + i * size, &x, size);
+        }
+    }
+    if (!store) {
+        memcpy(&s->xmm[data], loaded, 16);
+        memcpy(&s->ymmh[data], loaded + 16, 16);
+    }
+}
+
+/* An element is done when its mask is 0: a fault leaves what was gathered so far, and the instruction is begun again. */
+void x86_helper_sse_gather(Vcpu *vcpu, uint64_t base, uint32_t how)
+{
+    X86State *s = x86_state(vcpu);
+    unsigned data = how & 15, mask = how >> 4 & 15, index = how >> 8 & 15, size = how >> 12 & 15, index_size = how >> 16 & 15;
+    unsigned scale = how >> 20 & 3, halves = how >> 22 & 3, seg = how >> 25 & 7, mmu = x86_mmu_index(vcpu, MMU_READ);
+    bool addr32 = how >> 24 & 1;
+    unsigned n = MIN(16 * halves / size, 16 * halves / index_size);
+
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t *m = byte_of(s, mask, i * size), *d = byte_of(s, data, i * size);
+        if (!(m[size - 1] & 0x80)) {
+            memset(m, 0, size);
+            continue;
+        }
+        uint64_t x = index_size == 4 ? (uint64_t)(int32_t)element(s, index, i, 4) : element(s, index, i, 8);
+        uint64_t offset = base + (x << scale);
+        offset = addr32 ? (uint32_t)offset : offset;
+        uint64_t at = offset + (seg == X86_FS || seg == X86_GS || !(s->seg_attr[X86_CS] & X86_ATTR_L) ? s->seg_base[seg] : 0);
+        if (!(s->seg_attr[X86_CS] & X86_ATTR_L)) {
+            if (s->seg_check >> seg & 1) {
+                x86_helper_seg_check(vcpu, offset, seg | size << 8);
+            }
+            at = (uint32_t)at;
+        }
+        uint64_t v = guest_load(vcpu, at, size, mmu);
+        memcpy(d, &v, size);
+        memset(m, 0, size);
+    }
+    for (unsigned i = n; i < 32 / size; i++) {
+        memset(byte_of(s, mask, i * size), 0, size);
+        memset(byte_of(s, data, i * size), 0, size);
+    }
+}
+
+/* -- strings ------------------------------------------------------------------------------------------------------ */
+
+typedef struct Strings {
+    int32_t x[16], y[16];  /* elements */
+    unsigned n, nx, ny;    /* elements of a register; those that are valid */
+} Strings;
+
+static void read_string(int32_t *out, unsigned *ret_valid, const uint8_t *bytes, unsigned how, unsigned length)
+{
+    bool words = how & 1, is_signed = how & 2, implicit = how & 0x100;
+    unsigned n = words ? 8 : 16, valid = n;
+
+    for (unsigned i = n; i-- > 0;) {
+        int32_t e = words ? ldle16(bytes + 2 * i) : bytes[i];
+        if (implicit && !e) {
+            valid = i;
+        }
+        out[i] = !is_signed ? e : words ? (int16_t)e : (int8_t)e;
+    }
+    if (!implicit) {
+        int l = (int8_t)length;
+        valid = MIN((unsigned)(l < 0 ? -l : l), n);
+    }
+    *ret_valid = valid;
+}
+
+static uint32_t equal_any(const Strings *s)
+{
+    uint32_t r = 0;
+    for (unsigned j = 0; j < s->ny; j++) {
+        for (unsigned i = 0; i < s->nx; i++) {
+            r |= (uint32_t)(s->x[i] == s->y[j]) << j;
+        }
+    }
+    return r;
+}
+
+static uint32_t ranges(const Strings *s)
+{
+    uint32_t r = 0;
+    for (unsigned j = 0; j < s->ny; j++) {
+        for (unsigned i = 0; i + 1 < s->nx; i += 2) {
+            r |= (uint32_t)(s->x[i] <= s->y[j] && s->y[j] <= s->x[i + 1]) << j;
+        }
+    }
+    return r;
+}
+
+static uint32_t equal_each(const Strings *s)
+{
+    uint32_t r = 0;
+    for (unsigned j = 0; j < s->n; j++) {
+        bool vx = j < s->nx, vy = j < s->ny;
+        r |= (uint32_t)(vx && vy ? s->x[j] == s->y[j] : vx == vy) << j;
+    }
+    return r;
+}
+
+static uint32_t equal_ordered(const Strings *s)
+{
+    uint32_t r = 0;
+    for (unsigned j = 0; j < s->n; j++) {
+        bool all = true;
+        for (unsigned i = 0; i < s->nx && i + j < s->n; i++) {
+            all &= i + j < s->ny && s->x[i] == s->y[i + j];
+        }
+        r |= (uint32_t)all << j;
+    }
+    return r;
+}
+
+uint64_t x86_helper_sse_pcmpstr(uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1, uint64_t lengths, uint32_t how)
+{
+    uint8_t x[16], y[16];
+    Strings s = { .n = how & 1 ? 8 : 16 };
+    uint32_t all = (1u << s.n) - 1, r;
+
+    stle64(x, x0);
+    stle64(x + 8, x1);
+    stle64(y, y0);
+    stle64(y + 8, y1);
+    read_string(s.x, &s.nx, x, how, lengths & 0xff);
+    read_string(s.y, &s.ny, y, how, lengths >> 8 & 0xff);
+    switch (how >> 2 & 3) {
+    case 0: r = equal_any(&s); break;
+    case 1: r = ranges(&s); break;
+    case 2: r = equal_each(&s); break;
+    default: r = equal_ordered(&s); break;
+    }
+    switch (how >> 4 & 3) {
+    case 1: r ^= all; break;
+    case 3: r ^= (1u << s.ny) - 1; break;
+    }
+    r &= all;
+    unsigned index = !r ? s.n : how & 0x40 ? 31 - (unsigned)__builtin_clz(r) : (unsigned)__builtin_ctz(r);
+    uint64_t flags = (r ? X86_CF : 0) | (s.ny < s.n ? X86_ZF : 0) | (s.nx < s.n ? X86_SF : 0) | (r & 1 ? X86_OF : 0);
+    return r | flags << 16 | (uint64_t)index << 32;
+}

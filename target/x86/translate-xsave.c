@@ -1,0 +1,87 @@
+/*
+ * translate-xsave.c: saving and restoring of state as a whole, XCR0, MXCSR.
+ */
+#include "target/x86/fpu-state.h"
+#include "target/x86/translate.h"
+
+static void fx(TransCtx *ctx, const X86Insn *in, X86Helper helper, bool write)
+{
+    X86Mem m = x86_ea(ctx, in, 64, write);
+    x86_call(ctx, helper, 3, (IrRef[]){ x86_mem_addr(ctx, m), ir_i32(ctx->b, in->rex_w), ir_i32(ctx->b, x86_mmu(ctx)) });
+}
+
+void x86_trans_fxsave(TransCtx *ctx, const X86Insn *in)
+{
+    fx(ctx, in, X86_HELPER_fxsave, true);
+}
+
+void x86_trans_fxrstor(TransCtx *ctx, const X86Insn *in)
+{
+    fx(ctx, in, X86_HELPER_fxrstor, false);
+    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+}
+
+static void xs(TransCtx *ctx, const X86Insn *in, X86Helper helper, bool write)
+{
+    if (in->row->aux == X86_XSAVES && x86_mode_cpl(ctx)) {
+        x86_raise_gp(ctx);
+        return;
+    }
+    IrBuilder *b = ctx->b;
+    IrRef low = x86_to_i64(ctx, x86_get(ctx, X86_RAX, 4)), high = x86_to_i64(ctx, x86_get(ctx, X86_RDX, 4));
+    IrRef mask = ir_op2(b, IR_or, IR_I64, low, ir_op2_imm(b, IR_shl, IR_I64, high, 32));
+    X86Mem m = x86_ea(ctx, in, 64, write);
+    x86_call(ctx, helper, 4, (IrRef[]){ x86_mem_addr(ctx, m), mask, ir_i32(b, in->row->aux | (uint32_t)in->rex_w << 8),
+                                        ir_i32(b, x86_mmu(ctx)) });
+}
+
+void x86_trans_xsave(TransCtx *ctx, const X86Insn *in)
+{
+    xs(ctx, in, X86_HELPER_xsave, true);
+}
+
+void x86_trans_xrstor(TransCtx *ctx, const X86Insn *in)
+{
+    xs(ctx, in, X86_HELPER_xrstor, false);
+    if (!ctx->ended) {
+        trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    }
+}
+
+void x86_trans_xgetbv(TransCtx *ctx, const X86Insn *in)
+{
+    IrRef v = x86_call(ctx, X86_HELPER_xgetbv, 1, (IrRef[]){ x86_get(ctx, X86_RCX, 4) });
+    x86_put(ctx, X86_RAX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, v));
+    x86_put(ctx, X86_RDX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, ir_op2_imm(ctx->b, IR_shr, IR_I64, v, 32)));
+}
+
+void x86_trans_xsetbv(TransCtx *ctx, const X86Insn *in)
+{
+    IrBuilder *b = ctx->b;
+    IrRef low = x86_to_i64(ctx, x86_get(ctx, X86_RAX, 4)), high = x86_to_i64(ctx, x86_get(ctx, X86_RDX, 4));
+    IrRef value = ir_op2(b, IR_or, IR_I64, low, ir_op2_imm(b, IR_shl, IR_I64, high, 32));
+    x86_call(ctx, X86_HELPER_xsetbv, 2, (IrRef[]){ x86_get(ctx, X86_RCX, 4), value });
+    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+}
+
+/* ---- MXCSR ---- */
+
+void x86_trans_stmxcsr(TransCtx *ctx, const X86Insn *in)
+{
+    x86_op_store(ctx, in, 0, x86_call(ctx, X86_HELPER_mxcsr_get, 0, NULL));
+}
+
+/* Leaves when the mode changes: whether exceptions are masked is part of it. */
+void x86_trans_ldmxcsr(TransCtx *ctx, const X86Insn *in)
+{
+    enum { MASKS = 0x1f80 };
+    IrBuilder *b = ctx->b;
+    IrRef value = x86_op_load(ctx, in, 0);
+    x86_call(ctx, X86_HELPER_mxcsr_set, 1, (IrRef[]){ value });
+    if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
+        trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+        return;
+    }
+    IrRef masks = ir_op2_imm(b, IR_and, IR_I32, value, MASKS);
+    trans_leave_if(ctx, IR_NE, masks, ir_i32(b, MASKS), VCPU_EXIT_NONE, ctx->next_pc);
+}
