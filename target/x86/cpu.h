@@ -253,6 +253,9 @@ static inline unsigned x86_cpl(const Vcpu *vcpu)
     return !(s->cr0 & X86_CR0_PE) ? 0 : s->eflags & X86_VM ? 3 : s->seg_attr[X86_SS] >> 13 & 3;
 }
 
+/* sysreg.c: after PKRU changed other than by WRPKRU. */
+void x86_pkru_changed(Vcpu *vcpu);
+
 /* segment.c. After CR0.PE, EFER.LMA, EFLAGS.VM or a segment register changed: seg_check. */
 void x86_seg_changed(Vcpu *vcpu);
 /* Sets a segment register's hidden part as given; keeps seg_check. */
