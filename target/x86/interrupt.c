@@ -17,6 +17,11 @@ void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platfor
     s->platform_opaque = opaque;
 }
 
+void x86_cpu_set_topology(Vcpu *vcpu, X86Topology topology)
+{
+    x86_state(vcpu)->topology = topology;
+}
+
 /* -- reset (SDM table 9-1) --------------------------------------------------------------------------------- */
 
 #define REAL_DATA (X86_ATTR_P | X86_ATTR_S | X86_ATTR_W | X86_ATTR_A)
@@ -97,7 +102,7 @@ void x86_cpu_reset(Vcpu *vcpu)
     }
     X86State old = *s;
     *s = (X86State){ .platform = old.platform, .platform_opaque = old.platform_opaque, .apic_id = old.apic_id, .is_bsp = old.is_bsp,
-                     .a20_off = old.a20_off };
+                     .topology = old.topology, .a20_off = old.a20_off };
     s->xcr0 = 1;
     s->pat = 0x0007040600070406;
     s->smbase = 0x30000;

@@ -139,9 +139,34 @@ static void test_cpuid(void)
     check_leaves("EPYC", epyc, ARRAY_SIZE(epyc));
 }
 
+/* Two sockets of two dies of three cores of two threads: APIC ids of 1 + 2 + 1 bits below the socket's. */
+static void test_topology(void)
+{
+    Vcpu *vcpu = make("Haswell,level=0x1f", NULL);
+    uint32_t r[4];
+
+    x86_cpu_set_topology(vcpu, (X86Topology){ .n_dies = 2, .n_cores = 3, .n_threads = 2 });
+    x86_state(vcpu)->apic_id = 0x15;
+    x86_cpuid(vcpu, 1, 0, r);
+    CHECK_EQ(r[1], 0x15100800);
+    CHECK(r[3] >> 28 & 1);
+    x86_cpuid(vcpu, 0xb, 0, r);
+    CHECK(r[0] == 1 && r[1] == 2 && r[2] == 0x100 && r[3] == 0x15);
+    x86_cpuid(vcpu, 0xb, 1, r);
+    CHECK(r[0] == 4 && r[1] == 12 && r[2] == 0x201);
+    x86_cpuid(vcpu, 0x1f, 1, r);
+    CHECK(r[0] == 3 && r[1] == 6 && r[2] == 0x201);
+    x86_cpuid(vcpu, 0x1f, 2, r);
+    CHECK(r[0] == 4 && r[1] == 12 && r[2] == 0x502);
+    x86_cpuid(vcpu, 4, 0, r); /* shared by the threads of a core; 8 core ids */
+    CHECK_EQ(r[0], 0x121 | 1 << 14 | 7 << 26);
+    drop(vcpu);
+}
+
 int main(void)
 {
     test_all();
+    test_topology();
     test_properties();
     test_errors();
     test_cpuid();
