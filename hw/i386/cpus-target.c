@@ -147,6 +147,8 @@ static Vcpu *ops_create(X86Cpu *cpu, const char *model, Error **errp)
     vcpu->phys_ptr = phys_ptr;
     vcpu->parallel = m->smp.cpus > 1;
     x86_cpu_connect(vcpu, cpu->apic_id, cpu->index == 0, &platform, cpu);
+    x86_cpu_set_topology(vcpu, (X86Topology){ .n_dies = (uint16_t)m->smp.dies, .n_threads = (uint16_t)m->smp.threads,
+                                              .n_cores = (uint16_t)(m->smp.cores * m->smp.modules * m->smp.clusters) });
     if (!vcpu->target->cpu_init(vcpu, model, errp)) {
         vcpu_free(vcpu);
         return NULL;

@@ -348,11 +348,7 @@ bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp)
         if (!*prop) {
             continue;
         }
-        if (!value) {
-            /* Old forms: a bare name is on. */
-            value = (char[]){ "on" };
-        }
-        ok = set_property(m, set, prop, value, errp);
+        ok = set_property(m, set, prop, value ? value : "on", errp); /* old forms: a bare name is on */
     }
     free(copy);
     if (ok) {

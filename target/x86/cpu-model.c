@@ -272,10 +272,8 @@ static bool parse_one(Parse *p, char *item, Error **errp)
         set(*item == '+' ? p->plus : p->minus, (unsigned)f, true);
         return true;
     }
-    char *value = item, *prop = strsep(&value, "=");
-    if (!value) {
-        value = (char[]){ "on" };
-    }
+    char *rest = item, *prop = strsep(&rest, "=");
+    const char *value = rest ? rest : "on";
     Error *err = NULL;
     if (!set_property(p, prop, value, &err)) {
         error_prepend(&err, "can't apply global %s-%s-cpu.%s=%s: ", p->name, p->vcpu->target->name, prop, value);

@@ -51,8 +51,10 @@ typedef struct X86Platform {
     void (*smm_changed)(void *opaque, Vcpu *vcpu, bool in_smm);
     void (*ferr)(void *opaque, bool level);                     /* FERR#/IGNNE# for CR0.NE = 0: IRQ 13 */
     void (*triple_fault)(void *opaque, Vcpu *vcpu);             /* shut-down cycle: resets the machine */
-    unsigned n_dies, n_cores, n_threads;                        /* of a socket, a die, a core: for CPUID; 0 is 1 */
 } X86Platform;
+
+/* Of a socket, a die, a core: for CPUID; 0 is 1. */
+typedef struct X86Topology { uint16_t n_dies, n_cores, n_threads; } X86Topology;
 
 typedef struct X86State {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
@@ -71,6 +73,7 @@ typedef struct X86State {
     void *platform_opaque;
     uint32_t apic_id;
     bool is_bsp;
+    X86Topology topology;
     bool kvm_halted;     /* under KVM with an interrupt controller of ours: HLT */
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
@@ -182,6 +185,7 @@ enum { X86_IRQ_INTR, X86_IRQ_NMI, X86_IRQ_SMI, X86_IRQ_INIT, X86_IRQ_SIPI, X86_I
 
 /* Before the first reset: the machine's side. tsc etc. may be used right after. */
 void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platform *platform, void *opaque);
+void x86_cpu_set_topology(Vcpu *vcpu, X86Topology topology);
 /* From any thread, device lock held: the vector that the next SIPI line starts at. */
 void x86_cpu_sipi(Vcpu *vcpu, uint8_t vector);
 /* Address line 20, in the vCPU's thread or while it stands still. */
@@ -252,6 +256,9 @@ static inline unsigned x86_cpl(const Vcpu *vcpu)
     const X86State *s = x86_state(vcpu);
     return !(s->cr0 & X86_CR0_PE) ? 0 : s->eflags & X86_VM ? 3 : s->seg_attr[X86_SS] >> 13 & 3;
 }
+
+/* sysreg.c: after PKRU changed other than by WRPKRU. */
+void x86_pkru_changed(Vcpu *vcpu);
 
 /* segment.c. After CR0.PE, EFER.LMA, EFLAGS.VM or a segment register changed: seg_check. */
 void x86_seg_changed(Vcpu *vcpu);

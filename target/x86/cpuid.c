@@ -68,14 +68,9 @@ typedef struct Topology {
 static Topology topology(const Vcpu *vcpu)
 {
     const X86State *s = x86_state(vcpu);
-    const X86Platform *p = s->platform;
-    Topology t = { 1, 1, 1, 0, 0, 0, s->apic_id };
+    const X86Topology *p = &s->topology;
+    Topology t = { .threads = MAX(p->n_threads, 1), .cores = MAX(p->n_cores, 1), .dies = MAX(p->n_dies, 1), .apic_id = s->apic_id };
 
-    if (p) {
-        t.threads = MAX(p->n_threads, 1u);
-        t.cores = MAX(p->n_cores, 1u);
-        t.dies = MAX(p->n_dies, 1u);
-    }
     t.thread_bits = width_of(t.threads);
     t.core_bits = t.thread_bits + width_of(t.cores);
     t.package_bits = t.core_bits + width_of(t.dies);

@@ -330,7 +330,7 @@ bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64)
 {
     X86State *s = x86_state(vcpu);
     uint64_t bv = ldle64(image + XSTATE_BV_AT), comp = ldle64(image + XCOMP_BV_AT), wanted = mask & s->xcr0;
-    uint32_t mxcsr = ldle32(image + MXCSR_AT);
+    uint32_t mxcsr = ldle32(image + MXCSR_AT), pkru = s->pkru;
     bool compact = comp & XCOMP_COMPACT;
 
     /* 13.8: a header that promises what is not enabled, or with reserved bits set */
@@ -358,6 +358,9 @@ bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64)
         } else {
             init_component(vcpu, c);
         }
+    }
+    if (s->pkru != pkru) {
+        x86_pkru_changed(vcpu);
     }
     return true;
 }

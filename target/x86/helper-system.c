@@ -1,7 +1,7 @@
 /*
  * helper-system.c: what translated code calls for flags, descriptor checks, system registers and I/O (SDM 2; 19.5.2 I/O permission).
  */
-#include <sched.h>
+#include <time.h>
 #include "target/x86/translate.h"
 #include "target/x86/system.h"
 
@@ -306,8 +306,8 @@ void x86_helper_monitor(Vcpu *vcpu, uint64_t addr)
 }
 
 /*
- * DEVIATION: nothing watches the line. Alone, the processor waits for an interrupt; with others it goes on at once, which is allowed
- * (SDM 9.10.4: MWAIT may end for any reason), after giving the host's processor away.
+ * DEVIATION: nothing watches the line. Alone, the processor waits for an interrupt; with others, which may write the line and send none,
+ * it goes on after a short sleep (SDM 9.10.4: MWAIT may end for any reason), so that an idle guest leaves the host's processors alone.
  */
 void x86_helper_mwait(Vcpu *vcpu)
 {
@@ -317,7 +317,10 @@ void x86_helper_mwait(Vcpu *vcpu)
         gp0(vcpu);
     }
     if (vcpu->parallel) {
-        sched_yield();
+        static const struct timespec nap = { .tv_nsec = 50000 };
+        if (!atomic_load(&vcpu->interrupt_request) && !atomic_load(&vcpu->jit.exit_request)) {
+            nanosleep(&nap, NULL);
+        }
         return;
     }
     s->mwait_irq = s->gpr[X86_RCX] & 1;

@@ -17,6 +17,11 @@ void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platfor
     s->platform_opaque = opaque;
 }
 
+void x86_cpu_set_topology(Vcpu *vcpu, X86Topology topology)
+{
+    x86_state(vcpu)->topology = topology;
+}
+
 /* -- reset (SDM table 9-1) --------------------------------------------------------------------------------- */
 
 #define REAL_DATA (X86_ATTR_P | X86_ATTR_S | X86_ATTR_W | X86_ATTR_A)
@@ -97,7 +102,7 @@ void x86_cpu_reset(Vcpu *vcpu)
     }
     X86State old = *s;
     *s = (X86State){ .platform = old.platform, .platform_opaque = old.platform_opaque, .apic_id = old.apic_id, .is_bsp = old.is_bsp,
-                     .a20_off = old.a20_off };
+                     .topology = old.topology, .a20_off = old.a20_off };
     s->xcr0 = 1;
     s->pat = 0x0007040600070406;
     s->smbase = 0x30000;
@@ -130,7 +135,7 @@ static void take_init(Vcpu *vcpu)
     leave_smm(vcpu);
     s->cr0 = X86_CR0_ET | (s->cr0 & (X86_CR0_NW | X86_CR0_CD));
     reset_common(vcpu);
-    s->wait_sipi = !s->is_bsp;
+    __atomic_store_n(&s->wait_sipi, !s->is_bsp, __ATOMIC_RELEASE);
     atomic_store(&vcpu->halted, s->wait_sipi != 0);
 }
 
@@ -167,6 +172,10 @@ void x86_irq_set(Vcpu *vcpu, unsigned line, bool level)
 {
     uint32_t bit = 1u << line;
 
+    if (line == X86_IRQ_SIPI && !__atomic_load_n(&x86_state(vcpu)->wait_sipi, __ATOMIC_ACQUIRE) &&
+        !(atomic_load(&vcpu->interrupt_request) & 1u << X86_IRQ_INIT)) {
+        return; /* nobody waits for it: the second one of the usual two */
+    }
     if (level) {
         atomic_fetch_or(&vcpu->interrupt_request, bit);
         vcpu_kick(vcpu);
@@ -249,14 +258,12 @@ bool x86_interrupt_take(Vcpu *vcpu)
     X86State *s = x86_state(vcpu);
     uint32_t ready = takeable(vcpu, atomic_load(&vcpu->interrupt_request));
 
-    if (take_line(vcpu, ready, X86_IRQ_INIT)) {
-        take_init(vcpu);
-        return true;
+    if (ready >> X86_IRQ_INIT & 1) {
+        take_init(vcpu); /* before the line is cleared: x86_irq_set() looks at it for a SIPI */
+        return take_line(vcpu, ready, X86_IRQ_INIT);
     }
     if (take_line(vcpu, ready, X86_IRQ_SIPI)) {
-        if (s->wait_sipi) {
-            take_sipi(vcpu);
-        }
+        take_sipi(vcpu);
         return true;
     }
     if (take_line(vcpu, ready, X86_IRQ_MCE)) {

@@ -283,8 +283,8 @@ static bool is_amd(const Vcpu *vcpu)
 
 static bool read_core_count(Vcpu *vcpu, uint32_t msr, uint64_t *ret)
 {
-    const X86Platform *p = x86_state(vcpu)->platform;
-    uint64_t threads = p ? MAX(p->n_threads, 1u) : 1, cores = p ? (uint64_t)MAX(p->n_cores, 1u) * MAX(p->n_dies, 1u) : 1;
+    const X86Topology *t = &x86_state(vcpu)->topology;
+    uint64_t threads = MAX(t->n_threads, 1), cores = (uint64_t)MAX(t->n_cores, 1) * MAX(t->n_dies, 1);
     *ret = cores << 16 | threads * cores;
     return true;
 }

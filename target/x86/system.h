@@ -144,6 +144,5 @@ uint64_t x86_tsc(Vcpu *vcpu);
 void x86_space_changed(Vcpu *vcpu);
 /* PDPTEs from memory; false: reserved bits. */
 bool x86_pdptes_load(Vcpu *vcpu, uint64_t cr3);
-void x86_pkru_changed(Vcpu *vcpu);
 
 #endif
