@@ -3,8 +3,9 @@
  */
 #include <string.h>
 #include "accel/accel.h"
+#include "accel/kvm.h"
 
-const AccelOps *const accel_list[] = { &accel_tcg, NULL };
+const AccelOps *const accel_list[] = { &accel_tcg, &accel_kvm, NULL };
 
 const AccelOps *accel_find(const char *name)
 {

@@ -86,6 +86,10 @@ void vcpu_free(Vcpu *vcpu)
 
 void vcpu_wake(Vcpu *vcpu)
 {
+    if (vcpu->wake) {
+        vcpu->wake(vcpu);
+        return;
+    }
     if (tcg.wake) {
         tcg.wake(vcpu);
         return;

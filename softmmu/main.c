@@ -147,7 +147,9 @@ static bool help_for(const GivenOption *opt, const char *program)
         if (opts_wants_help(opt->opts, "accel")) {
             printf("Accelerators supported in QEMU binary:\n");
             for (size_t i = 0; accel_list[i]; i++) {
-                printf("%s\n", accel_list[i]->name);
+                if (accel_is_for(accel_list[i], system_config.arch)) {
+                    printf("%s\n", accel_list[i]->name);
+                }
             }
             return true;
         }
@@ -557,6 +559,56 @@ static void on_resume(void)
     monitor_event("RESUME", NULL);
 }
 
+static void tell_action(const char *event, const char *action)
+{
+    Json *data = json_object();
+    json_put_string(data, "action", action);
+    monitor_event(event, data);
+}
+
+static void on_watchdog(void)
+{
+    const char *action = system_watchdog_action();
+    Machine *m = machine_current();
+    tell_action("WATCHDOG", action);
+    if (!strcmp(action, "reset")) {
+        machine_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    } else if (!strcmp(action, "shutdown")) {
+        machine_request_powerdown();
+    } else if (!strcmp(action, "poweroff")) {
+        machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else if (!strcmp(action, "pause")) {
+        machine_request_stop(RUN_STATE_WATCHDOG);
+    } else if (!strcmp(action, "inject-nmi") && m->type->nmi) {
+        m->type->nmi(m);
+    } else if (!strcmp(action, "debug")) {
+        error_report("watchdog: timer fired");
+    }
+}
+
+static void on_panic(bool crash_loaded)
+{
+    const char *action = system_panic_action();
+    Machine *m = machine_current();
+    bool shutdown = !strcmp(action, "shutdown") || !strcmp(action, "exit-failure");
+    if (crash_loaded) {
+        tell_action("GUEST_CRASHLOADED", "run");
+    } else if (!strcmp(action, "pause") || (!strcmp(action, "shutdown") && m->no_shutdown)) {
+        tell_action("GUEST_PANICKED", "pause");
+        vm_stop(m, RUN_STATE_GUEST_PANICKED);
+    } else if (shutdown) {
+        tell_action("GUEST_PANICKED", "poweroff");
+        vm_stop(m, RUN_STATE_GUEST_PANICKED);
+        if (!strcmp(action, "exit-failure")) {
+            machine_request_shutdown_with(SHUTDOWN_CAUSE_GUEST_PANIC, EXIT_FAILURE);
+        } else {
+            machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_PANIC);
+        }
+    } else {
+        tell_action("GUEST_PANICKED", "run");
+    }
+}
+
 static void on_device_deleted(const char *id, const char *path)
 {
     Json *data = json_object();
@@ -569,7 +621,7 @@ static void on_device_deleted(const char *id, const char *path)
 
 static const MachineEvents machine_event_hooks = {
     .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown, .stop = on_stop,
-    .resume = on_resume,
+    .resume = on_resume, .watchdog = on_watchdog, .panicked = on_panic,
 };
 
 /* The type all -machine options together name. */

@@ -43,7 +43,8 @@ static MachineEvents machine_events;
 static void (*quit_hook)(int status);
 
 static _Atomic int request_reset, request_shutdown, request_stop = -1, request_exit_status = -1;
-static _Atomic bool request_powerdown;
+static _Atomic bool request_powerdown, request_watchdog;
+static _Atomic int request_panic; /* 1: panicked, 2: a crash kernel was loaded */
 static _Atomic int request_fd = -1;
 
 const char *run_state_name(RunState state)
@@ -210,6 +211,18 @@ void machine_request_stop(RunState state)
     request_wake();
 }
 
+void machine_request_watchdog(void)
+{
+    atomic_store(&request_watchdog, true);
+    request_wake();
+}
+
+void machine_request_panic(bool crash_loaded)
+{
+    atomic_store(&request_panic, crash_loaded ? 2 : 1);
+    request_wake();
+}
+
 void machine_add_powerdown(void (*fn)(void *opaque), void *opaque)
 {
     *vec_push(&powerdown_handlers) = (PowerdownHandler){ fn, opaque };
@@ -242,6 +255,13 @@ static void do_shutdown(Machine *m, ShutdownCause cause)
 
 void machine_process_requests(Machine *m)
 {
+    if (atomic_exchange(&request_watchdog, false) && machine_events.watchdog) {
+        machine_events.watchdog();
+    }
+    int panic = atomic_exchange(&request_panic, 0);
+    if (panic && machine_events.panicked) {
+        machine_events.panicked(panic == 2);
+    }
     int cause = atomic_exchange(&request_shutdown, 0);
 
     if (cause) {

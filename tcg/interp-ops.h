@@ -27,4 +27,6 @@ uint16_t interp_single_to_half(Vcpu *vcpu, uint16_t rm, uint32_t a);
 void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, IrType b_type, const InterpValue *a,
                 const InterpValue *b, const InterpValue *c, InterpValue *ret);
 
+void interp_crypto(const IrInsn *in, const InterpValue *a, const InterpValue *b, const InterpValue *c, InterpValue *ret);
+
 #endif

@@ -73,6 +73,10 @@ void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, IrType b_type
     unsigned lane = in->aux & 3, bits = 8u << lane;
     unsigned n_lanes = ir_type_bytes(in->type) >> lane, b_bytes = ir_type_bytes(b_type);
 
+    if (in->op >= IR_CRYPTO_FIRST && in->op <= IR_CRYPTO_LAST) {
+        interp_crypto(in, a, b, c, ret);
+        return;
+    }
     switch (in->op) {
     case IR_vget_lane:
         ret->u64[0] = lane_get(a, lane, in->aux >> 4);

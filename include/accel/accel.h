@@ -22,6 +22,8 @@ typedef struct IcountConfig {
 typedef struct AccelOps {
     const char *name;      /* "tcg" */
     const char *summary;
+    /* Whether it could run guests of this architecture on such a host at all; NULL: every one. */
+    bool (*for_arch)(const char *arch);
     /* Whether it works here; -accel A:B takes the first that does. */
     bool (*available)(Error **errp);
     /* One option of -accel NAME,key=value; false with an error when it is unknown or wrong. */
@@ -56,6 +58,10 @@ extern AccelHooks accel_hooks;
 /* All accelerators built in, NULL-terminated; NULL if unknown. */
 extern const AccelOps *const accel_list[];
 const AccelOps *accel_find(const char *name);
+static inline bool accel_is_for(const AccelOps *accel, const char *arch)
+{
+    return !accel->for_arch || accel->for_arch(arch);
+}
 
 extern const AccelOps accel_tcg;
 

@@ -157,6 +157,8 @@ struct Vcpu {
     uint64_t (*semihost)(Vcpu *vcpu, uint64_t operation, uint64_t parameter);
     bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
+    struct KvmVcpu *kvm;             /* accel/kvm's; NULL: another accelerator runs it */
+    void (*wake)(Vcpu *vcpu);        /* of an accelerator that does not wait on exit_request; NULL */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */
     /* System mode: guest physical memory for page-table walks. The host address of `size_bytes` naturally

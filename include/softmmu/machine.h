@@ -77,6 +77,7 @@ struct MachineType {
     bool (*ready)(Machine *machine, Error **errp);
     void (*reset)(Machine *machine, ResetKind kind); /* NULL: machine_reset_devices() */
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
+    void (*nmi)(Machine *machine);                /* a non-maskable interrupt to every CPU; NULL: has none */
 };
 
 enum { MACHINE_MAX_SERIALS = 8 };
@@ -186,7 +187,9 @@ void machine_request_shutdown(ShutdownCause cause);
 void machine_request_shutdown_with(ShutdownCause cause, int exit_status);
 void machine_request_powerdown(void);
 void machine_request_stop(RunState state);
-/* A guest panic or unrecoverable state: pauses as -action says. */
+/* What follows is -action's business. */
+void machine_request_watchdog(void);
+void machine_request_panic(bool crash_loaded);
 void machine_process_requests(Machine *machine);
 /* Set by the main loop: leave, with this status. */
 void machine_set_quit_hook(void (*quit)(int status));
@@ -200,6 +203,9 @@ typedef struct MachineEvents {
     void (*powerdown)(void);
     void (*stop)(void);
     void (*resume)(void);
+    /* A watchdog fired; the guest told that it panicked, or that its crash kernel takes over. They carry out -action. */
+    void (*watchdog)(void);
+    void (*panicked)(bool crash_loaded);
 } MachineEvents;
 void machine_set_events(const MachineEvents *events);
 

@@ -292,6 +292,11 @@ void ram_mark_dirty(RamBlock *ram, uint64_t offset, uint64_t len);
 bool ram_dirty_get(RamBlock *ram, DirtyClient client, uint64_t offset);
 bool ram_dirty_test_and_clear(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t len);
 void ram_dirty_set(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t len);
+/* An accelerator that keeps dirty bits of its own hands them over: called when logging of a block begins or ends, and before
+ * ram_dirty_sync() returns. */
+void memory_set_dirty_sync_hook(void (*hook)(RamBlock *ram));
+/* Under the BQL, before looking at a block's bits. */
+void ram_dirty_sync(RamBlock *ram);
 /* Called for a write by a device or loader that hits pages whose DIRTY_CODE bit is clear. */
 void memory_set_code_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len));
 

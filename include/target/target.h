@@ -190,6 +190,8 @@ struct Target {
     /* Watchpoints of user mode: what the instruction of these bytes will access, by the registers as they are now. May be NULL. */
     bool gdb_watch_before;       /* gdb wants to hear of a watchpoint before the access and steps over it itself */
     void (*mem_access)(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
+
+    const struct KvmTargetOps *kvm;   /* NULL: the host's KVM cannot run it */
 };
 
 /* All targets built in; NULL if unknown. */

@@ -431,10 +431,94 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
     }
 }
 
+/*
+ * Positions in a directory are the file system's cookies, 64 bits on a 64-bit host; C libraries of 32-bit ABIs refuse those that are no
+ * 32-bit numbers. Such a position is shown as FIRST_COOKIE + its place in a table of all there have been.
+ */
+enum { FIRST_COOKIE = 0x40000000, MAX_COOKIES = 1 << 20 };
+static struct {
+    _Atomic int lock;
+    VEC(int64_t) position;
+    int32_t next[4096];     /* chains by hash: index + 1 of the newest, then older ones by `older` */
+    VEC(int32_t) older;
+} cookies;
+
+static void cookies_lock(void)
+{
+    int expected = 0;
+    while (!atomic_compare_exchange_weak(&cookies.lock, &expected, 1)) {
+        expected = 0;
+    }
+}
+
+static int64_t cookie_of(int64_t position)
+{
+    if (position >= 0 && position < FIRST_COOKIE) {
+        return position;
+    }
+    cookies_lock();
+    int32_t *head = &cookies.next[((uint64_t)position * 0x9e3779b97f4a7c15u) >> 52], i = *head;
+    while (i && cookies.position.at[i - 1] != position) {
+        i = cookies.older.at[i - 1];
+    }
+    if (!i && cookies.position.n < MAX_COOKIES) {
+        *vec_push(&cookies.position) = position;
+        *vec_push(&cookies.older) = *head;
+        i = *head = (int32_t)cookies.position.n;
+    }
+    atomic_store(&cookies.lock, 0);
+    return i ? FIRST_COOKIE + i - 1 : position;
+}
+
+static int64_t position_of(int fd, int64_t cookie)
+{
+    struct stat st;
+    int64_t ret = cookie;
+    if (cookie >= FIRST_COOKIE && cookie < FIRST_COOKIE + MAX_COOKIES && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        cookies_lock();
+        if ((size_t)(cookie - FIRST_COOKIE) < cookies.position.n) {
+            ret = cookies.position.at[cookie - FIRST_COOKIE];
+        }
+        atomic_store(&cookies.lock, 0);
+    }
+    return ret;
+}
+
+int64_t sys_getdents64(Thread *t, const uint64_t *a)
+{
+    bool ok = true;
+    uint8_t *buf = guest_out(a[1], a[2], &ok);
+    if (!ok) {
+        return -EFAULT;
+    }
+    int64_t n = RAW_SYSCALL(SYS_getdents64, a[0], buf, a[2]);
+    /* struct linux_dirent64: inode, position, length of the record */
+    for (int64_t at = 0; t->abi->word_bytes == 4 && at < n;) {
+        uint64_t position;
+        uint8_t length[2];
+        if (!load_guest_u64(a[1] + (uint64_t)at + 8, &position) || !copy_from_guest(length, a[1] + (uint64_t)at + 16, 2) || !ldle16(length)
+            || !store_guest_u64(a[1] + (uint64_t)at + 8, (uint64_t)cookie_of((int64_t)position))) {
+            return -EFAULT;
+        }
+        at += ldle16(length);
+    }
+    return n;
+}
+
+/* lseek of 32-bit ABIs. */
+int64_t sys_lseek32(Thread *t, const uint64_t *a)
+{
+    (void)t;
+    int64_t pos = (int)a[2] == SEEK_SET ? position_of((int)a[0], (int64_t)a[1]) : (int64_t)a[1];
+    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], pos, a[2]);
+    return r > INT32_MAX ? -EOVERFLOW : r;
+}
+
 int64_t sys_llseek(Thread *t, const uint64_t *a)
 {
     (void)t;
-    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], a[1] << 32 | (uint32_t)a[2], a[4]);
+    int64_t pos = (int64_t)(a[1] << 32 | (uint32_t)a[2]);
+    int64_t r = RAW_SYSCALL(SYS_lseek, a[0], (int)a[4] == SEEK_SET ? position_of((int)a[0], pos) : pos, a[4]);
     if (r < 0) {
         return r;
     }

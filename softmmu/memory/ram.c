@@ -151,6 +151,20 @@ RamBlock *ram_block_from_host(const void *host, uint64_t *ret_offset)
         }                                                                               \
     } while (0)
 
+static void (*dirty_sync_hook)(RamBlock *ram);
+
+void memory_set_dirty_sync_hook(void (*hook)(RamBlock *ram))
+{
+    dirty_sync_hook = hook;
+}
+
+void ram_dirty_sync(RamBlock *ram)
+{
+    if (dirty_sync_hook) {
+        dirty_sync_hook(ram);
+    }
+}
+
 void ram_dirty_log(RamBlock *ram, DirtyClient client, bool on)
 {
     uint64_t words = DIV_ROUND_UP(ram_pages(ram), 64);
@@ -170,6 +184,7 @@ void ram_dirty_log(RamBlock *ram, DirtyClient client, bool on)
     } else {
         atomic_fetch_and(&ram->region->dirty_clients, (uint8_t)~(1u << client));
     }
+    ram_dirty_sync(ram);
 }
 
 void ram_dirty_set(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t len)

@@ -2,6 +2,7 @@
  * qmp-qom.c: the object tree and devices.
  */
 #include "accel/accel.h"
+#include "softmmu/system.h"
 #include "hw/device.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
@@ -166,6 +167,9 @@ Json *qmp_qom_list_types(Monitor *mon, const Json *args, Error **errp)
     /* Accelerators are no objects here, but managers look for "tcg-accel" to learn which there are. */
     bool wanted = !t.implements || !strcmp(t.implements, "object") || !strcmp(t.implements, "accel");
     for (size_t i = 0; wanted && accel_list[i]; i++) {
+        if (!accel_is_for(accel_list[i], system_config.arch)) {
+            continue;
+        }
         Json *item = json_object();
         char *name = xasprintf("%s-accel", accel_list[i]->name);
         json_put_string(item, "name", name);

@@ -134,7 +134,9 @@ Json *qmp_query_accelerators(Monitor *mon, const Json *args, Error **errp)
 {
     Json *ret = json_object(), *present = json_array();
     for (size_t i = 0; accel_list[i]; i++) {
-        json_push(present, json_string(accel_list[i]->name));
+        if (accel_is_for(accel_list[i], system_config.arch)) {
+            json_push(present, json_string(accel_list[i]->name));
+        }
     }
     json_put_string(ret, "enabled", system_config.accel->name);
     json_put(ret, "present", present);

@@ -348,19 +348,20 @@ static X86DecodeResult read_prefixes(Reader *r, X86Insn *in)
             return missing(r, 1);
         }
         uint8_t b = r->bytes[r->at];
-        uint8_t seg = in->seg_override;
+        /* ES CS SS DS mean nothing in 64-bit code. */
+        bool any_seg = in->code != X86_CODE_64;
         switch (b) {
         case 0x66: in->prefixes |= X86_PFX_66; break;
         case 0x67: in->prefixes |= X86_PFX_67; break;
         case 0xf0: in->prefixes |= X86_PFX_LOCK; break;
         case 0xf3: in->prefixes = (in->prefixes & ~X86_PFX_REPNE) | X86_PFX_REPE; break;
         case 0xf2: in->prefixes = (in->prefixes & ~X86_PFX_REPE) | X86_PFX_REPNE; break;
-        case 0x26: seg = X86_ES; break;
-        case 0x2e: seg = X86_CS; break;
-        case 0x36: seg = X86_SS; break;
-        case 0x3e: seg = X86_DS; break;
-        case 0x64: in->seg_override = seg = X86_FS; break;
-        case 0x65: in->seg_override = seg = X86_GS; break;
+        case 0x26: in->seg_override = any_seg ? X86_ES : in->seg_override; break;
+        case 0x2e: in->seg_override = any_seg ? X86_CS : in->seg_override; break;
+        case 0x36: in->seg_override = any_seg ? X86_SS : in->seg_override; break;
+        case 0x3e: in->seg_override = any_seg ? X86_DS : in->seg_override; break;
+        case 0x64: in->seg_override = X86_FS; break;
+        case 0x65: in->seg_override = X86_GS; break;
         default:
             if (in->code == X86_CODE_64 && (b & 0xf0) == 0x40) {
                 rex = b;
@@ -374,9 +375,6 @@ static X86DecodeResult read_prefixes(Reader *r, X86Insn *in)
                 in->rex_b = rex & 1;
             }
             return X86_DECODE_OK;
-        }
-        if (in->code != X86_CODE_64) { /* ES CS SS DS mean nothing in 64-bit code */
-            in->seg_override = seg == in->seg_override ? in->seg_override : seg;
         }
         rex = 0;
     }
@@ -419,6 +417,16 @@ static X86DecodeResult read_opcode(Reader *r, X86Insn *in, unsigned *ret_enc, un
     }
     in->opcode = b;
     return X86_DECODE_OK;
+}
+
+static bool uses_vvvv(const X86Row *row)
+{
+    for (unsigned i = 0; i < row->n_ops; i++) {
+        if (row->op[i].spec == X86_SPEC_H || row->op[i].spec == X86_SPEC_B) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void find_sizes(X86Insn *in, const X86Row *row)
@@ -483,6 +491,9 @@ X86DecodeResult x86_decode(const X86Model *model, X86Code code, vaddr pc, const 
         }
     }
     in->length = (uint8_t)r.at;
+    if (enc == X86_ENC_VEX && in->vvvv && !uses_vvvv(row)) {
+        return X86_DECODE_UD; /* SDM volume 2, 2.3.5.6 */
+    }
     in->next_pc = code == X86_CODE_64 ? pc + r.at : (uint32_t)(pc + r.at);
     if (in->prefixes & X86_PFX_LOCK && !(row->attrs & X86_ATTR_ROW_LOCK && in->op[0].kind == X86_OP_MEM)) {
         return X86_DECODE_UD;

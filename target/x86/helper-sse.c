@@ -3,12 +3,16 @@
  *
  * SDM volume 1, 11.5 (SIMD exceptions); volume 2, 4.1 (PCMPxSTRx), VGATHER, VMASKMOV.
  */
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 #include "accel/tcg.h"
 #include "target/x86/translate.h"
 
 /* -- MXCSR ------------------------------------------------------------------------------------------------- */
 
-enum { MXCSR_FLAGS = 0x3f, MXCSR_BEFORE = 7 /* IE DE ZE: found before the operation */, MXCSR_MASKS_SHIFT = 7 };
+enum { MXCSR_FLAGS = 0x3f, MXCSR_BEFORE = 7 /* IE DE ZE: found before the operation */, MXCSR_MASKS_SHIFT = 7,
+       MXCSR_UE = 16, MXCSR_UM = 0x800 };
 
 void x86_helper_sse_begin(Vcpu *vcpu)
 {
@@ -16,10 +20,16 @@ void x86_helper_sse_begin(Vcpu *vcpu)
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
 }
 
-void x86_helper_sse_check(Vcpu *vcpu)
+/*
+ * tiny: a result is denormal. Masked underflow needs one that is inexact as well, unmasked does not.
+ * DEVIATION: with an unmasked overflow or underflow PE says whether the result in the format is inexact, not whether it would be with an exponent
+ * without bounds.
+ */
+void x86_helper_sse_check(Vcpu *vcpu, uint32_t tiny)
 {
     X86State *s = x86_state(vcpu);
-    uint32_t raised = vcpu->jit.fp_control_guest & MXCSR_FLAGS, unmasked = raised & ~(s->mxcsr >> MXCSR_MASKS_SHIFT);
+    uint32_t raised = (vcpu->jit.fp_control_guest & MXCSR_FLAGS) | (tiny && !(s->mxcsr & MXCSR_UM) ? MXCSR_UE : 0);
+    uint32_t unmasked = raised & ~(s->mxcsr >> MXCSR_MASKS_SHIFT);
 
     if (unmasked & MXCSR_BEFORE) {
         raised &= MXCSR_BEFORE; /* nothing was computed */
@@ -27,6 +37,11 @@ void x86_helper_sse_check(Vcpu *vcpu)
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     s->mxcsr |= raised;
     if (unmasked) {
+#ifdef __SSE__
+        if (vcpu->jit.fp_control_host) {
+            _mm_setcsr(vcpu->jit.fp_control_guest); /* from where it is read when generated code is left */
+        }
+#endif
         x86_raise(vcpu, vcpu->softmmu && !(s->cr4 & X86_CR4_OSXMMEXCPT) ? X86_EXC_UD : X86_EXC_XM);
     }
 }

@@ -53,7 +53,7 @@ static bool fault(Walk *w, unsigned bits)
 static bool not_canonical(Walk *w)
 {
     if (!w->probe && !w->debug) {
-        w->vcpu->exception = (VcpuException){ .cause = X86_EXC_GP | X86_CAUSE_HAS_CODE, .value = w->s->ext };
+        w->vcpu->exception = (VcpuException){ .cause = X86_EXC_GP | X86_CAUSE_HAS_CODE | X86_CAUSE_CANONICAL, .value = w->s->ext };
     }
     return false;
 }
@@ -343,7 +343,11 @@ bool x86_pdptes_load(Vcpu *vcpu, uint64_t cr3)
 
 void x86_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
 {
-    vcpu->exception = (VcpuException){ .cause = X86_EXC_AC | X86_CAUSE_HAS_CODE };
+    /* Without alignment checks it is a vector operand that must be aligned. */
+    const X86State *s = x86_state(vcpu);
+    bool checks = s->cr0 & X86_CR0_AM && s->eflags & X86_AC && x86_cpl(vcpu) == 3;
+
+    vcpu->exception = (VcpuException){ .cause = (checks ? X86_EXC_AC : X86_EXC_GP) | X86_CAUSE_HAS_CODE };
 }
 
 /*

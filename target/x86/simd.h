@@ -46,10 +46,11 @@ static inline IrRef simd_op(TransCtx *ctx, IrOp op, unsigned aux, IrRef a, IrRef
 
 /*
  * Around what may raise SIMD exceptions: with unmasked ones (X86_MODE_SSE_TRAP) the flags are looked at before the result is written.
- * DEVIATION: a tiny result that is exact raises nothing with underflow unmasked.
+ * simd_fp_end_tiny after operations with results of lane size `lane` that may underflow; n: halves, 0: the lowest lane of half[0].
  */
 void simd_fp_begin(TransCtx *ctx);
 void simd_fp_end(TransCtx *ctx);
+void simd_fp_end_tiny(TransCtx *ctx, unsigned lane, unsigned n, const SimdValue *results);
 
 /* An immediate's rounding field (bit 2: MXCSR's), as ROUNDPS and VCVTPS2PH have it. */
 unsigned simd_rounding(unsigned imm);

@@ -41,6 +41,25 @@ static bool known_op(TransCtx *ctx, uint32_t *ret)
     return true;
 }
 
+/* After INC and DEC the rule for all but C is known, also when the carry's is not: CC_OP is (old & X86_CC_CARRY_MASK) | kind and size. */
+static bool known_step(TransCtx *ctx, uint32_t *ret)
+{
+    const IrUnit *unit = ctx->b->unit;
+    const IrInsn *op = ir_insn(unit, ir_get(ctx->b, X86_SLOT_CC_OP));
+
+    if (op->op != IR_or || !ir_is_const(unit, op->b)) {
+        return false;
+    }
+    const IrInsn *old = ir_insn(unit, op->a);
+    uint32_t low = (uint32_t)ir_insn(unit, op->b)->imm;
+    if (old->op != IR_and || !ir_is_const(unit, old->b) || ir_insn(unit, old->b)->imm != X86_CC_CARRY_MASK ||
+        (low >> 2 != X86_CCK_INC && low >> 2 != X86_CCK_DEC)) {
+        return false;
+    }
+    *ret = low;
+    return true;
+}
+
 static IrRef slot64(TransCtx *ctx, unsigned slot) { return x86_to_i64(ctx, ir_get(ctx->b, slot)); }
 static IrRef slot_as(TransCtx *ctx, unsigned slot, unsigned size_log2)
 {
@@ -332,7 +351,9 @@ X86CondRef x86_cond(TransCtx *ctx, unsigned condition)
     uint32_t op;
     X86CondRef c;
 
-    if (!known_op(ctx, &op) || !short_cond(ctx, op, condition >> 1 & 7, &c)) {
+    unsigned which = condition >> 1 & 7;
+    bool known = known_op(ctx, &op) || (which != 1 && which != 3 && known_step(ctx, &op));
+    if (!known || !short_cond(ctx, op, which, &c)) {
         IrRef value = x86_call(ctx, X86_HELPER_cc_cond, 5,
                                (IrRef[]){ slot64(ctx, X86_SLOT_CC_DST), slot64(ctx, X86_SLOT_CC_SRC), slot64(ctx, X86_SLOT_CC_SRC2),
                                           ir_get(ctx->b, X86_SLOT_CC_OP), ir_i32(ctx->b, condition & 14) });

@@ -5,6 +5,7 @@
  * (SDM volume 1, 9.5.1).
  */
 #include "target/x86/translate.h"
+#include "target/x86/simd.h"
 #include "target/x86/x87.h"
 
 /* REX.R and REX.B mean nothing for MMX registers. */
@@ -109,15 +110,43 @@ void x86_trans_pmovmskb_mmx(TransCtx *ctx, const X86Insn *in)
 
 void x86_trans_movq2dq(TransCtx *ctx, const X86Insn *in)
 {
-    static const IrVecConst zero;
-    IrBuilder *b = ctx->b;
-    IrRef v = get_mmx(ctx, in->modrm, IR_I64);
-    x86_put_xmm(ctx, in->op[0].reg, ir_emit(b, IR_vset_lane, IR_V128, IR_LANE_64, ir_vconst(b, IR_V128, &zero), v, IR_NONE));
+    x86_put_xmm(ctx, in->op[0].reg, ir_op1(ctx->b, IR_vzext, IR_V128, get_mmx(ctx, in->modrm, IR_I64)));
 }
 
 void x86_trans_movdq2q(TransCtx *ctx, const X86Insn *in)
 {
     put_mmx(ctx, in->modrm >> 3, ir_emit(ctx->b, IR_vget_lane, IR_I64, IR_LANE_64, x86_get_xmm(ctx, in->op[1].reg), IR_NONE, IR_NONE));
+}
+
+/* ---- conversions between MMX and XMM registers: SIMD exceptions come before any change ---- */
+
+void x86_trans_cvt_from_mmx(TransCtx *ctx, const X86Insn *in)
+{
+    IrBuilder *b = ctx->b;
+    bool single = in->row->aux == IR_CVT_I32_F32;
+    IrRef v = in->has_mem ? x86_load(ctx, x86_ea(ctx, in, 8, false), 8) : get_mmx(ctx, in->modrm, IR_I64);
+    simd_fp_begin(ctx);
+    IrRef wide = ir_op1(b, IR_vzext, IR_V128, v);
+    IrRef r = ir_emit(b, IR_vfcvt, IR_V128, X86_PAIR(IR_RM_DYN, in->row->aux), wide, IR_NONE, IR_NONE);
+    simd_fp_end(ctx);
+    if (single) { /* the upper half stays */
+        r = simd_op(ctx, IR_vset_low, 0, x86_get_xmm(ctx, in->op[0].reg), ir_op1(b, IR_vlow, IR_F64, r));
+    }
+    x86_put_xmm(ctx, in->op[0].reg, r);
+}
+
+void x86_trans_cvt_to_mmx(TransCtx *ctx, const X86Insn *in)
+{
+    IrBuilder *b = ctx->b;
+    bool single = (in->row->aux & 15) == IR_CVT_F32_I32;
+    IrRef v = !single ? simd_operand(ctx, in, 1, 0) : ir_op1(b, IR_vzext, IR_V128, simd_scalar(ctx, in, 1, IR_F64));
+    if (x86_mode_bit(ctx, X86_MODE_X87_SLOW)) { /* a pending x87 exception comes first */
+        x86_call(ctx, X86_HELPER_fwait, 0, NULL);
+    }
+    simd_fp_begin(ctx);
+    IrRef r = ir_emit(b, IR_vfcvt, IR_V128, in->row->aux, v, IR_NONE, IR_NONE);
+    simd_fp_end(ctx);
+    put_mmx(ctx, in->modrm >> 3, ir_emit(b, IR_vget_lane, IR_I64, IR_LANE_64, r, IR_NONE, IR_NONE));
 }
 
 /* The bytes of mm(reg) to DS:rDI where those of mm(rm) have bit 7 set. */

@@ -105,8 +105,33 @@ void simd_fp_begin(TransCtx *ctx)
 void simd_fp_end(TransCtx *ctx)
 {
     if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
-        x86_call(ctx, X86_HELPER_sse_check, 0, NULL);
+        x86_call(ctx, X86_HELPER_sse_check, 1, (IrRef[]){ ir_i32(ctx->b, 0) });
     }
+}
+
+/* Not 0 if a lane of x is denormal: its magnitude is above 0 and below the least normal one. */
+static IrRef denormals(TransCtx *ctx, unsigned lane, IrRef x)
+{
+    static const uint64_t sign[] = { [IR_LANE_16] = 0x8000800080008000, [IR_LANE_32] = 0x8000000080000000, [IR_LANE_64] = BIT(63) };
+    static const uint64_t least[] = { [IR_LANE_16] = 0x0400040004000400, [IR_LANE_32] = 0x0080000000800000, [IR_LANE_64] = BIT(52) };
+    x = simd_op(ctx, IR_vandn, 0, x, simd_const(ctx, sign[lane], sign[lane]));
+    x = simd_op(ctx, IR_vand, 0, simd_op(ctx, IR_vcmp, lane | IR_GT << 4, x, simd_zero(ctx)),
+                simd_op(ctx, IR_vcmp, lane | IR_GT << 4, simd_const(ctx, least[lane], least[lane]), x));
+    return ir_emit(ctx->b, IR_vmovmsk, IR_I32, IR_LANE_8, x, IR_NONE, IR_NONE);
+}
+
+void simd_fp_end_tiny(TransCtx *ctx, unsigned lane, unsigned n, const SimdValue *results)
+{
+    if (!x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
+        return;
+    }
+    IrRef tiny = denormals(ctx, lane, results->half[0]);
+    if (n == 0) {
+        tiny = ir_op2_imm(ctx->b, IR_and, IR_I32, tiny, 1);
+    } else if (n == 2) {
+        tiny = ir_op2(ctx->b, IR_or, IR_I32, tiny, denormals(ctx, lane, results->half[1]));
+    }
+    x86_call(ctx, X86_HELPER_sse_check, 1, (IrRef[]){ tiny });
 }
 
 unsigned simd_rounding(unsigned imm)

@@ -27,7 +27,11 @@ void x86_trans_simd_fp(TransCtx *ctx, const X86Insn *in)
     for (unsigned h = 0; h < halves(in); h++) {
         v.half[h] = simd_op(ctx, op, aux, x.half[h], y.half[h]);
     }
-    simd_fp_end(ctx);
+    if (op == IR_vfmin || op == IR_vfmax) {
+        simd_fp_end(ctx);
+    } else {
+        simd_fp_end_tiny(ctx, row_aux(in), is_scalar(in) ? 0 : halves(in), &v);
+    }
     simd_put(ctx, in, v);
 }
 
@@ -46,7 +50,7 @@ void x86_trans_simd_hfp(TransCtx *ctx, const X86Insn *in)
     for (unsigned h = 0; h < simd_halves(in); h++) {
         v.half[h] = simd_op(ctx, row_op(in), row_aux(in), even.half[h], odd.half[h]);
     }
-    simd_fp_end(ctx);
+    simd_fp_end_tiny(ctx, row_aux(in), simd_halves(in), &v);
     simd_put(ctx, in, v);
 }
 
@@ -70,7 +74,11 @@ static void unary_scalar(TransCtx *ctx, const X86Insn *in, IrOp op, IrType type,
     IrRef x = simd_scalar(ctx, in, simd_second(in), from);
     simd_fp_begin(ctx);
     x = ir_emit(ctx->b, op, type, aux, x, IR_NONE, IR_NONE);
-    simd_fp_end(ctx);
+    if (op == IR_fcvt && type == IR_F32) {
+        simd_fp_end_tiny(ctx, IR_LANE_32, 0, &(SimdValue){ { ir_op1(ctx->b, IR_vzext, IR_V128, x) } });
+    } else {
+        simd_fp_end(ctx);
+    }
     simd_put_scalar(ctx, in, x);
 }
 
@@ -157,7 +165,11 @@ void x86_trans_simd_cvt(TransCtx *ctx, const X86Insn *in)
     for (unsigned h = 0; h < n; h++) {
         v.half[h] = ir_emit(ctx->b, IR_vfcvt, IR_V128, in->row->aux, v.half[h], IR_NONE, IR_NONE);
     }
-    simd_fp_end(ctx);
+    if (kind == IR_CVT_F64_F32) {
+        simd_fp_end_tiny(ctx, IR_LANE_32, n, &v);
+    } else {
+        simd_fp_end(ctx);
+    }
     if (narrows(kind) && n == 2) {
         v.half[0] = simd_op(ctx, IR_vzip_lo, IR_LANE_64, v.half[0], v.half[1]);
         v.half[1] = IR_NONE;
@@ -201,7 +213,7 @@ void x86_trans_avx_cvtps2ph(TransCtx *ctx, const X86Insn *in)
     for (unsigned h = 0; h < n; h++) {
         v.half[h] = ir_emit(ctx->b, IR_vfcvt, IR_V128, aux, simd_reg(ctx, in->op[1].reg, h), IR_NONE, IR_NONE);
     }
-    simd_fp_end(ctx);
+    simd_fp_end_tiny(ctx, IR_LANE_16, n, &v);
     IrRef r = n == 2 ? simd_op(ctx, IR_vzip_lo, IR_LANE_64, v.half[0], v.half[1]) : v.half[0];
     if (in->op[0].kind == X86_OP_MEM) {
         simd_store(ctx, x86_ea(ctx, in, 8 * n, true), 8 * n, IR_ALIGN_ANY, r);
@@ -243,7 +255,7 @@ static IrRef permute(TransCtx *ctx, unsigned selectors, IrRef x)
 
 /*
  * DPPS, DPPD. Lanes that are not chosen contribute +0, here the product of zeros. The sum of four is that of two sums of neighbours; all
- * lanes compute the same, so that no other flags are raised. The sums are looked at for exceptions together with the products.
+ * lanes compute the same, so that no other flags are raised. An unmasked exception of one step keeps the next from being done.
  */
 void x86_trans_simd_dp(TransCtx *ctx, const X86Insn *in)
 {
@@ -257,14 +269,20 @@ void x86_trans_simd_dp(TransCtx *ctx, const X86Insn *in)
     }
     simd_fp_begin(ctx);
     for (unsigned h = 0; h < simd_halves(in); h++) {
-        IrRef p = simd_op(ctx, IR_vfmul, lane, x.half[h], y.half[h]);
-        if (lane == IR_LANE_32) {
-            p = simd_op(ctx, IR_vfadd, lane, permute(ctx, 0xa0, p), permute(ctx, 0xf5, p));
-        }
-        p = simd_op(ctx, IR_vfadd, lane, permute(ctx, 0x44, p), permute(ctx, 0xee, p));
-        v.half[h] = simd_op(ctx, IR_vand, 0, p, out_mask);
+        v.half[h] = simd_op(ctx, IR_vfmul, lane, x.half[h], y.half[h]);
     }
-    simd_fp_end(ctx);
+    simd_fp_end_tiny(ctx, lane, simd_halves(in), &v);
+    for (unsigned step = lane == IR_LANE_32 ? 0 : 1; step < 2; step++) {
+        simd_fp_begin(ctx);
+        for (unsigned h = 0; h < simd_halves(in); h++) {
+            IrRef even = permute(ctx, step ? 0x44 : 0xa0, v.half[h]), odd = permute(ctx, step ? 0xee : 0xf5, v.half[h]);
+            v.half[h] = simd_op(ctx, IR_vfadd, lane, even, odd);
+        }
+        simd_fp_end_tiny(ctx, lane, simd_halves(in), &v);
+    }
+    for (unsigned h = 0; h < simd_halves(in); h++) {
+        v.half[h] = simd_op(ctx, IR_vand, 0, v.half[h], out_mask);
+    }
     simd_put(ctx, in, v);
 }
 
@@ -307,6 +325,6 @@ void x86_trans_avx_fma(TransCtx *ctx, const X86Insn *in)
     for (unsigned h = 0; h < halves(in); h++) {
         v.half[h] = ir_emit(ctx->b, IR_vfma, IR_V128, aux, r[h][0], r[h][1], r[h][2]);
     }
-    simd_fp_end(ctx);
+    simd_fp_end_tiny(ctx, lane, is_scalar(in) ? 0 : halves(in), &v);
     simd_put(ctx, in, v);
 }

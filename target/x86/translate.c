@@ -164,6 +164,9 @@ void x86_translate(TransCtx *ctx)
         x86_raise_ud(ctx);
     } else if (usable(ctx, &in)) {
         in.row->handler(ctx, &in);
+        if (in.row->kind == SCAN_STOP && !ctx->ended) {
+            trans_jump(ctx, ctx->next_pc); /* the scan has not seen what follows, even where it is in this unit */
+        }
     }
 }
 

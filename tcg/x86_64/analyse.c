@@ -29,6 +29,10 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
     } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
         ops[1] = val_resolve(hc, hc->insns[in->b].a);
+    } else if (n == 2 && fused_load(hc, in)) {
+        const IrInsn *ld = &hc->insns[in->b];
+        ops[1] = val_resolve(hc, ld->a);
+        ops[2] = val_resolve(hc, ld->b);
     } else if (in->op == IR_ld || in->op == IR_st) {
         unsigned g = group_followed(hc, in - hc->insns);
         ops[3] = g == NO_INDEX ? IR_NONE : group_value(hc, g);
@@ -47,6 +51,19 @@ static bool fuses_with_insert(const HostCompiler *hc, const IrInsn *in)
     case IR_fround: return has(hc, X_SSE41) && rm < IR_RM_NEAREST_AWAY;
     default: return false;
     }
+}
+
+/* User mode with AVX: does instruction i do the load in front of it, its second operand? */
+static bool fuses_with_load(const HostCompiler *hc, uint32_t i, const IrBlock *bb)
+{
+    const IrInsn *in = &hc->insns[i];
+    if (in->op < IR_VEC_FIRST || in->op > IR_VEC_LAST || hc->op_operands[in->op] != 2 || in->type != IR_V128 ||
+        hc->unit->softmmu || !has(hc, X_AVX) || in->b + 1 != i || in->b < bb->first || in->a == in->b) {
+        return false;
+    }
+    const IrInsn *ld = &hc->insns[in->b];
+    return ld->op == IR_ld && hc->val[in->b].uses == 1 &&
+           1u << hc->unit->mem.at[ld->aux].size_log2 == x64_vec_memory_bytes(hc, in);
 }
 
 static void find_order(HostCompiler *hc)
@@ -318,6 +335,10 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 hc->arg_next[in->a + k] = val_is_const(hc, v) ? NO_POS : walk_use(w, v, i);
             }
         }
+        bool loads = fuses_with_load(hc, i, bb);
+        if (loads) {
+            hc->val[in->b].fused = FUSED_LOAD;
+        }
         IrRef ops[4];
         x64_operands(hc, in, ops);
         for (unsigned k = 4; k-- > 0;) {
@@ -347,7 +368,7 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 hc->val[old].early_slot = NO_SLOT;
             }
             w->slot_cand[in->aux] = IR_NONE;
-        } else if ((flags & IR_OP_MEM) || in->op == IR_call || in->op == IR_poll ||
+        } else if ((flags & IR_OP_MEM) || loads || in->op == IR_call || in->op == IR_poll ||
                    in->op == IR_icount) {
             w->epoch++;
         }

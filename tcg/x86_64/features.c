@@ -12,6 +12,7 @@ static const struct { const char *name; uint32_t bit; } feature_names[] = {
     { "sse2", 0 }, { "ssse3", X_SSSE3 }, { "sse4.1", X_SSE41 }, { "sse4.2", X_SSE42 }, { "avx", X_AVX },
     { "avx2", X_AVX2 }, { "bmi1", X_BMI1 }, { "bmi2", X_BMI2 }, { "lzcnt", X_LZCNT }, { "popcnt", X_POPCNT },
     { "fma", X_FMA }, { "pclmul", X_PCLMUL }, { "movbe", X_MOVBE }, { "avx512vl", X_AVX512VL }, { "f16c", X_F16C },
+    { "aes", X_AES }, { "sha", X_SHA },
 };
 
 static uint32_t features_mask;
@@ -38,6 +39,7 @@ static uint32_t features_detect(void)
     f |= ecx & bit_POPCNT ? X_POPCNT : 0;
     f |= ecx & bit_MOVBE ? X_MOVBE : 0;
     f |= ecx & bit_PCLMUL ? X_PCLMUL : 0;
+    f |= ecx & bit_AES ? X_AES : 0;
     bool ymm = (xcr0 & 6) == 6, zmm = (xcr0 & 0xe6) == 0xe6;
     if (ymm && (ecx & bit_AVX)) {
         f |= X_AVX;
@@ -46,6 +48,7 @@ static uint32_t features_detect(void)
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
         f |= (f & X_AVX) && (ebx & bit_AVX2) ? X_AVX2 : 0;
+        f |= ebx & bit_SHA ? X_SHA : 0;
         f |= ebx & bit_BMI ? X_BMI1 : 0;
         f |= ebx & bit_BMI2 ? X_BMI2 : 0;
         if (zmm && (f & X_AVX2) && (ebx & bit_AVX512VL) && (ebx & bit_AVX512BW) && (ebx & bit_AVX512DQ)) {

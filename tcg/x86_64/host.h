@@ -191,9 +191,15 @@ const char *x64_features_text(void);
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:
- * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. A follower's addend is [3]. */
+ * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. With a fused load:
+ * its base is [1], its index [2]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
-enum { FUSED_TEST = 1, FUSED_DEAD = 2 };
+enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3 };
+/* The second operand is loaded by the instruction itself: a guest load whose value nobody else wants. */
+static inline bool fused_load(const HostCompiler *hc, const IrInsn *in)
+{
+    return in->op >= IR_VEC_FIRST && in->op <= IR_VEC_LAST && hc->op_operands[in->op] == 2 && hc->val[in->b].fused == FUSED_LOAD;
+}
 /* The operation of a fused vset_low; its immediate, or -1. */
 uint32_t x64_fp_unary(const IrInsn *in, unsigned operand_type, int *ret_imm);
 
@@ -322,9 +328,16 @@ void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
 bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
 bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
+/* How many bytes in memory the second operand may be, if this is one host instruction with AVX; 0: none. */
+unsigned x64_vec_memory_bytes(const HostCompiler *hc, const IrInsn *in);
+unsigned x64_move_memory_bytes(const IrInsn *in);
+unsigned x64_float_memory_bytes(const HostCompiler *hc, const IrInsn *in);
+/* d = a OP b with a fused load. */
+void lower_with_load(HostCompiler *hc, const IrInsn *in, uint32_t op, int imm);
 /* d = a OP b for a vector instruction's operands; `imm` follows the opcode unless it is negative. */
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm);
 void lower_mem(HostCompiler *hc, const IrInsn *in);
+bool lower_crypto(HostCompiler *hc, const IrInsn *in);
 void lower_x87(HostCompiler *hc, const IrInsn *in);
 /* Loads the guest's x87 state where that may be needed; clobbers flags. */
 void x64_x87_ready(HostCompiler *hc);

@@ -560,6 +560,34 @@ static void lower_load(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
+/* User mode, AVX: the access is the instruction's own operand, so a fault leaves the result unwritten. */
+void lower_with_load(HostCompiler *hc, const IrInsn *in, uint32_t op, int imm)
+{
+    const IrInsn *ld = &hc->insns[in->b];
+    const IrMem *mem = &hc->unit->mem.at[ld->aux];
+    IrRef own = hc->ops[0], base = hc->ops[1], index = hc->ops[2];
+    Check ck;
+
+    Reg ra = ra_use(hc, own);
+    hc->ops[0] = base;
+    hc->ops[1] = index;
+    check_begin(hc, ld, mem, true, &ck);
+    hc->ops[0] = own;
+    hc->ops[1] = base;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, !(hc->used >> ra & 1) ? ra : NO_REG, 0);
+    Mem m = check_emit(hc, mem, false, &ck, emit_slow_load);
+    v_rrm(&hc->as, op, d, ra, m, imm >= 0);
+    if (imm >= 0) {
+        x_u8(&hc->as, imm);
+    }
+    for (unsigned k = 0; k < ck.n_ool; k++) {
+        hc->ool.at[ck.ool[k]].insn = in->b; /* misaligned: raises and does not come back */
+    }
+    check_end(hc, &ck, d, 0);
+    ra_done(hc);
+}
+
 static void lower_store(HostCompiler *hc, const IrInsn *in)
 {
     const IrMem *mem = &hc->unit->mem.at[in->aux];

@@ -116,6 +116,10 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     }
     bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
     unsigned n = ir_op_info[in->op].n_operands;
+    if (own && n == 2) {
+        lower_vec_binary(hc, in, M_0F | pp | opcode[in->op - IR_vfadd], hc->ops[0], hc->ops[1], -1);
+        return true;
+    }
     Reg r[3] = { NO_REG, NO_REG, NO_REG };
     uint32_t avoid = 0;
     for (unsigned k = 0; k < n; k++) {
@@ -253,6 +257,23 @@ static bool lower_convert(HostCompiler *hc, const IrInsn *in)
     }
     uint32_t insn = rm == IR_RM_DYN ? op[kind].dyn : rm == IR_RM_ZERO ? op[kind].zero : 0;
     return insn && unary(hc, in, insn, -1);
+}
+
+unsigned x64_float_memory_bytes(const HostCompiler *hc, const IrInsn *in)
+{
+    const FpPolicy *fp = &hc->target->fp;
+    unsigned lane_bytes = 1u << (in->aux & 3);
+    if (fp->nan != FP_NAN_X86 || fp->to_int != FP_TO_INT_X86 || fp->tininess_before) {
+        return 0;
+    }
+    switch (in->op) {
+    case IR_vfadd: case IR_vfsub: case IR_vfmul: case IR_vfdiv: return in->aux >> 4 & IR_LANE_LOW ? lane_bytes : 16;
+    case IR_vfmin: case IR_vfmax:
+        return (in->aux >> 4 & 3) != IR_MINMAX_X86 ? 0 : in->aux >> 4 & IR_LANE_LOW ? lane_bytes : 16;
+    case IR_vfcmp: return in->aux & 4 ? lane_bytes : 16;
+    case IR_vfaddsub: return 16;
+    default: return 0;
+    }
 }
 
 bool lower_vec_float(HostCompiler *hc, const IrInsn *in)

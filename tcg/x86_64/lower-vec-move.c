@@ -57,6 +57,15 @@ static const Row rows[] = {
     ROW(vfrsqrt) = { UNARY, { 0, 0, M_0F | 0x52 }, { 0 } },
 };
 
+unsigned x64_move_memory_bytes(const IrInsn *in)
+{
+    const Row *row = &rows[in->op - IR_vlow];
+    bool by_lane = strstr(ir_op_info[in->op].signature, "/lane");
+    unsigned lane = by_lane ? in->aux & 3 : 0;
+    /* Forms that AVX implies. */
+    return (row->form & 7) == BINARY && row->op[lane] && row->need[lane] != X_AVX2 ? 16 : 0;
+}
+
 static bool by_row(HostCompiler *hc, const IrInsn *in)
 {
     const Row *row = &rows[in->op - IR_vlow];

@@ -46,7 +46,31 @@ static Reg dest_for(HostCompiler *hc, Reg ra, Reg rb)
 
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm)
 {
-    Reg ra = ra_use(hc, a), rb = ra_use(hc, b);
+    Mem m;
+    Reg ra, rb;
+    if (fused_load(hc, in)) {
+        lower_with_load(hc, in, op, imm);
+        return;
+    }
+    bool moves = op == I_MOVSS_LD || op == I_MOVSD_LD; /* with memory they clear the rest */
+    if (has(hc, X_AVX) && ir_op_info[in->op].flags & IR_OP_COMM && ra_is_memory(hc, a, &m) && !ra_is_memory(hc, b, &m)) {
+        IrRef t = a;
+        a = b;
+        b = t;
+    }
+    ra = ra_use(hc, a);
+    if (has(hc, X_AVX) && !moves && ra_is_memory(hc, b, &m)) {
+        /* Read no more: no register for it. Legacy forms would want it aligned. */
+        ra_consume(hc);
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        v_rrm(&hc->as, op | wide(in->type), d, ra, m, 0);
+        if (imm >= 0) {
+            x_u8(&hc->as, imm);
+        }
+        ra_done(hc);
+        return;
+    }
+    rb = ra_use(hc, b);
     ra_consume(hc);
     Reg d = dest_for(hc, ra, rb);
     sse_rrr(hc, op | wide(in->type), d, ra, rb);
@@ -144,6 +168,10 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
     if (lane == 3 && !has(hc, X_SSE42)) {
         return false;
     }
+    if (cond == IR_EQ || cond == IR_GT) {
+        binary(hc, in, (cond == IR_EQ ? eq : gt)[lane], a, b);
+        return true;
+    }
     switch (cond) {
     case IR_NE: case IR_GE: case IR_LE: case IR_GEU: case IR_LEU: case IR_TSTNE:
         invert = true;
@@ -164,7 +192,7 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
         sse_rrr(hc, I_ANDPS | l, d, ra, rb);
         sse_rrr(hc, I_XORPS | l, REG_VTMP, REG_VTMP, REG_VTMP);
         sse_rrr(hc, eq[lane] | l, d, d, REG_VTMP);
-    } else if (cond == IR_EQ) {
+    } else if (cond == IR_EQ) { /* inverted */
         sse_rrr(hc, eq[lane] | l, d, ra, rb);
     } else if (flip) {
         /* Unsigned order is signed order with the top bits turned over. */
@@ -351,6 +379,18 @@ static bool lower_set_lane(HostCompiler *hc, const IrInsn *in)
     return true;
 }
 
+unsigned x64_vec_memory_bytes(const HostCompiler *hc, const IrInsn *in)
+{
+    unsigned lane = in->aux & 3, cond = in->aux >> 4;
+    switch (in->op) {
+    case IR_vand: case IR_vor: case IR_vxor: return 16;
+    case IR_vcmp: return cond == IR_EQ || cond == IR_GT ? 16 : 0;
+    case IR_vadd: case IR_vsub: case IR_vmul: case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu:
+    case IR_vsadds: case IR_vsaddu: case IR_vssubs: case IR_vssubu: return lane_ops[in->op - IR_vadd].op[lane] ? 16 : 0;
+    default: return in->op >= IR_vfadd ? x64_float_memory_bytes(hc, in) : in->op >= IR_vlow ? x64_move_memory_bytes(in) : 0;
+    }
+}
+
 void lower_vec(HostCompiler *hc, const IrInsn *in)
 {
     IrType type = ir_type_is_vec(in->type) ? in->type : hc->insns[in->a].type;
@@ -360,7 +400,9 @@ void lower_vec(HostCompiler *hc, const IrInsn *in)
         lower_by_call(hc, in);
         return;
     }
-    if (bitwise) {
+    if (in->op >= IR_CRYPTO_FIRST && in->op <= IR_CRYPTO_LAST) {
+        done = lower_crypto(hc, in);
+    } else if (bitwise) {
         done = lower_bitwise(hc, in);
     } else if (is_float) {
         done = lower_vec_float(hc, in);

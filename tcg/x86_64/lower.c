@@ -662,11 +662,15 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
             lower_int(hc, in);
         } else if (in->op <= IR_flow) {
             lower_fp(hc, in);
-        } else if (in->op <= IR_VEC_LAST) {
+        } else if (in->op <= IR_VEC_LAST && !fused_load(hc, in)) {
             lower_vec(hc, in);
         } else {
             snap_sites_begin(&hc->snap, x_offset(&hc->as));
-            lower_mem(hc, in);
+            if (in->op <= IR_VEC_LAST) {
+                lower_vec(hc, in);
+            } else {
+                lower_mem(hc, in);
+            }
             snap_sites_end(&hc->snap);
         }
     }

@@ -137,6 +137,7 @@ TESTS = {
     'disk-pci-legacy': lambda a, w: disk(a, w, 'virtio-blk-pci,disable-modern=on,event_idx=off,indirect_desc=off'),
     'disk-mmio': lambda a, w: disk(a, w, 'virtio-blk-device'),
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
+    'net-e1000': lambda a, w: net(a, w, 'e1000'),
     'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),
 }
 

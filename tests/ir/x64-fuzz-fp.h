@@ -111,8 +111,29 @@ static void gen_vec_more(IrOp op, const char *sig)
     pool_add(ir_emit(b, op, own, in.aux, v[0], v[1], v[2]));
 }
 
+/* A load right in front of the operation that uses it. */
+static void gen_vec_load(void)
+{
+    static const uint8_t ops[] = { IR_vand, IR_vadd, IR_vcmp, IR_vzip_lo, IR_vtbl, IR_vsel32, IR_vsad, IR_vmulwu, IR_vfadd, IR_vfdiv, IR_vfmin,
+                                   IR_vfcmp, IR_vfmul, IR_vsub, IR_vshl_by, IR_vpack_s, IR_vshr_each };
+    IrOp op = ops[pick(ARRAY_SIZE(ops))];
+    bool fp = op >= IR_vfadd;
+    unsigned lane = fp ? 2 + pick(2) : op == IR_vmulwu ? 2 : op == IR_vpack_s ? 1 + pick(2) : pick(4), size = pick(4) ? 4 : lane >= 2 ? lane : 2;
+    IrMem mem = { .size_log2 = size, .align = pick(3) ? IR_ALIGN_ANY : IR_ALIGN_FAULT };
+    unsigned low = size < 4 && fp && pick(4) ? 1 : 0;
+    unsigned aux = op == IR_vand || op == IR_vtbl || op == IR_vsad ? 0 : op == IR_vsel32 ? pick(256) : op == IR_vcmp ? lane | pick(10) << 4
+                 : op == IR_vfcmp ? lane | low << 2 | pick(32) << 4 : op == IR_vfmin ? lane | IR_MINMAX_X86 << 4 | low * IR_LANE_LOW << 4
+                 : lane | low * IR_LANE_LOW << 4;
+    IrRef a = vec_value(IR_V128), index, base = address(&mem, &index);
+    pool_add(ir_emit(b, op, IR_V128, aux, a, ir_load(b, IR_V128, base, index, mem), IR_NONE));
+}
+
 void gen_vec(void)
 {
+    if (pick(4) == 0) {
+        gen_vec_load();
+        return;
+    }
     IrType t = !allow_256 || pick(3) ? IR_V128 : IR_V256;
     IrOp op = IR_VEC_FIRST + pick(IR_VEC_LAST - IR_VEC_FIRST + 1);
     unsigned lane = pick(4), n = ir_type_bytes(t) >> lane;

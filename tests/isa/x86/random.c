@@ -1,8 +1,9 @@
 /*
  * random.c: random instructions from the tables on the host's processor and under the translator.
  *
- * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v]
+ * usage: random [-u UNIT] [-m NAME] [-s SEED] [-n STREAMS] [-l LENGTH] [-3] [-4] [-i] [-o] [-v] [-x] [-a]
  *   -u  only rows of this unit (int x87 mmx sse avx); -m only this mnemonic; -l instructions of a stream, 1 by default
+ *   -x  random SIMD exceptions are unmasked; -a memory operands of 16 bytes and more need not be aligned
  *   -3  32-bit code on the 32-bit target; -4: on the 64-bit one; -i IR interpreter; -o one instruction per unit; -v print all
  *
  * Memory operands point into the data area, except by accident. Undefined flags are followed through a stream and not compared, nor
@@ -18,7 +19,7 @@ enum { BASE = X86T_DATA + 0x4000, MAX_STREAM = 32 };
 
 static struct {
     uint64_t seed;
-    bool code32, stream;
+    bool code32, stream, unmasked, misaligned;
     const char *unit, *name;
     X86tState *state;
     uint8_t bytes[MAX_STREAM * 24];
@@ -157,7 +158,7 @@ static bool left_out(const X86Row *row)
     static const char *const names[] = { "syscall", "sysenter", "int", "int1", "int3", "icebp", "into", "hlt", "cpuid", "rdtsc", "rdtscp", "rdrand",
         "rdseed", "rdpid", "rdpmc", "xgetbv", "sgdt", "sidt", "sldt", "str", "smsw", "ret", "retf", "iret/iretd/iretq", "jmp", "call", "lar", "lsl", "verr", "verw", "wrfsbase",
         "wrgsbase", "rdfsbase", "rdgsbase", "in", "out", "bound", "pushf", "popf", "pushf/pushfd/pushfq", "popf/popfd/popfq", "xabort", "xbegin", "xend", "xtest",
-        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldcw", "fldenv", "frstor", "std", "sti", "cli",
+        "ldmxcsr", "vldmxcsr", "fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "fldenv", "frstor", "std", "sti", "cli",
         "lds", "les", "lss", "lfs", "lgs", "monitor", "mwait", "clzero", "arpl", "jecxz", "enter", "vzeroall", "leave", "fnstenv", "fnsave", "rdpkru", "wrpkru", "push", "pop",
         "popa/popad", "pusha/pushad" };
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
@@ -306,7 +307,9 @@ static bool put_insn(const X86Row *row)
         disp = (int)upto(512) - 256;
     }
     if (mem) {
-        if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
+        if (g.misaligned) {
+            disp &= upto(2) ? ~15 : -1;
+        } else if (row->op[0].size == X86_SIZE_DQ || row->op[0].size == X86_SIZE_X || upto(2)) {
             disp &= ~31;
         }
         rm = 0;
@@ -451,7 +454,7 @@ int main(int argc, char **argv)
     bool verbose = false;
     int opt;
 
-    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:")) != -1) {
+    while ((opt = getopt(argc, argv, "u:m:s:n:l:34iovc:xa")) != -1) {
         switch (opt) {
         case 'u': g.unit = optarg; break;
         case 'm': g.name = optarg; break;
@@ -463,6 +466,8 @@ int main(int argc, char **argv)
         case 'i': options.interpreter = true; break;
         case 'o': options.one_insn = true; break;
         case 'v': verbose = true; break;
+        case 'x': g.unmasked = true; break;
+        case 'a': g.misaligned = true; break;
         case 'c': options.cpu = optarg; break;
         default: return 2;
         }
@@ -489,6 +494,9 @@ int main(int argc, char **argv)
         g.n = 0;
         g.undefined = 0;
         random_state(&a.state, before);
+        if (g.unmasked) {
+            a.state.mxcsr = (a.state.mxcsr & ~0x1fbfu) | ((uint32_t)rnd() & 0x1f80);
+        }
         g.state = &a.state;
         for (unsigned i = 0; i < length;) {
             unsigned which = g.stream ? upto(n_rows) : (unsigned)((stream + upto(2)) % n_rows);
@@ -513,6 +521,9 @@ int main(int argc, char **argv)
             g.undefined = g.undefined_at[a.state.pc - X86T_CODE];
         }
         X86tMask mask = { .eflags = (X86_ARITH_FLAGS | X86_DF) & ~eflags_of(g.undefined), .x87 = true, .fsw = 0xffff, .mxcsr = ~0u };
+        if (a.state.mxcsr & 0x18 & ~(a.state.mxcsr >> 7)) {
+            mask.mxcsr &= ~0x20u; /* helper-sse.c: PE with an unmasked overflow or underflow */
+        }
         x86t_diff(&a, &b, &mask, text, sizeof(text));
         if (text[0] || verbose) {
             printf("%sstream seed %" PRIu64 ":\n", text[0] ? "FAILED " : "", seed + stream);

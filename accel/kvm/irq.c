@@ -1,0 +1,121 @@
+/*
+ * irq.c: interrupts of in-kernel controllers: lines, messages, the routing table, irqfds.
+ *
+ * Threads: the routing table is under the BQL; ioctls may come from any thread.
+ */
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kvm-int.h"
+
+static struct kvm_irq_routing *table;
+static unsigned room;
+static uint64_t *msi_gsis;       /* a bit per GSI that a message route has */
+enum { FIRST_MSI_GSI = 24, MAX_GSIS = 4096 };
+
+void kvm_set_irq(unsigned gsi, int level)
+{
+    struct kvm_irq_level irq = { .irq = gsi, .level = (uint32_t)level };
+
+    kvm_vm_ioctl(KVM_IRQ_LINE, &irq);
+}
+
+bool kvm_send_msi(uint64_t address, uint32_t data)
+{
+    struct kvm_msi msi = { .address_lo = (uint32_t)address, .address_hi = (uint32_t)(address >> 32), .data = data };
+
+    return kvm_vm_ioctl(KVM_SIGNAL_MSI, &msi) > 0;
+}
+
+static struct kvm_irq_routing_entry *new_entry(void)
+{
+    if (!table || table->nr == room) {
+        room = room ? room * 2 : 64;
+        struct kvm_irq_routing *grown = xcalloc(1, sizeof(*grown) + room * sizeof(grown->entries[0]));
+        if (table) {
+            memcpy(grown, table, sizeof(*table) + table->nr * sizeof(table->entries[0]));
+            free(table);
+        }
+        table = grown;
+    }
+    return &table->entries[table->nr++];
+}
+
+void kvm_route_irqchip(unsigned gsi, unsigned chip, unsigned pin)
+{
+    *new_entry() = (struct kvm_irq_routing_entry){ .gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
+                                                   .u.irqchip = { .irqchip = chip, .pin = pin } };
+}
+
+static struct kvm_irq_routing_entry *find_msi(int gsi)
+{
+    for (unsigned i = 0; table && i < table->nr; i++) {
+        if (table->entries[i].gsi == (uint32_t)gsi && table->entries[i].type == KVM_IRQ_ROUTING_MSI) {
+            return &table->entries[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_msi(struct kvm_irq_routing_entry *e, int gsi, uint64_t address, uint32_t data)
+{
+    *e = (struct kvm_irq_routing_entry){ .gsi = (uint32_t)gsi, .type = KVM_IRQ_ROUTING_MSI,
+                                         .u.msi = { .address_lo = (uint32_t)address, .address_hi = (uint32_t)(address >> 32),
+                                                    .data = data } };
+}
+
+int kvm_route_msi(uint64_t address, uint32_t data, Error **errp)
+{
+    unsigned most = MIN((unsigned)kvm_check_extension(KVM_CAP_IRQ_ROUTING), (unsigned)MAX_GSIS);
+
+    if (!msi_gsis) {
+        msi_gsis = xcalloc(MAX_GSIS / 64, sizeof(*msi_gsis));
+    }
+    for (unsigned gsi = FIRST_MSI_GSI; gsi < most; gsi++) {
+        if (!(msi_gsis[gsi / 64] & BIT(gsi % 64))) {
+            msi_gsis[gsi / 64] |= BIT(gsi % 64);
+            set_msi(new_entry(), (int)gsi, address, data);
+            return (int)gsi;
+        }
+    }
+    error_set(errp, "KVM has no interrupt route left");
+    return -1;
+}
+
+void kvm_route_msi_update(int gsi, uint64_t address, uint32_t data)
+{
+    struct kvm_irq_routing_entry *e = find_msi(gsi);
+
+    if (e) {
+        set_msi(e, gsi, address, data);
+    }
+}
+
+void kvm_route_release(int gsi)
+{
+    struct kvm_irq_routing_entry *e = find_msi(gsi);
+
+    if (e) {
+        *e = table->entries[--table->nr];
+        msi_gsis[gsi / 64] &= ~BIT(gsi % 64);
+    }
+}
+
+void kvm_route_commit(void)
+{
+    if (table && kvm.irqchip != KVM_IRQCHIP_OFF) {
+        int r = kvm_vm_ioctl(KVM_SET_GSI_ROUTING, table);
+        if (r < 0) {
+            error_report("KVM: interrupt routing: %s", strerror(-r));
+        }
+    }
+}
+
+bool kvm_irqfd(int fd, int resample_fd, int gsi, bool add)
+{
+    struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = (uint32_t)gsi,
+                               .flags = (add ? 0 : KVM_IRQFD_FLAG_DEASSIGN) | (resample_fd >= 0 ? KVM_IRQFD_FLAG_RESAMPLE : 0),
+                               .resamplefd = resample_fd >= 0 ? (uint32_t)resample_fd : 0 };
+
+    return kvm_vm_ioctl(KVM_IRQFD, &irqfd) >= 0;
+}

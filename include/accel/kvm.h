@@ -1,0 +1,71 @@
+/*
+ * kvm.h: the accelerator that runs vCPUs on the host's own virtualization (Linux KVM), as boards, devices and targets
+ * see it. Facts: Linux Documentation/virt/kvm/api.rst.
+ *
+ * Where the interrupt controllers are is the machine's kernel-irqchip property: all in the kernel, only the local APICs
+ * ("split"), or all of ours. A board asks kvm_irqchip() and connects its lines to kvm_set_irq() where it must.
+ *
+ * Threads: BQL, except kvm_set_irq(), kvm_send_msi() and what a target does in the vCPU's thread.
+ */
+#ifndef ACCEL_KVM_H
+#define ACCEL_KVM_H
+
+#include "accel/accel.h"
+
+struct kvm_run;
+
+typedef enum KvmIrqchip { KVM_IRQCHIP_OFF, KVM_IRQCHIP_SPLIT, KVM_IRQCHIP_ON } KvmIrqchip;
+
+/* What a guest architecture does for KVM: Target.kvm. All in the vCPU's thread but vm_init. */
+typedef struct KvmTargetOps {
+    /* After KVM_CREATE_VM, before the first vCPU: identity map, irqchip, PIT… */
+    bool (*vm_init)(Machine *machine, int vm_fd, KvmIrqchip irqchip, Error **errp);
+    /* CPUID, MSR list, first registers. The fd and the run area are there. */
+    bool (*vcpu_init)(Vcpu *vcpu, Error **errp);
+    /* Between the kernel's registers and the target's state struct. */
+    bool (*get_state)(Vcpu *vcpu, Error **errp);
+    bool (*put_state)(Vcpu *vcpu, Error **errp);
+    /* Right before and after KVM_RUN. before: false when the vCPU is not to run now (halted, waits for start-up). */
+    bool (*before_run)(Vcpu *vcpu);
+    void (*after_run)(Vcpu *vcpu);
+    /* An exit that is not common: true when it was handled. */
+    bool (*handle_exit)(Vcpu *vcpu);
+    /* Guest debugging: KVM_SET_GUEST_DEBUG from what gdb has set. */
+    bool (*update_debug)(Vcpu *vcpu, Error **errp);
+    bool (*debug_exit)(Vcpu *vcpu);   /* true: it is gdb's; false: the guest's, which got it */
+} KvmTargetOps;
+
+/* -- for targets ------------------------------------------------------------------------------------- */
+
+int kvm_vm_ioctl(unsigned long request, void *arg);              /* negative errno on failure */
+int kvm_vcpu_ioctl(Vcpu *vcpu, unsigned long request, void *arg);
+int kvm_system_ioctl(unsigned long request, void *arg);
+int kvm_check_extension(int capability);                       /* of the VM when there is one */
+bool kvm_enable_cap(int capability, uint64_t arg0);
+struct kvm_run *kvm_run_area(Vcpu *vcpu);
+/* The state struct is brought up to date, and written back before the vCPU runs again. In its thread, or while it stands. */
+void kvm_sync_state(Vcpu *vcpu);
+/* gdb's points, for update_debug. */
+typedef struct KvmDebugPoint { vaddr addr; uint64_t size_bytes; bool read, write; } KvmDebugPoint;
+const KvmDebugPoint *kvm_watchpoints(size_t *n);
+const vaddr *kvm_breakpoints(size_t *n);
+
+/* -- for boards ---------------------------------------------------------------------------------------- */
+
+static inline bool kvm_enabled(const AccelOps *accel) { return accel && accel->name[0] == 'k'; }
+KvmIrqchip kvm_irqchip(void);
+/* Raises or lowers a global system interrupt of the in-kernel controllers. Any thread. */
+void kvm_set_irq(unsigned gsi, int level);
+/* Any thread; false: nobody took it. */
+bool kvm_send_msi(uint64_t address, uint32_t data);
+/* The routing table of an in-kernel or split irqchip; commit makes it the kernel's. */
+void kvm_route_irqchip(unsigned gsi, unsigned chip, unsigned pin);
+int kvm_route_msi(uint64_t address, uint32_t data, Error **errp);  /* a new GSI; negative on failure */
+void kvm_route_msi_update(int gsi, uint64_t address, uint32_t data);
+void kvm_route_release(int gsi);
+void kvm_route_commit(void);
+bool kvm_irqfd(int fd, int resample_fd, int gsi, bool add);
+
+extern const AccelOps accel_kvm;
+
+#endif
