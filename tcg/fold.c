@@ -206,6 +206,12 @@ static IrRef strip_ext(const IrUnit *unit, IrRef ref, unsigned bits)
         case IR_sext8: case IR_zext8: keeps = 8; break;
         case IR_sext16: case IR_zext16: keeps = 16; break;
         case IR_sext32: case IR_zext32: keeps = 32; break;
+        case IR_bfi: /* the low part is all b */
+            if (in->aux & 0xff || in->aux >> 8 < bits) {
+                return ref;
+            }
+            ref = in->b;
+            continue;
         default: return ref;
         }
         if (keeps < bits) {
@@ -637,6 +643,9 @@ static IrRef fold_bitfield(Fold *f)
             return i->b;
         }
         i->b = strip_ext(f->unit, i->b, len);
+        if (pos == 0 && (len == 8 || len == 16 || len == 32) && const_of(f->unit, i->a, &c) && !(c >> len)) {
+            return extend(f, i->b, len, false);
+        }
         return IR_NONE;
     }
     if (len == f->width) {

@@ -484,6 +484,13 @@ X86DecodeResult x86_decode(const X86Model *model, X86Code code, vaddr pc, const 
             in->seg = in->seg_override;
         }
     }
+    bool has_vvvv = false;
+    for (unsigned i = 0; i < row->n_ops; i++) {
+        has_vvvv |= row->op[i].spec == X86_SPEC_H || row->op[i].spec == X86_SPEC_B;
+    }
+    if (in->vex && !has_vvvv && in->vvvv) {
+        return X86_DECODE_UD; /* must be 1111 where it names nothing (SDM volume 2, 2.3.5.6) */
+    }
     for (; in->n_ops < row->n_ops; in->n_ops++) {
         if (!read_operand(&r, in, &row->op[in->n_ops], &in->op[in->n_ops], &result)) {
             in->length = (uint8_t)r.at;

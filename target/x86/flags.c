@@ -13,8 +13,25 @@ static inline bool top(uint64_t value, unsigned size_log2)
     return value >> ((8u << size_log2) - 1) & 1;
 }
 
-static bool carry(uint64_t src, uint64_t src2, unsigned kind, unsigned size)
+static int64_t extended(uint64_t value, unsigned size_log2)
 {
+    return bits_sext(value, 8u << size_log2);
+}
+
+/* SRC of a shift before its last step. */
+static uint64_t before(uint64_t src, unsigned kind, unsigned size, unsigned count)
+{
+    switch ((X86CarryKind)kind) {
+    case X86_CARRY_SHL: return src << count;
+    case X86_CARRY_SHR: return low(src, size) >> count;
+    case X86_CARRY_SAR: return (uint64_t)(extended(src, size) >> count);
+    default: return src;
+    }
+}
+
+static bool carry(uint64_t src, uint64_t src2, uint32_t op)
+{
+    unsigned size = op >> 8 & 3, count = op >> 16 & 63, kind = op >> 10 & 63;
     switch ((X86CarryKind)kind) {
     case X86_CARRY_BIT0: return src & 1;
     case X86_CARRY_LT: return low(src2, size) < low(src, size);
@@ -22,6 +39,12 @@ static bool carry(uint64_t src, uint64_t src2, unsigned kind, unsigned size)
     case X86_CARRY_MSB: return top(src, size);
     case X86_CARRY_NZ: return low(src, size) != 0;
     case X86_CARRY_Z: return low(src, size) == 0;
+    case X86_CARRY_SHL: return top(before(src, kind, size, count), size);
+    case X86_CARRY_SHR: case X86_CARRY_SAR: return before(src, kind, size, count) & 1;
+    case X86_CARRY_IMUL: {
+        __int128 product = (__int128)extended(src, size) * extended(src2, size);
+        return product != extended((uint64_t)product, size);
+    }
     case X86_CARRY_0: case X86_N_CARRY: break;
     }
     return false;
@@ -46,7 +69,7 @@ static uint32_t sub_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
 {
     unsigned size = op & 3, carry_size = op >> 8 & 3;
-    uint32_t flags = carry(src, src2, op >> 10 & 63, carry_size) ? X86_CF : 0;
+    uint32_t flags = carry(src, src2, op) ? X86_CF : 0;
 
     switch ((X86CcKind)(op >> 2 & 63)) {
     case X86_CCK_FLAGS: return flags | (src & (X86_ARITH_FLAGS & ~X86_CF));
@@ -58,9 +81,11 @@ uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
     case X86_CCK_INC: return flags | add_flags(dst - 1, 1, dst, size);
     case X86_CCK_DEC: return flags | sub_flags(dst + 1, 1, dst, size);
     case X86_CCK_RES: return flags | szp(dst, size);
-    case X86_CCK_SHIFT: return flags | szp(dst, size) | (top(dst ^ src, size) ? X86_OF : 0);
+    case X86_CCK_SHIFT:
+        src = before(src, op >> 10 & 63, carry_size, op >> 16 & 63);
+        return flags | szp(dst, size) | (top(dst ^ src, size) ? X86_OF : 0);
     case X86_CCK_ZF: return flags | (low(dst, size) ? 0 : X86_ZF);
-    case X86_CCK_MUL: return flags | szp(dst, size) | (low(src, carry_size) ? X86_OF : 0);
+    case X86_CCK_MUL: return flags | szp(dst, size) | (flags ? X86_OF : 0);
     case X86_CCK_ROL: return flags | szp(dst, size) | (src2 & X86_AF) | (top(src, carry_size) != (src & 1) ? X86_OF : 0);
     case X86_CCK_ROR: return flags | szp(dst, size) | (src2 & X86_AF) | (top(src ^ src << 1, carry_size) ? X86_OF : 0);
     case X86_N_CCK: break;

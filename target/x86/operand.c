@@ -37,6 +37,13 @@ IrRef x86_const(TransCtx *ctx, unsigned size, uint64_t value)
 
 IrRef x86_get(TransCtx *ctx, unsigned reg, unsigned size)
 {
+    if (size < 4) {
+        /* What was put into just this part. */
+        const IrInsn *in = ir_insn(ctx->b->unit, ir_get(ctx->b, X86_SLOT_GPR + reg));
+        if (in->op == IR_bfi && in->aux == (size * 8) << 8) {
+            return x86_to_i32(ctx, in->b);
+        }
+    }
     return x86_to_type(ctx, ir_get(ctx->b, X86_SLOT_GPR + reg), x86_type(size));
 }
 

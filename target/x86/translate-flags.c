@@ -107,8 +107,38 @@ static X86CondRef compare(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, unsigned
     return (X86CondRef){ cond, a, b };
 }
 
-static X86CondRef carry_cond(TransCtx *ctx, unsigned kind, unsigned size)
+/* Overflow of SRC * SRC2. */
+static X86CondRef imul_cond(TransCtx *ctx, unsigned size)
 {
+    IrBuilder *b = ctx->b;
+    IrType type = x86_type(1u << size);
+    IrRef x = slot_as(ctx, X86_SLOT_CC_SRC, size), y = slot_as(ctx, X86_SLOT_CC_SRC2, size);
+
+    if (size < 2) {
+        IrRef low = ir_op2(b, IR_mul, IR_I32, x86_sext(ctx, x, 1u << size), x86_sext(ctx, y, 1u << size));
+        return (X86CondRef){ IR_NE, low, x86_sext(ctx, low, 1u << size) };
+    }
+    IrRef low = ir_op2(b, IR_mul, type, x, y);
+    return (X86CondRef){ IR_NE, ir_op2(b, IR_mulhs, type, x, y), ir_op2_imm(b, IR_sar, type, low, (8u << size) - 1) };
+}
+
+/* SRC of a shift before its last step. */
+static IrRef shift_before(TransCtx *ctx, unsigned kind, unsigned size, unsigned count)
+{
+    IrType type = x86_type(1u << size);
+    IrRef x = slot_as(ctx, X86_SLOT_CC_SRC, size);
+
+    switch ((X86CarryKind)kind) {
+    case X86_CARRY_SHL: return ir_op2_imm(ctx->b, IR_shl, type, x, count);
+    case X86_CARRY_SHR: return ir_op2_imm(ctx->b, IR_shr, type, x86_zext(ctx, x, 1u << size), count);
+    case X86_CARRY_SAR: return ir_op2_imm(ctx->b, IR_sar, type, x86_sext(ctx, x, 1u << size), count);
+    default: return x;
+    }
+}
+
+static X86CondRef carry_cond(TransCtx *ctx, uint32_t op)
+{
+    unsigned kind = op >> 10 & 63, size = op >> 8 & 3, count = op >> 16 & 63;
     IrType type = x86_type(1u << size);
     IrRef src = slot_as(ctx, X86_SLOT_CC_SRC, size);
 
@@ -124,6 +154,10 @@ static X86CondRef carry_cond(TransCtx *ctx, unsigned kind, unsigned size)
         c.cond = ir_cond_invert(c.cond);
         return c;
     }
+    case X86_CARRY_SHL: return negative(ctx, shift_before(ctx, kind, size, count), size);
+    case X86_CARRY_SHR: case X86_CARRY_SAR:
+        return (X86CondRef){ IR_TSTNE, shift_before(ctx, kind, size, count), ir_const(ctx->b, type, 1) };
+    case X86_CARRY_IMUL: return imul_cond(ctx, size);
     case X86_CARRY_0: case X86_N_CARRY: break;
     }
     return never(ctx);
@@ -138,7 +172,7 @@ IrRef x86_cc_get_carry(TransCtx *ctx)
         return x86_call(ctx, X86_HELPER_cc_carry, 3,
                         (IrRef[]){ slot64(ctx, X86_SLOT_CC_SRC), slot64(ctx, X86_SLOT_CC_SRC2), op });
     }
-    X86CondRef c = carry_cond(ctx, known >> 10 & 63, known >> 8 & 3);
+    X86CondRef c = carry_cond(ctx, known);
     if (c.cond == IR_TSTNE && ir_is_const(ctx->b->unit, c.b) && ir_insn(ctx->b->unit, c.b)->imm == 1) {
         return x86_to_i32(ctx, ir_op2(ctx->b, IR_and, x86_ref_type(ctx, c.a), c.a, c.b));
     }
@@ -236,7 +270,7 @@ static bool short_cond(TransCtx *ctx, uint32_t op, unsigned which, X86CondRef *r
     Operands o;
 
     if (which == 1) {
-        *ret = carry_cond(ctx, carry, op >> 8 & 3);
+        *ret = carry_cond(ctx, op);
         return true;
     }
     if (kind == X86_CCK_FLAGS) {
@@ -254,11 +288,11 @@ static bool short_cond(TransCtx *ctx, uint32_t op, unsigned which, X86CondRef *r
             return true;
         }
         if (kind == X86_CCK_MUL) {
-            *ret = nonzero(ctx, slot_as(ctx, X86_SLOT_CC_SRC, op >> 8 & 3), op >> 8 & 3);
+            *ret = carry_cond(ctx, op);
             return true;
         }
         if (kind == X86_CCK_SHIFT) {
-            *ret = negative(ctx, ir_op2(b, IR_xor, type, slot_as(ctx, X86_SLOT_CC_DST, size), slot_as(ctx, X86_SLOT_CC_SRC, size)), size);
+            *ret = negative(ctx, ir_op2(b, IR_xor, type, slot_as(ctx, X86_SLOT_CC_DST, size), shift_before(ctx, carry, size, op >> 16 & 63)), size);
             return true;
         }
         if (!operands(ctx, kind, size, &o)) {

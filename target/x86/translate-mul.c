@@ -6,10 +6,10 @@
  */
 #include "target/x86/translate.h"
 
-/* C = O = the upper half holds something. */
-static void mul_flags(TransCtx *ctx, unsigned size, IrRef low, IrRef rest, unsigned rest_size)
+/* C = O = the product does not fit: computed when somebody asks. */
+static void imul_flags(TransCtx *ctx, unsigned size, IrRef low, IrRef x, IrRef y)
 {
-    x86_cc_set(ctx, (uint32_t)X86_CCK_MUL << 2 | x86_log2(size) | ((uint32_t)X86_CARRY_NZ << 2 | x86_log2(rest_size)) << 8, low, rest, IR_NONE);
+    x86_cc_set(ctx, X86_CC(X86_CCK_MUL, X86_CARRY_IMUL, x86_log2(size)), low, x, y);
 }
 
 void x86_trans_mul(TransCtx *ctx, const X86Insn *in)
@@ -37,12 +37,11 @@ void x86_trans_mul(TransCtx *ctx, const X86Insn *in)
         x86_put(ctx, X86_RAX, size, low);
         x86_put(ctx, X86_RDX, size, high);
     }
-    IrRef rest = high;
     if (is_signed) {
-        IrRef sign = ir_op2_imm(b, IR_sar, type, x86_sext(ctx, low, size), 8 * MAX(size, 4) - 1);
-        rest = ir_op2(b, IR_xor, type, high, sign);
+        imul_flags(ctx, size, low, x, y);
+    } else {
+        x86_cc_set(ctx, X86_CC(X86_CCK_MUL, X86_CARRY_NZ, x86_log2(size)), low, high, IR_NONE);
     }
-    mul_flags(ctx, size, low, rest, size);
 }
 
 void x86_trans_imul(TransCtx *ctx, const X86Insn *in)
@@ -50,19 +49,11 @@ void x86_trans_imul(TransCtx *ctx, const X86Insn *in)
     IrBuilder *b = ctx->b;
     unsigned size = in->op[0].size;
     IrType type = x86_type(size);
-    IrRef x = x86_op_load(ctx, in, in->n_ops - 2), y = x86_op_load(ctx, in, in->n_ops - 1), low, rest;
+    IrRef x = x86_op_load(ctx, in, in->n_ops - 2), y = x86_op_load(ctx, in, in->n_ops - 1);
+    IrRef low = ir_op2(b, IR_mul, type, x, y);
 
-    if (size == 2) {
-        low = ir_op2(b, IR_mul, IR_I32, x86_sext(ctx, x, 2), x86_sext(ctx, y, 2));
-        rest = ir_op2(b, IR_xor, IR_I32, low, x86_sext(ctx, low, 2));
-        x86_op_store(ctx, in, 0, low);
-        mul_flags(ctx, size, low, rest, 4);
-        return;
-    }
-    low = ir_op2(b, IR_mul, type, x, y);
-    rest = ir_op2(b, IR_xor, type, ir_op2(b, IR_mulhs, type, x, y), ir_op2_imm(b, IR_sar, type, low, 8 * size - 1));
     x86_op_store(ctx, in, 0, low);
-    mul_flags(ctx, size, low, rest, size);
+    imul_flags(ctx, size, low, x, y);
 }
 
 void x86_trans_mulx(TransCtx *ctx, const X86Insn *in)

@@ -61,13 +61,20 @@ void x86_trans_shift(TransCtx *ctx, const X86Insn *in)
         return;
     }
     x = op == IR_shr ? x86_zext(ctx, x, size) : op == IR_sar ? x86_sext(ctx, x, size) : x;
-    Tuple old = is_const ? (Tuple){ 0 } : old_tuple(ctx);
+    if (is_const) { /* the flags can be had from the operand later */
+        IrRef r = ir_op2(b, op, type, x, count);
+        unsigned carry = op == IR_shl ? X86_CARRY_SHL : op == IR_shr ? X86_CARRY_SHR : X86_CARRY_SAR;
+        x86_op_store(ctx, in, 0, r);
+        x86_cc_set(ctx, X86_CC(X86_CCK_SHIFT, carry, x86_log2(size)) | X86_CC_COUNT(n), r, x, IR_NONE);
+        return;
+    }
+    Tuple old = old_tuple(ctx);
     IrRef r = ir_op2(b, op, type, x, count);
     IrRef before = ir_op2(b, op, type, x, ir_op2_imm(b, IR_sub, type, count, 1));
     x86_op_store(ctx, in, 0, r);
     Tuple t = { .op = ir_i32(b, X86_CC(X86_CCK_SHIFT, op == IR_shl ? X86_CARRY_MSB : X86_CARRY_BIT0, x86_log2(size))), .dst = r,
                 .src = before, .src2 = IR_NONE };
-    put_tuple(ctx, is_const ? IR_NONE : count, &t, &old);
+    put_tuple(ctx, count, &t, &old);
 }
 
 void x86_trans_shiftx(TransCtx *ctx, const X86Insn *in)

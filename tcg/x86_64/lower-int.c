@@ -908,8 +908,42 @@ static void lower_bfx(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
+/* Bytes and low words have moves of their own. */
+static void lower_bfi_move(HostCompiler *hc, const IrInsn *in, unsigned pos, unsigned len)
+{
+    bool w = in->type == IR_I64;
+    Asm *as = &hc->as;
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, ra == rb ? 0 : bit_of(rb));
+    if (ra == rb && pos) { /* the source turns, too */
+        x_mov_rr(as, w, REG_TMP, rb);
+        rb = REG_TMP;
+    }
+    if (d != ra) {
+        x_mov_rr(as, w, d, ra);
+    }
+    if (pos) {
+        x_shift_ri(as, w, S_ROR, d, pos);
+    }
+    if (len == 8) {
+        x_rr(as, I_MOV_ST8 | X_BRM, rb, d);
+    } else {
+        x_rr(as, I_MOV_ST | P_66, rb, d);
+    }
+    if (pos) {
+        x_shift_ri(as, w, S_ROL, d, pos);
+    }
+    ra_done(hc);
+}
+
 static void lower_bfi(HostCompiler *hc, const IrInsn *in)
 {
+    if ((in->aux >> 8 == 8 && (in->aux & 0xff) <= 8) || in->aux == 16 << 8) {
+        lower_bfi_move(hc, in, in->aux & 0xff, in->aux >> 8);
+        return;
+    }
     bool w = in->type == IR_I64;
     unsigned width = w ? 64 : 32, pos = in->aux & 0xff, len = in->aux >> 8;
     Asm *as = &hc->as;
