@@ -230,21 +230,12 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
 static char *fw_path(Device *dev)
 {
     IdeDrive *d = (IdeDrive *)dev;
-<<<<<<< HEAD
     unsigned n = 0;
 
     for (Bus *bus = dev->bus->parent->first_bus; bus != dev->bus; bus = bus->next) {
         n++;
     }
     return xasprintf("drive@%x/disk@%x", n, d->unit);
-=======
-    unsigned channel = 0;
-
-    for (const Bus *bus = dev->bus->parent->first_bus; bus && bus != dev->bus; bus = bus->next) {
-        channel++;
-    }
-    return xasprintf("drive@%x/disk@%x", channel, d->unit);
->>>>>>> fc40e01 (hw: boot paths of disks and floppies; the RTC and suspend to RAM)
 }
 
 static const BusType ide_bus_type = {
