@@ -184,6 +184,8 @@ enum { X86_IRQ_INTR, X86_IRQ_NMI, X86_IRQ_SMI, X86_IRQ_INIT, X86_IRQ_SIPI, X86_I
 void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platform *platform, void *opaque);
 /* From any thread, device lock held: the vector that the next SIPI line starts at. */
 void x86_cpu_sipi(Vcpu *vcpu, uint8_t vector);
+/* INIT and SIPI lines that are up are acted upon, by an accelerator that takes the other interrupts itself. */
+void x86_take_init_sipi(Vcpu *vcpu);
 /* Address line 20, in the vCPU's thread or while it stands still. */
 void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 
