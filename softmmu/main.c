@@ -848,6 +848,9 @@ static void choose_machine_accel(CommandLine *line)
     if (list && options_last(line, OPTION_ACCEL)) {
         error_exit("The -accel and \"-machine accel=\" options are incompatible");
     }
+    if (!list && options_last(line, OPTION_ENABLE_KVM) && !system_config.accel) {
+        list = "kvm";
+    }
     if (list && !system_choose_accel(list, &err)) {
         fail(err);
     }

@@ -29,7 +29,7 @@ static const OptionRow rows[] = {
 /* Options of the reference that are not here; names only. */
 static const char *const absent_names[] = {
     "async-teardown", "audio-help", "compat", "debugcon",
-    "dump-vmstate", "enable-kvm", "enable-sync-profile", "fsdev", "full-screen",
+    "dump-vmstate", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
     "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
     "only-migratable", "plugin", "portrait", "preconfig", "prom-env", "qtest",

@@ -13,7 +13,7 @@
 #include "target/target.h"
 
 KvmVm kvm = { .fd = -1, .vm_fd = -1 };
-static KvmIrqchip wanted_irqchip = KVM_IRQCHIP_ON;
+static KvmIrqchip wanted_irqchip = KVM_IRQCHIP_OFF;
 static bool irqchip_given;
 
 static int checked_ioctl(int fd, unsigned long request, void *arg)
@@ -60,6 +60,11 @@ KvmIrqchip kvm_irqchip(void)
     return kvm.vm_fd >= 0 ? kvm.irqchip : KVM_IRQCHIP_OFF;
 }
 
+bool kvm_has_smm(void)
+{
+    return false; /* what SMM needs of the board's memory under KVM is not there yet */
+}
+
 static bool kvm_for_arch(const char *arch)
 {
     const Target *target = target_find(arch);
@@ -96,12 +101,11 @@ static bool kvm_set_option(const char *key, const char *value, Error **errp)
 {
     if (!strcmp(key, "kernel-irqchip")) {
         irqchip_given = true;
-        if (!strcmp(value, "on")) {
-            wanted_irqchip = KVM_IRQCHIP_ON;
+        if (!strcmp(value, "on") || !strcmp(value, "split")) {
+            error_set(errp, "kernel-irqchip=%s is not there yet: boards have interrupt controllers of their own (off)", value);
+            return false;
         } else if (!strcmp(value, "off")) {
             wanted_irqchip = KVM_IRQCHIP_OFF;
-        } else if (!strcmp(value, "split")) {
-            wanted_irqchip = KVM_IRQCHIP_SPLIT;
         } else {
             error_set(errp, "parameter 'kernel-irqchip' expects 'on', 'off' or 'split'");
             return false;

@@ -3,7 +3,7 @@
  *
  * A vCPU runs without any lock and takes the BQL for device accesses (the memory core does) and to stop. A kick sets immediate_exit and
  * sends the thread a signal whose handler does nothing, so that a run under way, or one about to begin, ends.
- * Vcpu.halted is true all the time, which makes vcpu_kick() always call vcpu_wake().
+ * Vcpu.wake makes vcpu_kick() always come here. A kick that comes before KVM_RUN is not lost: the requests are cleared first.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -99,7 +99,6 @@ static void fail(Vcpu *vcpu, const char *format, ...)
 
 static void mmio(Vcpu *vcpu, struct kvm_run *run)
 {
-    uint64_t value = 0;
     unsigned n = run->mmio.len;
 
     if (run->mmio.is_write) {
@@ -108,7 +107,6 @@ static void mmio(Vcpu *vcpu, struct kvm_run *run)
         memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
         memory_read(vcpu->as, run->mmio.phys_addr, run->mmio.data, n, MEM_ATTRS_NONE);
     }
-    (void)value;
 }
 
 static void debug_stop(Vcpu *vcpu)
@@ -161,21 +159,18 @@ static void handle_exit(Vcpu *vcpu, struct kvm_run *run)
     }
 }
 
-static void wait_halted(KvmVcpu *k)
-{
-    atomic_store(&k->vcpu->jit.exit_request, 0);
-    if (!must_stop(k) && !k->vcpu->target->has_work(k->vcpu)) {
-        syscall(SYS_futex, &k->vcpu->jit.exit_request, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-    }
-}
-
 static void run_once(KvmVcpu *k)
 {
     Vcpu *vcpu = k->vcpu;
     Error *err = NULL;
 
+    atomic_store(&vcpu->jit.exit_request, 0);
+    atomic_store((_Atomic uint8_t *)&k->run->immediate_exit, 0);
+    if (must_stop(k)) {
+        return;
+    }
     if (!kvm.ops->before_run(vcpu)) {
-        wait_halted(k);
+        syscall(SYS_futex, &vcpu->jit.exit_request, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
         return;
     }
     if (k->debug_changed || vcpu->single_step) {
@@ -195,8 +190,6 @@ static void run_once(KvmVcpu *k)
         k->state_here = false;
     }
     int r = ioctl(k->fd, KVM_RUN, 0), e = errno;
-    atomic_store(&vcpu->jit.exit_request, 0);
-    atomic_store((_Atomic uint8_t *)&k->run->immediate_exit, 0);
     kvm.ops->after_run(vcpu);
     if (r < 0 && e != EINTR && e != EAGAIN) {
         fail(vcpu, "KVM_RUN: %s", strerror(e));
@@ -267,7 +260,6 @@ bool kvm_vcpu_start(Vcpu *vcpu, Error **errp)
     }
     vcpu->kvm = k;
     vcpu->wake = wake;
-    atomic_store(&vcpu->halted, true);
     atomic_store(&vcpu->stop_request, true);
     if (!kvm.ops->vcpu_init(vcpu, errp)) {
         return false;

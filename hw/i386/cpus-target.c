@@ -8,6 +8,7 @@
 #include "accel/tcg.h"
 #include "hw/i386/cpus.h"
 #include "softmmu/bql.h"
+#include "softmmu/system.h"
 #include "target/x86/cpu.h"
 
 #define TSC_HZ UINT64_C(1000000000) /* one per nanosecond of guest time */
@@ -179,7 +180,7 @@ static void a20_work(void *opaque)
 {
     A20Work *work = opaque;
 
-    accel_tcg.run_on(work->cpu->vcpu, set_a20, work);
+    system_config.accel->run_on(work->cpu->vcpu, set_a20, work);
     free(work);
 }
 

@@ -189,7 +189,7 @@ void vcpu_wake(Vcpu *vcpu);
 static inline void vcpu_kick(Vcpu *vcpu)
 {
     atomic_store(&vcpu->jit.exit_request, 1);
-    if (atomic_load(&vcpu->halted)) {
+    if (atomic_load(&vcpu->halted) || vcpu->wake) {
         vcpu_wake(vcpu);
     }
 }

@@ -35,6 +35,9 @@ static vaddr get_pc(const Vcpu *vcpu) { return x86_state(vcpu)->pc; }
 static void set_pc64(Vcpu *vcpu, vaddr pc) { x86_state(vcpu)->pc = pc; }
 static void set_pc32(Vcpu *vcpu, vaddr pc) { x86_state(vcpu)->pc = (uint32_t)pc; }
 
+/* Where the accelerator is not linked there is none. */
+extern const struct KvmTargetOps x86_kvm_ops __attribute__((weak));
+
 #define X86_TARGET(bits)                                                                                  \
     .word_bits = bits, .pc_shift = 0, .max_insn_bytes = 15, .page_bits = 12, .coherent_icache = true,      \
     .slots = slots##bits, .n_slots = ARRAY_SIZE(slots##bits), .pc_slot = X86_SLOT_PC,                      \
@@ -49,7 +52,7 @@ static void set_pc32(Vcpu *vcpu, vaddr pc) { x86_state(vcpu)->pc = (uint32_t)pc;
     .interrupt_pending = x86_interrupt_pending, .interrupt_take = x86_interrupt_take,                      \
     .exception_enter = x86_exception_enter, .before_insn = x86_before_insn, .has_work = x86_has_work,      \
     .irq_set = x86_irq_set, .gdb_feature = x86_gdb_feature, .gdb_types = x86_gdb_types, .regs = x86_regs, .reg_read = x86_reg_read,    \
-    .reg_write = x86_reg_write, .dump = x86_dump, .mem_access = x86_mem_access
+    .reg_write = x86_reg_write, .dump = x86_dump, .mem_access = x86_mem_access, .kvm = &x86_kvm_ops
 
 const Target target_x86_64 = { .name = "x86_64", .gdb_arch = "i386:x86-64", .summary = "x86, 64-bit", .elf_machine = 62,
                                .default_cpu = "qemu64", X86_TARGET(64) };

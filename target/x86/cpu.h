@@ -188,6 +188,8 @@ void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platfor
 void x86_cpu_set_topology(Vcpu *vcpu, X86Topology topology);
 /* From any thread, device lock held: the vector that the next SIPI line starts at. */
 void x86_cpu_sipi(Vcpu *vcpu, uint8_t vector);
+/* INIT and SIPI lines that are up are acted upon, by an accelerator that takes the other interrupts itself. */
+void x86_take_init_sipi(Vcpu *vcpu);
 /* Address line 20, in the vCPU's thread or while it stands still. */
 void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 

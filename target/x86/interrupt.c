@@ -150,6 +150,19 @@ static void take_sipi(Vcpu *vcpu)
     s->pc = vector << 12;
 }
 
+void x86_take_init_sipi(Vcpu *vcpu)
+{
+    uint32_t bits = 1u << X86_IRQ_INIT | 1u << X86_IRQ_SIPI;
+    uint32_t request = atomic_fetch_and(&vcpu->interrupt_request, ~bits) & bits;
+
+    if (request & 1u << X86_IRQ_INIT) {
+        take_init(vcpu);
+    }
+    if ((request & 1u << X86_IRQ_SIPI) && x86_state(vcpu)->wait_sipi) {
+        take_sipi(vcpu);
+    }
+}
+
 void x86_cpu_sipi(Vcpu *vcpu, uint8_t vector)
 {
     x86_state(vcpu)->sipi_vector = vector;

@@ -296,6 +296,45 @@ static void add_leaf(Vcpu *vcpu, struct kvm_cpuid2 *set, uint32_t leaf, uint32_t
     }
 }
 
+/* Words of features by where CPUID has them: leaf, subleaf, register. */
+static const struct { uint32_t leaf; uint8_t sub, reg; } words[X86_N_FEATURE_WORDS] = {
+    [X86_WORD_1_EDX] = { 1, 0, 3 }, [X86_WORD_1_ECX] = { 1, 0, 2 }, [X86_WORD_7_0_EBX] = { 7, 0, 1 }, [X86_WORD_7_0_ECX] = { 7, 0, 2 },
+    [X86_WORD_7_0_EDX] = { 7, 0, 3 }, [X86_WORD_7_1_EAX] = { 7, 1, 0 }, [X86_WORD_8000_0001_EDX] = { 0x80000001, 0, 3 },
+    [X86_WORD_8000_0001_ECX] = { 0x80000001, 0, 2 }, [X86_WORD_8000_0008_EBX] = { 0x80000008, 0, 1 }, [X86_WORD_D_1_EAX] = { 0xd, 1, 0 },
+    [X86_WORD_6_EAX] = { 6, 0, 0 }, [X86_WORD_8000_0007_EDX] = { 0x80000007, 0, 3 },
+};
+
+/* What this host's KVM cannot give is taken out of the leaves. */
+static void keep_supported(struct kvm_cpuid2 *set)
+{
+    enum { MAX = 256 };
+    struct kvm_cpuid2 *can = xcalloc(1, sizeof(*can) + MAX * sizeof(can->entries[0]));
+
+    can->nent = MAX;
+    if (kvm_system_ioctl(KVM_GET_SUPPORTED_CPUID, can) >= 0) {
+        for (size_t w = 0; w < ARRAY_SIZE(words); w++) {
+            uint32_t mask = 0;
+            for (uint32_t i = 0; i < can->nent; i++) {
+                const struct kvm_cpuid_entry2 *e = &can->entries[i];
+                if (e->function == words[w].leaf && e->index == words[w].sub) {
+                    mask = (&e->eax)[words[w].reg];
+                }
+            }
+            if (words[w].leaf == 1) { /* the local APIC is ours; the rest of these KVM does without saying so */
+                mask |= words[w].reg == 3 ? 1u << 9 : 1u << 31;
+                mask &= words[w].reg == 2 && kvm_irqchip() == KVM_IRQCHIP_OFF ? ~(1u << 24) : UINT32_MAX; /* TSC deadline */
+            }
+            for (uint32_t i = 0; i < set->nent; i++) {
+                struct kvm_cpuid_entry2 *e = &set->entries[i];
+                if (e->function == words[w].leaf && e->index == words[w].sub) {
+                    (&e->eax)[words[w].reg] &= mask;
+                }
+            }
+        }
+    }
+    free(can);
+}
+
 static bool set_cpuid(Vcpu *vcpu, Error **errp)
 {
     const X86Model *m = x86_model(vcpu);
@@ -314,6 +353,7 @@ static bool set_cpuid(Vcpu *vcpu, Error **errp)
             add_leaf(vcpu, set, leaf, i, sub ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0);
         }
     }
+    keep_supported(set);
     /* The hypervisor's own leaves: who it is, and its paravirtual clock. */
     if (x86_has(vcpu, X86_FEAT_HYPERVISOR) && set->nent + 2 <= MAX_CPUID) {
         uint32_t features = (kvm_check_extension(KVM_CAP_ADJUST_CLOCK) ? BIT(0) | BIT(3) | BIT(24) : 0) | BIT(1);
@@ -351,7 +391,8 @@ static bool before_run(Vcpu *vcpu)
     }
     if (lines & EVENTS) {
         kvm_sync_state(vcpu);
-        vcpu->target->interrupt_take(vcpu);
+        x86_take_init_sipi(vcpu);
+        s->kvm_halted = false;
     }
     if (s->wait_sipi) {
         return false;
