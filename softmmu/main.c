@@ -241,7 +241,7 @@ static bool set_vga(GivenOption *opt, Error **errp)
 {
     Machine *m = machine_current();
     if (!m->type->has_vga && strcmp(opt->text, "none")) {
-        error_set(errp, "machine '%s' has no graphics card: only none", m->type->name);
+        error_set(errp, "graphics card '%s' is not available: machine '%s' has none", opt->text, m->type->name);
         return false;
     }
     free(m->vga);

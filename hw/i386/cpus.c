@@ -104,6 +104,29 @@ void x86_cpus_cpuid(Machine *m, uint32_t leaf, uint32_t subleaf, uint32_t ret_re
     }
 }
 
+/* -- master abort ------------------------------------------------------------------------------------------------------- */
+
+/* What nothing answers ends in a master abort (PCI Local Bus 3.0, 3.3.3.1): reads give ones, writes are lost. A processor never
+ * hears of it. */
+static MemResult abort_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
+{
+    *ret = UINT64_MAX;
+    return MEM_OK;
+}
+
+static MemResult abort_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
+{
+    return MEM_OK;
+}
+
+static const MemoryOps abort_ops = { .read = abort_read, .write = abort_write, .valid = { 1, 8, true }, .impl = { 1, 8, true } };
+
+void x86_init_master_abort(MemoryRegion *mr, Object *owner, uint64_t size_bytes)
+{
+    memory_region_init_mmio(mr, owner, &abort_ops, NULL, "master-abort", size_bytes);
+    mr->lockless = true;
+}
+
 /* -- memory ----------------------------------------------------------------------------------------------------------------- */
 
 static void apic_moved(void *opaque, uint64_t base)
@@ -151,7 +174,9 @@ static void make_views(X86Cpu *cpu, MemoryRegion *smram)
     memory_region_init_alias(&cpu->system, owner, "memory", &m->system_memory, 0, MEMORY_SIZE_ALL);
     memory_region_init_alias(&cpu->apic_mr, owner, "apic", device_mmio(cpu->lapic, 0), 0, APIC_BYTES);
     memory_region_set_enabled(&cpu->apic_mr, false);
+    x86_init_master_abort(&cpu->nothing, owner, MEMORY_SIZE_ALL);
     memory_region_add(&cpu->root, 0, &cpu->system);
+    memory_region_add_overlap(&cpu->root, 0, &cpu->nothing, -1);
     memory_region_add_overlap(&cpu->root, APIC_BASE_ADDR, &cpu->apic_mr, 0x1000);
     memory_region_init(&cpu->smm_root, owner, "memory", MEMORY_SIZE_ALL);
     memory_region_init_alias(&cpu->smm_memory, owner, "memory", &cpu->root, 0, MEMORY_SIZE_ALL);

@@ -91,7 +91,6 @@ static bool microvm_init(Machine *m, Error **errp)
     }
     x->rom_memory = &m->system_memory;
     x->firmware_writable = true;
-    x86_add_master_abort(x, &m->system_memory);
     if (!x86_create_cpus(x, errp) || !x86_create_ioapic(x, errp) ||
         (x86_is_on(x->ioapic2_option, true) && !x86_create_ioapic2(x, errp)) || !create_isa(x, errp) || !create_virtio(x, errp)) {
         return false;

@@ -34,7 +34,9 @@ static bool create_memory(X86Machine *x, uint64_t usual_limit, uint64_t small_li
     memory_region_init(&x->pci_memory, NULL, "pci", MEMORY_SIZE_ALL);
     memory_region_add_overlap(&x->machine.system_memory, 0, &x->pci_memory, -1);
     x->rom_memory = &x->pci_memory;
-    x86_add_master_abort(x, &x->pci_memory);
+    /* The VGA window and shadow memory without a device behind them do not show the RAM below. */
+    x86_init_master_abort(&x->master_abort, NULL, 1 * MiB);
+    memory_region_add_overlap(&x->pci_memory, 0, &x->master_abort, -2);
     if (!memory_region_init_rom(&x->option_rom, NULL, "pc.rom", 128 * KiB, errp)) {
         return false;
     }

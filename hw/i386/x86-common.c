@@ -15,28 +15,6 @@ const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
 
 /* -- memory ---------------------------------------------------------------------------------------------------------------- */
 
-/* What nothing answers ends in a master abort (PCI Local Bus 3.0, 3.3.3.1): reads give ones, writes are lost. A processor never
- * hears of it. */
-static MemResult abort_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
-{
-    *ret = UINT64_MAX;
-    return MEM_OK;
-}
-
-static MemResult abort_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
-{
-    return MEM_OK;
-}
-
-static const MemoryOps abort_ops = { .read = abort_read, .write = abort_write, .valid = { 1, 8, true }, .impl = { 1, 8, true } };
-
-void x86_add_master_abort(X86Machine *x, MemoryRegion *container)
-{
-    memory_region_init_mmio(&x->master_abort, NULL, &abort_ops, x, "master-abort", MEMORY_SIZE_ALL);
-    x->master_abort.lockless = true;
-    memory_region_add_overlap(container, 0, &x->master_abort, -2);
-}
-
 bool x86_create_memory(X86Machine *x, uint64_t low_limit, Error **errp)
 {
     Machine *m = &x->machine;

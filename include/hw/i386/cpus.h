@@ -24,7 +24,7 @@ typedef struct X86Cpu {
     uint32_t apic_id;
     Device *lapic;
     Irq lines[X86_N_LINES];
-    MemoryRegion root, system, apic_mr, smm_root, smm_memory, smm_smram;
+    MemoryRegion root, system, nothing, apic_mr, smm_root, smm_memory, smm_smram;
     AddressSpace memory, smm;
     MemoryListener memory_listener, smm_listener;
     uint64_t apic_base;           /* where the registers are mapped; UINT64_MAX: nowhere */
@@ -72,6 +72,10 @@ void x86_cpus_set_a20(Machine *machine, bool on);
 void x86_cpus_ferr(Machine *machine, bool level);
 /* CPUID of the first processor; zeros without one. */
 void x86_cpus_cpuid(Machine *machine, uint32_t leaf, uint32_t subleaf, uint32_t ret_regs[4]);
+
+/* Reads as ones, takes writes: where a processor finds nothing. Devices that master the bus have an error there instead, so that none
+ * copies gigabytes to nowhere. */
+void x86_init_master_abort(MemoryRegion *mr, Object *owner, uint64_t size_bytes);
 
 /* APIC id of processor `index` of the topology: each level takes as many bits as it needs (SDM volume 3, 10.9.1). */
 uint32_t x86_apic_id(const SmpConfig *smp, unsigned index);

@@ -53,8 +53,6 @@ static inline bool x86_is_on(int option, bool automatic)
 }
 /* RAM below and above 4 GiB, and the board's containers. */
 NODISCARD bool x86_create_memory(X86Machine *x, uint64_t low_limit, Error **errp);
-/* Answers in `container` where nothing else does. */
-void x86_add_master_abort(X86Machine *x, MemoryRegion *container);
 /* GSI lines, APIC bus, MSI region, I/O APIC at its place, processors. */
 NODISCARD bool x86_create_cpus(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_ioapic(X86Machine *x, Error **errp);
