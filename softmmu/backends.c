@@ -2,7 +2,9 @@
  * backends.c: disks and networks of the command line and the monitors: glue
  * between options, QMP and the rooms block/ and net/.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "block/block.h"
 #include "hw/device.h"
@@ -43,29 +45,74 @@ static void print_network(void (*print)(void *opaque, const char *text), void *o
     free(text);
 }
 
+static const char *cache_mode(const Json *cache)
+{
+    bool direct = json_get_bool(cache, "direct", false), unsafe = json_get_bool(cache, "no-flush", false);
+
+    if (!json_get_bool(cache, "writeback", true)) {
+        return direct ? "writethrough, direct" : "writethrough";
+    }
+    return unsafe ? "writeback, ignore flushes" : direct ? "writeback, direct" : "writeback";
+}
+
 static void print_block(void (*print)(void *opaque, const char *text), void *opaque)
 {
-    Json *list = block_query();
+    Json *list = block_query(false);
     for (size_t i = 0; i < json_count(list); i++) {
-        const Json *item = json_at(list, i), *inserted = json_get(item, "inserted");
-        const char *device = json_get_string(item, "device");
-        const char *node = json_get_string(inserted, "node-name");
-        const char *file = json_get_string(inserted, "file");
+        const Json *item = json_at(list, i), *inserted = json_get(item, "inserted"), *tray = json_get(item, "tray_open");
+        const char *device = json_get_string(item, "device"), *node = inserted ? json_get_string(inserted, "node-name") : NULL;
         const char *owner = json_get_string(item, "qdev");
-        char *text = xasprintf("%s%s%s%s: %s (%s%s)\n%s%s%s\n", i ? "\n" : "",
-                               device && *device ? device : "",
-                               device && *device && node ? " " : "", node ? node : "",
-                               file ? file : "[not inserted]",
-                               json_get_string(inserted, "drv") ? json_get_string(inserted, "drv")
-                                                                : "none",
-                               json_get_bool(inserted, "ro", false) ? ", read-only" : "",
-                               owner ? "    Attached to:      " : "", owner ? owner : "",
-                               owner ? "\n    Cache mode:       writeback"
-                                     : "    Cache mode:       writeback");
+        bool removable = json_get_bool(item, "removable", false);
+        char *where = owner ? xasprintf("    Attached to:      %s\n", owner) : xstrdup("");
+        char *media = removable ? xasprintf("    Removable device: %slocked, tray %s\n",
+                                            json_get_bool(item, "locked", false) ? "" : "not ",
+                                            tray && json_get_bool(item, "tray_open", false) ? "open" : "closed") : xstrdup("");
+        char *text;
+        if (inserted) {
+            text = xasprintf("%s%s%s%s: %s (%s%s)\n%s%s    Cache mode:       %s\n", i ? "\n" : "", device ? device : "",
+                             device && *device && node ? " " : "", node ? node : "", json_get_string(inserted, "file"),
+                             json_get_string(inserted, "drv"), json_get_bool(inserted, "ro", false) ? ", read-only" : "",
+                             where, media, cache_mode(json_get(inserted, "cache")));
+        } else {
+            text = xasprintf("%s%s: [not inserted]\n%s%s", i ? "\n" : "", device && *device ? device : owner ? owner : "", where, media);
+        }
         print(opaque, text);
         free(text);
+        free(where);
+        free(media);
     }
     json_free(list);
+}
+
+static void tray_moved(const char *device, const char *id, bool open)
+{
+    Json *data = json_object();
+    json_put_string(data, "device", device);
+    json_put_string(data, "id", id);
+    json_put_bool(data, "tray-open", open);
+    monitor_event("DEVICE_TRAY_MOVED", data);
+}
+
+static void io_error(const char *device, const char *owner, bool is_read, const char *action, int error)
+{
+    Json *data = json_object();
+    json_put_string(data, "device", device);
+    json_put_string(data, "qom-path", owner);
+    json_put_string(data, "operation", is_read ? "read" : "write");
+    json_put_string(data, "action", action);
+    json_put_bool(data, "nospace", error == -ENOSPC);
+    json_put_string(data, "reason", strerror(-error));
+    monitor_event("BLOCK_IO_ERROR", data);
+    if (!strcmp(action, "stop")) {
+        machine_request_stop(RUN_STATE_IO_ERROR);
+    }
+}
+
+static void retry_requests(void *opaque, bool running, RunState state)
+{
+    if (running) {
+        block_retry();
+    }
 }
 
 void system_init_backends(void)
@@ -73,6 +120,9 @@ void system_init_backends(void)
     static const PropHooks drive_hooks = { drive_prop_set, drive_prop_get };
     property_set_hooks(PROP_DRIVE, &drive_hooks);
     net_init();
+    block_set_tray_hook(tray_moved);
+    block_set_error_hook(io_error);
+    vm_add_change_handler(retry_requests, NULL);
     monitor_register_info("network", print_network);
     monitor_register_info("usernet", print_network);
     monitor_register_info("block", print_block);
@@ -98,7 +148,7 @@ static bool add_drive_text(const char *text, Error **errp)
     const char *interface = machine_current()->type->default_block_if;
     char *full = xasprintf("%s%s", text, snapshot_all && !strstr(text, "snapshot=")
                                              ? ",snapshot=on" : "");
-    bool ok = drive_add(full, interface, errp);
+    bool ok = drive_add(full, interface, machine_current()->type->units_per_bus, errp);
     free(full);
     return ok;
 }
@@ -120,6 +170,7 @@ bool system_add_image(GivenOption *opt, Error **errp)
         { OPTION_HDA, "index=0,media=disk" }, { OPTION_HDB, "index=1,media=disk" },
         { OPTION_HDC, "index=2,media=disk" }, { OPTION_HDD, "index=3,media=disk" },
         { OPTION_CDROM, "index=2,media=cdrom" }, { OPTION_PFLASH, "if=pflash" },
+        { OPTION_FDA, "if=floppy,index=0" }, { OPTION_FDB, "if=floppy,index=1" },
         { OPTION_SD, "if=sd" },
     };
     Json *opts = NULL;
@@ -134,6 +185,19 @@ bool system_add_image(GivenOption *opt, Error **errp)
     bool ok = add_drive_text(text, errp);
     free(text);
     return ok;
+}
+
+/* The drives a PC has without being asked: an empty CD-ROM at index 2, an empty floppy. */
+bool system_add_default_drives(bool want_cdrom, bool want_floppy, Error **errp)
+{
+    const MachineType *type = machine_current()->type;
+    const char *interface = type->default_block_if;
+
+    if (!interface || strcmp(interface, "ide")) {
+        return true;
+    }
+    return (!want_cdrom || type->no_cdrom || drive_get(interface, 2) || add_drive_text("index=2,media=cdrom", errp)) &&
+           (!want_floppy || type->no_floppy || drive_get("floppy", 0) || add_drive_text("if=floppy,index=0", errp));
 }
 
 bool system_add_blockdev(GivenOption *opt, Error **errp)
@@ -203,7 +267,9 @@ bool system_add_implicit_devices(Error **errp)
         return false;
     }
     /* A network nobody asked for would cost every start; boards of this kind have none. */
-    return net_create_nics(machine_current()->type->default_nic, false, add_nic_device, errp);
+    const MachineType *type = machine_current()->type;
+    bool defaults = type->creates_nic && !system_config.no_defaults && device_type_find(type->default_nic);
+    return net_create_nics(type->default_nic, defaults, add_nic_device, errp);
 }
 
 /* ---- QMP ---- */
@@ -232,6 +298,51 @@ Json *qmp_blockdev_add(Monitor *mon, const Json *args, Error **errp)
 Json *qmp_blockdev_del(Monitor *mon, const Json *args, Error **errp)
 {
     return blockdev_del(json_get_string(args, "node-name"), errp) ? json_object() : NULL;
+}
+
+/* -- media: id names the device, device the -drive -- */
+
+static BlockBackend *named_drive(const Json *args, Error **errp)
+{
+    return block_find_owned(json_get_string(args, "id"), json_get_string(args, "device"), errp);
+}
+
+Json *qmp_eject(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_eject(blk, json_get_bool(args, "force", false), errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_open_tray(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_open_tray(blk, json_get_bool(args, "force", false), errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_close_tray(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_close_tray(blk, errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_remove_medium(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_remove_medium(blk, errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_insert_medium(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_insert_medium(blk, json_get_string(args, "node-name"), errp) ? json_object() : NULL;
+}
+
+Json *qmp_blockdev_change_medium(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_change_medium(blk, json_get_string(args, "filename"), json_get_string(args, "format"),
+                                      json_get_string(args, "read-only-mode"), json_get_bool(args, "force", false), errp)
+               ? json_object() : NULL;
 }
 
 static void complete_image(Json *image)
@@ -266,18 +377,11 @@ static void complete_inserted(Json *inserted, const char *id)
     if (!json_get(inserted, "node-name")) {
         json_put_string(inserted, "node-name", id);
     }
-    if (!json_get(inserted, "cache")) {
-        Json *cache = json_object();
-        json_put_bool(cache, "no-flush", false);
-        json_put_bool(cache, "direct", false);
-        json_put_bool(cache, "writeback", true);
-        json_put(inserted, "cache", cache);
-    }
 }
 
 static Json *query_block(bool nodes)
 {
-    Json *list = block_query(), *out = json_array();
+    Json *list = block_query(nodes), *out = json_array();
     for (size_t i = 0; i < json_count(list); i++) {
         Json *item = json_copy(json_at(list, i));
         Json *inserted = json_get(item, "inserted");
@@ -293,10 +397,8 @@ static Json *query_block(bool nodes)
         if (nodes) {
             json_push(out, json_copy(inserted));
             json_free(item);
-        } else if ((device && *device) || json_get(item, "qdev")) {
-            json_push(out, item);
         } else {
-            json_free(item); /* a node that no device uses */
+            json_push(out, item);
         }
     }
     json_free(list);

@@ -19,6 +19,8 @@ static const char *const built_in[] = {
     CONFIG_DATADIR,
     "/usr/share/qemu",
     "/usr/share/qemu-firmware",
+    "/usr/share/seabios",
+    "/usr/lib/ipxe/qemu",
 };
 
 /* Other names of the same image. */
@@ -64,7 +66,7 @@ char *datadir_find(const char *name)
     if (!access(name, R_OK)) {
         return xstrdup(name);
     }
-    if (strchr(name, '/')) {
+    if (*name == '/' || *name == '.') {
         return NULL;
     }
     for (size_t i = 0; i < datadirs.n && !path; i++) {

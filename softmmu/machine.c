@@ -86,6 +86,8 @@ static void machine_obj_finish(Object *obj)
 
     free(m->cpu_type);
     free(m->boot_order);
+    free(m->boot.once);
+    free(m->boot.splash);
     free(m->fdt);
 }
 
@@ -112,6 +114,7 @@ Machine *machine_new(const MachineType *type, const char *arch)
     m->type = type;
     m->arch = arch;
     m->ram_bytes = type->default_ram_bytes;
+    m->boot.splash_time_ms = m->boot.reboot_timeout_ms = -1;
     object_add_child(object_root(), "machine", &m->obj);
     object_unref(&m->obj);
     object_container("/machine/peripheral");
@@ -335,7 +338,7 @@ void machine_print_roms(void (*print)(void *opaque, const char *text), void *opa
 void machine_reset_devices(Machine *m, ResetKind kind)
 {
     device_reset_bus(&m->sysbus, kind);
-    for (size_t i = 0; i < roms.n; i++) {
+    for (size_t i = 0; i < roms.n && kind != RESET_WAKEUP; i++) { /* what slept in memory is there still */
         static const uint8_t zeros[4096];
         memory_write_rom(&m->memory, roms.at[i].addr, roms.at[i].data, roms.at[i].len);
         for (uint64_t pos = roms.at[i].len; pos < roms.at[i].mem_len; pos += sizeof(zeros)) {

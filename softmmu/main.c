@@ -21,6 +21,7 @@
 #include "softmmu/system.h"
 #include "softmmu/version.h"
 #include "target/target.h"
+#include "ui/display.h"
 #include "util/log.h"
 #include "util/random.h"
 #include "util/trace.h"
@@ -37,7 +38,7 @@ static void print_stdout(void *opaque, const char *text)
 
 static const char *arch_known(const char *name)
 {
-    static const char *const arches[] = { "riscv64", "riscv32" };
+    static const char *const arches[] = { "riscv64", "riscv32", "x86_64", "i386" };
     for (size_t i = 0; i < ARRAY_SIZE(arches); i++) {
         if (!strcmp(arches[i], name)) {
             return arches[i];
@@ -59,14 +60,14 @@ static int choose_arch(int argc, char **argv)
     if (!name) {
         if (argc < 3 || (strcmp(argv[1], "-target") && strcmp(argv[1], "--target"))) {
             error_exit("call it as qemu-system-ARCH, or with -target ARCH as the first argument "
-                       "(riscv64, riscv32)");
+                       "(riscv64, riscv32, x86_64, i386)");
         }
         name = argv[2];
         first = 3;
     }
     system_config.arch = arch_known(name);
     if (!system_config.arch) {
-        error_exit("guest architecture '%s' is not supported (riscv64 and riscv32 are)", name);
+        error_exit("guest architecture '%s' is not supported (riscv64, riscv32, x86_64 and i386 are)", name);
     }
     return first;
 }
@@ -206,13 +207,13 @@ static bool help_for(const GivenOption *opt, const char *program)
         return false;
     case OPTION_DISPLAY:
         if (opts_wants_help(opt->opts, "type")) {
-            printf("Available display backend types:\nnone\n");
+            display_print_types();
             return true;
         }
         return false;
     case OPTION_VGA:
         if (!strcmp(opt->text, "help")) {
-            printf("none\n");
+            printf("none                 no graphic card\nstd                  standard VGA (default)\nvirtio               Virtio VGA\n");
             return true;
         }
         return false;
@@ -235,6 +236,19 @@ static bool help_for(const GivenOption *opt, const char *program)
 
 /* ---- rooms that are not there yet say so ---- */
 
+/* The board knows which cards it has. */
+static bool set_vga(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    if (!m->type->has_vga && strcmp(opt->text, "none")) {
+        error_set(errp, "machine '%s' has no graphics card: only none", m->type->name);
+        return false;
+    }
+    free(m->vga);
+    m->vga = xstrdup(opt->text);
+    return true;
+}
+
 static bool no_audio(GivenOption *opt, Error **errp)
 {
     const char *driver = json_get_string(opt->opts, "driver");
@@ -245,14 +259,35 @@ static bool no_audio(GivenOption *opt, Error **errp)
     return false;
 }
 
-static bool no_display(GivenOption *opt, Error **errp)
+static bool set_display(GivenOption *opt, Error **errp)
 {
-    const char *type = opt->opts ? json_get_string(opt->opts, "type") : opt->text;
-    if (type && !strcmp(type, "none")) {
-        return true;
-    }
-    error_set(errp, "there is no display '%s'; only none", type ? type : "");
-    return false;
+    /* "-display vnc=:1,to=9": what is behind it is as with -vnc. */
+    return !strncmp(opt->text, "vnc=", 4) ? display_add_vnc(opt->text + 4, errp) : display_set_option(opt->opts, errp);
+}
+
+static bool add_vnc(GivenOption *opt, Error **errp)
+{
+    return display_add_vnc(opt->text, errp);
+}
+
+static bool set_sdl(GivenOption *opt, Error **errp)
+{
+    Json *opts = json_object();
+    json_put_string(opts, "type", "sdl");
+    bool ok = display_set_option(opts, errp);
+    json_free(opts);
+    return ok;
+}
+
+static bool set_full_screen(GivenOption *opt, Error **errp)
+{
+    display_set_full_screen();
+    return true;
+}
+
+static bool set_layout(GivenOption *opt, Error **errp)
+{
+    return display_set_layout(opt->text, errp);
 }
 
 static bool no_sandbox(GivenOption *opt, Error **errp)
@@ -549,6 +584,21 @@ static void on_powerdown(void)
     monitor_event("POWERDOWN", NULL);
 }
 
+static void on_suspend(void)
+{
+    monitor_event("SUSPEND", NULL);
+}
+
+static void on_suspend_disk(void)
+{
+    monitor_event("SUSPEND_DISK", NULL);
+}
+
+static void on_wakeup(void)
+{
+    monitor_event("WAKEUP", NULL);
+}
+
 static void on_stop(void)
 {
     monitor_event("STOP", NULL);
@@ -579,8 +629,8 @@ static void on_watchdog(void)
         machine_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
     } else if (!strcmp(action, "pause")) {
         machine_request_stop(RUN_STATE_WATCHDOG);
-    } else if (!strcmp(action, "inject-nmi") && m->type->nmi) {
-        m->type->nmi(m);
+    } else if (!strcmp(action, "inject-nmi") && m->type->inject_nmi) {
+        m->type->inject_nmi(m);
     } else if (!strcmp(action, "debug")) {
         error_report("watchdog: timer fired");
     }
@@ -620,7 +670,8 @@ static void on_device_deleted(const char *id, const char *path)
 }
 
 static const MachineEvents machine_event_hooks = {
-    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown, .stop = on_stop,
+    .reset = on_reset, .shutdown = on_shutdown, .powerdown = on_powerdown,
+    .suspend = on_suspend, .suspend_disk = on_suspend_disk, .wakeup = on_wakeup, .stop = on_stop,
     .resume = on_resume, .watchdog = on_watchdog, .panicked = on_panic,
 };
 
@@ -698,13 +749,15 @@ static const Phase early_phases[] = {
     { OPTION_L, add_data_dir },
     { OPTION_ECHR, set_echr },
     { OPTION_SANDBOX, no_sandbox },
-    { OPTION_DISPLAY, no_display },
-    { OPTION_VGA, no_display },
+    { OPTION_DISPLAY, set_display },
+    { OPTION_SDL, set_sdl },
+    { OPTION_FULL_SCREEN, set_full_screen },
+    { OPTION_K, set_layout },
     { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
     { OPTION_SEMIHOSTING, set_semihosting },
     { OPTION_SEMIHOSTING_CONFIG, set_semihosting },
-    { OPTION_VNC, no_display },
+    { OPTION_VNC, add_vnc },
     { OPTION_AUDIODEV, no_audio },
     { OPTION_AUDIO, no_audio },
     { OPTION_FW_CFG, system_add_fw_cfg },
@@ -715,9 +768,13 @@ static const Phase early_phases[] = {
 
 static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_VGA, set_vga },
     { OPTION_SMP, system_set_smp },
     { OPTION_M, system_set_memory },
     { OPTION_BOOT, system_set_boot },
+    { OPTION_OPTION_ROM, system_add_option_rom },
+    { OPTION_SMBIOS, system_add_smbios },
+    { OPTION_ACPITABLE, system_add_acpi_table },
     { OPTION_ACTION, system_set_actions },
     { OPTION_WATCHDOG_ACTION, system_set_watchdog_action },
     { OPTION_ADD_FD, system_add_fd },
@@ -734,6 +791,8 @@ static const Phase machine_phases[] = {
     { OPTION_DRIVE, system_add_drive },
     { OPTION_PFLASH, system_add_image },
     { OPTION_CDROM, system_add_image },
+    { OPTION_FDA, system_add_image },
+    { OPTION_FDB, system_add_image },
     { OPTION_SD, system_add_image },
     { OPTION_HDA, system_add_image },
     { OPTION_HDB, system_add_image },
@@ -829,10 +888,31 @@ static bool init_accel(Machine *m, Error **errp)
     return false;
 }
 
+/* -device of one of these: the user makes the drives. */
+static const char *const disk_devices[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
+static const char *const floppy_devices[] = { "isa-fdc", "floppy", NULL };
+
+static bool device_named(CommandLine *line, const char *const *names)
+{
+    for (size_t i = 0; i < line->given.n; i++) {
+        const GivenOption *opt = &line->given.at[i];
+        const char *driver = opt->id == OPTION_DEVICE ? json_get_string(opt->opts, "driver") : NULL;
+        for (const char *const *name = names; driver && *name; name++) {
+            if (!strcmp(driver, *name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static Machine *make_machine(CommandLine *line)
 {
     Error *err = NULL;
     Machine *m = machine_new(choose_machine(line), system_config.arch);
+    if (system_config.uuid_set) {
+        memcpy(m->uuid, system_config.uuid, sizeof(m->uuid));
+    }
     m->graphics = !system_config.nographic;
     m->no_autostart = options_last(line, OPTION_S) != NULL;
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
@@ -845,6 +925,10 @@ static Machine *make_machine(CommandLine *line)
     }
     set_image_options(line, m);
     if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, &err)) {
+        fail(err);
+    }
+    bool own_disks = device_named(line, disk_devices), own_floppy = device_named(line, floppy_devices);
+    if (!system_config.no_defaults && !system_add_default_drives(!own_disks, !own_floppy, &err)) {
         fail(err);
     }
     /* Nothing to run, nothing to reserve memory for. */
@@ -863,7 +947,7 @@ static Machine *make_machine(CommandLine *line)
     if (!system_add_implicit_devices(&err)) {
         fail(err);
     }
-    if (!object_check_globals(&err) || !machine_ready(m, &err)) {
+    if (!object_check_globals(&err) || !machine_ready(m, &err) || !system_check_boot(&err)) {
         fail(err);
     }
     return m;
@@ -941,6 +1025,10 @@ int main(int argc, char **argv)
     machine_set_events(&machine_event_hooks);
     device_set_deleted_hook(on_device_deleted);
     machine_set_quit_hook(quit);
+    vnc_set_event_hook(monitor_event);
+    if (!display_start(system_config.nographic, system_config.name, &err)) {
+        fail(err);
+    }
     attach_monitors(&line);
     static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };
     run_phases(&line, gdb, ARRAY_SIZE(gdb));
@@ -953,6 +1041,7 @@ int main(int argc, char **argv)
         loop_run_once(loop_main(), true);
     }
     /* The other threads stay stopped: nobody lets them have the lock again. */
+    display_finish();
     system_finish_backends();
     monitor_cleanup();
     chardev_cleanup();

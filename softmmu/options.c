@@ -28,12 +28,12 @@ static const OptionRow rows[] = {
 
 /* Options of the reference that are not here; names only. */
 static const char *const absent_names[] = {
-    "acpitable", "async-teardown", "audio-help", "compat", "debugcon",
-    "dump-vmstate", "enable-kvm", "enable-sync-profile", "fda", "fdb", "fsdev", "full-screen",
+    "async-teardown", "audio-help", "compat", "debugcon",
+    "dump-vmstate", "enable-kvm", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
     "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
-    "only-migratable", "option-rom", "plugin", "portrait", "preconfig", "prom-env", "qtest",
-    "qtest-log", "rotate", "smbios", "soundhw", "spice",
+    "only-migratable", "plugin", "portrait", "preconfig", "prom-env", "qtest",
+    "qtest-log", "rotate", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "usb", "usbdevice", "virtfs", "win2k-hack", "xen-attach",
     "xen-domid", "xen-domid-restrict",
 };

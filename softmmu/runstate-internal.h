@@ -4,12 +4,16 @@
 #ifndef SOFTMMU_RUNSTATE_INTERNAL_H
 #define SOFTMMU_RUNSTATE_INTERNAL_H
 
-#include <stdbool.h>
+#include "softmmu/machine.h"
 
-struct Error;
-struct Vcpu;
 
 void vcpu_control_reset_all(void);
-bool vcpu_control_start(struct Vcpu *vcpu, struct Error **errp);
+bool vcpu_control_start(struct Vcpu *vcpu, Error **errp);
+/* Wakes the loop that calls machine_process_requests(). */
+void machine_wake_loop(void);
+/* suspend.c's part of machine_process_requests(). */
+void suspend_process(Machine *machine, const MachineEvents *events);
+void vcpu_control_pause_all(void);
+void vcpu_control_resume_all(void);
 
 #endif

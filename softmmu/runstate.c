@@ -95,6 +95,20 @@ void vcpu_control_reset_all(void)
     }
 }
 
+void vcpu_control_pause_all(void)
+{
+    if (vcpu_control.pause_all) {
+        vcpu_control.pause_all();
+    }
+}
+
+void vcpu_control_resume_all(void)
+{
+    if (vcpu_control.resume_all) {
+        vcpu_control.resume_all();
+    }
+}
+
 bool vcpu_control_start(struct Vcpu *vcpu, Error **errp)
 {
     return !vcpu_control.start || vcpu_control.start(vcpu, errp);
@@ -127,6 +141,9 @@ void vm_start(Machine *m)
 
 void vm_stop(Machine *m, RunState state)
 {
+    if (m->state == RUN_STATE_SUSPENDED && state == RUN_STATE_PAUSED) {
+        return; /* its vCPUs stand still already */
+    }
     if (!m->running) {
         run_state_set(m, state);
         return;
@@ -159,7 +176,7 @@ static gboolean request_dispatch(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static void request_wake(void)
+void machine_wake_loop(void)
 {
     int fd = atomic_load(&request_fd);
     uint64_t one = 1;
@@ -176,51 +193,51 @@ void machine_set_quit_hook(void (*quit)(int status))
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         atomic_store(&request_fd, fd);
         g_unix_fd_add(fd, G_IO_IN, request_dispatch, NULL);
-        request_wake(); /* requests made before now */
+        machine_wake_loop(); /* requests made before now */
     }
 }
 
 void machine_request_reset(ShutdownCause cause)
 {
     atomic_store(&request_reset, (int)cause);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_shutdown_with(ShutdownCause cause, int exit_status)
 {
     atomic_store(&request_exit_status, exit_status);
     atomic_store(&request_shutdown, (int)cause);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_shutdown(ShutdownCause cause)
 {
     atomic_store(&request_shutdown, (int)cause);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_powerdown(void)
 {
     atomic_store(&request_powerdown, true);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_stop(RunState state)
 {
     atomic_store(&request_stop, (int)state);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_watchdog(void)
 {
     atomic_store(&request_watchdog, true);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_request_panic(bool crash_loaded)
 {
     atomic_store(&request_panic, crash_loaded ? 2 : 1);
-    request_wake();
+    machine_wake_loop();
 }
 
 void machine_add_powerdown(void (*fn)(void *opaque), void *opaque)
@@ -281,6 +298,8 @@ void machine_process_requests(Machine *m)
         machine_reset(m, RESET_COLD);
         if (!was_running) {
             run_state_set(m, RUN_STATE_PRELAUNCH); /* whatever had ended may start anew */
+        } else if (m->state == RUN_STATE_SUSPENDED) {
+            run_state_set(m, RUN_STATE_RUNNING);
         }
         if (machine_events.reset) {
             machine_events.reset(shutdown_cause_by_guest((ShutdownCause)cause),
@@ -298,6 +317,7 @@ void machine_process_requests(Machine *m)
             powerdown_handlers.at[i].fn(powerdown_handlers.at[i].opaque);
         }
     }
+    suspend_process(m, &machine_events);
     int stop = atomic_exchange(&request_stop, -1);
     if (stop >= 0) {
         vm_stop(m, (RunState)stop);

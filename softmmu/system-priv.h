@@ -13,11 +13,14 @@ typedef bool OptionHandler(GivenOption *opt, Error **errp);
 OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_icount, system_add_fw_cfg, system_set_actions,
     system_set_watchdog_action, system_add_fd, system_set_overcommit, system_set_machine_options,
     system_set_smp, system_set_memory, system_set_boot, system_add_chardev, system_add_serial,
-    system_add_hmp, system_add_qmp, system_add_qmp_pretty;
+    system_add_hmp, system_add_qmp, system_add_qmp_pretty, system_add_option_rom, system_add_smbios, system_add_acpi_table;
+/* When the machine is ready: what it does not pass on to firmware. */
+bool system_check_boot(Error **errp);
 
 /* backends.c */
 OptionHandler system_set_snapshot, system_add_drive, system_add_image, system_add_blockdev,
     system_add_netdev, system_add_nic, system_add_net;
+bool system_add_default_drives(bool want_cdrom, bool want_floppy, Error **errp);
 void system_init_backends(void);
 void system_finish_backends(void); /* flushes and closes */
 /* Devices for -drive if=virtio and -nic. */

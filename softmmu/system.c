@@ -11,8 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "accel/accel.h"
+#include "hw/acpi.h"
+#include "hw/boot.h"
 #include "hw/device.h"
 #include "hw/fw_cfg.h"
+#include "hw/smbios.h"
 #include "softmmu/bql.h"
 #include "softmmu/clock.h"
 #include "softmmu/monitor.h"
@@ -25,6 +28,7 @@
 SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
 
 static unsigned n_serials;
+static const char *firmware_option; /* one that only firmware of a PC understands */
 static struct {
     bool serial, monitor; /* options of the kind were given */
     unsigned n_monitors;
@@ -449,33 +453,104 @@ bool system_add_fw_cfg(GivenOption *opt, Error **errp)
     return ok;
 }
 
-bool system_set_boot(GivenOption *opt, Error **errp)
+static bool check_boot_order(const char *order, Error **errp)
 {
-    static const char *const absent[] = { "splash", "splash-time", "reboot-timeout" };
-    Machine *m = machine_current();
-    const char *order = json_get_string(opt->opts, "order");
-    bool flag;
-    for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
-        if (opts_is_set(opt->opts, absent[i])) {
-            error_set(errp, "'%s' is not supported by machine '%s'", absent[i], m->type->name);
-            return false;
-        }
-    }
-    if (!opts_bool(opt->opts, "menu", false, &flag, errp) ||
-        !opts_bool(opt->opts, "strict", false, &flag, errp)) {
-        return false;
-    }
+    unsigned seen = 0;
+
     for (const char *p = order; p && *p; p++) {
         if (*p < 'a' || *p > 'p') {
             error_set(errp, "Invalid boot device '%c'", *p);
             return false;
         }
-    }
-    if (order) {
-        free(m->boot_order);
-        m->boot_order = xstrdup(order);
+        if (seen >> (*p - 'a') & 1) {
+            error_set(errp, "Boot device '%c' was given twice", *p);
+            return false;
+        }
+        seen |= 1u << (*p - 'a');
     }
     return true;
+}
+
+static void replace_string(char **at, const char *text)
+{
+    if (text) {
+        free(*at);
+        *at = xstrdup(text);
+    }
+}
+
+bool system_set_boot(GivenOption *opt, Error **errp)
+{
+    Machine *m = machine_current();
+    BootOptions *boot = &m->boot;
+    const char *order = json_get_string(opt->opts, "order"), *once = json_get_string(opt->opts, "once");
+    int64_t splash_time = boot->splash_time_ms, timeout = boot->reboot_timeout_ms;
+
+    if (!opts_bool(opt->opts, "menu", boot->menu, &boot->menu, errp) ||
+        !opts_bool(opt->opts, "strict", boot->strict, &boot->strict, errp) ||
+        !opts_int(opt->opts, "splash-time", splash_time, &splash_time, errp) ||
+        !opts_int(opt->opts, "reboot-timeout", timeout, &timeout, errp) ||
+        !check_boot_order(order, errp) || !check_boot_order(once, errp)) {
+        return false;
+    }
+    if (opts_is_set(opt->opts, "splash-time") && (splash_time < 0 || splash_time > 0xffff)) {
+        error_set(errp, "splash-time is invalid, it should be a value between 0 and 65535");
+        return false;
+    }
+    if (timeout < -1 || timeout > 0xffff) {
+        error_set(errp, "reboot timeout is invalid, it should be a value between -1 and 65535");
+        return false;
+    }
+    boot->splash_time_ms = splash_time;
+    boot->reboot_timeout_ms = timeout;
+    replace_string(&m->boot_order, order);
+    replace_string(&boot->once, once);
+    replace_string(&boot->splash, json_get_string(opt->opts, "splash"));
+    return true;
+}
+
+/* Boards whose firmware knows nothing of these. */
+bool system_check_boot(Error **errp)
+{
+    Machine *m = machine_current();
+    const BootOptions *boot = &m->boot;
+    const char *what = boot->splash ? "splash" : boot->splash_time_ms >= 0 ? "splash-time"
+                       : boot->reboot_timeout_ms >= 0 ? "reboot-timeout" : NULL;
+
+    if (firmware_option && !boot->honoured) {
+        error_set(errp, "%s is not supported by machine '%s'", firmware_option, m->type->name);
+        return false;
+    }
+    if (what && !boot->honoured) {
+        error_set(errp, "-boot %s: '%s' is not supported by machine '%s'", what, what, m->type->name);
+        return false;
+    }
+    return true;
+}
+
+bool system_add_option_rom(GivenOption *opt, Error **errp)
+{
+    const char *file = json_get_string(opt->opts, "romfile");
+    int64_t index = -1;
+
+    if (!file) {
+        error_set(errp, "Option ROM file is not specified");
+        return false;
+    }
+    firmware_option = opt->spelling;
+    return opts_int(opt->opts, "bootindex", -1, &index, errp) && boot_add_option_rom(file, (int32_t)index, errp);
+}
+
+bool system_add_smbios(GivenOption *opt, Error **errp)
+{
+    firmware_option = opt->spelling;
+    return smbios_add_option(opt->opts, opt->text, errp);
+}
+
+bool system_add_acpi_table(GivenOption *opt, Error **errp)
+{
+    firmware_option = opt->spelling;
+    return acpi_add_user_table(opt->opts, errp);
 }
 
 /* ---- character devices ---- */
@@ -613,7 +688,8 @@ char *system_cpu_type_name(void)
 
 char *system_vcpu_path(unsigned index)
 {
-    return xasprintf("/machine/soc0/harts[%u]", index);
+    Machine *m = machine_current();
+    return m->type->vcpu_path ? m->type->vcpu_path(m, index) : xasprintf("/machine/soc0/harts[%u]", index);
 }
 
 int system_vcpu_thread_id(unsigned index)

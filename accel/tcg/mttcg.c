@@ -414,6 +414,7 @@ static bool tcg_accel_init(Machine *machine, Error **errp)
         atexit(print_counters);
     }
     memory_set_code_hook(ldst_code_written);
+    memory_set_watch_hook(tlb_watch_ram);
     memory_listener_add(&memory_listener, &machine->memory);
     machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all,
                                              .reset_all = reset_all, .start = tcg_vcpu_start });

@@ -671,6 +671,41 @@ bool tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host)
     return fresh;
 }
 
+static void mark_entry_in(TlbEntry *e, uintptr_t host, uint64_t len)
+{
+    vaddr tag = __atomic_load_n(&e->write, __ATOMIC_RELAXED);
+    if (tag != UINT64_MAX && !(tag & (TLB_MMIO | TLB_NOTDIRTY)) && page_of(tag) + e->addend - host < len) {
+        __atomic_store_n(&e->write, tag | TLB_NOTDIRTY, __ATOMIC_RELAXED);
+    }
+}
+
+/* The dirty bits of a part of a block were cleared: stores to it must be noticed again. */
+void tlb_watch_ram(RamBlock *ram, uint64_t offset, uint64_t len)
+{
+    uintptr_t host = (uintptr_t)ram->host + offset;
+    pthread_mutex_lock(&tcg.vcpus_lock);
+    for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
+        TlbState *s = tv->tlb;
+        if (!s) {
+            continue;
+        }
+        pthread_mutex_lock(&s->lock);
+        for (unsigned i = 0; i < TLB_N_SETS; i++) {
+            for (unsigned m = 0; s->sets[i].used && m < VCPU_MAX_MMU_MODES; m++) {
+                TlbTable *t = &s->sets[i].table[m];
+                for (uint32_t k = 0; t->entries && k < t->n; k++) {
+                    mark_entry_in(&t->entries[k], host, len);
+                }
+                for (unsigned k = 0; t->entries && k < TLB_N_VICTIMS; k++) {
+                    mark_entry_in(&t->victims[k].entry, host, len);
+                }
+            }
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
+    pthread_mutex_unlock(&tcg.vcpus_lock);
+}
+
 void tlb_page_dirty(TcgVcpu *tv, TlbEntry *e, const TlbSide *side)
 {
     pthread_mutex_lock(&tv->tlb->lock);

@@ -103,6 +103,8 @@ bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **
 /* Has the block keep DIRTY_CODE bits. Best before anybody runs. */
 void tlb_log_code(RamBlock *ram);
 bool tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host);
+/* The memory core tells that dirty bits were cleared. */
+void tlb_watch_ram(RamBlock *ram, uint64_t offset, uint64_t len);
 
 /* fresh.c: the page's stripe is held. */
 void fresh_add(CodePage *page, const uint8_t *host);

@@ -345,7 +345,7 @@ static bool pflash_realize(Device *dev, Error **errp)
                   " bytes", s->size_bytes, block_size_bytes(s->blk));
         return false;
     }
-    if (s->blk && !block_attach(s->blk, name, !s->read_only, errp)) {
+    if (s->blk && !block_attach(&s->blk, name, !s->read_only, errp)) {
         return false;
     }
     if (!memory_region_init_romd(&s->mem, &dev->obj, &pflash_ops[s->big_endian], s, name,
@@ -359,7 +359,7 @@ static bool pflash_realize(Device *dev, Error **errp)
         if (err < 0) {
             error_set_errno(errp, -err, "failed to read the initial flash content of '%s'", name);
             memory_region_finish(&s->mem);
-            block_detach(s->blk);
+            block_detach(&s->blk);
             return false;
         }
     }
@@ -375,7 +375,7 @@ static void pflash_unrealize(Device *dev)
 
     memory_region_finish(&s->mem);
     if (s->blk) {
-        block_detach(s->blk);
+        block_detach(&s->blk);
     }
     free(s->buffer);
 }

@@ -260,12 +260,17 @@ static bool blk_realize(VirtioDevice *vdev, Error **errp)
         error_set(errp, "logical_block_size must be a power of two, 512 at least");
         return false;
     }
+    if (!block_has_medium(s->drive)) {
+        error_set(errp, "Device needs media, but drive is empty");
+        return false;
+    }
     path = object_path(&vdev->dev.obj);
-    bool ok = block_attach(s->drive, path ? path : "virtio-blk", false, errp);
+    bool ok = block_attach(&s->drive, path ? path : "virtio-blk", false, errp);
     free(path);
     if (!ok) {
         return false;
     }
+    block_set_error_policy(s->drive, (BlockOnError)s->rerror, (BlockOnError)s->werror);
     virtio_init(vdev, CONFIG_BYTES);
     for (unsigned i = 0; i < s->num_queues; i++) {
         virtio_add_queue(vdev, s->queue_size, handle_queue);
@@ -279,8 +284,7 @@ static void blk_unrealize(VirtioDevice *vdev)
     VirtioBlk *s = (VirtioBlk *)vdev;
 
     blk_reset(vdev);
-    block_detach(s->drive);
-    s->drive = NULL;
+    block_detach(&s->drive);
 }
 
 static const VirtioType virtio_blk = {

@@ -157,6 +157,14 @@ static void tree_prop(const ObjectType *owner, const Property *prop, void *opaqu
     prop_value_finish(&value);
 }
 
+/* One line of a device's or bus's own. */
+static void print_indented(void *opaque, const char *text)
+{
+    TreeVisit *v = opaque;
+
+    emit(v->print, v->opaque, "%*s%s", v->indent, "", text);
+}
+
 static void tree_bus(Bus *bus, int indent, PrintFn *print, void *opaque)
 {
     emit(print, opaque, "%*sbus: %s\n", indent, "", bus->name);
@@ -177,16 +185,16 @@ static void tree_bus(Bus *bus, int indent, PrintFn *print, void *opaque)
             }
         }
         object_type_foreach_prop(dev->obj.type, tree_prop, &v);
-        for (unsigned i = 0; i < dev->n_mmio; i++) {
+        for (unsigned i = 0; i < dev->n_mmio && bus == sysbus_get(); i++) {
             uint64_t size = memory_region_size(dev->mmio[i]);
             emit(print, opaque, "%*smmio " GPA_FMT "/" GPA_FMT "\n", indent + 4, "",
                  dev->mmio_addr[i], size);
         }
         if (device_type(dev)->print) {
-            device_type(dev)->print(dev, print, opaque);
+            device_type(dev)->print(dev, print_indented, &v);
         }
         if (bus_type(bus)->print_device) {
-            bus_type(bus)->print_device(dev, print, opaque);
+            bus_type(bus)->print_device(dev, print_indented, &v);
         }
         for (Bus *child = dev->first_bus; child; child = child->next) {
             tree_bus(child, indent + 4, print, opaque);

@@ -49,32 +49,15 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
     return true;
 }
 
-static void print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    PciDevice *pci = PCI_DEVICE(dev);
-    char *text = xasprintf("class %04x, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", pci_get16(pci, PCI_CLASS),
-                           pci_bus_number(pci->bus), pci->devfn >> 3, pci->devfn & 7, pci_get16(pci, PCI_VENDOR_ID),
-                           pci_get16(pci, PCI_DEVICE_ID), pci_get16(pci, PCI_SUBSYSTEM_VENDOR), pci_get16(pci, PCI_SUBSYSTEM_ID));
-    print(opaque, text);
-    free(text);
-}
-
-static char *fw_path(Device *dev)
-{
-    PciDevice *pci = PCI_DEVICE(dev);
-    return pci->devfn & 7 ? xasprintf("pci%04x@%x,%x", pci_get16(pci, PCI_CLASS), pci->devfn >> 3, pci->devfn & 7)
-                          : xasprintf("pci%04x@%x", pci_get16(pci, PCI_CLASS), pci->devfn >> 3);
-}
-
 static const BusType pci_bus_type = {
     .type = { .name = "PCI", .parent = "bus", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = pci_print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pci_bus_type);
 
 static const BusType pcie_bus_type = {
     .type = { .name = "PCIE", .parent = "PCI", .size_bytes = sizeof(PciBus) },
-    .kind = "PCI", .check = bus_check, .print_device = print_device, .fw_path = fw_path,
+    .kind = "PCI", .check = bus_check, .print_device = pci_print_device, .fw_path = pci_fw_path,
 };
 OBJECT_TYPE_REGISTER(pcie_bus_type);
 
@@ -103,7 +86,7 @@ unsigned pci_bus_number(const PciBus *bus)
     return bus->bridge ? bus->bridge->config[PCI_SECONDARY_BUS] : 0;
 }
 
-static PciBus *secondary(const PciDevice *bridge)
+PciBus *pci_secondary(const PciDevice *bridge)
 {
     return bridge->ptype->is_bridge ? PCI_BUS(bridge->dev.first_bus) : NULL;
 }
@@ -117,7 +100,7 @@ PciDevice *pci_find(PciBus *root, unsigned bdf)
         PciBus *next = NULL;
         for (unsigned i = 0; i < 256 && !next; i++) {
             PciDevice *d = bus->devices[i];
-            PciBus *below = d ? secondary(d) : NULL;
+            PciBus *below = d ? pci_secondary(d) : NULL;
             if (below && number >= d->config[PCI_SECONDARY_BUS] && number <= d->config[PCI_SUBORDINATE_BUS] &&
                 d->config[PCI_SECONDARY_BUS]) {
                 next = below;
@@ -142,11 +125,38 @@ static void route_irq(PciDevice *pci, unsigned pin, int change)
         pci = bus->bridge;
         bus = pci->bus;
     }
-    pin = (pin + (pci->devfn >> 3)) % 4;
-    bus->irq_count[pin] += (unsigned)change;
+    unsigned line = bus->map_irq ? bus->map_irq(bus->opaque, pci->devfn, pin) : (pin + (pci->devfn >> 3)) % 4;
+    bus->irq_count[line] += (unsigned)change;
     if (bus->set_irq) {
-        bus->set_irq(bus->opaque, pin, bus->irq_count[pin] != 0);
+        bus->set_irq(bus->opaque, line, bus->irq_count[line] != 0);
     }
+}
+
+static bool intx_asserted(const PciDevice *pci)
+{
+    return pci->intx_level && pci->config[PCI_INTERRUPT_PIN] && !(pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+}
+
+static void reroute_bus(PciBus *bus)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        PciDevice *pci = bus->devices[i];
+        if (pci && intx_asserted(pci)) {
+            route_irq(pci, pci->config[PCI_INTERRUPT_PIN] - 1u, 1);
+        }
+        if (pci && pci_secondary(pci)) {
+            reroute_bus(pci_secondary(pci));
+        }
+    }
+}
+
+void pci_reroute_irqs(PciBus *root)
+{
+    memset(root->irq_count, 0, sizeof(root->irq_count));
+    for (unsigned line = 0; root->set_irq && line < PCI_MAX_LINES; line++) {
+        root->set_irq(root->opaque, line, 0);
+    }
+    reroute_bus(root);
 }
 
 /* The line as the bus sees it: the function's level unless disabled. */
@@ -322,6 +332,9 @@ static void device_config_write(PciDevice *pci, unsigned offset, unsigned size, 
         memory_region_set_enabled(&pci->dma_alias, pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
         pci_update_bars(pci);
     }
+    if (pci->msi.cap) {
+        pci_msi_written(pci, offset, size);
+    }
     if (pci_type(pci)->config_written) {
         pci_type(pci)->config_written(pci, offset, size);
     }
@@ -397,6 +410,13 @@ bool pci_device_realize(Device *dev, Error **errp)
         pci_device_unrealize(dev);
         return false;
     }
+    if (!pci->bars[PCI_ROM_BAR].mr && !pci_load_rom(pci, errp)) {
+        if (t->unrealize) {
+            t->unrealize(pci);
+        }
+        pci_device_unrealize(dev);
+        return false;
+    }
     return true;
 }
 
@@ -460,6 +480,7 @@ static bool pci_post_load(void *opaque, uint32_t version, Error **errp)
 
     memory_region_set_enabled(&pci->dma_alias, pci_get16(pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
     pci_update_bars(pci);
+    pci_reroute_irqs(root_of(pci->bus)); /* the level was replaced behind its back */
     return true;
 }
 
@@ -472,37 +493,3 @@ static const StateField pci_fields[] = {
 const StateDesc pci_state = {
     .name = "pci", .version = 1, .fields = pci_fields, .n_fields = ARRAY_SIZE(pci_fields), .post_load = pci_post_load,
 };
-
-static void print_bus(PciBus *bus, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    for (unsigned i = 0; i < 256; i++) {
-        PciDevice *pci = bus->devices[i];
-        if (!pci) {
-            continue;
-        }
-        char *text = xasprintf("  Bus %2u, device %3u, function %u:\n    Class %04x: PCI device %04x:%04x\n", pci_bus_number(bus),
-                               i >> 3, i & 7, pci_get16(pci, PCI_CLASS), pci_get16(pci, PCI_VENDOR_ID), pci_get16(pci, PCI_DEVICE_ID));
-        print(opaque, text);
-        free(text);
-        for (unsigned b = 0; b <= PCI_ROM_BAR; b++) {
-            if (pci->bars[b].mr && pci->bars[b].addr != UINT64_MAX) {
-                text = xasprintf("      BAR%u: %s at 0x%" PRIx64 " [0x%" PRIx64 "].\n", b,
-                                 pci->bars[b].flags & PCI_BAR_IO ? "I/O" : pci->bars[b].flags & PCI_BAR_64 ? "64 bit memory" : "32 bit memory",
-                                 pci->bars[b].addr, pci->bars[b].addr + pci->bars[b].size_bytes - 1);
-                print(opaque, text);
-                free(text);
-            }
-        }
-        text = xasprintf("      id \"%s\"\n", pci->dev.id ? pci->dev.id : "");
-        print(opaque, text);
-        free(text);
-        if (secondary(pci)) {
-            print_bus(secondary(pci), print, opaque);
-        }
-    }
-}
-
-void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque)
-{
-    print_bus(root, print, opaque);
-}

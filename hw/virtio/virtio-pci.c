@@ -41,6 +41,7 @@ typedef struct VirtioPciType {
     size_t inner_offset;
     unsigned vectors;           /* default; 0: none. +1 for the configuration is included */
     VirtioPciFlavour flavour;
+    bool modern_only;           /* the device has no legacy form */
 } VirtioPciType;
 
 static const VirtioPciType *virtio_pci_type(const VirtioPci *s)
@@ -411,6 +412,7 @@ static bool virtio_pci_realize(PciDevice *pci, Error **errp)
     s->modern = !s->disable_modern;
     s->legacy = s->disable_legacy == LEGACY_AUTO ? !(pci->bus->is_express && pci->bus->bridge) : s->disable_legacy == LEGACY_OFF;
     s->legacy = t->flavour == FLAVOUR_ANY ? s->legacy : t->flavour == FLAVOUR_TRANSITIONAL;
+    s->legacy = s->legacy && !t->modern_only;
     if (!s->legacy && !s->modern) {
         error_set(errp, "device cannot work as neither modern nor legacy mode is enabled");
         return false;
@@ -518,10 +520,18 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
 /* name in C, name of the type, inner type, its struct, PCI class, category, MSI-X vectors, property list */
 #define VIRTIO_PCI_TYPES(T)                                                                                               \
     T(blk, "virtio-blk-pci", "virtio-blk-device", VirtioBlk, 0x0100, DEVICE_STORAGE, 2, VIRTIO_BLK_PROPS)                    \
+    T(scsi, "virtio-scsi-pci", "virtio-scsi-device", VirtioScsi, 0x0100, DEVICE_STORAGE, 4, VIRTIO_SCSI_PROPS)               \
     T(net, "virtio-net-pci", "virtio-net-device", VirtioNet, 0x0200, DEVICE_NETWORK, 4, VIRTIO_NET_PROPS)                    \
     T(rng, "virtio-rng-pci", "virtio-rng-device", VirtioRng, 0x00ff, DEVICE_MISC, 2, VIRTIO_RNG_PROPS)                       \
     T(balloon, "virtio-balloon-pci", "virtio-balloon-device", VirtioBalloon, 0x00ff, DEVICE_MISC, 0, VIRTIO_BALLOON_PROPS)   \
     T(serial, "virtio-serial-pci", "virtio-serial-device", VirtioSerial, 0x0780, DEVICE_INPUT, 2, VIRTIO_SERIAL_PROPS)
+
+/* Devices younger than virtio 1.0: one type each, modern. */
+#define VIRTIO_PCI_MODERN_TYPES(T)                                                                                           \
+    T(gpu, "virtio-gpu-pci", "virtio-gpu-device", VirtioGpu, 0x0380, DEVICE_DISPLAY, 3, VIRTIO_GPU_PROPS)                    \
+    T(keyboard, "virtio-keyboard-pci", "virtio-keyboard-device", VirtioInput, 0x0900, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)   \
+    T(mouse, "virtio-mouse-pci", "virtio-mouse-device", VirtioInput, 0x0902, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)            \
+    T(tablet, "virtio-tablet-pci", "virtio-tablet-device", VirtioInput, 0x0980, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)
 
 #define VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, flavour_)                                                           \
     {                                                                                                                        \
@@ -549,3 +559,20 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
     VIRTIO_PCI_ROW(cname##_both_device, tname "-transitional", iname, Inner, cname##_props, cname##_both_type, category_)
 
 VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)
+
+#define DEFINE_VIRTIO_PCI_MODERN(cname, tname, iname, Inner, class_, category_, vectors_, PROPS)                             \
+    typedef struct cname##Pci { VirtioPci proxy; Inner inner; } cname##Pci;                                                  \
+    static const Property cname##_props[] = { PROPS(cname##Pci, inner.) };                                                   \
+    static const VirtioPciType cname##_type = {                                                                              \
+        .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
+                 .reset = virtio_pci_reset, .config_written = config_written, .config_reading = config_reading },            \
+        .inner_type = iname, .inner_offset = offsetof(cname##Pci, inner), .vectors = vectors_, .modern_only = true,          \
+    };                                                                                                                       \
+    static const DeviceType cname##_device = {                                                                               \
+        .type = { .name = tname, .parent = "virtio-pci", .size_bytes = sizeof(cname##Pci), .summary = iname " on PCI",       \
+                  .props = cname##_props, .n_props = ARRAY_SIZE(cname##_props), .init = virtio_pci_init, .class_data = &cname##_type }, \
+        .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
+    };                                                                                                                       \
+    DEVICE_TYPE_REGISTER(cname##_device);
+
+VIRTIO_PCI_MODERN_TYPES(DEFINE_VIRTIO_PCI_MODERN)

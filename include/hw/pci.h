@@ -17,7 +17,8 @@
 typedef struct PciDevice PciDevice;
 typedef struct PciBus PciBus;
 
-enum { PCI_CONFIG_BYTES = 256, PCIE_CONFIG_BYTES = 4096, PCI_N_BARS = 6, PCI_ROM_BAR = 6, PCI_N_SLOTS = 32 };
+enum { PCI_CONFIG_BYTES = 256, PCIE_CONFIG_BYTES = 4096, PCI_N_BARS = 6, PCI_ROM_BAR = 6, PCI_N_SLOTS = 32,
+       PCI_MAX_LINES = 8 };
 
 enum { /* configuration space */
     PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08,
@@ -33,7 +34,7 @@ enum { /* PCI_COMMAND, PCI_STATUS */
     PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_SERR = 0x100,
     PCI_COMMAND_INTX_DISABLE = 0x400, PCI_STATUS_INTERRUPT = 8, PCI_STATUS_CAPABILITIES = 0x10,
 };
-enum { PCI_CAP_MSI = 5, PCI_CAP_VENDOR = 9, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11 };
+enum { PCI_CAP_POWER = 1, PCI_CAP_SLOT = 4, PCI_CAP_MSI = 5, PCI_CAP_VENDOR = 9, PCI_CAP_SUBSYSTEM = 0x0d, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11 };
 enum { PCI_BAR_MEMORY = 0, PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 
 typedef struct PciType {
@@ -42,6 +43,7 @@ typedef struct PciType {
     uint16_t class_code;
     bool is_bridge;          /* header type 1 */
     bool is_express;         /* 4096 bytes of configuration space, an Express capability */
+    const char *romfile;     /* its option ROM, unless romfile= says otherwise */
     bool (*realize)(PciDevice *pci, Error **errp);
     void (*unrealize)(PciDevice *pci);
     void (*reset)(PciDevice *pci);
@@ -65,6 +67,11 @@ typedef struct PciMsix {
     MemoryRegion table_mr, pending_mr;
 } PciMsix;
 
+typedef struct PciMsi {
+    uint8_t cap;                 /* 0: none */
+    bool has_64, has_mask;
+} PciMsi;
+
 struct PciDevice {
     Device dev;
     const PciType *ptype;
@@ -78,10 +85,12 @@ struct PciDevice {
     PciBar bars[PCI_N_BARS + 1];
     bool intx_level;
     PciMsix msix;
+    PciMsi msi;
     MemoryRegion dma_root, dma_alias;
     AddressSpace dma;
     char *romfile;
-    uint32_t rombar;
+    int32_t rombar;              /* 0: no ROM BAR */
+    MemoryRegion rom;
 };
 
 struct PciBus {
@@ -90,9 +99,11 @@ struct PciBus {
     PciDevice *bridge;           /* NULL: root bus */
     MemoryRegion *memory, *io;   /* where BARs are mapped */
     AddressSpace *dma;           /* what DMA reaches (root bus) */
-    void (*set_irq)(void *opaque, unsigned pin, int level); /* root bus; pin 0..3 */
+    void (*set_irq)(void *opaque, unsigned line, int level); /* root bus */
+    /* Root bus: which of its lines a function's pin is wired to. NULL: (pin + slot) % 4. */
+    unsigned (*map_irq)(void *opaque, unsigned devfn, unsigned pin);
     void *opaque;
-    unsigned irq_count[4];
+    unsigned irq_count[PCI_MAX_LINES];
     bool is_express;
     uint8_t reserved_slots;      /* first slots not given to -device */
 };
@@ -104,7 +115,7 @@ struct PciBus {
     { .name = "addr", .kind = PROP_PCI_ADDR, .offset = offsetof(T, m addr), .def = (uint64_t)-1, .has_default = true, \
       .help = "Slot and optional function number, example: 06.0 or 06" },                                          \
     PROP_B("multifunction", T, m multifunction, false, "More functions share this slot"),                          \
-    PROP_STR("romfile", T, m romfile, "Option ROM; empty: none"), PROP_U32("rombar", T, m rombar, 1, "0: hide the ROM")
+    PROP_STR("romfile", T, m romfile, "Option ROM; empty: none"), PROP_I32("rombar", T, m rombar, -1, "0: no ROM BAR")
 
 bool pci_device_realize(Device *dev, Error **errp);
 void pci_device_unrealize(Device *dev);
@@ -125,10 +136,23 @@ void pci_finish_msix(PciDevice *pci);
 bool pci_msix_enabled(const PciDevice *pci);
 void pci_msix_notify(PciDevice *pci, unsigned vector);
 
+/* msi.c: 1, 2, 4, … 32 messages; the capability is at ret's offset. */
+NODISCARD bool pci_add_msi(PciDevice *pci, unsigned n_vectors, bool has_64, bool has_mask, Error **errp);
+bool pci_msi_enabled(const PciDevice *pci);
+/* Messages the guest allows: 1 to n_vectors. */
+unsigned pci_msi_allowed(const PciDevice *pci);
+void pci_msi_notify(PciDevice *pci, unsigned vector);
+/* After a write to the capability or a load: what was pending and is no longer masked goes out. */
+void pci_msi_written(PciDevice *pci, unsigned offset, unsigned size);
+
 /* Level of the function's INTx line. */
 void pci_set_irq(PciDevice *pci, int level);
 static inline uint16_t pci_get16(const PciDevice *pci, unsigned offset) { return ldle16(pci->config + offset); }
 static inline uint32_t pci_get32(const PciDevice *pci, unsigned offset) { return ldle32(pci->config + offset); }
+
+/* rom.c */
+NODISCARD bool pci_load_rom(PciDevice *pci, Error **errp);
+char *pci_fw_path(Device *dev); /* "ethernet@3", "ide@1,1", "pci8086,2922@1f,2" */
 
 /* For host bridges. */
 void pci_root_init(PciBus *bus, Device *host, const char *name, bool is_express, MemoryRegion *memory, MemoryRegion *io,
@@ -139,6 +163,13 @@ void pci_config_write(PciBus *root, unsigned bdf, unsigned offset, unsigned size
 PciDevice *pci_find(PciBus *root, unsigned bdf);
 unsigned pci_bus_number(const PciBus *bus);
 void pci_update_bars(PciDevice *pci);
+/* The wiring behind map_irq has changed: all lines are driven anew. */
+void pci_reroute_irqs(PciBus *root);
+/* The bus behind a bridge; NULL: no bridge. */
+PciBus *pci_secondary(const PciDevice *bridge);
+/* print.c: "VGA controller"; its line in "info qtree". */
+const char *pci_class_name(uint16_t class_code);
+void pci_print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque);
 /* "info pci" */
 void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque);
 PciBus *pci_first_root(void);

@@ -7,10 +7,13 @@
 #define HW_VIRTIO_TYPES_H
 
 #include "block/block.h"
+#include "hw/scsi.h"
+#include "hw/boot.h"
 #include "hw/virtio.h"
 #include "net/net.h"
 #include "softmmu/chardev.h"
 #include "softmmu/clock.h"
+#include "ui/input.h"
 
 struct BlkRequest;
 
@@ -20,12 +23,15 @@ typedef struct VirtioBlk {
     char *serial;
     uint16_t num_queues, queue_size;
     uint32_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
+    int rerror, werror;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
+    int32_t bootindex;
 } VirtioBlk;
 
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/disk@0,0"),                                                             \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \
@@ -34,8 +40,30 @@ typedef struct VirtioBlk {
     PROP_U32("min_io_size", T, m min_io_size, 0, "Bytes"), PROP_U32("opt_io_size", T, m opt_io_size, 0, "Bytes"), \
     PROP_B("discard", T, m discard, true, "Offer discard"),                                                  \
     PROP_B("write-zeroes", T, m write_zeroes, true, "Offer write-zeroes"),                                   \
+    BLOCK_ERROR_PROPS(T, m),                                                                                 \
     PROP_B("config-wce", T, m config_wce, true, "Let the guest change the write cache"),                     \
     PROP_B("seg-max-adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size")
+
+struct VirtioScsiRequest;
+
+typedef struct VirtioScsi {
+    VirtioDevice vdev;
+    ScsiBus bus;
+    uint32_t num_queues, virtqueue_size, max_sectors, cmd_per_lun, sense_size, cdb_size;
+    bool hotplug, param_change, seg_max_adjust, events_missed;
+    VirtQueue *ctrl, *event;
+    struct VirtioScsiRequest *requests; /* in flight */
+} VirtioScsi;
+
+#define VIRTIO_SCSI_PROPS(T, m)                                                                             \
+    VIRTIO_COMMON_PROPS(T, m vdev.),                                                                         \
+    PROP_U32("num_queues", T, m num_queues, UINT32_MAX, "Request queues; default: one"),                     \
+    PROP_U32("virtqueue_size", T, m virtqueue_size, 256, "Entries of each queue"),                           \
+    PROP_U32("max_sectors", T, m max_sectors, 65535, "Largest transfer, in sectors"),                        \
+    PROP_U32("cmd_per_lun", T, m cmd_per_lun, 128, "Commands a unit takes at once"),                         \
+    PROP_B("seg_max_adjust", T, m seg_max_adjust, true, "Segments a request follow the queue size"),         \
+    PROP_B("hotplug", T, m hotplug, true, "Tell the guest of units that come and go"),                       \
+    PROP_B("param_change", T, m param_change, true, "Tell the guest of changed media")
 
 enum { VIRTIO_NET_MAX_PAIRS = 16 };
 
@@ -52,11 +80,13 @@ typedef struct VirtioNet {
     uint32_t n_mac, n_multicast_first;
     bool mac_overflow_uni, mac_overflow_multi;
     uint32_t vlans[128];
+    int32_t bootindex;
 } VirtioNet;
 
 #define VIRTIO_NET_BIT(T, m, pname, bit, value, text) PROP_BITN(pname, T, m features, bit, value, text)
 #define VIRTIO_NET_PROPS(T, m)                                                                               \
     VIRTIO_COMMON_PROPS(T, m vdev.),                                                                          \
+    PROP_BOOTINDEX(T, m bootindex, "/ethernet-phy@0"),                                                        \
     { .name = "mac", .kind = PROP_MACADDR, .offset = offsetof(T, m mac), .help = "Ethernet address" },        \
     { .name = "netdev", .kind = PROP_NETDEV, .offset = offsetof(T, m netdev), .help = "ID of a netdev to use as a backend" }, \
     VIRTIO_NET_BIT(T, m, "mrg_rxbuf", 15, 1, "Packets may span receive buffers"),                             \
@@ -119,5 +149,48 @@ typedef struct VirtioSerial {
 
 #define VIRTIO_SERIAL_PROPS(T, m)                                                                                \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_ports", T, m max_ports, VIRTIO_CONSOLE_PORTS, "Ports the device offers")
+
+enum { VIRTIO_GPU_SCANOUTS = 16 };
+
+typedef struct VirtioGpu {
+    VirtioDevice vdev;
+    uint32_t max_outputs, xres, yres;
+    uint64_t max_hostmem, used_bytes;
+    bool edid_on;
+    uint32_t n_resources, events;
+    struct GpuResource *resources;
+    struct GpuScanout {
+        struct VirtioGpu *gpu;
+        struct Console *con;
+        struct GpuResource *resource;
+        uint32_t x, y, width, height;          /* what of the resource is shown */
+        uint32_t wanted_width, wanted_height;  /* told to the guest; 0: this screen is not there */
+    } scanouts[VIRTIO_GPU_SCANOUTS];
+    VirtQueue *ctrl, *cursor;
+} VirtioGpu;
+
+#define VIRTIO_GPU_PROPS(T, m)                                                                                   \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_outputs", T, m max_outputs, 1, "Screens"),                     \
+    PROP_SZ("max_hostmem", T, m max_hostmem, 256 * MiB, "Memory for pictures, all together"),                     \
+    PROP_U32("xres", T, m xres, 1280, "Width the first screen prefers"), PROP_U32("yres", T, m yres, 800, "Height"), \
+    PROP_B("edid", T, m edid_on, true, "Tell the guest about the monitors")
+
+typedef struct VirtioInput {
+    VirtioDevice vdev;
+    char *serial, *display;
+    uint32_t head;
+    bool wheel_axis;
+    int input_id;
+    uint8_t select, subselect, leds;
+    struct VirtioInputEvent { uint16_t type, code; int32_t value; } pending[31 + 1]; /* the last is for the end of the group */
+    uint32_t n_pending;
+    VirtQueue *events, *status;
+} VirtioInput;
+
+#define VIRTIO_INPUT_PROPS(T, m)                                                                                 \
+    VIRTIO_COMMON_PROPS(T, m vdev.), PROP_STR("serial", T, m serial, "Serial number the guest sees"),             \
+    PROP_STR("display", T, m display, "ID of the display device whose input this is"),                            \
+    PROP_U32("head", T, m head, 0, "Screen of that device"),                                                      \
+    PROP_B("wheel-axis", T, m wheel_axis, true, "The wheel is an axis, not two buttons")
 
 #endif

@@ -70,6 +70,7 @@ struct MachineType {
     uint64_t default_ram_bytes;
     const char *ram_id;         /* name of the RAM block */
     const char *default_block_if;  /* "virtio", "none", … */
+    unsigned units_per_bus;        /* of default_block_if; 0: what is usual (ide 2, scsi 7); q35: 1 */
     const char *default_nic;       /* device type for -nic without model */
     bool no_serial, no_parallel, no_floppy, no_cdrom;
     bool (*init)(Machine *machine, Error **errp); /* builds the board */
@@ -77,7 +78,13 @@ struct MachineType {
     bool (*ready)(Machine *machine, Error **errp);
     void (*reset)(Machine *machine, ResetKind kind); /* NULL: machine_reset_devices() */
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
-    void (*nmi)(Machine *machine);                /* a non-maskable interrupt to every CPU; NULL: has none */
+    char *(*vcpu_path)(Machine *machine, unsigned index); /* in the object tree, malloc'd; NULL: /machine/soc0/harts[N] */
+    /* "info pic", "info lapic" of a vCPU, "nmi"; NULL: the board has no such thing. */
+    void (*print_pic)(Machine *machine, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*print_lapic)(Machine *machine, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*inject_nmi)(Machine *machine);
+    bool creates_nic;              /* one of default_nic when no option speaks of the network */
+    bool has_vga;                  /* takes -vga */
 };
 
 enum { MACHINE_MAX_SERIALS = 8 };
@@ -88,6 +95,16 @@ typedef struct SmpConfig {
 } SmpConfig;
 
 struct Chardev;
+
+/* -boot, besides order= */
+typedef struct BootOptions {
+    char *once;               /* the order for the first boot only; NULL */
+    bool menu, strict;
+    char *splash;             /* a picture; NULL */
+    int64_t splash_time_ms;   /* -1: not given */
+    int64_t reboot_timeout_ms;/* -1: firmware does not try again */
+    bool honoured;            /* the board gives them to its firmware (hw/boot.h) */
+} BootOptions;
 
 struct Machine {
     Object obj;
@@ -101,7 +118,10 @@ struct Machine {
     SmpConfig smp;
     char *kernel, *initrd, *append, *dtb, *firmware, *dumpdtb, *boot_order;
     char *shim;
+    BootOptions boot;
+    char uuid[37];                 /* -uuid; empty: none */
     char *dt_compatible;
+    char *vga;                     /* -vga; NULL: the board's usual one */
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
     bool no_reboot_action_shutdown; /* -no-reboot / -action reboot=shutdown */
     bool no_shutdown;               /* -no-shutdown / -action shutdown=pause */
@@ -191,6 +211,26 @@ void machine_request_stop(RunState state);
 void machine_request_watchdog(void);
 void machine_request_panic(bool crash_loaded);
 void machine_process_requests(Machine *machine);
+/*
+ * Suspend to RAM: vCPUs stand still, devices and clocks go on (state "suspended"), until something that is enabled wakes
+ * the machine, which is a reset with RESET_WAKEUP. Memory stays. request_suspend() from any thread, the others BQL.
+ */
+typedef enum WakeupReason { WAKEUP_OTHER, WAKEUP_RTC, WAKEUP_PM_TIMER, WAKEUP_POWER_BUTTON } WakeupReason;
+void machine_request_suspend(void);
+/* To disk: the guest has written its memory out, what is left is to power off. */
+void machine_request_suspend_disk(void);
+/* Fails when the machine is not suspended. A reason that is not enabled is ignored. */
+NODISCARD bool machine_request_wakeup(WakeupReason reason, Error **errp);
+/* OTHER (the monitor) is always enabled. */
+void machine_enable_wakeup(WakeupReason reason, bool on);
+bool machine_wakeup_enabled(WakeupReason reason);
+/* Called when it falls asleep, and after the reset of waking up. */
+void machine_add_suspend(void (*fn)(void *opaque), void *opaque);
+void machine_add_wakeup(void (*fn)(void *opaque, WakeupReason reason), void *opaque);
+/* A board that can be suspended says so, for query-current-machine and system_wakeup. */
+void machine_set_can_suspend(bool can);
+bool machine_can_suspend(void);
+
 /* Set by the main loop: leave, with this status. */
 void machine_set_quit_hook(void (*quit)(int status));
 /* Power button: boards register what happens. */
@@ -201,6 +241,9 @@ typedef struct MachineEvents {
     void (*reset)(bool by_guest, ShutdownCause cause);
     void (*shutdown)(bool by_guest, ShutdownCause cause);
     void (*powerdown)(void);
+    void (*suspend)(void);
+    void (*suspend_disk)(void);
+    void (*wakeup)(void);
     void (*stop)(void);
     void (*resume)(void);
     /* A watchdog fired; the guest told that it panicked, or that its crash kernel takes over. They carry out -action. */

@@ -284,7 +284,7 @@ RamBlock *ram_block_first(void); /* under the BQL */
 RamBlock *ram_block_by_id(const char *id);
 /* The block holding a host pointer, e.g. to mark DMA; NULL: none. Any thread, RCU. */
 RamBlock *ram_block_from_host(const void *host, uint64_t *ret_offset);
-/* Starts or stops logging; all bits are set at start for DIRTY_MIGRATION. */
+/* Starts or stops logging; all bits are set when a client starts for the first time, for DIRTY_MIGRATION each time. */
 void ram_dirty_log(RamBlock *ram, DirtyClient client, bool on);
 /* Marks bytes written for every client that logs; any thread. Tells the
  * translator when a page with code was hit (see memory_set_code_hook). */
@@ -297,10 +297,16 @@ void ram_dirty_set(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t 
 void memory_set_dirty_sync_hook(void (*hook)(RamBlock *ram));
 /* Under the BQL, before looking at a block's bits. */
 void ram_dirty_sync(RamBlock *ram);
+/* Takes the bits of the pages of [offset, offset + len), both page aligned but at the block's end, and clears them: bit i of `ret`
+ * is page i of the range. Who writes without looking must look again (see memory_set_watch_hook). */
+void ram_dirty_harvest(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t len, uint64_t *ret);
+/* Called after bits were cleared, or logging began: from now on writes to this part must be noticed. Set by accelerators that
+ * cache the right to write without notice. */
+void memory_set_watch_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len));
 /* Called for a write by a device or loader that hits pages whose DIRTY_CODE bit is clear. */
 void memory_set_code_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len));
 
-/* "info mtree"; flat: the rendered views. Text goes to print(opaque, text). */
-void memory_print_tree(bool flat, void (*print)(void *opaque, const char *text), void *opaque);
+/* "info mtree"; flat: the rendered views; disabled: with what is switched off. Text goes to print(opaque, text). */
+void memory_print_tree(bool flat, bool disabled, void (*print)(void *opaque, const char *text), void *opaque);
 
 #endif

@@ -377,14 +377,24 @@ MemResult memory_fill(AddressSpace *as, gpa addr, uint8_t byte, uint64_t len, Me
 }
 
 /* A whole access to a region's callbacks, under the conditions of access_mmio(). */
+/* One answer for the whole access. A device is chosen by the address of a naturally aligned access: it gets all of it, also
+ * where registers of another one (a PC's port 0xcf9 in the doubleword at 0xcf8) lie further on. */
+static bool is_whole(const MemLookup *at, gpa addr, unsigned size)
+{
+    return at->mr && (at->length >= size || (!at->host && !(addr & (size - 1)) &&
+                                             (MemSize)at->offset + size <= at->mr->size));
+}
+
 static bool whole_mmio(AddressSpace *as, gpa addr, unsigned size, MemEndian endian, bool is_write,
                        uint64_t *value, MemAttrs attrs, MemResult *ret)
 {
     bool took = bql_enter();
     MemLookup at = memory_lookup(as, addr);
-    bool ok = at.mr && at.length >= size;
+    bool ok = is_whole(&at, addr, size);
 
-    if (ok) {
+    if (ok && is_write && at.readonly && !at.mr->ops) {
+        *ret = MEM_OK; /* a read-only window into RAM */
+    } else if (ok) {
         *ret = is_write ? memory_region_write(at.mr, at.offset, size, endian, *value, attrs)
                         : memory_region_read(at.mr, at.offset, size, endian, value, attrs);
     }
@@ -401,7 +411,7 @@ MemResult memory_load(AddressSpace *as, gpa addr, unsigned size, MemEndian endia
 
     rcu_read_lock();
     MemLookup at = memory_lookup(as, addr);
-    bool whole = at.mr && at.length >= size;
+    bool whole = is_whole(&at, addr, size);
     if (whole && at.host) {
         *ret_value = to_endian(host_load(at.host, size), size, HOST_ENDIAN, endian);
         rcu_read_unlock();
@@ -427,7 +437,7 @@ MemResult memory_store(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
 
     rcu_read_lock();
     MemLookup at = memory_lookup(as, addr);
-    bool whole = at.mr && at.length >= size;
+    bool whole = is_whole(&at, addr, size);
     if (whole && at.host && !at.readonly) {
         host_store(at.host, size, to_endian(value & size_mask(size), size, endian, HOST_ENDIAN));
         ram_mark_dirty(at.ram, at.offset, size);

@@ -44,12 +44,15 @@ static int by_place(const void *a, const void *b)
     return y->priority - x->priority;
 }
 
-static void print_region(const MemoryRegion *mr, unsigned level, uint64_t base,
+static void print_region(const MemoryRegion *mr, unsigned level, uint64_t base, bool disabled,
                          RegionList *aliased, PrintFn *print, void *opaque)
 {
     uint64_t first = base + mr->addr, last = last_of(first, mr->size);
     const char *off = mr->enabled ? "" : " [disabled]";
 
+    if (!mr->enabled && !disabled) {
+        return;
+    }
     if (mr->alias) {
         emit(print, opaque, "%*s" GPA_FMT "-" GPA_FMT " (prio %d, %s): alias %s @%s " GPA_FMT "-"
              GPA_FMT "%s\n", (int)level * 2, "", first, last, mr->priority,
@@ -78,7 +81,7 @@ static void print_region(const MemoryRegion *mr, unsigned level, uint64_t base,
         qsort(children.at, children.n, sizeof(*children.at), by_place);
     }
     for (size_t i = 0; i < children.n; i++) {
-        print_region(children.at[i], level + 1, first, aliased, print, opaque);
+        print_region(children.at[i], level + 1, first, disabled, aliased, print, opaque);
     }
     vec_free(&children);
 }
@@ -105,7 +108,7 @@ static void print_flat(AddressSpace *as, PrintFn *print, void *opaque)
     emit(print, opaque, "\n");
 }
 
-void memory_print_tree(bool flat, PrintFn *print, void *opaque)
+void memory_print_tree(bool flat, bool disabled, PrintFn *print, void *opaque)
 {
     RegionList aliased = {0};
 
@@ -116,13 +119,13 @@ void memory_print_tree(bool flat, PrintFn *print, void *opaque)
         }
         emit(print, opaque, "address-space: %s\n", as->name);
         if (as->root) {
-            print_region(as->root, 1, 0, &aliased, print, opaque);
+            print_region(as->root, 1, 0, disabled, &aliased, print, opaque);
         }
         emit(print, opaque, "\n");
     }
     for (size_t i = 0; i < aliased.n; i++) {
         emit(print, opaque, "memory-region: %s\n", aliased.at[i]->label);
-        print_region(aliased.at[i], 1, 0, &aliased, print, opaque);
+        print_region(aliased.at[i], 1, 0, disabled, &aliased, print, opaque);
         emit(print, opaque, "\n");
     }
     vec_free(&aliased);

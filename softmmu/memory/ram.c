@@ -13,6 +13,7 @@
 static _Atomic(RamBlock *) ram_blocks;
 static uint64_t ram_next_addr;
 static void (*ram_code_hook)(RamBlock *ram, uint64_t offset, uint64_t len);
+static void (*ram_watch_hook)(RamBlock *ram, uint64_t offset, uint64_t len);
 
 static uint64_t ram_pages(const RamBlock *ram)
 {
@@ -172,7 +173,7 @@ void ram_dirty_log(RamBlock *ram, DirtyClient client, bool on)
     if (on && !ram->dirty[client]) {
         _Atomic uint64_t *bits = xcalloc(words, sizeof(*bits));
         for (uint64_t i = 0; i < words; i++) {
-            atomic_init(&bits[i], client == DIRTY_DISPLAY ? 0 : ~UINT64_C(0));
+            atomic_init(&bits[i], ~UINT64_C(0));
         }
         atomic_thread_fence(memory_order_release);
         ram->dirty[client] = bits;
@@ -181,6 +182,9 @@ void ram_dirty_log(RamBlock *ram, DirtyClient client, bool on)
     }
     if (on) {
         atomic_fetch_or(&ram->region->dirty_clients, (uint8_t)(1u << client));
+        if (client != DIRTY_CODE && ram_watch_hook) {
+            ram_watch_hook(ram, 0, ram->size_bytes);
+        }
     } else {
         atomic_fetch_and(&ram->region->dirty_clients, (uint8_t)~(1u << client));
     }
@@ -211,7 +215,39 @@ bool ram_dirty_test_and_clear(RamBlock *ram, DirtyClient client, uint64_t offset
     }
     FOR_DIRTY_WORDS(ram, offset, len, word, mask,
                     seen |= atomic_fetch_and(&bits[word], ~mask) & mask);
+    if (seen && client != DIRTY_CODE && ram_watch_hook) {
+        ram_watch_hook(ram, offset, len);
+    }
     return seen;
+}
+
+void ram_dirty_harvest(RamBlock *ram, DirtyClient client, uint64_t offset, uint64_t len, uint64_t *ret)
+{
+    _Atomic uint64_t *bits = ram->dirty[client];
+    uint64_t n_pages = DIV_ROUND_UP(len, MEMORY_PAGE_BYTES), first = offset >> MEMORY_PAGE_BITS, seen = 0;
+
+    memset(ret, 0, DIV_ROUND_UP(n_pages, 64) * 8);
+    if (!bits) {
+        return;
+    }
+    FOR_DIRTY_WORDS(ram, offset, len, word, mask, {
+        /* Most words are clear: no atomic change for these. */
+        uint64_t got = atomic_load_explicit(&bits[word], memory_order_relaxed) & mask;
+        got = got ? atomic_fetch_and(&bits[word], ~mask) & mask : 0;
+        seen |= got;
+        for (; got; got &= got - 1) {
+            uint64_t i = word * 64 + (uint64_t)__builtin_ctzll(got) - first;
+            ret[i / 64] |= UINT64_C(1) << i % 64;
+        }
+    });
+    if (seen && client != DIRTY_CODE && ram_watch_hook) {
+        ram_watch_hook(ram, offset, len);
+    }
+}
+
+void memory_set_watch_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len))
+{
+    ram_watch_hook = hook;
 }
 
 bool ram_dirty_get(RamBlock *ram, DirtyClient client, uint64_t offset)

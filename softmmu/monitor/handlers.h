@@ -28,4 +28,6 @@ typedef void HmpHandler(Monitor *mon, const Json *args);
 #undef INFO
 #undef HMP
 
+void hmp_change_vnc(Monitor *mon, const Json *args); /* hmp-ui.c: change vnc */
+
 #endif

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "hw/boot.h"
 #include "net/net.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
@@ -51,6 +52,17 @@ void hmp_system_powerdown(Monitor *mon, const Json *args)
 void hmp_system_wakeup(Monitor *mon, const Json *args)
 {
     call(mon, "system_wakeup", NULL);
+}
+
+void hmp_boot_set(Monitor *mon, const Json *args)
+{
+    Error *err = NULL;
+    const char *order = json_get_string(args, "bootdevice");
+
+    if (boot_set_order(order, &err)) {
+        monitor_printf(mon, "boot device list now set to %s\n", order);
+    }
+    hmp_report(mon, err);
 }
 
 void hmp_nmi(Monitor *mon, const Json *args)
@@ -375,11 +387,6 @@ void hmp_clear(Monitor *mon, const Json *args)
     monitor_puts(mon, "\x1b[2J\x1b[H");
 }
 
-void hmp_no_display(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "Error: this machine has no display or input devices\n");
-}
-
 void hmp_no_snapshot(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: snapshots of the machine are not supported yet\n");
@@ -388,6 +395,34 @@ void hmp_no_snapshot(Monitor *mon, const Json *args)
 void hmp_no_migration(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "Error: migration is not supported yet\n");
+}
+
+/* A device of the command line is named by its -drive here. */
+void hmp_eject(Monitor *mon, const Json *args)
+{
+    Json *copy = json_object();
+    json_put_string(copy, "device", json_get_string(args, "device"));
+    json_put_bool(copy, "force", json_get_bool(args, "-f", false));
+    call(mon, "eject", copy);
+}
+
+void hmp_change(Monitor *mon, const Json *args)
+{
+    if (!strcmp(json_get_string(args, "device"), "vnc")) {
+        hmp_change_vnc(mon, args);
+        return;
+    }
+    Json *copy = json_object();
+    json_put_string(copy, "device", json_get_string(args, "device"));
+    json_put_string(copy, "filename", json_get_string(args, "target"));
+    json_put_bool(copy, "force", json_get_bool(args, "-f", false));
+    if (json_get_string(args, "format")) {
+        json_put_string(copy, "format", json_get_string(args, "format"));
+    }
+    if (json_get_string(args, "read-only-mode")) {
+        json_put_string(copy, "read-only-mode", json_get_string(args, "read-only-mode"));
+    }
+    call(mon, "blockdev-change-medium", copy);
 }
 
 void hmp_no_block(Monitor *mon, const Json *args)

@@ -145,7 +145,7 @@ void hmp_info_registers(Monitor *mon, const Json *args)
 
 void hmp_info_mtree(Monitor *mon, const Json *args)
 {
-    memory_print_tree(json_get_bool(args, "-f", false), monitor_print, mon);
+    memory_print_tree(json_get_bool(args, "-f", false), json_get_bool(args, "-D", false), monitor_print, mon);
 }
 
 void hmp_info_qtree(Monitor *mon, const Json *args)
@@ -232,7 +232,23 @@ void hmp_info_usb(Monitor *mon, const Json *args)
 
 void hmp_info_pic(Monitor *mon, const Json *args)
 {
-    print_registered(mon, "pic");
+    Machine *m = machine_current();
+
+    if (m->type->print_pic) {
+        m->type->print_pic(m, monitor_print, mon);
+    }
+}
+
+void hmp_info_lapic(Monitor *mon, const Json *args)
+{
+    Machine *m = machine_current();
+    int64_t id = json_get_int(args, "apic-id", (int64_t)mon->cpu_index);
+
+    if (m->type->print_lapic && id >= 0 && (uint64_t)id < m->n_vcpus) {
+        m->type->print_lapic(m, (unsigned)id, monitor_print, mon);
+    } else {
+        monitor_printf(mon, "No local APIC found\n");
+    }
 }
 
 void hmp_info_network(Monitor *mon, const Json *args)
@@ -312,16 +328,6 @@ void hmp_info_trace_events(Monitor *mon, const Json *args)
 void hmp_info_tpm(Monitor *mon, const Json *args)
 {
     monitor_puts(mon, "TPM device not supported\n");
-}
-
-void hmp_info_mice(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "No mouse devices connected\n");
-}
-
-void hmp_info_vnc(Monitor *mon, const Json *args)
-{
-    monitor_puts(mon, "None\n");
 }
 
 void hmp_info_balloon(Monitor *mon, const Json *args)

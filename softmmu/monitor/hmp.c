@@ -182,7 +182,7 @@ static bool take_value(Monitor *mon, char kind, const char *key, const char **p,
     return ok;
 }
 
-/* The first flags of a line: "-f -v" or "-fv". */
+/* The next flags of a line: "-f -v" or "-fv"; with "-f:key" in the table the word behind it is the value of "key". */
 static bool take_flags(const char *spec, const char **p, Json *args, Error **errp)
 {
     while (**p == '-' && (*p)[1] && (*p)[1] != ' ' && !((*p)[1] >= '0' && (*p)[1] <= '9')) {
@@ -193,7 +193,24 @@ static bool take_flags(const char *spec, const char **p, Json *args, Error **err
                 error_set(errp, "unsupported option -%c", flag[1]);
                 return false;
             }
-            json_put_bool(args, flag, true);
+            if (at[2] != ':') {
+                json_put_bool(args, flag, true);
+                continue;
+            }
+            char *key = xstrndup(at + 3, strcspn(at + 3, " ")), *word = NULL;
+            *p = skip_space(*p + 1);
+            bool ok = **p && take_word(p, &word, errp);
+            if (ok) {
+                json_put_string(args, key, word);
+            } else if (errp && !*errp) {
+                error_set(errp, "-%c: a value is expected", flag[1]);
+            }
+            free(word);
+            free(key);
+            if (!ok) {
+                return false;
+            }
+            break;
         }
         *p = skip_space(*p);
     }
@@ -204,7 +221,8 @@ static Json *parse_args(Monitor *mon, const HmpCommand *cmd, const char *text, E
 {
     Json *args = json_object();
     const char *p = skip_space(text);
-    if (strchr(cmd->args, '-') && !take_flags(cmd->args, &p, args, errp)) {
+    bool flags = *cmd->args == '-' || strstr(cmd->args, " -");
+    if (flags && !take_flags(cmd->args, &p, args, errp)) {
         goto fail;
     }
     for (const char *spec = cmd->args; *spec;) {
@@ -233,7 +251,8 @@ static Json *parse_args(Monitor *mon, const HmpCommand *cmd, const char *text, E
             ok = false;
         }
         free(key);
-        if (!ok) {
+        p = skip_space(p);
+        if (!ok || (flags && !take_flags(cmd->args, &p, args, errp))) {
             goto fail;
         }
     }

@@ -31,13 +31,6 @@ Json *qmp_query_none(Monitor *mon, const Json *args, Error **errp)
     return json_array();
 }
 
-Json *qmp_query_display_options(Monitor *mon, const Json *args, Error **errp)
-{
-    Json *ret = json_object();
-    json_put_string(ret, "type", "none");
-    return ret;
-}
-
 Json *qmp_query_gic_capabilities(Monitor *mon, const Json *args, Error **errp)
 {
     error_set(errp, "GIC hardware is not available on this target");
@@ -48,13 +41,6 @@ Json *qmp_x_query_interrupt_controllers(Monitor *mon, const Json *args, Error **
 {
     Json *ret = json_object();
     json_put_string(ret, "human-readable-text", ""); /* none has a text of its own */
-    return ret;
-}
-
-Json *qmp_query_vnc(Monitor *mon, const Json *args, Error **errp)
-{
-    Json *ret = json_object();
-    json_put_bool(ret, "enabled", false);
     return ret;
 }
 

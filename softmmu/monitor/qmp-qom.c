@@ -331,8 +331,8 @@ static void find_boot_source(const ObjectType *owner, const Property *prop, void
 }
 
 /*
- * Disks and network cards have a place in the boot order. DEVIATION: it is checked, but no firmware of the
- * boards there are asks for the order yet, so nothing is made of it.
+ * Disks and network cards have a place in the boot order. DEVIATION: for those without the property (hw/boot.h) it is
+ * checked, but nothing is made of it.
  */
 static bool check_bootindex(const Json *args, Error **errp)
 {
@@ -340,7 +340,7 @@ static bool check_bootindex(const Json *args, Error **errp)
     int64_t index;
     bool can_boot = false;
     const DeviceType *type = device_type_find(json_get_string(args, "driver"));
-    if (!type || !json_get(args, "bootindex")) {
+    if (!type || !json_get(args, "bootindex") || object_type_find_prop(&type->type, "bootindex")) {
         return true;
     }
     object_type_foreach_prop(&type->type, find_boot_source, &can_boot);
@@ -364,7 +364,9 @@ static bool check_bootindex(const Json *args, Error **errp)
 
 Json *qmp_device_add(Monitor *mon, const Json *args, Error **errp)
 {
-    static const char *const skip[] = { "driver", "bootindex", NULL };
+    const DeviceType *type = device_type_find(json_get_string(args, "driver"));
+    bool boots = type && object_type_find_prop(&type->type, "bootindex");
+    const char *const skip[] = { "driver", boots ? NULL : "bootindex", NULL };
     TextList t;
     const char *id = json_get_string(args, "id");
     if (id && !options_id_ok(id)) {

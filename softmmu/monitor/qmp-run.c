@@ -76,16 +76,22 @@ Json *qmp_system_powerdown(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_system_wakeup(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set(errp, run_state_is(RUN_STATE_SUSPENDED)
-                        ? "wake-up from suspend is not supported by this machine"
-                        : "Unable to wake up: guest is not in suspended state");
-    return NULL;
+    if (!machine_can_suspend()) {
+        error_set(errp, "wake-up from suspend is not supported by this guest");
+        return NULL;
+    }
+    return machine_request_wakeup(WAKEUP_OTHER, errp) ? json_object() : NULL;
 }
 
 Json *qmp_inject_nmi(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set(errp, "machine does not provide NMIs");
-    return NULL;
+    Machine *m = machine_current();
+    if (!m->type->inject_nmi) {
+        error_set(errp, "machine does not provide NMIs");
+        return NULL;
+    }
+    m->type->inject_nmi(m);
+    return json_object();
 }
 
 Json *qmp_set_action(Monitor *mon, const Json *args, Error **errp)
@@ -189,7 +195,7 @@ Json *qmp_query_machines(Monitor *mon, const Json *args, Error **errp)
 Json *qmp_query_current_machine(Monitor *mon, const Json *args, Error **errp)
 {
     Json *ret = json_object();
-    json_put_bool(ret, "wakeup-suspend-support", false);
+    json_put_bool(ret, "wakeup-suspend-support", machine_can_suspend());
     return ret;
 }
 

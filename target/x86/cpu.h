@@ -170,7 +170,6 @@ enum {
     /* vcpu->exception.cause: vector | X86_CAUSE_*; .value: error code, with CR2 already set for #PF. */
     X86_CAUSE_HAS_CODE = 0x100,   /* .value is pushed */
     X86_CAUSE_SOFT = 0x200,       /* INT n, INT3, INTO: DPL of the gate is checked, pc is that of the instruction; next ip = pc + .value >> 32 */
-    X86_CAUSE_CANONICAL = 0x400,  /* #GP of an address that is not canonical: #SS if it was the stack's */
     X86_CAUSE_VECTOR_MASK = 0xff,
 };
 
@@ -340,9 +339,5 @@ bool x86_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool x86_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void x86_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
 void x86_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
-/* Bytes of the instruction at pc, as many as can be read. */
-size_t x86_insn_bytes(Vcpu *vcpu, uint8_t out[15]);
-/* 64-bit code: whether an address that is not canonical was used by the instruction at pc as the stack's. */
-bool x86_is_stack_access(Vcpu *vcpu);
 
 #endif

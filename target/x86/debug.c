@@ -66,6 +66,24 @@ static void touched(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bo
     }
 }
 
+/* The instruction's bytes, as many as can be read. */
+static size_t fetch(Vcpu *vcpu, uint8_t out[15])
+{
+    const X86State *s = x86_state(vcpu);
+    unsigned mmu = x86_mmu_index(vcpu, MMU_FETCH);
+    size_t n = 0;
+
+    for (; n < 15; n++) {
+        vaddr at = x86_is_code64(s) ? s->pc + n : (uint32_t)(s->pc + n);
+        const uint8_t *p = guest_ptr_probe(vcpu, at, 1, MMU_FETCH, mmu);
+        if (!p) {
+            break;
+        }
+        out[n] = *p;
+    }
+    return n;
+}
+
 static bool code_breakpoint(Vcpu *vcpu)
 {
     X86State *s = x86_state(vcpu);
@@ -103,7 +121,7 @@ bool x86_before_insn(Vcpu *vcpu)
     s->db_pending |= s->eflags & X86_TF ? DR6_BS : 0;
     if (data) {
         uint8_t insn[15];
-        size_t n = x86_insn_bytes(vcpu, insn);
+        size_t n = fetch(vcpu, insn);
         x86_mem_access(vcpu, insn, n, touched, s);
     }
     return false;

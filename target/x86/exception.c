@@ -246,9 +246,6 @@ void x86_exception_enter(Vcpu *vcpu)
     uint64_t ip = x86_ip(vcpu) + (soft ? e.value >> 32 : 0);
     int first = s->delivering - 1;
 
-    if ((e.cause & X86_CAUSE_CANONICAL) && !s->delivering && x86_is_stack_access(vcpu)) {
-        vector = X86_EXC_SS;
-    }
     if (first == X86_EXC_DF) {
         x86_shutdown(vcpu);
     }

@@ -5,7 +5,6 @@
  * A row of the instruction tables does not say whether its memory operand is read or written; the mnemonic does. Page-table walks, fetches
  * and descriptors are no accesses of an instruction. A repeated string instruction is looked at with its first iteration.
  */
-#include "accel/tcg.h"
 #include "target/x86/decode.h"
 
 typedef struct Toucher {
@@ -118,44 +117,4 @@ void x86_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touc
     }
     string_operands(&t);
     stack(&t);
-}
-
-size_t x86_insn_bytes(Vcpu *vcpu, uint8_t out[15])
-{
-    const X86State *s = x86_state(vcpu);
-    unsigned mmu = x86_mmu_index(vcpu, MMU_FETCH);
-    size_t n = 0;
-
-    for (; n < 15; n++) {
-        vaddr at = x86_is_code64(s) ? s->pc + n : (uint32_t)(s->pc + n);
-        const uint8_t *p = guest_ptr_probe(vcpu, at, 1, MMU_FETCH, mmu);
-        if (!p) {
-            break;
-        }
-        out[n] = *p;
-    }
-    return n;
-}
-
-bool x86_is_stack_access(Vcpu *vcpu)
-{
-    const X86State *s = x86_state(vcpu);
-    uint8_t bytes[15];
-    size_t n = x86_insn_bytes(vcpu, bytes);
-    X86Insn in;
-
-    if (!x86_is_code64(s) || x86_decode(x86_model(vcpu), X86_CODE_64, s->pc, bytes, n, &in) != X86_DECODE_OK) {
-        return false;
-    }
-    const char *name = in.row->name;
-    if (in.has_mem && in.seg == X86_SS) {
-        return true;
-    }
-    /* With an operand in memory, whose address may be the bad one as well: the stack is if its pointer is. */
-    bool uses_stack = starts(name, "push") || starts(name, "pop") || starts(name, "call") || starts(name, "ret") || starts(name, "enter") ||
-                      starts(name, "leave") || starts(name, "iret");
-    uint64_t sp = starts(name, "leave") ? s->gpr[X86_RBP] : s->gpr[X86_RSP];
-    unsigned bits = s->cr4 & X86_CR4_LA57 ? 57 : 48;
-    bool bad = bits_sext(sp, bits) != (int64_t)sp || bits_sext(sp - 8, bits) != (int64_t)(sp - 8);
-    return uses_stack && (!in.has_mem || bad);
 }

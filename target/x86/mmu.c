@@ -53,7 +53,7 @@ static bool fault(Walk *w, unsigned bits)
 static bool not_canonical(Walk *w)
 {
     if (!w->probe && !w->debug) {
-        w->vcpu->exception = (VcpuException){ .cause = X86_EXC_GP | X86_CAUSE_HAS_CODE | X86_CAUSE_CANONICAL, .value = w->s->ext };
+        w->vcpu->exception = (VcpuException){ .cause = X86_EXC_GP | X86_CAUSE_HAS_CODE, .value = w->s->ext };
     }
     return false;
 }

@@ -62,7 +62,24 @@ def smoke(args, work, smp=1):
         raise Failed(f'the guest does not see {smp} CPUs')
 
 
-def disk(args, work, device):
+def with_drive(devices):
+    """-device options; the last one has the drive."""
+    return [word for n, device in enumerate(devices)
+            for word in ('-device', device + (',drive=d0' if n == len(devices) - 1 else ''))]
+
+
+def cdrom(args, work, *devices):
+    image, data, tree = work / 'cd.iso', os.urandom(4 * MIB), work / 'tree'
+    tree.mkdir()
+    (tree / 'from-host').write_bytes(data)
+    maker = shutil.which('xorriso') or sys.exit(77)
+    subprocess.run([maker, '-as', 'mkisofs', '-quiet', '-o', image, tree], check=True)
+    text = collect(boot(args, 'cdrom', ['-drive', f'if=none,id=d0,media=cdrom,file={image}', *with_drive(devices)]), 'cdrom')
+    if value(text, 'from-host') != hashlib.sha256(data).hexdigest():
+        raise Failed('the guest read something else than is on the CD')
+
+
+def disk(args, work, *devices):
     image, data = work / 'disk.img', os.urandom(4 * MIB)
     tree = work / 'tree'
     tree.mkdir()
@@ -71,7 +88,7 @@ def disk(args, work, device):
     os.truncate(image, 64 * MIB)
     subprocess.run(['mkfs.ext4', '-q', '-F', '-d', tree, image], check=True)
     text = collect(boot(args, 'disk', ['-blockdev', f'driver=raw,node-name=d0,file.driver=file,file.filename={image}',
-                                       '-device', device + ',drive=d0']), 'disk')
+                                       *with_drive(devices)]), 'disk')
     if value(text, 'from-host') != hashlib.sha256(data).hexdigest():
         raise Failed('the guest read something else than is on the disk')
     check = subprocess.run(['e2fsck', '-f', '-n', image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -136,6 +153,12 @@ TESTS = {
     'disk-pci-packed': lambda a, w: disk(a, w, 'virtio-blk-pci,packed=on,disable-legacy=on'),
     'disk-pci-legacy': lambda a, w: disk(a, w, 'virtio-blk-pci,disable-modern=on,event_idx=off,indirect_desc=off'),
     'disk-mmio': lambda a, w: disk(a, w, 'virtio-blk-device'),
+    'disk-virtio-scsi': lambda a, w: disk(a, w, 'virtio-scsi-pci', 'scsi-hd'),
+    'disk-virtio-scsi-mmio': lambda a, w: disk(a, w, 'virtio-scsi-device', 'scsi-hd'),
+    'disk-ahci': lambda a, w: disk(a, w, 'ich9-ahci,id=ahci', 'ide-hd,bus=ahci.0'),
+    'disk-nvme': lambda a, w: disk(a, w, 'nvme,serial=nvme-1'),
+    'cdrom-virtio-scsi': lambda a, w: cdrom(a, w, 'virtio-scsi-pci', 'scsi-cd'),
+    'cdrom-ahci': lambda a, w: cdrom(a, w, 'ich9-ahci,id=ahci', 'ide-cd,bus=ahci.1'),
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
     'net-e1000': lambda a, w: net(a, w, 'e1000'),
     'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""boot_display.py EMULATOR GUEST CARD: Debian's kernel on a graphics card: what it finds, what its frame buffer shows in a screendump, and keys and
+pointer movements that arrive as events. Skipped without the guest (scripts/guest-linux)."""
+import os
+import sys
+import time
+from emulator import Emulator, check, check_equal, finish
+
+GUEST, CARD = sys.argv[2], sys.argv[3]
+WAIT_S = 300
+if not os.path.exists(os.path.join(GUEST, 'kernel')):
+    sys.exit(77)
+
+
+def wait_for(path, text):
+    end = time.time() + WAIT_S
+    while time.time() < end:
+        with open(path, 'rb') as f:
+            data = f.read().decode(errors='replace').replace('\r', '')
+        if text in data:
+            return data
+        time.sleep(0.2)
+    check(False, f'{text!r} does not come: {data[-500:]}')
+    return data
+
+
+with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/initrd.gz', '-append', 'quiet console=tty0 console=ttyS0 run=display',
+              '-serial', 'file:console', '-device', CARD, '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci', '-device', 'virtio-mouse-pci',
+              machine='virt', cwd=os.getcwd()) as vm:
+    log = 'console'
+    vm.qmp.ok('cont')
+    text = wait_for(log, 'display: ready')
+    check('1280,800 32' in text and 'Virtual-1 connected 1280x800' in text, f'frame buffer and connector: {text}')
+    for name in ('Keyboard', 'Tablet', 'Mouse'):
+        check(f'input: QEMU Virtio {name}' in text, f'{name}: {text}')
+    picture = vm.path('picture.ppm')
+    vm.qmp.ok('screendump', filename=picture)
+    with open(picture, 'rb') as f:
+        data = f.read()
+    head = b'P6\n1280 800\n255\n'
+    check_equal(data[:len(head)], head, 'size of the picture')
+    bars = b''.join(bytes([n * 0x20]) * 1024 * 3 for n in range(8)) * 8
+    check(data[len(head):len(head) + len(bars)] == bars, 'what the guest has drawn')
+    vm.qmp.ok('send-key', keys=[{'type': 'qcode', 'data': 'left'}])
+    vm.qmp.ok('input-send-event', events=[{'type': 'abs', 'data': {'axis': 'x', 'value': 12345}}])
+    vm.qmp.hmp('mouse_set 3')
+    vm.qmp.hmp('mouse_move 7 0')
+    # Of an event: type, code, value behind the time.
+    for event in ('1 105 1 0', '1 105 0 0', '3 0 12345 0', '2 0 7 0'):
+        text = wait_for(log, f' {event} \n')
+    vm.qmp.ok('quit')
+    vm.wait()
+os.unlink('console')
+finish()

@@ -1,0 +1,22 @@
+# What the guest sees of screens and input devices; then a picture on /dev/fb0 and the events that come from outside.
+for d in /sys/class/graphics/fb*; do
+  [ -e "$d/name" ] && echo "fb: $(cat $d/name) $(cat $d/virtual_size) $(cat $d/bits_per_pixel)"
+done
+for c in /sys/class/drm/card*-*; do
+  [ -e "$c/status" ] && echo "connector: ${c##*/} $(cat $c/status) $(head -1 $c/modes) edid $(md5sum < $c/edid | cut -c1-8) $(wc -c < $c/edid)"
+done
+for i in /sys/class/input/input*; do
+  [ -e "$i/name" ] && echo "input: $(cat $i/name) key=$(cat $i/capabilities/key) rel=$(cat $i/capabilities/rel) abs=$(cat $i/capabilities/abs) led=$(cat $i/capabilities/led)"
+done
+if [ -e /dev/fb0 ]; then
+  # Bars: 4096 bytes of one byte value each, over and over.
+  for n in 000 040 100 140 200 240 300 340; do head -c 4096 /dev/zero | tr '\000' "\\$n"; done > /tmp/bars
+  for n in 1 2 3 4 5 6 7 8; do cat /tmp/bars; done > /dev/fb0
+  echo "display: drawn"
+fi
+for e in /dev/input/event*; do
+  [ -e "$e" ] && (hexdump -v -e '"'"${e##*/}"': " 12/2 "%d " "\n"' < "$e" &)
+done
+echo "display: ready"
+read -r line
+echo "display: $line"
