@@ -14,6 +14,7 @@
  * Threads: everything may be called from any thread. The lock is innermost except for the translator's own: tcg_*
  * is never called with it held, and no guest memory is touched under it.
  */
+#include <sched.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -65,6 +66,32 @@ static void unlock(void)
     pthread_mutex_unlock(&mm_lock);
 }
 
+/*
+ * Translations of what was unmapped go after the lock is released, for translators ask for protections with locks of theirs held. Until they
+ * are gone nothing new may appear there: translations of the old would be found for it.
+ */
+static void lock_to_map(void)
+{
+    lock();
+    while (atomic_load(&mm.n_invalidating)) {
+        unlock();
+        sched_yield();
+        lock();
+    }
+}
+
+static void unlock_and_invalidate(bool had_exec, vaddr addr, uint64_t len)
+{
+    if (!had_exec || !len) {
+        unlock();
+        return;
+    }
+    atomic_fetch_add(&mm.n_invalidating, 1);
+    unlock();
+    tcg_invalidate(addr, addr + len - 1);
+    atomic_fetch_sub(&mm.n_invalidating, 1);
+}
+
 void mm_fork_lock(void)
 {
     lock();
@@ -73,6 +100,14 @@ void mm_fork_lock(void)
 void mm_fork_unlock(void)
 {
     unlock();
+}
+
+/* In the child: threads that are not there were in the middle of it. */
+void mm_fork_child(void)
+{
+    if (atomic_exchange(&mm.n_invalidating, 0)) {
+        tcg_flush_all();
+    }
 }
 
 /* -- the map ------------------------------------------------------------------------------------- */
@@ -444,7 +479,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     int host_flags = (flags & ~(MAP_GROWSDOWN | MAP_32BIT | MAP_FIXED | MAP_FIXED_NOREPLACE));
     bool had_exec = false;
 
-    lock();
+    lock_to_map();
     if (!fixed) {
         addr = find_gap(addr, map_len, align);
         if (!addr) {
@@ -474,10 +509,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         had_exec = vma_remove(addr, addr + map_len);
     }
     vma_add(addr, addr + map_len, page, vma_flags);
-    unlock();
-    if (had_exec) {
-        tcg_invalidate(addr, addr + map_len - 1);
-    }
+    unlock_and_invalidate(had_exec, addr, map_len);
     return (int64_t)addr;
 }
 
@@ -518,10 +550,7 @@ int64_t mm_munmap(vaddr addr, uint64_t len)
     lock();
     bool had_exec = vma_remove(addr, addr + len);
     host_unmap(addr, len);
-    unlock();
-    if (had_exec) {
-        tcg_invalidate(addr, addr + len - 1);
-    }
+    unlock_and_invalidate(had_exec, addr, len);
     return 0;
 }
 
@@ -570,10 +599,7 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     for (size_t i = b + 1; i-- > a;) {
         vma_merge_around(i);
     }
-    unlock();
-    if (exec) {
-        tcg_invalidate(addr, addr + len - 1);
-    }
+    unlock_and_invalidate(exec, addr, len);
     return 0;
 }
 
@@ -601,7 +627,7 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
             return -EINVAL;
         }
     }
-    lock();
+    lock_to_map();
     size_t i = vma_find(addr);
     if (i == vmas.n || vmas.at[i].start > addr || vmas.at[i].end < addr + old_len) {
         unlock();
@@ -655,13 +681,14 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
             result = dst;
         }
     }
-    unlock();
-    if (had_exec) {
-        tcg_invalidate(addr, addr + old_len - 1);
-        if (result != addr) {
-            tcg_invalidate(result, result + new_len - 1);
-        }
+    if (result != addr && had_exec) {
+        atomic_fetch_add(&mm.n_invalidating, 1);
+        unlock();
+        tcg_invalidate(result, result + new_len - 1);
+        lock();
+        atomic_fetch_sub(&mm.n_invalidating, 1);
     }
+    unlock_and_invalidate(had_exec, addr, old_len);
     return done ? (int64_t)result : -err;
 }
 
@@ -773,7 +800,7 @@ int64_t mm_shmat(int id, vaddr addr, int flags)
         addr = ROUND_DOWN(addr, mm.page_bytes);
     }
     uint64_t len = (uint64_t)page_up(ds.shm_segsz);
-    lock();
+    lock_to_map();
     bool fixed = addr != 0;
     if (!fixed) {
         addr = find_gap(0, len, mm.page_bytes);
@@ -796,10 +823,7 @@ int64_t mm_shmat(int id, vaddr addr, int flags)
     vma_add(addr, addr + len, PAGE_READ | (flags & SHM_RDONLY ? 0 : PAGE_WRITE) | (flags & SHM_EXEC ? PAGE_EXEC : 0),
             VMA_SHARED | VMA_SHM);
     *vec_push(&shm_segments) = (ShmSegment){ addr, len };
-    unlock();
-    if (had_exec) {
-        tcg_invalidate(addr, addr + len - 1);
-    }
+    unlock_and_invalidate(had_exec, addr, len);
     return (int64_t)addr;
 }
 
@@ -823,9 +847,6 @@ int64_t mm_shmdt(vaddr addr)
             break;
         }
     }
-    unlock();
-    if (had_exec) {
-        tcg_invalidate(addr, addr + len - 1);
-    }
+    unlock_and_invalidate(had_exec, addr, len);
     return ret;
 }

@@ -435,6 +435,9 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
     int64_t pid = plain ? libc_fork() : kernel_fork(args, &pidfd);
     mm_fork_unlock();
     tcg_fork_end(pid == 0);
+    if (pid == 0) {
+        mm_fork_child();
+    }
     thread_list_unlock();
     if (pid == 0) {
         after_fork_in_child(t, args);

@@ -241,6 +241,7 @@ typedef struct Mm {
     bool reserved;        /* the window is one host mapping: unmapped pages stay PROT_NONE */
     bool parallel;
     _Atomic bool growing; /* there has been a mapping with MAP_GROWSDOWN */
+    _Atomic uint32_t n_invalidating; /* threads whose translations of what they unmapped are still to go: mm.c */
     _Atomic uint32_t n_protected; /* pages write-protected for the translator: 0 means none ever */
 } Mm;
 extern Mm mm;
@@ -273,6 +274,7 @@ Vma *mm_snapshot(size_t *ret_n);
 void mm_open_for_kernel(vaddr addr, uint64_t size_bytes);
 void mm_fork_lock(void);
 void mm_fork_unlock(void);
+void mm_fork_child(void);
 const TcgUserOps *mm_tcg_ops(void);
 
 /* -- elf.c ------------------------------------------------------------------------------------------------ */
