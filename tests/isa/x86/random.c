@@ -186,6 +186,10 @@ static bool is_row_usable(const X86Row *row)
         row->enc == X86_ENC_EVEX || row->attrs & (g.code32 ? X86_ATTR_ROW_O64 : X86_ATTR_ROW_I64)) {
         return false;
     }
+    /* Whether MMX state is entered before an unmasked exception, and whether SHA's operands must be aligned, processors do not agree on. */
+    if ((g.unmasked && (uses(row, X86_SPEC_P) || uses(row, X86_SPEC_Q))) || (g.misaligned && !strncmp(row->name, "sha", 3))) {
+        return false;
+    }
     if (uses(row, X86_SPEC_C) || uses(row, X86_SPEC_D) || uses(row, X86_SPEC_S) || uses(row, X86_SPEC_A) || uses(row, X86_SPEC_FIXED_SEG)) {
         return false;
     }
