@@ -40,4 +40,11 @@ unsigned x87_math(X87Math op, unsigned control, f80 st0, f80 st1, f80 *ret, f80 
     return sw;
 }
 
+#else
+
+unsigned x87_math(X87Math op, unsigned control, f80 st0, f80 st1, f80 *ret, f80 *ret2)
+{
+    return x87_math_soft(op, control, st0, st1, ret, ret2);
+}
+
 #endif

@@ -56,5 +56,7 @@ extern const TargetX87 x86_target_x87;
 typedef enum X87Math { X87_F2XM1, X87_FYL2X, X87_FPTAN, X87_FPATAN, X87_FYL2XP1, X87_FSINCOS, X87_FSIN, X87_FCOS } X87Math;
 /* `control`: the control word, with its masks. st1 is looked at by fyl2x, fpatan and fyl2xp1. Returns status word bits: exceptions, C1, C2. */
 unsigned x87_math(X87Math op, unsigned control, f80 st0, f80 st1, f80 *ret, f80 *ret2);
+/* x87-math-soft.c: the same on hosts that are no x86. */
+unsigned x87_math_soft(X87Math op, unsigned control, f80 st0, f80 st1, f80 *ret, f80 *ret2);
 
 #endif

@@ -7,6 +7,7 @@
  *
  * usage: x87-native ROUNDS [SEED [SHOWN]]
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -313,6 +314,83 @@ static void check(Vcpu *vcpu, unsigned n)
     }
 }
 
+/* ---- x87-math-soft.c against the host's transcendental functions ---- */
+
+/* Units in the last place between two results; huge when they are of different kinds. */
+static uint64_t distance(f80 a, f80 b)
+{
+    if (a.sign_exp == b.sign_exp && a.sig == b.sig) {
+        return 0;
+    }
+    int exponents = (a.sign_exp & 0x7fff) - (b.sign_exp & 0x7fff);
+    if ((a.sign_exp ^ b.sign_exp) & 0x8000 || exponents > 1 || exponents < -1 || (a.sign_exp & 0x7fff) == 0x7fff) {
+        return UINT64_MAX;
+    }
+    uint64_t x = exponents > 0 ? a.sig << 1 : a.sig, y = exponents < 0 ? b.sig << 1 : b.sig;
+    return exponents ? x - y < y - x ? x - y : y - x : x > y ? x - y : y - x;
+}
+
+static f80 random_between(int low, int high)
+{
+    uint64_t r = operand_random();
+    return (f80){ .sig = operand_random() | (uint64_t)1 << 63,
+                  .sign_exp = (uint16_t)((16383 + low + (int)(r >> 8) % (high - low + 1)) | (r & 1) << 15) };
+}
+
+static void check_math(X87Math op)
+{
+    static const struct { int low, high; bool positive; } range[] = {
+        [X87_F2XM1] = { -70, -1 }, [X87_FYL2X] = { -2000, 2000, true }, [X87_FPTAN] = { -70, 20 }, [X87_FPATAN] = { -60, 60 },
+        [X87_FYL2XP1] = { -70, -3 }, [X87_FSINCOS] = { -70, 20 }, [X87_FSIN] = { -70, 20 }, [X87_FCOS] = { -70, 20 },
+    };
+    static const char *const names[] = { "f2xm1", "fyl2x", "fptan", "fpatan", "fyl2xp1", "fsincos", "fsin", "fcos" };
+    bool specials = !(operand_random() & 3);
+    f80 a = random_between(range[op].low, range[op].high), b = random_between(-60, 60), host[2] = { { 0 } }, soft[2] = { { 0 } };
+    unsigned cw = 0x37f | (unsigned)(operand_random() & 0xc00);
+    if (range[op].positive && !specials) {
+        a.sign_exp &= 0x7fff;
+        if (operand_random() & 1) {
+            a.sign_exp = (uint16_t)(16383 - (operand_random() & 1)); /* near 1 */
+        }
+    }
+    if (specials && op != X87_F2XM1 && op != X87_FYL2XP1) { /* outside their ranges those are undefined */
+        static const f80 values[] = { { 0, 0 }, { 0, 0x8000 }, { (uint64_t)1 << 63, 0x3fff }, { (uint64_t)1 << 63, 0xbfff },
+                                      { (uint64_t)1 << 63, 0x7fff }, { (uint64_t)1 << 63, 0xffff }, { 77, 0 } };
+        a = values[operand_random() % 4];
+        if (op == X87_FYL2X || op == X87_FPATAN) {
+            a = values[operand_random() % 7];
+            b = values[operand_random() % 7];
+        }
+    }
+    bool trigonometric = op == X87_FSIN || op == X87_FCOS || op == X87_FSINCOS || op == X87_FPTAN;
+    bool reduced = trigonometric && (a.sign_exp & 0x7fff) >= 16382;
+    cw = reduced ? 0x37f : cw;
+    unsigned h = x87_math(op, cw, a, b, &host[0], &host[1]), s = x87_math_soft(op, cw, a, b, &soft[0], &soft[1]);
+    if (reduced && !(h & X87_C2)) { /* the C library's functions reduce with more of pi than the unit */
+        long double x;
+        memcpy(&x, &a, 10);
+        long double r[2] = { op == X87_FCOS ? cosl(x) : op == X87_FPTAN ? tanl(x) : sinl(x), op == X87_FSINCOS ? cosl(x) : 1 };
+        memcpy(&host[0], &r[0], 10);
+        memcpy(&host[1], &r[1], 10);
+        if (op == X87_FSIN || op == X87_FCOS) {
+            host[1] = soft[1];
+        }
+    }
+    /* Hosts round less well: their results may be one off, and so C1. */
+    uint64_t d0 = distance(host[0], soft[0]), d1 = distance(host[1], soft[1]);
+    unsigned flags = X87_IE | X87_ZE | X87_OE | X87_C2 | (specials ? 0 : X87_PE | X87_DE);
+    test_checks++;
+    if (d0 > 2 || d1 > 2 || (h ^ s) & flags) {
+        test_failures++;
+        if (n_bad++ < limit) {
+            fprintf(stderr, "%s(%04x:%016llx, %04x:%016llx) cw %03x: host %04x:%016llx %04x:%016llx sw %x, ours %04x:%016llx %04x:%016llx sw %x\n",
+                    names[op], a.sign_exp, (unsigned long long)a.sig, b.sign_exp, (unsigned long long)b.sig, cw, host[0].sign_exp,
+                    (unsigned long long)host[0].sig, host[1].sign_exp, (unsigned long long)host[1].sig, h, soft[0].sign_exp,
+                    (unsigned long long)soft[0].sig, soft[1].sign_exp, (unsigned long long)soft[1].sig, s);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     long rounds = argc > 1 ? atol(argv[1]) : 200;
@@ -336,6 +414,9 @@ int main(int argc, char **argv)
         for (unsigned n = 0; n < n_insns; n++) {
             check(vcpu, n);
         }
+    }
+    for (long k = 0; k < rounds * 10; k++) {
+        check_math((X87Math)(k & 7));
     }
     unsigned kinds = 0;
     for (unsigned n = 0; n < n_insns; n++) {
