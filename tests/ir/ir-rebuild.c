@@ -52,6 +52,12 @@ static IrRef replay(Rebuild *r, const IrInsn *in)
     case IR_ll: return ir_ll(b, in->type, mapped(r, in->a), r->src->mem.at[in->aux]);
     case IR_sc:
         return ir_sc(b, in->type, mapped(r, in->a), mapped(r, in->b), r->src->mem.at[in->aux]);
+    case IR_x87: ir_x87(b, in->c); return IR_NONE;
+    case IR_x87_in: ir_x87_in(b, in->c, mapped(r, in->a)); return IR_NONE;
+    case IR_x87_out: return ir_x87_out(b, in->type, in->c);
+    case IR_x87_mem:
+        ir_x87_mem(b, in->c, mapped(r, in->a), mapped(r, in->b), r->src->mem.at[in->aux]);
+        return IR_NONE;
     case IR_fence: ir_fence(b, in->aux); return IR_NONE;
     case IR_call:
         for (unsigned i = 0; i < in->b; i++) {

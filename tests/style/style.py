@@ -15,6 +15,9 @@ HOUSE_RULES = [
     (re.compile(r'\b(TODO|FIXME|XXX)\b'), 'unfinished work belongs in docs/support.rst or the roadmap'),
     (re.compile(r'[ \t]+$'), 'white space at the end of the line'),
 ]
+# A vCPU's thread keeps its guest's x87 state in the x87 unit, also while C code runs (tcg/x86_64/lower-x87.c).
+X87_ROOMS = re.compile(r'^(accel|block|gdbstub|hw|linux-user|net|target|tcg|util)/.*\.[ch]$')
+X87_TYPES = re.compile(r'^(?! \*)[^"]*\b(long double|__float80|_Float64x|__m64)\b')
 
 
 def tracked():
@@ -38,6 +41,8 @@ def check(path, complain):
     for number, line in enumerate(lines, 1):
         if '\t' in line and path.suffix in ('.c', '.h', '.py'):
             complain(name, number, 'tab')
+        if X87_ROOMS.match(name) and X87_TYPES.search(line):
+            complain(name, number, 'C code must not use the x87 unit: it is the guest\'s')
         for pattern, message in HOUSE_RULES:
             if pattern.search(line):
                 complain(name, number, message)
