@@ -299,7 +299,7 @@ static FpNum reduce(FpNum x, unsigned *ret_quarter)
     /* n: x * 2/pi to nearest */
     u128 product = high_product(x.sig, two_over_pi); /* x.sig * 2/pi, 127 - exp places */
     unsigned places = (unsigned)(127 - x.exp);
-    uint64_t n = (uint64_t)((product + ((u128)1 << (places - 1))) >> places);
+    uint64_t n = places == 128 ? (uint64_t)(product >> 127) : (uint64_t)((product + ((u128)1 << (places - 1))) >> places);
     /* value -= n * pi/2 */
     uint64_t carry = 0, borrow = 0;
     for (unsigned i = 0; i < 4; i++) {

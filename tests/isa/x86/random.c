@@ -193,6 +193,10 @@ static bool is_row_usable(const X86Row *row)
     if (uses(row, X86_SPEC_C) || uses(row, X86_SPEC_D) || uses(row, X86_SPEC_S) || uses(row, X86_SPEC_A) || uses(row, X86_SPEC_FIXED_SEG)) {
         return false;
     }
+    /* SHA with misaligned memory: #GP by the manual (SDM volume 2, exceptions type 4), AMD's processors take it. */
+    if (!strncmp(row->name, "sha", 3) && g.misaligned) {
+        return false;
+    }
     bool any = false;
     for (unsigned i = 0; i < ARRAY_SIZE(row->feature); i++) {
         bool has = host_has(row->feature[i]) && x86_model_has(x86_model(x86t_vcpu()), row->feature[i]);

@@ -353,6 +353,9 @@ static void check_math(X87Math op)
             a.sign_exp = (uint16_t)(16383 - (operand_random() & 1)); /* near 1 */
         }
     }
+    if (range[op].low == -70 && range[op].high > 0 && !(operand_random() & 7)) {
+        a.sign_exp = (uint16_t)(16382 | (a.sign_exp & 0x8000)); /* around pi / 4 */
+    }
     if (specials && op != X87_F2XM1 && op != X87_FYL2XP1) { /* outside their ranges those are undefined */
         static const f80 values[] = { { 0, 0 }, { 0, 0x8000 }, { (uint64_t)1 << 63, 0x3fff }, { (uint64_t)1 << 63, 0xbfff },
                                       { (uint64_t)1 << 63, 0x7fff }, { (uint64_t)1 << 63, 0xffff }, { 77, 0 } };
