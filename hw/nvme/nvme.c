@@ -336,9 +336,17 @@ static const Property props[] = {
     PROP_U32("aer_max_queued", NvmeCtrl, aer_max_queued, 64, "Events kept until they are asked for"),
 };
 
+static char *fw_path(Device *dev)
+{
+    char *function = pci_fw_path(dev), *path = xasprintf("%s/namespace@1,0", function);
+
+    free(function);
+    return path;
+}
+
 static const DeviceType nvme_type = {
     .type = { .name = "nvme", .parent = "pci-device", .size_bytes = sizeof(NvmeCtrl), .summary = "Non-Volatile Memory Express",
               .props = props, .n_props = ARRAY_SIZE(props), .class_data = &nvme_pci },
-    .category = DEVICE_STORAGE, .state = &state, .user_creatable = true, PCI_DEVICE_HOOKS,
+    .category = DEVICE_STORAGE, .state = &state, .user_creatable = true, PCI_DEVICE_HOOKS, .fw_path = fw_path,
 };
 DEVICE_TYPE_REGISTER(nvme_type);

@@ -13,6 +13,7 @@
 #include "hw/i386/rtc.h"
 #include "hw/isa.h"
 #include "softmmu/clock.h"
+#include "softmmu/machine.h"
 
 enum {
     RTC_SECONDS, RTC_SECONDS_ALARM, RTC_MINUTES, RTC_MINUTES_ALARM, RTC_HOURS, RTC_HOURS_ALARM, RTC_WEEKDAY, RTC_DAY,
@@ -237,7 +238,12 @@ static void refresh(Rtc *s)
 
 static void rtc_timer(void *opaque)
 {
-    refresh(opaque);
+    Rtc *s = opaque;
+
+    refresh(s);
+    if ((s->cmos[RTC_C] & s->cmos[RTC_B] & C_AF) && run_state_is(RUN_STATE_SUSPENDED)) {
+        (void)!machine_request_wakeup(WAKEUP_RTC, NULL);
+    }
 }
 
 /* -- ports --------------------------------------------------------------------------------------------------------------- */
@@ -375,6 +381,12 @@ uint8_t rtc_get_cmos(Device *rtc, unsigned index)
 
 /* -- life ------------------------------------------------------------------------------------------------------------------ */
 
+/* The shutdown status by which a PC's BIOS tells a wake-up from S3 from a reset. */
+static void rtc_suspend(void *opaque)
+{
+    ((Rtc *)opaque)->cmos[0x0f] = 0xfe;
+}
+
 static bool rtc_realize(Device *dev, Error **errp)
 {
     Rtc *s = (Rtc *)dev;
@@ -399,6 +411,7 @@ static bool rtc_realize(Device *dev, Error **errp)
     s->seen_s = floor_div(date_ns(s), NS_PER_SECOND);
     s->periodic_ns = clock_get_ns(s->timer.clock);
     show_date(s);
+    machine_add_suspend(rtc_suspend, s);
     return true;
 }
 

@@ -5,13 +5,14 @@
 #define HW_BLOCK_CONF_H
 
 #include "block/block.h"
+#include "hw/boot.h"
 #include "hw/device.h"
 
 typedef struct BlockConf {
     BlockBackend *blk;
     uint64_t logical_block_size, physical_block_size, min_io_size, opt_io_size;
     uint64_t discard_granularity;
-    int32_t bootindex;
+    int32_t bootindex;            /* hw/boot.h */
     int write_cache;           /* auto, on, off */
     int rerror, werror;        /* BlockOnError */
     uint32_t cyls, heads, secs;
@@ -32,7 +33,7 @@ extern const char *const block_conf_on_off_auto[];
     PROP_SZ("physical_block_size", T, m.physical_block_size, 0, "A power of two between 512 B and 2 MiB; 0: as logical"), \
     PROP_SZ("min_io_size", T, m.min_io_size, 0, "Bytes"), PROP_SZ("opt_io_size", T, m.opt_io_size, 0, "Bytes"),         \
     PROP_SZ("discard_granularity", T, m.discard_granularity, UINT32_MAX, "Bytes"),                                     \
-    PROP_I32("bootindex", T, m.bootindex, -1, "Place in the boot order; -1: none"),                                    \
+    PROP_BOOTINDEX(T, m.bootindex, ""),                                                                                \
     { .name = "write-cache", .kind = PROP_ENUM, .offset = offsetof(T, m.write_cache), .names = block_conf_on_off_auto, \
       .def = 0, .has_default = true, .type_name = "OnOffAuto", .help = "The write cache at reset; auto: the drive's" }, \
     BLOCK_ERROR_PROPS(T, m.)
