@@ -95,6 +95,20 @@ static void function_reset(PciDevice *pci)
     update_memory(pci);
 }
 
+/* Memory keeps what it has while the machine sleeps, and the BIOS wakes up in its copy there. */
+static void function_reset_hold(Device *dev, ResetKind kind)
+{
+    PciDevice *pci = PCI_DEVICE(dev);
+    uint8_t pam[7];
+
+    memcpy(pam, pci->config + PAM, sizeof(pam));
+    pci_device_reset(dev, kind);
+    if (kind == RESET_WAKEUP) {
+        memcpy(pci->config + PAM, pam, sizeof(pam));
+        update_memory(pci);
+    }
+}
+
 static bool function_post_load(void *opaque, uint32_t version, Error **errp)
 {
     PciDevice *pci = opaque;
@@ -121,7 +135,7 @@ static const DeviceType function_type = {
     .type = { .name = "i440FX", .parent = "pci-device", .summary = "Host bridge", .size_bytes = sizeof(I440fx),
               .class_data = &function },
     .category = DEVICE_BRIDGE, .state = &function_state, .bus = "PCI", .realize = pci_device_realize,
-    .unrealize = pci_device_unrealize, .reset_hold = pci_device_reset,
+    .unrealize = pci_device_unrealize, .reset_hold = function_reset_hold,
 };
 DEVICE_TYPE_REGISTER(function_type);
 

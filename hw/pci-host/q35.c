@@ -274,6 +274,20 @@ static void mch_reset(PciDevice *pci)
     memory_commit();
 }
 
+/* Memory keeps what it has while the machine sleeps, and the BIOS wakes up in its copy there. */
+static void mch_reset_hold(Device *dev, ResetKind kind)
+{
+    PciDevice *pci = PCI_DEVICE(dev);
+    uint8_t pam[7];
+
+    memcpy(pam, pci->config + PAM, sizeof(pam));
+    pci_device_reset(dev, kind);
+    if (kind == RESET_WAKEUP) {
+        memcpy(pci->config + PAM, pam, sizeof(pam));
+        pam_update(((Mch *)pci)->pam, pci->config + PAM);
+    }
+}
+
 static bool mch_post_load(void *opaque, uint32_t version, Error **errp)
 {
     Mch *s = opaque;
@@ -309,7 +323,7 @@ static const DeviceType mch_type = {
     .type = { .name = "mch", .parent = "pci-device", .summary = "Host bridge", .size_bytes = sizeof(Mch), .props = mch_props,
               .n_props = ARRAY_SIZE(mch_props), .class_data = &mch },
     .category = DEVICE_BRIDGE, .state = &mch_state, .bus = "PCI", .realize = pci_device_realize,
-    .unrealize = pci_device_unrealize, .reset_hold = pci_device_reset,
+    .unrealize = pci_device_unrealize, .reset_hold = mch_reset_hold,
 };
 DEVICE_TYPE_REGISTER(mch_type);
 
