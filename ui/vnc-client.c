@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "ui/vnc.h"
+#include "ui/vnc-server.h"
 #include "util/trace.h"
 
 enum { SECURITY_NONE = 1, SECURITY_VNC = 2 };
@@ -226,6 +226,8 @@ static size_t on_init(VncClient *c, const uint8_t *p, size_t n)
     if (n < 1) {
         return 0;
     }
+    /* The device may not have been asked for its picture since the guest chose another size. */
+    vnc_server_update(s);
     if (!share_ok(c, *p != 0)) {
         vnc_client_close(c);
         return 1;

@@ -559,6 +559,82 @@ static void test_nonsense(void)
     }
 }
 
+/* ---- ramfb ---- */
+
+/* Firmware's way: a DMA descriptor that selects the file and writes it. */
+static void write_config(AddressSpace *as, gpa at, uint32_t fourcc, uint32_t width, uint32_t height, uint32_t stride)
+{
+    uint8_t config[28] = {0}, desc[16];
+    uint16_t key = 0;
+    uint32_t n;
+    uint8_t dir[64];
+
+    stbe64(config, at);
+    stbe32(config + 8, fourcc);
+    stbe32(config + 16, width);
+    stbe32(config + 20, height);
+    stbe32(config + 24, stride);
+    memory_write(as, 0x10000000, config, sizeof(config), MEM_ATTRS_NONE);
+    /* The file's key is in the directory. */
+    memory_store(as, 0x20000000, 2, MEM_BIG_ENDIAN, 0x19, MEM_ATTRS_NONE);
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        memory_load(as, 0x20000008, 1, MEM_BIG_ENDIAN, &value, MEM_ATTRS_NONE);
+        dir[i] = (uint8_t)value;
+    }
+    n = ldbe32(dir);
+    for (unsigned f = 0; f < n; f++) {
+        for (unsigned i = 0; i < 64; i++) {
+            memory_load(as, 0x20000008, 1, MEM_BIG_ENDIAN, &value, MEM_ATTRS_NONE);
+            dir[i] = (uint8_t)value;
+        }
+        key = !strcmp((char *)dir + 8, "etc/ramfb") ? ldbe16(dir + 4) : key;
+    }
+    CHECK(key);
+    stbe32(desc, (uint32_t)key << 16 | 8 | 16); /* select, write */
+    stbe32(desc + 4, sizeof(config));
+    stbe64(desc + 8, 0x10000000);
+    memory_write(as, 0x10001000, desc, sizeof(desc), MEM_ATTRS_NONE);
+    memory_store(as, 0x20000010, 8, MEM_BIG_ENDIAN, 0x10001000, MEM_ATTRS_NONE);
+}
+
+static void test_ramfb(void)
+{
+    static MemoryRegion ram;
+    AddressSpace *as = &machine_current()->memory;
+    Error *err = NULL;
+    Device *fw = device_create("fw_cfg_mem", sysbus_get(), NULL, &err);
+
+    CHECK(fw && memory_region_init_ram(&ram, NULL, "fb", MiB, &err));
+    memory_region_add(&machine_current()->system_memory, 0x10000000, &ram);
+    sysbus_map(fw, 0, 0x20000000);
+    sysbus_map(fw, 1, 0x20000008);
+    sysbus_map(fw, 2, 0x20000010);
+    Device *dev = device_create("ramfb", sysbus_get(), NULL, &err);
+    CHECK(dev != NULL);
+    Console *con = console_by_index(0);
+    write_config(as, 0x10010000, 0x34325258, 320, 200, 0);
+    memory_store(as, 0x10010000 + 320 * 4 * 199 + 4, 4, MEM_LITTLE_ENDIAN, 0x123456, MEM_ATTRS_NONE);
+    console_refresh(con);
+    const Surface *s = console_surface(con);
+    CHECK(s && s->width == 320 && s->height == 200);
+    CHECK_EQ(surface_row(s, 199)[1], 0x123456);
+    /* Not in memory, beyond its end, formats and sizes that are not: no picture. */
+    static const struct { gpa at; uint32_t format, width, height, stride; } bad[] = {
+        { 0x30000000, 0x34325258, 320, 200, 0 }, { 0x100f0000, 0x34325258, 320, 200, 0 }, { 0x10010000, 0x11111111, 320, 200, 0 },
+        { 0x10010000, 0x34325258, 0xffffffff, 0xffffffff, 0xffffffff }, { 0x10010000, 0x34325258, 320, 200, 4 }, { ~0ull, 0x34325258, 320, 200, 0 },
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        write_config(as, bad[i].at, bad[i].format, bad[i].width, bad[i].height, bad[i].stride);
+        CHECK(!console_surface(con));
+        console_refresh(con);
+    }
+    write_config(as, 0x10010000, 0x36314752, 320, 200, 0);
+    CHECK(console_surface(con) != NULL);
+    device_reset(dev, RESET_COLD);
+    CHECK(!console_surface(con));
+}
+
 /* ---- pictures, passwords ---- */
 
 static void test_des(void)
@@ -603,6 +679,7 @@ int main(void)
     test_dispi();
     test_nonsense();
     vga_finish(&vga);
+    test_ramfb();
     test_des();
     test_edid();
     return test_result();

@@ -109,6 +109,12 @@ def test_encodings(path):
             client.request(1)
             client.update()
         client.sock.close()
+    server.width, server.height = 140, 90
+    server.command('later 140 90')  # the device draws only when it is asked
+    client = Client(path)
+    check((client.width, client.height) == (140, 90), f'a new client is told the size of now: {client.width}x{client.height}')
+    client.whole()
+    check(client.pixels == server.expected(client), 'and sees it')
     check({kind for _, kind in seen} == {'raw', 'solid', 'packed', 'rle', 'prle'}, f'all forms of ZRLE tiles were used: {seen}')
     server.end()
 

@@ -1,6 +1,6 @@
 /*
  * vnc-run.c: VNC servers over a made-up screen, for hw-vnc.py: vnc-run VNC-OPTION... Prints the servers as JSON, then the input
- * events the guest would get, a line each. Commands on standard input: "frame N" draws another picture, "size W H", "off",
+ * events the guest would get, a line each. Commands on standard input: "frame N" draws another picture, "size W H", "later W H", "off",
  * "password TEXT", "expire", "absolute 0|1", "leds N", "cursor", "quit"; each is answered with "ok".
  */
 #include <poll.h>
@@ -19,6 +19,7 @@ static Console *con;
 static uint32_t frame;
 static int tablet_id;
 static bool quitting;
+static uint32_t later_width, later_height; /* what the device shows when it is asked next */
 
 /* The same in hw-vnc.py: blocks that suit every form of tile. */
 static uint32_t pixel(uint32_t x, uint32_t y)
@@ -47,6 +48,15 @@ static void draw(void)
         }
     }
     console_update(con, 0, 0, s->width, s->height);
+}
+
+static void update(void *opaque)
+{
+    if (later_width) {
+        console_set_surface(con, surface_new(later_width, later_height));
+        later_width = 0;
+        draw();
+    }
 }
 
 static void ui_resize(void *opaque, uint32_t width, uint32_t height)
@@ -89,6 +99,9 @@ static void command(char *line)
     } else if (sscanf(line, "size %u %u", &a, &b) == 2) {
         console_set_surface(con, surface_new(a, b));
         draw();
+    } else if (sscanf(line, "later %u %u", &a, &b) == 2) {
+        later_width = a;
+        later_height = b;
     } else if (!strncmp(line, "off", 3)) {
         console_set_surface(con, NULL);
     } else if (sscanf(line, "password %63s", text) == 1) {
@@ -122,7 +135,7 @@ static void stdin_ready(void *opaque, unsigned events)
 
 int main(int argc, char **argv)
 {
-    static const ConsoleOps ops = { .ui_resize = ui_resize };
+    static const ConsoleOps ops = { .update = update, .ui_resize = ui_resize };
     static const InputHandler keyboard = { "keyboard", INPUT_KEY_EVENT, on_event, NULL };
     static const InputHandler mouse = { "mouse", INPUT_BUTTON_EVENT | INPUT_REL_EVENT, on_event, NULL };
     Error *err = NULL;
