@@ -178,6 +178,15 @@ static const MemoryOps io_ops = {
 
 /* --- DMA --- */
 
+/* A transfer of up to 4 GiB must not go register by register. */
+static bool is_memory(AddressSpace *as, gpa addr)
+{
+    rcu_read_lock();
+    bool ok = memory_lookup(as, addr).host != NULL;
+    rcu_read_unlock();
+    return ok;
+}
+
 static void dma_transfer(FwCfgState *s, AddressSpace *as, gpa at)
 {
     uint8_t desc[16], status[4];
@@ -202,7 +211,7 @@ static void dma_transfer(FwCfgState *s, AddressSpace *as, gpa at)
         /* Past the end there are zeros; no more of them than memory takes. */
         for (uint32_t done = have; !result && done < len;) {
             uint32_t step = MIN(len - done, 4096);
-            if (memory_fill(as, addr + done, 0, step, MEM_ATTRS_NONE)) {
+            if (!is_memory(as, addr + done) || memory_fill(as, addr + done, 0, step, MEM_ATTRS_NONE)) {
                 result = DMA_ERROR;
             }
             done += step;
