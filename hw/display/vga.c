@@ -440,8 +440,9 @@ void vga_reset(Vga *s)
     s->misc = s->feature = s->status0 = 0;
     s->dac_mask = s->dac_state = s->dac_read = s->dac_write = s->dac_sub = 0;
     dispi_reset(&s->dispi);
-    memset(vram_ptr(s), 0, s->vram_bytes); /* so that a screen is dark until somebody draws */
-    ram_mark_dirty(s->vram.ram, 0, s->vram_bytes);
+    /* Dark until somebody draws; only what the VGA's own modes show, so that a start does not touch all of it. */
+    memset(vram_ptr(s), 0, MIN(s->vram_bytes, 4u * PLANE_BYTES));
+    ram_mark_dirty(s->vram.ram, 0, MIN(s->vram_bytes, 4u * PLANE_BYTES));
     s->colors_changed = s->redraw = true;
     vga_update_window(s);
 }
