@@ -566,14 +566,7 @@ static const StateDesc state = {
     .name = "isa-fdc", .version = 1, .fields = fields, .n_fields = ARRAY_SIZE(fields), .post_load = post_load,
 };
 
-static char *fw_path(Device *dev)
-{
-    return xasprintf("fdc@%04x", ((Fdc *)dev)->iobase);
-}
-
 static const Property props[] = {
-    PROP_BOOTINDEX_NAMED("bootindexA", Fdc, bootindex[0], "/floppy@0"),
-    PROP_BOOTINDEX_NAMED("bootindexB", Fdc, bootindex[1], "/floppy@1"),
     PROP_U32("iobase", Fdc, iobase, 0x3f0, "First port"), PROP_U32("irq", Fdc, irq_n, 6, "Interrupt line"),
     PROP_U32("dma", Fdc, dma_n, 2, "DMA channel"),
     PROP_BOOTINDEX_NAMED("bootindexA", Fdc, bootindex[0], "/floppy@0"),

@@ -40,7 +40,6 @@ struct Fdc {
     Device dev;
     Bus bus;
     uint32_t iobase, irq_n, dma_n;
-    int32_t bootindex[FDC_DRIVES]; /* hw/boot.h */
     int fallback;
     int32_t bootindex[FDC_DRIVES];
     FloppyDrive *drives[FDC_DRIVES];

@@ -144,14 +144,9 @@ static bool bus_check(Bus *bus, Device *dev, Error **errp)
     return true;
 }
 
-static char *fw_path(Device *dev)
-{
-    return xasprintf("floppy@%x", ((FloppyDrive *)dev)->unit);
-}
-
 static const BusType floppy_bus_type = {
     .type = { .name = "floppy-bus", .parent = "bus", .size_bytes = sizeof(Bus), .summary = "drives of a floppy disk controller" },
-    .kind = "floppy-bus", .max_devices = FDC_DRIVES, .check = bus_check, .fw_path = fw_path,
+    .kind = "floppy-bus", .max_devices = FDC_DRIVES, .check = bus_check,
 };
 OBJECT_TYPE_REGISTER(floppy_bus_type);
 
