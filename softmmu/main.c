@@ -876,6 +876,8 @@ static void choose_machine_accel(CommandLine *line)
 
 static bool init_accel(Machine *m, Error **errp)
 {
+    m->accel = system_config.accel;
+    m->no_smm = m->accel->no_smm;
     Error *err = NULL;
     if (system_config.accel->init(m, &err)) {
         return true;

@@ -289,7 +289,7 @@ bool system_choose_accel(const char *list, Error **errp)
          name = strtok_r(NULL, ":", &save)) {
         const AccelOps *accel = accel_find(name);
         Error *err = NULL;
-        if (accel && accel->available(&err)) {
+        if (accel && accel->available(system_config.arch, &err)) {
             system_config.accel = accel;
         } else if (accel) {
             error_prepend(&err, "%s: ", name);

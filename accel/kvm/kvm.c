@@ -9,7 +9,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "kvm-int.h"
-#include "softmmu/system.h"
 #include "target/target.h"
 
 KvmVm kvm = { .fd = -1, .vm_fd = -1 };
@@ -60,11 +59,6 @@ KvmIrqchip kvm_irqchip(void)
     return kvm.vm_fd >= 0 ? kvm.irqchip : KVM_IRQCHIP_OFF;
 }
 
-bool kvm_has_smm(void)
-{
-    return false; /* what SMM needs of the board's memory under KVM is not there yet */
-}
-
 static bool kvm_for_arch(const char *arch)
 {
     const Target *target = target_find(arch);
@@ -72,10 +66,10 @@ static bool kvm_for_arch(const char *arch)
     return target && target->kvm;
 }
 
-static bool kvm_available(Error **errp)
+static bool kvm_available(const char *arch, Error **errp)
 {
-    if (!kvm_for_arch(system_config.arch)) {
-        error_set(errp, "KVM cannot run %s guests on this host", system_config.arch);
+    if (!kvm_for_arch(arch)) {
+        error_set(errp, "KVM cannot run %s guests on this host", arch);
         return false;
     }
     if (kvm.fd >= 0) {
@@ -93,7 +87,7 @@ static bool kvm_available(Error **errp)
         return false;
     }
     kvm.fd = fd;
-    kvm.ops = target_find(system_config.arch)->kvm;
+    kvm.ops = target_find(arch)->kvm;
     return true;
 }
 
@@ -176,6 +170,7 @@ static bool kvm_init(Machine *machine, Error **errp)
 const AccelOps accel_kvm = {
     .name = "kvm",
     .summary = "the host's own virtualization",
+    .no_smm = true, /* what SMM needs of the board's memory under KVM is not there yet */
     .for_arch = kvm_for_arch,
     .available = kvm_available,
     .set_option = kvm_set_option,

@@ -327,7 +327,7 @@ static MemoryListener memory_listener = { .region_add = memory_added, .commit = 
 
 /* ---- the table ---- */
 
-static bool tcg_available(Error **errp)
+static bool tcg_available(const char *arch, Error **errp)
 {
     return true;
 }

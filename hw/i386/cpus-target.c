@@ -8,7 +8,6 @@
 #include "accel/tcg.h"
 #include "hw/i386/cpus.h"
 #include "softmmu/bql.h"
-#include "softmmu/system.h"
 #include "target/x86/cpu.h"
 
 #define TSC_HZ UINT64_C(1000000000) /* one per nanosecond of guest time */
@@ -180,7 +179,7 @@ static void a20_work(void *opaque)
 {
     A20Work *work = opaque;
 
-    system_config.accel->run_on(work->cpu->vcpu, set_a20, work);
+    work->cpu->machine->accel->run_on(work->cpu->vcpu, set_a20, work);
     free(work);
 }
 

@@ -7,8 +7,6 @@
  */
 #include <stdio.h>
 
-#include "accel/kvm.h"
-#include "softmmu/system.h"
 #include "hw/fw_cfg.h"
 #include "hw/disks-cmos.h"
 #include "hw/i386/pc.h"
@@ -141,8 +139,8 @@ static void smi_line(void *opaque, int n, int level)
 
 static bool has_smm(const X86Machine *x)
 {
-    /* KVM may lack it: then firmware is not told of it. */
-    return x86_is_on(x->smm, !kvm_enabled(system_config.accel) || kvm_has_smm());
+    /* The accelerator may lack it: then firmware is not told of it. */
+    return x86_is_on(x->smm, !x->machine.no_smm);
 }
 
 static bool i440fx_power(X86Machine *x, Error **errp)

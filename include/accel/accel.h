@@ -22,10 +22,11 @@ typedef struct IcountConfig {
 typedef struct AccelOps {
     const char *name;      /* "tcg" */
     const char *summary;
+    bool no_smm;           /* x86: no system management mode */
     /* Whether it could run guests of this architecture on such a host at all; NULL: every one. */
     bool (*for_arch)(const char *arch);
     /* Whether it works here; -accel A:B takes the first that does. */
-    bool (*available)(Error **errp);
+    bool (*available)(const char *arch, Error **errp);
     /* One option of -accel NAME,key=value; false with an error when it is unknown or wrong. */
     bool (*set_option)(const char *key, const char *value, Error **errp);
     /* Guest time from executed instructions; before init. NULL: cannot. */

@@ -54,8 +54,6 @@ const vaddr *kvm_breakpoints(size_t *n);
 
 static inline bool kvm_enabled(const AccelOps *accel) { return accel && accel->name[0] == 'k'; }
 KvmIrqchip kvm_irqchip(void);
-/* System management mode can be entered. */
-bool kvm_has_smm(void);
 /* Raises or lowers a global system interrupt of the in-kernel controllers. Any thread. */
 void kvm_set_irq(unsigned gsi, int level);
 /* Any thread; false: nobody took it. */

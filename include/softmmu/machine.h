@@ -125,6 +125,8 @@ struct Machine {
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
     bool no_reboot_action_shutdown; /* -no-reboot / -action reboot=shutdown */
     bool no_shutdown;               /* -no-shutdown / -action shutdown=pause */
+    const struct AccelOps *accel;   /* what runs the vCPUs; NULL in tests */
+    bool no_smm;                    /* the accelerator cannot enter system management mode */
     /* Parts. */
     MemoryRegion system_memory, system_io;
     AddressSpace memory, io;
