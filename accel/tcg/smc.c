@@ -73,23 +73,26 @@ bool tcg_unprotect(vaddr addr)
     }
     bool coherent = atomic_load(&tcg.coherent_icache);
     bool mine = false;
-    page_lock(page);
-    if (atomic_load(&page->is_protected)) {
-        mine = true;
-        page->n_faults++;
-        tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, true);
-        atomic_store(&page->is_protected, false);
+    /* Units go before the page becomes writable: a thread that writes as soon as it can must not find its old code. */
+    while (atomic_load(&page->is_protected) && !mine) {
         if (coherent) {
-            page->version++;
-        } else {
-            remember(page);
+            tcg_guard_enter();
+            page_invalidate(page);
+            tcg_guard_leave();
         }
-    }
-    page_unlock(page);
-    if (mine && coherent) {
-        tcg_guard_enter();
-        page_invalidate(page);
-        tcg_guard_leave();
+        page_lock(page);
+        if (atomic_load(&page->is_protected) && !(coherent && page->units)) {
+            mine = true;
+            page->n_faults++;
+            tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, true);
+            atomic_store(&page->is_protected, false);
+            if (coherent) {
+                page->version++;
+            } else {
+                remember(page);
+            }
+        }
+        page_unlock(page);
     }
     if (!mine && page->was_protected) {
         /* Another thread was first, or a sync saw nothing to watch, perhaps. */

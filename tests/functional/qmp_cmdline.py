@@ -55,7 +55,7 @@ WRONG = [
     (['-rtc', 'base=foo'], 'datetime'),
     (['-rtc', 'foo=1'], "Invalid parameter 'foo'"),
     (['-display', 'gtk'], "'gtk'"),
-    (['-vga', 'std'], 'no graphics card'),
+    (['-vga', 'std'], "'std'"),
     (['-action', 'foo=bar'], "Invalid parameter 'foo'"),
     (['-action', 'panic=bar'], "does not accept value 'bar'"),
     (['-watchdog-action', 'foo'], "does not accept value 'foo'"),
