@@ -68,7 +68,11 @@ void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
     uint8_t loaded[32] = { 0 };
 
     if (size == 1) {
-        /* MASKMOVDQU: processors report faults of the first byte whatever the mask is. */
+        /* MASKMOVDQU: sixteen bytes that would wrap in a flat segment are beyond its limit. */
+        if (!long_addr && addr == (uint32_t)addr && addr > UINT32_MAX - 15 && !s->seg_base[X86_DS]) {
+            x86_raise_code(vcpu, X86_EXC_GP, 0);
+        }
+        /* Processors report faults of the first byte whatever the mask is. */
         guest_load(vcpu, long_addr || !vcpu->softmmu ? addr : (uint32_t)addr, 1, mmu);
     }
     for (unsigned i = 0; i < n; i++) {

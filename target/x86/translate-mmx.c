@@ -139,6 +139,9 @@ void x86_trans_cvt_to_mmx(TransCtx *ctx, const X86Insn *in)
 {
     IrBuilder *b = ctx->b;
     bool single = (in->row->aux & 15) == IR_CVT_F32_I32;
+    if (x86_mode_bit(ctx, X86_MODE_X87_SLOW)) { /* a pending x87 exception comes before those of the operand */
+        x86_call(ctx, X86_HELPER_fwait, 0, NULL);
+    }
     IrRef v = !single ? simd_operand(ctx, in, 1, 0) : ir_op1(b, IR_vzext, IR_V128, simd_scalar(ctx, in, 1, IR_F64));
     /* A pending x87 exception comes first, and with an unmasked SIMD exception the registers are MMX registers already. */
     if (x86_mode_bit(ctx, X86_MODE_X87_SLOW) || x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
