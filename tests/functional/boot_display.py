@@ -24,10 +24,10 @@ def wait_for(path, text):
     return data
 
 
+log = f'console-{CARD}'
 with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/initrd.gz', '-append', 'quiet console=tty0 console=ttyS0 run=display',
-              '-serial', 'file:console', '-device', CARD, '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci', '-device', 'virtio-mouse-pci',
+              '-serial', f'file:{log}', '-device', CARD, '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci', '-device', 'virtio-mouse-pci',
               machine='virt', cwd=os.getcwd()) as vm:
-    log = 'console'
     vm.qmp.ok('cont')
     text = wait_for(log, 'display: ready')
     check('1280,800 32' in text and 'Virtual-1 connected 1280x800' in text, f'frame buffer and connector: {text}')
@@ -55,5 +55,5 @@ with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/in
         wait_for(log, f' {event}\n')
     vm.qmp.ok('quit')
     vm.wait()
-os.unlink('console')
+os.unlink(log)
 finish()
