@@ -74,6 +74,19 @@ void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
         }
         /* Processors report faults of the first byte whatever the mask is. */
         guest_load(vcpu, long_addr || !vcpu->softmmu ? addr : (uint32_t)addr, 1, mmu);
+        /* Nothing is stored when what goes into the second page cannot be; its first byte is named. */
+        uint64_t second = (addr | 0xfff) + 1;
+        for (unsigned i = (unsigned)(second - addr); i < 16; i++) {
+            if (*byte_of(s, mask, i) & 0x80) {
+                second = long_addr || !vcpu->softmmu ? second : (uint32_t)second;
+                if (vcpu->softmmu) {
+                    guest_ptr_access(vcpu, second, 1, MMU_WRITE, mmu);
+                } else {
+                    guest_load(vcpu, second, 1, mmu);
+                }
+                break;
+            }
+        }
     }
     for (unsigned i = 0; i < n; i++) {
         uint64_t at = addr + i * size;
