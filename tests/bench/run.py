@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """run.py: how fast we are against the reference, on the same guest files, in one run on this machine.
 
-    tests/bench/run.py --reference DIR [--ours build] [--suite kernels,programs,start,system,guest,vcpus,greeting,memory] [--only NAME,…] [--repeat 5]
+    tests/bench/run.py --reference DIR [--ours build] [--arch x86_64] [--suite kernels,libc,programs,start,system,guest,vcpus,greeting,memory]
+                         [--only NAME,…] [--repeat 5]
 
 DIR is a folder with q72/bin and q11/bin (two versions of the reference). For each benchmark every candidate runs
 REPEAT times, interleaved; the figure is the median of processor time (user + system) of the whole process tree, or wall time for those
@@ -32,6 +33,10 @@ KERNELS = {
     'indirect': 7, 'hash': 60, 'f64': 5, 'f32': 30, 'libm': 12, 'matrix': 10, 'vector-loops': 150, 'memory': 150,
     'syscalls': 6, 'signals': 4, 'threads': 60, 'setjmp': 20, 'fork': 8,
 }
+KERNELS_X86 = {'x87': 30, 'avx': 8, 'fma': 12}
+LIBC_FUNCTIONS = ('memcpy', 'memset', 'memcmp', 'strlen', 'memchr')
+# Size: rounds, about a third of a second under the reference.
+LIBC_SIZES = {8: 10, 64: 16, 512: 16, 4096: 20, 65536: 30, 1048576: 30}
 WALL = {'threads', 'make'}
 
 
@@ -109,12 +114,24 @@ def build_kernels(work, arch='riscv64'):
 
 def suite_kernels(args, work):
     made = build_kernels(work, args.arch)
-    for name, rounds in KERNELS.items():
+    for name, rounds in (KERNELS if args.arch == 'riscv64' else KERNELS | KERNELS_X86).items():
         tail = [name, str(rounds)]
         commands = {'native': [str(made['native'])] + tail}
         for who, emulator in emulators(args, user_name(args)).items():
             commands[who] = emulator + [str(made[args.arch])] + tail
         yield Bench(name, commands, wall=name in WALL)
+
+
+def suite_libc(args, work):
+    """The C library's memory functions, function by size."""
+    made = build_kernels(work, args.arch)
+    for function in LIBC_FUNCTIONS:
+        for size, rounds in LIBC_SIZES.items():
+            tail = [f'{function}-{size}', str(rounds)]
+            commands = {'native': [str(made['native'])] + tail}
+            for who, emulator in emulators(args, user_name(args)).items():
+                commands[who] = emulator + [str(made[args.arch])] + tail
+            yield Bench(tail[0], commands)
 
 
 def suite_start(args, work):
@@ -130,16 +147,16 @@ def suite_start(args, work):
 
 def suite_programs(args, work):
     """Debian's own programs, from a root made by scripts/debian-fetch."""
-    root = pathlib.Path(args.root if args.arch == 'riscv64' else args.native_root)
-    if args.arch == 'riscv64' and not (root / 'usr/bin/python3').exists():
-        subprocess.run([SOURCE / 'scripts/debian-fetch', '--into', root, '--deps', 'bash', 'coreutils', 'python3-minimal',
-                        'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
-                        'libc6-dev'], check=True)
-    native = pathlib.Path(args.native_root)
-    if (args.native or args.arch == 'x86_64') and not (native / 'usr/bin/python3').exists():
-        subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', 'amd64', '--into', native, '--deps', 'bash', 'coreutils',
-                        'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'nodejs', 'python3',
-                        'libc6-dev'], check=True)
+    packages = ['bash', 'coreutils', 'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'python3', 'libc6-dev']
+    roots = {}
+    for arch in {'riscv64': ('riscv64', 'amd64'), 'x86_64': ('amd64',)}.get(args.arch, ('i386', 'amd64')):
+        given = args.native_root if arch == 'amd64' else args.root
+        roots[arch] = pathlib.Path(given or SOURCE / f'build/guest/bench-{arch}')
+        if not (roots[arch] / 'usr/bin/python3').exists() and (args.native or arch != 'amd64' or args.arch == 'x86_64'):
+            subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', arch, '--into', roots[arch], '--deps', *packages,
+                            *(['nodejs'] if arch != 'i386' else [])], check=True)
+    native = roots['amd64']
+    root = next(iter(roots.values()))
     inputs = HERE / 'programs'
     text = work / 'text.bin'
     if not text.exists():
@@ -158,10 +175,13 @@ def suite_programs(args, work):
         'xz': lambda b: [b / 'usr/bin/xz', '-T1', '-3', '-k', '-c', text],
         'zstd': lambda b: [b / 'usr/bin/zstd', '-q', '--single-thread', '-9', '-c', text],
         'openssl': lambda b: [b / 'usr/bin/openssl', 'dgst', '-sha256', work / 'zeros'],
+        'openssl aes': lambda b: [b / 'usr/bin/openssl', 'enc', '-aes-128-cbc', '-K', '0' * 32, '-iv', '0' * 32, '-in', work / 'zeros', '-out', '/dev/null'],
         'sqlite3': lambda b: [b / 'usr/bin/sqlite3', ':memory:', f'.read {inputs / "work.sql"}'],
         'node': lambda b: [b / 'usr/bin/node', inputs / 'work.js'],
         'bash': lambda b: [b / 'usr/bin/bash', inputs / 'work.sh'],
     }
+    if args.arch.startswith('i386'):
+        del programs['node']  # Debian has none
     if not (work / 'zeros').exists():
         (work / 'zeros').write_bytes(bytes(60_000_000))
     for name, make in programs.items():
@@ -200,12 +220,12 @@ def main():
     parser.add_argument('--reference')
     parser.add_argument('--ours', default=str(SOURCE / 'build'))
     parser.add_argument('--suite', default='kernels,start,programs,system')
-    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest, suites kernels, start and programs')
+    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest, suites kernels, libc, start and programs')
     parser.add_argument('--only', default='')
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))
-    parser.add_argument('--root', default=str(SOURCE / 'build/guest/bench-riscv64'))
-    parser.add_argument('--native-root', default=str(SOURCE / 'build/guest/bench-amd64'))
+    parser.add_argument('--root', help='Debian of the guest architecture (default build/guest/bench-ARCH)')
+    parser.add_argument('--native-root', help='Debian of this machine and of x86_64 guests (default build/guest/bench-amd64)')
     parser.add_argument('--guest', default=str(SOURCE / 'build/guest/linux-riscv64'))
     parser.add_argument('--no-native', dest='native', action='store_false')
     parser.add_argument('--json')

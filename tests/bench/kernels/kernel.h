@@ -13,6 +13,10 @@ KernelFn kernel_integer, kernel_sort, kernel_sieve, kernel_tree, kernel_interpre
     kernel_indirect, kernel_hash;
 KernelFn kernel_f64, kernel_f32, kernel_libm, kernel_matrix, kernel_vector_loops;
 KernelFn kernel_memory, kernel_syscalls, kernel_signals, kernel_threads, kernel_setjmp, kernel_fork;
+KernelFn kernel_x87, kernel_avx, kernel_fma; /* x86 only */
+
+/* The kernel called FUNCTION-SIZE; 0 when there is no such function. */
+int kernel_libc(const char *name, unsigned n, uint64_t *ret_sum);
 
 /* xorshift64: the same numbers everywhere. */
 static inline uint64_t kernel_random(uint64_t *state)

@@ -1,4 +1,4 @@
-/* main.c: kernels NAME N runs one benchmark kernel; without arguments it lists them. */
+/* main.c: kernels NAME N runs one benchmark kernel; without arguments it lists them. FUNCTION-SIZE names are in libc.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,9 @@ static const struct { const char *name; KernelFn *run; } kernels[] = {
     { "vector-loops", kernel_vector_loops }, { "memory", kernel_memory }, { "syscalls", kernel_syscalls },
     { "signals", kernel_signals }, { "threads", kernel_threads }, { "setjmp", kernel_setjmp },
     { "fork", kernel_fork },
+#if defined(__x86_64__) || defined(__i386__)
+    { "x87", kernel_x87 }, { "avx", kernel_avx }, { "fma", kernel_fma },
+#endif
 };
 
 int main(int argc, char **argv)
@@ -25,6 +28,11 @@ int main(int argc, char **argv)
                    (unsigned long long)kernels[i].run(argc > 2 ? atoi(argv[2]) : 1));
             return 0;
         }
+    }
+    uint64_t sum;
+    if (argc > 1 && kernel_libc(argv[1], argc > 2 ? (unsigned)atoi(argv[2]) : 1, &sum)) {
+        printf("%s %016llx\n", argv[1], (unsigned long long)sum);
+        return 0;
     }
     return argc < 2 ? 0 : 2;
 }
