@@ -171,7 +171,8 @@ int main(int argc, char **argv)
         }
     }
     Thread *t = thread_new(user.abi);
-    if (!user.target->cpu_init(t->vcpu, user.options.cpu, &err)) {
+    const char *model = user.options.cpu ? user.options.cpu : user.abi->default_cpu;
+    if (!user.target->cpu_init(t->vcpu, model, &err)) {
         error_report_free(err);
         return 1;
     }
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
     thread_register_main(t);
     signal_init(t);
     tcg_set_user_ops(mm_tcg_ops());
-    char *config = xasprintf("%s|%s|%" PRIx64 "|%" PRIx64, user.abi->target, user.options.cpu ? user.options.cpu : "",
+    char *config = xasprintf("%s|%s|%" PRIx64 "|%" PRIx64, user.abi->target, model ? model : "",
                              user.options.guest_base, user.options.reserved_va);
     if (!tcg_persist_open(user.options.tb_cache, fd, config, &err)) {
         error_exit("-tb-cache: %s", error_message(err));

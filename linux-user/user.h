@@ -54,6 +54,7 @@ typedef struct VdsoFunction {
 struct Abi {
     const char *target;          /* Target.name */
     const char *uname_machine;
+    const char *default_cpu;     /* without -cpu; NULL: the target's */
     const char *proc_isa;        /* for messages: "RISC-V 64-bit" */
     uint8_t word_bytes;          /* of long and pointers */
     uint8_t align64;             /* alignment of 64-bit integers in structures */

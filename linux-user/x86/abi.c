@@ -192,7 +192,7 @@ static void core_regs32(Thread *t, void *out)
 }
 
 const Abi abi_i386 = {
-    .target = "i386", .uname_machine = "i686", .proc_isa = "i386", .word_bytes = 4, .align64 = 4, .elf_machine = EM_386,
+    .target = "i386", .uname_machine = "i686", .default_cpu = "max", .proc_isa = "i386", .word_bytes = 4, .align64 = 4, .elf_machine = EM_386,
     .has_restorer = true, .fault_address_lost = true, .flock32 = true, .platform = "i686",
     .syscall_numbers = i386_syscall_numbers, .structs = i386_structs,
     .stack_top = 0xffffd000, .mmap_top = 0xf7000000, .pie_base = 0x56555000, .task_size = 0xffffe000,
@@ -204,7 +204,7 @@ const Abi abi_i386 = {
 };
 
 const Abi abi_x86_64 = {
-    .target = "x86_64", .uname_machine = "x86_64", .proc_isa = "x86-64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_X86_64,
+    .target = "x86_64", .uname_machine = "x86_64", .default_cpu = "max", .proc_isa = "x86-64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_X86_64,
     .has_restorer = true, .clone_tls_last = true, .fault_address_lost = true, .platform = "x86_64",
     .syscall_numbers = x86_64_syscall_numbers, .structs = x86_64_structs,
     .stack_top = 0x3ffffff000, .mmap_top = 0x3ff7000000, .pie_base = 0x2aaaaaa000, .task_size = 0x7ffffffff000,
