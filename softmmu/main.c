@@ -896,6 +896,8 @@ static bool init_accel(Machine *m, Error **errp)
 /* -device of one of these: the user makes the drives. */
 static const char *const disk_devices[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
 static const char *const floppy_devices[] = { "isa-fdc", "floppy", NULL };
+/* The board adds no graphics card to one of these. */
+static const char *const vga_devices[] = { "VGA", "isa-vga", "virtio-vga", NULL };
 
 static bool device_named(CommandLine *line, const char *const *names)
 {
@@ -923,6 +925,9 @@ static Machine *make_machine(CommandLine *line)
     m->no_reboot_action_shutdown = options_last(line, OPTION_NO_REBOOT) != NULL;
     m->no_shutdown = options_last(line, OPTION_NO_SHUTDOWN) != NULL;
     run_phases(line, machine_phases, ARRAY_SIZE(machine_phases));
+    if (!m->vga && (system_config.no_defaults || device_named(line, vga_devices))) {
+        m->vga = xstrdup("none");
+    }
     const GivenOption *path = options_last(line, OPTION_MEM_PATH);
     if (path && !system_set_memory_path(path->text, options_last(line, OPTION_MEM_PREALLOC) != NULL, &err)) {
         error_prepend(&err, "%s %s: ", path->spelling, path->text);

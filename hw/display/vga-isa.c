@@ -19,7 +19,7 @@ static bool vga_isa_realize(Device *dev, Error **errp)
     VgaIsa *s = (VgaIsa *)dev;
     IsaBus *bus = isa_bus_of(dev);
 
-    if (!vga_init(&s->vga, dev, vga_memory_bytes(s->vgamem_mb), errp)) {
+    if (!vga_init(&s->vga, dev, vga_memory_bytes(s->vgamem_mb), NULL, errp)) {
         return false;
     }
     vga_init_ports(&s->vga, s->ports, s->port_at);

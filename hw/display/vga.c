@@ -396,7 +396,7 @@ uint32_t vga_memory_bytes(uint32_t mib)
     return size * MiB;
 }
 
-bool vga_init(Vga *s, Device *owner, uint32_t vram_bytes, Error **errp)
+bool vga_init(Vga *s, Device *owner, uint32_t vram_bytes, Console *con, Error **errp)
 {
     s->owner = owner;
     s->vram_bytes = vram_bytes;
@@ -414,7 +414,8 @@ bool vga_init(Vga *s, Device *owner, uint32_t vram_bytes, Error **errp)
     memory_region_set_enabled(&s->chain4, false);
     memory_region_add(&s->low, 0, &s->window);
     memory_region_add_overlap(&s->low, 0, &s->chain4, 1);
-    s->con = console_new(owner, 0, &vga_console_ops, s);
+    s->own_console = !con;
+    s->con = con ? con : console_new(owner, 0, &vga_console_ops, s);
     fb_init(&s->fb, s->con);
     s->fb.palette = s->colors;
     return true;
@@ -424,8 +425,17 @@ void vga_finish(Vga *s)
 {
     vga_render_finish(s);
     fb_finish(&s->fb);
-    console_free(s->con);
+    if (s->own_console) {
+        console_free(s->con);
+    }
     s->con = NULL;
+}
+
+void vga_redraw_all(Vga *s)
+{
+    s->fb.mode = (FbMode){0};
+    s->fb.direct = false;
+    s->colors_changed = s->redraw = true;
 }
 
 void vga_reset(Vga *s)

@@ -41,6 +41,7 @@ typedef struct VgaView {
 typedef struct Vga {
     Device *owner;
     Console *con;
+    bool own_console;
     MemoryRegion vram, window, chain4, low; /* low: container of window and the chain-4 alias, 128 KiB */
     uint32_t vram_bytes;
     uint8_t sr_index, gr_index, ar_index, cr_index, ar_data; /* ar_data: the next write to 0x3c0 is data */
@@ -62,7 +63,8 @@ typedef struct Vga {
     uint64_t *pages;
 } Vga;
 
-NODISCARD bool vga_init(Vga *vga, Device *owner, uint32_t vram_bytes, Error **errp);
+/* con NULL: one of its own. */
+NODISCARD bool vga_init(Vga *vga, Device *owner, uint32_t vram_bytes, Console *con, Error **errp);
 void vga_finish(Vga *vga);
 void vga_reset(Vga *vga);
 /* port: 0x3b0 to 0x3df. */
@@ -77,8 +79,23 @@ extern const StateDesc vga_state;
 /* A port range of an ISA or PCI VGA; regions are the caller's, VGA_N_PORT_REGIONS of them. */
 enum { VGA_N_PORT_REGIONS = 6 };
 void vga_init_ports(Vga *vga, MemoryRegion regions[VGA_N_PORT_REGIONS], uint16_t ret_ports[VGA_N_PORT_REGIONS]);
+/* Somebody else has used the console: nothing of what was drawn is there. */
+void vga_redraw_all(Vga *vga);
 /* As a property: a power of two of MiB. */
 uint32_t vga_memory_bytes(uint32_t mib);
+
+/* vga-front.c: what PCI cards have besides: the register window (dispi.h), and where a primary card answers. */
+struct PciBus;
+typedef struct VgaFront {
+    Vga vga;
+    const uint8_t *edid;                       /* EDID_BYTES; NULL: the window has none */
+    bool extended_regs;
+    MemoryRegion window, ports[VGA_N_PORT_REGIONS];
+    uint16_t port_at[VGA_N_PORT_REGIONS];
+} VgaFront;
+void vga_front_init_window(VgaFront *front);
+void vga_front_map_legacy(VgaFront *front, struct PciBus *bus);
+void vga_front_unmap_legacy(VgaFront *front, struct PciBus *bus);
 
 /* vga-render.c */
 extern const ConsoleOps vga_console_ops;

@@ -257,6 +257,7 @@ static uint32_t set_scanout(VirtioGpu *s, const uint8_t *p)
         return RESP_ERR_PARAMETER;
     }
     struct GpuScanout *out = &s->scanouts[i];
+    s->taken_over = true;
     out->resource = r;
     out->x = rect.x;
     out->y = rect.y;
@@ -453,7 +454,33 @@ static void ui_resize(void *opaque, uint32_t width, uint32_t height)
     virtio_config_changed(&s->vdev);
 }
 
+/* Until the driver shows something, a screen with a front is the front's. */
+static void screen_update(void *opaque)
+{
+    const VirtioGpu *s = ((struct GpuScanout *)opaque)->gpu;
+
+    if (s->front && !s->taken_over) {
+        s->front->ops->update(s->front_opaque);
+    }
+}
+
+static void screen_invalidate(void *opaque)
+{
+    const VirtioGpu *s = ((struct GpuScanout *)opaque)->gpu;
+
+    if (s->front && !s->taken_over) {
+        s->front->ops->invalidate(s->front_opaque);
+    }
+}
+
+static const ConsoleOps first_console_ops = { .update = screen_update, .invalidate = screen_invalidate, .ui_resize = ui_resize };
 static const ConsoleOps console_ops = { .ui_resize = ui_resize };
+
+void virtio_gpu_set_front(VirtioGpu *s, const GpuFront *front, void *opaque)
+{
+    s->front = front;
+    s->front_opaque = opaque;
+}
 
 static void gpu_config_read(VirtioDevice *vdev, uint8_t *config)
 {
@@ -486,11 +513,13 @@ static void gpu_reset(VirtioDevice *vdev)
     while (s->resources) {
         free_resource(s, s->resources);
     }
-    for (unsigned i = 0; i < s->max_outputs; i++) {
-        if (s->scanouts[i].con && console_surface(s->scanouts[i].con)) {
-            scanout_off(s, i);
-        }
+    for (unsigned i = 0; i < s->max_outputs && s->taken_over; i++) {
+        console_set_cursor(s->scanouts[i].con, NULL);
     }
+    if (s->taken_over && s->front) {
+        s->front->returned(s->front_opaque);
+    }
+    s->taken_over = false;
     s->events = 0;
 }
 
@@ -507,7 +536,7 @@ static bool gpu_realize(VirtioDevice *vdev, Error **errp)
     s->cursor = virtio_add_queue(vdev, 16, handle_cursor);
     for (unsigned i = 0; i < s->max_outputs; i++) {
         s->scanouts[i].gpu = s;
-        s->scanouts[i].con = console_new(&vdev->dev, i, &console_ops, &s->scanouts[i]);
+        s->scanouts[i].con = console_new(&vdev->dev, i, i ? &console_ops : &first_console_ops, &s->scanouts[i]);
     }
     s->scanouts[0].wanted_width = s->xres;
     s->scanouts[0].wanted_height = s->yres;

@@ -1,52 +1,32 @@
 /*
  * virtio-pci.c: the PCI transport, transitional or modern, and the PCI forms of the devices.
  *
- * BAR 0: legacy registers (I/O). BAR 1: MSI-X. BAR 4: modern registers, one page each: common, ISR, device, notify.
+ * BAR 0: legacy registers (I/O). BAR 1: MSI-X. BAR 4: modern registers, one page each: common, ISR, device, notify. A type may have
+ * another layout (virtio-pci.h).
  * Specification: VIRTIO 1.2, 4.1.
  */
-#include "hw/pci.h"
 #include "hw/virtio-types.h"
+#include "hw/virtio/virtio-pci.h"
 #include "util/log.h"
 
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI_CFG = 5 };
 enum { PAGE = 0x1000, NOTIFY_MULTIPLIER = 4, MODERN_BYTES = 16 * 1024, MSIX_BYTES = 4 * 1024 * 8 };
-enum { OFF_COMMON = 0, OFF_ISR = 0x1000, OFF_DEVICE = 0x2000, OFF_NOTIFY = 0x3000 };
 
 typedef enum Legacy { LEGACY_AUTO, LEGACY_ON, LEGACY_OFF } Legacy;
 
-typedef struct VirtioPci {
-    PciDevice pci;
-    Bus bus;
-    VirtioDevice *vdev;
-    MemoryRegion legacy_mr, modern_mr, msix_mr, common_mr, isr_mr, device_mr, notify_mr;
-    int disable_legacy;         /* property: auto, on, off */
-    bool disable_modern, legacy, modern;
-    uint32_t n_vectors;         /* property; UINT32_MAX: as many as the device wants */
-    uint32_t feature_select, driver_feature_select, queue_select;
-    uint32_t driver_features[2];
-    uint8_t cfg_cap;
-    struct QueueRegs { uint32_t desc[2], driver[2], device[2]; } queues[VIRTIO_QUEUE_MAX];
-} VirtioPci;
-
-/*
- * Each device comes three times: as it is, with disable-legacy and disable-modern to choose by, and as "-transitional" and
- * "-non-transitional" (virtio 1.2, 1.3.1), which say it in the name: management layers look for these.
- */
-typedef enum VirtioPciFlavour { FLAVOUR_ANY, FLAVOUR_MODERN, FLAVOUR_TRANSITIONAL } VirtioPciFlavour;
-
-/* What differs between the PCI forms: class_data of each type. */
-typedef struct VirtioPciType {
-    PciType pci;
-    const char *inner_type;
-    size_t inner_offset;
-    unsigned vectors;           /* default; 0: none. +1 for the configuration is included */
-    VirtioPciFlavour flavour;
-    bool modern_only;           /* the device has no legacy form */
-} VirtioPciType;
+static const VirtioPciLayout usual_layout = {
+    .modern_bar = 4, .msix_bar = 1, .common = 0, .isr = 0x1000, .device = 0x2000, .notify = 0x3000, .page = PAGE, .msix_bytes = MSIX_BYTES,
+};
 
 static const VirtioPciType *virtio_pci_type(const VirtioPci *s)
 {
     return (const VirtioPciType *)s->pci.dev.obj.type->class_data;
+}
+
+static const VirtioPciLayout *layout_of(const VirtioPci *s)
+{
+    const VirtioPciLayout *l = virtio_pci_type(s)->layout;
+    return l ? l : &usual_layout;
 }
 
 /* -- interrupts ---------------------------------------------------------------------------------------------------- */
@@ -348,16 +328,31 @@ static void pci_cfg_access(VirtioPci *s, bool is_write)
     uint8_t *cap = s->pci.config + s->cfg_cap;
     uint32_t bar = cap[4], offset = ldle32(cap + 8), length = ldle32(cap + 12);
     uint64_t value = 0;
+    const VirtioPciLayout *l = layout_of(s);
+    const MemoryOps *page;
 
-    if (bar != 4 || (length != 1 && length != 2 && length != 4) || offset > MODERN_BYTES - length || offset % length) {
+    if (bar != l->modern_bar || (length != 1 && length != 2 && length != 4) || offset > MODERN_BYTES - length || offset % length) {
         return;
     }
-    const MemoryOps *ops[] = { &common_ops, &isr_ops, &device_ops, &notify_ops };
-    const MemoryOps *page = ops[offset / PAGE];
-    if (is_write) {
-        page->write(s, offset % PAGE, length, length == 4 ? ldle32(cap + 16) : length == 2 ? ldle16(cap + 16) : cap[16], MEM_ATTRS_NONE);
+    if (offset >= l->notify) {
+        page = &notify_ops;
+        offset -= l->notify;
+    } else if (offset >= l->device) {
+        page = &device_ops;
+        offset -= l->device;
+    } else if (offset >= l->isr) {
+        page = &isr_ops;
+        offset -= l->isr;
+    } else if (offset >= l->common) {
+        page = &common_ops;
+        offset -= l->common;
     } else {
-        page->read(s, offset % PAGE, length, &value, MEM_ATTRS_NONE);
+        return;
+    }
+    if (is_write) {
+        page->write(s, offset, length, length == 4 ? ldle32(cap + 16) : length == 2 ? ldle16(cap + 16) : cap[16], MEM_ATTRS_NONE);
+    } else {
+        page->read(s, offset, length, &value, MEM_ATTRS_NONE);
         stle32(cap + 16, (uint32_t)value);
     }
 }
@@ -367,7 +362,7 @@ static bool touches_cfg_data(const VirtioPci *s, unsigned offset, unsigned size)
     return s->cfg_cap && offset < s->cfg_cap + 20u && offset + size > s->cfg_cap + 16u;
 }
 
-static void config_written(PciDevice *pci, unsigned offset, unsigned size)
+void virtio_pci_config_written(PciDevice *pci, unsigned offset, unsigned size)
 {
     VirtioPci *s = (VirtioPci *)pci;
 
@@ -379,7 +374,7 @@ static void config_written(PciDevice *pci, unsigned offset, unsigned size)
     }
 }
 
-static void config_reading(PciDevice *pci, unsigned offset, unsigned size)
+void virtio_pci_config_reading(PciDevice *pci, unsigned offset, unsigned size)
 {
     if (touches_cfg_data((VirtioPci *)pci, offset, size)) {
         pci_cfg_access((VirtioPci *)pci, false);
@@ -388,7 +383,7 @@ static void config_reading(PciDevice *pci, unsigned offset, unsigned size)
 
 /* -- device --------------------------------------------------------------------------------------------------------------- */
 
-static void virtio_pci_init(Object *obj)
+void virtio_pci_init(Object *obj)
 {
     VirtioPci *s = (VirtioPci *)obj;
     const VirtioPciType *t = (const VirtioPciType *)obj->type->class_data;
@@ -398,10 +393,11 @@ static void virtio_pci_init(Object *obj)
     object_add_child(obj, "virtio-backend", &s->vdev->dev.obj);
 }
 
-static bool virtio_pci_realize(PciDevice *pci, Error **errp)
+bool virtio_pci_realize(PciDevice *pci, Error **errp)
 {
     VirtioPci *s = (VirtioPci *)pci;
     const VirtioPciType *t = virtio_pci_type(s);
+    const VirtioPciLayout *l = layout_of(s);
     uint32_t vectors = s->n_vectors == UINT32_MAX ? t->vectors : s->n_vectors;
 
     if (t->flavour != FLAVOUR_ANY && (s->disable_modern || s->disable_legacy != LEGACY_AUTO)) {
@@ -444,46 +440,46 @@ static bool virtio_pci_realize(PciDevice *pci, Error **errp)
     pci->config[PCI_INTERRUPT_PIN] = 1;
     if (s->modern) {
         memory_region_init(&s->modern_mr, &pci->dev.obj, "virtio-pci", MODERN_BYTES);
-        memory_region_init_mmio(&s->common_mr, &pci->dev.obj, &common_ops, s, "virtio-pci-common", PAGE);
-        memory_region_init_mmio(&s->isr_mr, &pci->dev.obj, &isr_ops, s, "virtio-pci-isr", PAGE);
+        memory_region_init_mmio(&s->common_mr, &pci->dev.obj, &common_ops, s, "virtio-pci-common", l->page);
+        memory_region_init_mmio(&s->isr_mr, &pci->dev.obj, &isr_ops, s, "virtio-pci-isr", l->page);
         memory_region_init_mmio(&s->device_mr, &pci->dev.obj, &device_ops, s, "virtio-pci-device", PAGE);
         memory_region_init_mmio(&s->notify_mr, &pci->dev.obj, &notify_ops, s, "virtio-pci-notify", PAGE);
-        memory_region_add(&s->modern_mr, OFF_COMMON, &s->common_mr);
-        memory_region_add(&s->modern_mr, OFF_ISR, &s->isr_mr);
-        memory_region_add(&s->modern_mr, OFF_DEVICE, &s->device_mr);
-        memory_region_add(&s->modern_mr, OFF_NOTIFY, &s->notify_mr);
-        add_cap(pci, CAP_COMMON, 4, OFF_COMMON, PAGE, 16);
-        add_cap(pci, CAP_ISR, 4, OFF_ISR, PAGE, 16);
-        add_cap(pci, CAP_DEVICE, 4, OFF_DEVICE, PAGE, 16);
-        uint8_t cap = add_cap(pci, CAP_NOTIFY, 4, OFF_NOTIFY, PAGE, 20);
+        memory_region_add(&s->modern_mr, l->common, &s->common_mr);
+        memory_region_add(&s->modern_mr, l->isr, &s->isr_mr);
+        memory_region_add(&s->modern_mr, l->device, &s->device_mr);
+        memory_region_add(&s->modern_mr, l->notify, &s->notify_mr);
+        add_cap(pci, CAP_COMMON, l->modern_bar, l->common, l->page, 16);
+        add_cap(pci, CAP_ISR, l->modern_bar, l->isr, l->page, 16);
+        add_cap(pci, CAP_DEVICE, l->modern_bar, l->device, PAGE, 16);
+        uint8_t cap = add_cap(pci, CAP_NOTIFY, l->modern_bar, l->notify, PAGE, 20);
         stle32(pci->config + cap + 16, NOTIFY_MULTIPLIER);
         s->cfg_cap = add_cap(pci, CAP_PCI_CFG, 0, 0, 0, 20);
         pci->write_mask[s->cfg_cap + 4] = 0xff;
         memset(pci->write_mask + s->cfg_cap + 8, 0xff, 12);
-        pci_add_bar(pci, 4, PCI_BAR_64 | PCI_BAR_PREFETCH, &s->modern_mr);
+        pci_add_bar(pci, l->modern_bar, PCI_BAR_64 | PCI_BAR_PREFETCH, &s->modern_mr);
     }
     if (pci->bus->is_express) {
         pci_add_express_cap(pci, pci->bus->bridge ? 0 : 9);
     }
     if (vectors) {
-        memory_region_init(&s->msix_mr, &pci->dev.obj, "msix", MSIX_BYTES);
-        if (!pci_add_msix(pci, vectors, 1, &s->msix_mr, 0, MSIX_BYTES / 2, errp)) {
+        memory_region_init(&s->msix_mr, &pci->dev.obj, "msix", l->msix_bytes);
+        if (!pci_add_msix(pci, vectors, l->msix_bar, &s->msix_mr, 0, l->msix_bytes / 2, errp)) {
             device_unrealize(&s->vdev->dev);
             return false;
         }
-        pci_add_bar(pci, 1, PCI_BAR_MEMORY, &s->msix_mr);
+        pci_add_bar(pci, l->msix_bar, PCI_BAR_MEMORY, &s->msix_mr);
     }
     return true;
 }
 
-static void virtio_pci_unrealize(PciDevice *pci)
+void virtio_pci_unrealize(PciDevice *pci)
 {
     VirtioPci *s = (VirtioPci *)pci;
 
     device_unrealize(&s->vdev->dev);
 }
 
-static void virtio_pci_reset(PciDevice *pci)
+void virtio_pci_reset(PciDevice *pci)
 {
     VirtioPci *s = (VirtioPci *)pci;
 
@@ -495,7 +491,7 @@ static const StateField virtio_pci_fields[] = {
     STATE_U(VirtioPci, feature_select), STATE_U(VirtioPci, driver_feature_select), STATE_U(VirtioPci, queue_select),
     STATE_U_ARRAY(VirtioPci, driver_features),
 };
-static const StateDesc virtio_pci_state = {
+const StateDesc virtio_pci_state = {
     .name = "virtio-pci", .version = 1, .fields = virtio_pci_fields, .n_fields = ARRAY_SIZE(virtio_pci_fields),
 };
 
@@ -536,7 +532,7 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
 #define VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, flavour_)                                                           \
     {                                                                                                                        \
         .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
-                 .reset = virtio_pci_reset, .config_written = config_written, .config_reading = config_reading },            \
+                 .reset = virtio_pci_reset, .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },            \
         .inner_type = iname, .inner_offset = offsetof(Inner##Pci, inner), .vectors = vectors_, .flavour = flavour_,          \
     }
 
@@ -565,7 +561,7 @@ VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)
     static const Property cname##_props[] = { PROPS(cname##Pci, inner.) };                                                   \
     static const VirtioPciType cname##_type = {                                                                              \
         .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
-                 .reset = virtio_pci_reset, .config_written = config_written, .config_reading = config_reading },            \
+                 .reset = virtio_pci_reset, .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },            \
         .inner_type = iname, .inner_offset = offsetof(cname##Pci, inner), .vectors = vectors_, .modern_only = true,          \
     };                                                                                                                       \
     static const DeviceType cname##_device = {                                                                               \

@@ -152,11 +152,19 @@ typedef struct VirtioSerial {
 
 enum { VIRTIO_GPU_SCANOUTS = 16 };
 
+/* A VGA that shares the first screen: it draws (ops' update and invalidate) until the driver shows something. */
+typedef struct GpuFront {
+    const struct ConsoleOps *ops;
+    void (*returned)(void *opaque);            /* the screen is its own again, and empty */
+} GpuFront;
+
 typedef struct VirtioGpu {
     VirtioDevice vdev;
     uint32_t max_outputs, xres, yres;
     uint64_t max_hostmem, used_bytes;
-    bool edid_on;
+    bool edid_on, taken_over;                  /* taken_over: the driver has shown something since the reset */
+    const GpuFront *front;
+    void *front_opaque;
     uint32_t n_resources, events;
     struct GpuResource *resources;
     struct GpuScanout {
@@ -168,6 +176,8 @@ typedef struct VirtioGpu {
     } scanouts[VIRTIO_GPU_SCANOUTS];
     VirtQueue *ctrl, *cursor;
 } VirtioGpu;
+
+void virtio_gpu_set_front(VirtioGpu *gpu, const GpuFront *front, void *opaque);
 
 #define VIRTIO_GPU_PROPS(T, m)                                                                                   \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_U32("max_outputs", T, m max_outputs, 1, "Screens"),                     \

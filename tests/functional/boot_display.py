@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""boot_display.py EMULATOR GUEST CARD: Debian's kernel on a graphics card: what it finds, what its frame buffer shows in a screendump, and keys and
-pointer movements that arrive as events. Skipped without the guest (scripts/guest-linux)."""
+"""boot_display.py EMULATOR GUEST CARD [MACHINE]: Debian's kernel on a graphics card: what it finds, what its frame buffer shows in a screendump, and keys
+and pointer movements that arrive as events. A card that firmware uses as a VGA is one again after a reset. Skipped without the guest
+(scripts/guest-linux)."""
 import os
 import sys
 import time
 from emulator import Emulator, check, check_equal, finish
 
-GUEST, CARD = sys.argv[2], sys.argv[3]
+GUEST, CARD, MACHINE = sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else 'virt'
 WAIT_S = 300
 if not os.path.exists(os.path.join(GUEST, 'kernel')):
     sys.exit(77)
@@ -24,10 +25,10 @@ def wait_for(path, text):
     return data
 
 
-log = f'console-{CARD}'
+log = f'console-{MACHINE}-{CARD}'
 with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/initrd.gz', '-append', 'quiet console=tty0 console=ttyS0 run=display',
               '-serial', f'file:{log}', '-device', CARD, '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci', '-device', 'virtio-mouse-pci',
-              machine='virt', cwd=os.getcwd()) as vm:
+              machine=MACHINE, cwd=os.getcwd()) as vm:
     vm.qmp.ok('cont')
     text = wait_for(log, 'display: ready')
     check('1280,800 32' in text and 'Virtual-1 connected 1280x800' in text, f'frame buffer and connector: {text}')
@@ -48,11 +49,21 @@ with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/in
     check(drawn(), 'what the guest has drawn')
     vm.qmp.ok('send-key', keys=[{'type': 'qcode', 'data': 'left'}])
     vm.qmp.ok('input-send-event', events=[{'type': 'abs', 'data': {'axis': 'x', 'value': 12345}}])
-    vm.qmp.hmp('mouse_set 3')
+    index = next(m['index'] for m in vm.qmp.ok('query-mice') if m['name'] == 'QEMU Virtio Mouse')
+    vm.qmp.hmp(f'mouse_set {index}')
     vm.qmp.hmp('mouse_move 7 0')
     # Of an event: type, code, value behind the time.
     for event in ('1 105 1 0', '1 105 0 0', '3 0 12345 0', '2 0 7 0'):
         wait_for(log, f' {event}\n')
+    if MACHINE != 'virt':
+        vm.qmp.ok('system_reset')
+        end = time.time() + WAIT_S
+        while not data.startswith(b'P6\n720 400\n') and time.time() < end:
+            vm.qmp.ok('screendump', filename=picture)
+            with open(picture, 'rb') as f:
+                data = f.read()
+        check(data.startswith(b'P6\n720 400\n'), f"the firmware's text after a reset: {data[:20]}")
+        wait_for(log, 'display: ready')
     vm.qmp.ok('quit')
     vm.wait()
 os.unlink(log)

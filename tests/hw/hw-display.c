@@ -671,7 +671,7 @@ int main(void)
     test_mouse();
     test_routing();
     Device *owner = device_new("goldfish_rtc", &err);
-    CHECK(owner && vga_init(&vga, owner, 8 * MiB, &err));
+    CHECK(owner && vga_init(&vga, owner, 8 * MiB, NULL, &err));
     vga_reset(&vga);
     test_text();
     test_planar();
