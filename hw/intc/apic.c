@@ -51,7 +51,8 @@ typedef struct Lapic {
     uint32_t esr, esr_shadow; /* what was written last, errors since */
     uint32_t icr[2], lvt[N_LVT];
     uint32_t initial, divide;
-    int64_t started_ns;       /* when the timer was started with `initial` */
+    int64_t started_ns;       /* when the timer was started with `initial`, or its current period began */
+    bool counting;            /* since then it has not come to the end of a one-shot */
     uint64_t tsc_deadline;
     bool lint[2];
     Timer timer;
@@ -357,13 +358,11 @@ static void timer_arm(Lapic *s)
 
     if (timer_mode(s) == TIMER_DEADLINE) {
         at = s->tsc_deadline && s->tsc_deadline_ns ? s->tsc_deadline_ns(s->tsc_opaque, s->tsc_deadline) : INT64_MAX;
-    } else if (s->initial) {
-        uint64_t n = counts(s), period = s->initial;
-        if (timer_mode(s) == TIMER_PERIODIC) {
-            at = s->started_ns + (int64_t)((n / period + 1) * period << divide_shift(s));
-        } else if (n < period) {
-            at = s->started_ns + (int64_t)(period << divide_shift(s));
-        }
+    } else if (s->initial && timer_mode(s) == TIMER_PERIODIC) {
+        at = s->started_ns + (int64_t)((counts(s) / s->initial + 1) * s->initial << divide_shift(s));
+    } else if (s->counting) {
+        /* Also when this is over by now: this thread may have rested since it took the time. */
+        at = s->started_ns + (int64_t)((uint64_t)s->initial << divide_shift(s));
     }
     if (at == INT64_MAX) {
         timer_cancel(&s->timer);
@@ -380,8 +379,11 @@ static void timer_fires(void *opaque)
         s->tsc_deadline = 0;
     }
     local(s, LVT_TIMER);
-    if (timer_mode(s) == TIMER_PERIODIC) {
+    if (timer_mode(s) == TIMER_PERIODIC && s->initial) {
+        s->started_ns += (int64_t)(counts(s) / s->initial * s->initial << divide_shift(s));
         timer_arm(s);
+    } else {
+        s->counting = false;
     }
 }
 
@@ -439,6 +441,7 @@ static void lvt_write(Lapic *s, unsigned n, uint32_t value)
     if (n == LVT_TIMER) {
         if ((old_mode == TIMER_DEADLINE) != (timer_mode(s) == TIMER_DEADLINE)) { /* 11.5.4.1: disarmed */
             s->initial = 0;
+            s->counting = false;
             s->tsc_deadline = 0;
         }
         timer_arm(s);
@@ -491,6 +494,7 @@ static bool reg_write(Lapic *s, unsigned reg, uint32_t value)
     case REG_INITIAL:
         if (timer_mode(s) != TIMER_DEADLINE) {
             s->initial = value;
+            s->counting = value != 0;
             s->started_ns = clock_get_ns(VM_CLOCK_VIRTUAL);
             timer_arm(s);
         }
@@ -706,6 +710,7 @@ void apic_init_reset(Device *apic)
         s->lvt[n] = LVT_MASKED;
     }
     s->started_ns = 0;
+    s->counting = false;
     s->tsc_deadline = 0;
     timer_cancel(&s->timer);
     update(s);
@@ -766,7 +771,7 @@ static const StateField apic_fields[] = {
     STATE_U(Lapic, base), STATE_U(Lapic, id), STATE_U(Lapic, tpr), STATE_U(Lapic, ldr), STATE_U(Lapic, dfr), STATE_U(Lapic, svr),
     STATE_U_ARRAY(Lapic, isr), STATE_U_ARRAY(Lapic, tmr), STATE_U_ARRAY(Lapic, irr), STATE_U(Lapic, esr),
     STATE_U(Lapic, esr_shadow), STATE_U_ARRAY(Lapic, icr), STATE_U_ARRAY(Lapic, lvt), STATE_U(Lapic, initial),
-    STATE_U(Lapic, divide), STATE_U(Lapic, started_ns), STATE_U(Lapic, tsc_deadline), STATE_U_ARRAY(Lapic, lint),
+    STATE_U(Lapic, divide), STATE_U(Lapic, started_ns), STATE_U(Lapic, counting), STATE_U(Lapic, tsc_deadline), STATE_U_ARRAY(Lapic, lint),
 };
 static const StateDesc apic_state = {
     .name = "apic", .version = 1, .min_version = 1, .fields = apic_fields, .n_fields = ARRAY_SIZE(apic_fields),

@@ -62,9 +62,11 @@ void config_wr(unsigned devfn, unsigned offset, unsigned size, uint32_t value)
 }
 
 static int64_t guest_ns = NS_PER_SECOND;
+static int64_t look_ns; /* what each look at the clock takes */
 
 static int64_t guest_now(void *opaque)
 {
+    guest_ns += look_ns;
     return guest_ns;
 }
 
@@ -501,7 +503,25 @@ static void test_apic(void)
         CHECK_EQ(ack(0), 0x41);
         apic_wr(0, EOI, 0);
     }
+    /* From periodic to one-shot: the period under way is the last. */
+    apic_wr(0, LVT_TIMER, 0x41);
+    advance_ns(16000);
+    CHECK_EQ(ack(0), 0x41);
+    apic_wr(0, EOI, 0);
+    advance_ns(100000);
+    apic_wr(0, LVT_TIMER, 0x41), apic_wr(0, DIVIDE, 0), apic_wr(0, DIVIDE, 3);
+    advance_ns(100000);
+    CHECK_EQ(ack(0), -1);
+    /* A one-shot that ends while the processor's thread rests in the middle of the write. */
+    look_ns = 50000;
+    apic_wr(0, INITIAL, 1000);
+    look_ns = 0;
+    advance_ns(0);
+    CHECK_EQ(ack(0), 0x41);
+    apic_wr(0, EOI, 0);
     apic_wr(0, INITIAL, 0);
+    advance_ns(100000);
+    CHECK_EQ(ack(0), -1);
     /* MSI. */
     memory_store(&pc->machine.memory, 0xfee01000, 4, MEM_LITTLE_ENDIAN, 0x81, MEM_ATTRS_NONE);
     CHECK_EQ(ack(1), 0x81);
