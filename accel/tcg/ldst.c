@@ -67,11 +67,11 @@ static uint64_t device_read(const Access *a, vaddr addr, unsigned size_bytes, co
     COUNT(a->tv, mmio);
     if (side->whole) {
         r = memory_region_read(side->mr, side->offset + in_page, size_bytes, endian_of(a), &value,
-                               MEM_ATTRS_NONE);
+                               (MemAttrs){ .secure = a->tv->vcpu->secure });
     } else {
         /* Several regions, or holes, on the page. */
         r = memory_load(a->tv->vcpu->as, side->phys + in_page, size_bytes, endian_of(a), &value,
-                        MEM_ATTRS_NONE);
+                        (MemAttrs){ .secure = a->tv->vcpu->secure });
     }
     if (r != MEM_OK) {
         raise_bus_error(a, addr, side);
@@ -90,10 +90,10 @@ static void device_write(const Access *a, vaddr addr, unsigned size_bytes, uint6
     COUNT(a->tv, mmio);
     if (side->whole || side->ram) {
         r = memory_region_write(side->mr, side->offset + in_page, size_bytes, endian_of(a), value,
-                                MEM_ATTRS_NONE);
+                                (MemAttrs){ .secure = a->tv->vcpu->secure });
     } else {
         r = memory_store(a->tv->vcpu->as, side->phys + in_page, size_bytes, endian_of(a), value,
-                         MEM_ATTRS_NONE);
+                         (MemAttrs){ .secure = a->tv->vcpu->secure });
     }
     if (r != MEM_OK) {
         raise_bus_error(a, addr, side);

@@ -4,9 +4,13 @@
  * Common Flash Interface publication 68.04 (JESD68.01) for the query table, Intel
  * StrataFlash 28FxxxJ3 data sheet (290667) for commands: read array, identifier, query,
  * status; program, buffered program, block erase, lock bits (kept but not enforced).
- * Operations complete at once, so the ready bit is always set. In read-array mode the
- * region is memory; writes, and reads in the other modes, come here. Changes are written
- * through to the drive, if there is one and it is writable.
+ * Operations complete at once. In read-array mode the region is memory; writes, and reads
+ * in the other modes, come here. Changes are written through to the drive, if there is one
+ * and it is writable. With secure=on only secure accesses (those of system management mode)
+ * reach the command interface; to others it is read-only memory.
+ *
+ * DEVIATION: clear status (50h) clears the ready bit, too, until the next operation. UEFI
+ * firmware for virtual machines tells flash from ROM and RAM by the 0 it reads then.
  */
 #include "block/block.h"
 #include "hw/device.h"
@@ -97,6 +101,11 @@ static void write_through(PflashState *s, uint64_t offset, uint64_t len)
     ram_mark_dirty(s->mem.ram, offset, len);
 }
 
+static bool is_shut(const PflashState *s, MemAttrs attrs)
+{
+    return s->secure && !attrs.secure;
+}
+
 /* --- reads outside read-array mode --- */
 
 static uint64_t id_read(const PflashState *s, uint64_t offset)
@@ -115,7 +124,7 @@ static MemResult pflash_read(void *opaque, uint64_t offset, unsigned size, uint6
     PflashState *s = opaque;
     uint64_t word = offset / s->width;
 
-    switch (s->command) {
+    switch (is_shut(s, attrs) ? CMD_ARRAY : s->command) {
     case CMD_ARRAY:
         *ret = storage_get(s, offset, size);
         break;
@@ -136,6 +145,7 @@ static MemResult pflash_read(void *opaque, uint64_t offset, unsigned size, uint6
 
 static void program(PflashState *s, uint64_t offset, unsigned size, uint64_t value)
 {
+    s->status |= STATUS_READY;
     if (s->read_only) {
         s->status |= STATUS_PROGRAM_ERROR;
         return;
@@ -149,6 +159,7 @@ static void erase(PflashState *s, uint64_t offset)
 {
     uint64_t start = offset - offset % s->sector_length;
 
+    s->status |= STATUS_READY;
     if (s->read_only) {
         s->status |= STATUS_ERASE_ERROR;
         return;
@@ -192,12 +203,13 @@ static void first_cycle(PflashState *s, uint64_t offset, uint8_t command)
         break;
     case CMD_BUFFER:
         set_mode(s, command);
+        s->status |= STATUS_READY; /* a buffer is free */
         s->cycle = 1;
         s->count = UINT32_MAX;
         s->buffer_at = UINT64_MAX;
         break;
     case CMD_CLEAR_STATUS:
-        s->status = STATUS_READY;
+        s->status = 0;
         set_mode(s, CMD_ARRAY);
         break;
     case CMD_STATUS:
@@ -218,6 +230,10 @@ static MemResult pflash_write(void *opaque, uint64_t offset, unsigned size, uint
     PflashState *s = opaque;
     uint8_t command = (uint8_t)value;
 
+    if (is_shut(s, attrs)) {
+        log_guest_error("pflash: write at 0x%" PRIx64 " is not secure\n", offset);
+        return MEM_OK;
+    }
     if (s->cycle == 0) {
         first_cycle(s, offset, command);
         return MEM_OK;
@@ -235,12 +251,14 @@ static MemResult pflash_write(void *opaque, uint64_t offset, unsigned size, uint
             s->cycle = 0;
             s->command = CMD_STATUS;
         } else {
-            s->status |= STATUS_ERASE_ERROR | STATUS_PROGRAM_ERROR; /* command sequence error */
+            /* Command sequence error. */
+            s->status |= STATUS_READY | STATUS_ERASE_ERROR | STATUS_PROGRAM_ERROR;
             set_mode(s, command == CMD_ARRAY ? CMD_ARRAY : CMD_STATUS);
         }
         break;
     case CMD_LOCK:
         /* Set (0x01) or clear (0xd0) lock bits: accepted, without effect. */
+        s->status |= STATUS_READY;
         set_mode(s, command == CMD_ARRAY ? CMD_ARRAY : CMD_STATUS);
         break;
     case CMD_BUFFER:
@@ -303,7 +321,7 @@ static void make_query(PflashState *s)
     q[0x20] = 0x07;                  /* buffer 128 us, */
     q[0x21] = 0x0a;                  /* erase 1024 ms; maxima 2^4 times as long */
     q[0x23] = q[0x24] = q[0x25] = 0x04;
-    q[0x27] = (uint8_t)__builtin_ctzll(chip_bytes);
+    q[0x27] = (uint8_t)(64 - __builtin_clzll(chip_bytes - 1)); /* firmware is cut out of the next power of two */
     q[0x28] = 0x02;                  /* x8 and x16 */
     q[0x2a] = (uint8_t)__builtin_ctz(s->buffer_len / chips(s));
     q[0x2c] = 1;                     /* one erase region: */
@@ -321,9 +339,9 @@ static bool pflash_realize(Device *dev, Error **errp)
 
     if (!s->num_blocks || !s->sector_length || !s->width || s->width > 4 ||
         !bits_is_pow2(s->width) || !bits_is_pow2(s->sector_length) ||
-        !bits_is_pow2(s->num_blocks) || s->num_blocks > 65536 || s->sector_length > 16 * MiB) {
-        error_set(errp, "cfi.pflash01: num-blocks, sector-length and width (1, 2 or 4) must be "
-                  "powers of two");
+        s->num_blocks > 65536 || s->sector_length > 16 * MiB) {
+        error_set(errp, "cfi.pflash01: sector-length (to 16 MiB) and width (1, 2 or 4) must be "
+                  "powers of two, num-blocks 1 to 65536");
         return false;
     }
     if (!s->device_width) {

@@ -101,6 +101,7 @@ static void plat_smm_changed(void *opaque, Vcpu *vcpu, bool in_smm)
     X86Cpu *cpu = opaque;
 
     vcpu->as = in_smm ? &cpu->smm : &cpu->memory;
+    vcpu->secure = in_smm;
     tlb_flush(vcpu);
 }
 

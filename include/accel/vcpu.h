@@ -139,6 +139,7 @@ struct Vcpu {
     VcpuExit exit_reason;            /* why vcpu_loop_exit was called */
 
     bool softmmu;
+    bool secure;                     /* device accesses carry the secure attribute (x86: system management mode) */
     bool parallel;                   /* other vCPU threads exist: translate atomics as such */
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
     vaddr watch_addr;

@@ -392,11 +392,47 @@ static void test_flash(void)
     CHECK_EQ(ld(BLOCK, 4) & 0x30, 0x30);
     st(BLOCK, 4, 0x00500050);
     st(BLOCK, 4, 0x00700070);
-    CHECK_EQ(ld(BLOCK, 4), 0x00800080);
+    CHECK_EQ(ld(BLOCK, 4), 0); /* how UEFI firmware tells flash from ROM (cfi-pflash.c) */
+    st(BLOCK + 8, 4, 0x00400040);
+    st(BLOCK + 8, 4, UINT32_MAX);
+    CHECK_EQ(ld(BLOCK, 4), 0x00800080); /* the next operation was done */
     st(BLOCK, 4, 0x00ff00ff);
     int fd = open(flash_file, O_RDONLY);
     CHECK(pread(fd, buf, 4, 0x40000 + 0x104) == 4 && !memcmp(buf, "\x22\x22\x22\x22", 4));
     close(fd);
+}
+
+/* A chip as PC firmware has it: a number of blocks that is no power of two; secure=on shuts its commands to all but SMM. */
+static void test_secure_flash(void)
+{
+    static const char *const props[] = { "num-blocks", "132", "sector-length", "4096", "width", "1", "secure", "on", "name", "vars", NULL };
+    Device *dev = device_create("cfi.pflash01", NULL, props, NULL);
+    const MemAttrs plain = MEM_ATTRS_NONE, secure = { .secure = true };
+    uint64_t value;
+
+    CHECK(dev != NULL);
+    if (!dev) {
+        return;
+    }
+    device_reset(dev, RESET_COLD);
+    MemoryRegion *mr = device_mmio(dev, 0);
+    CHECK_EQ(mr->size, 132 * 4096);
+#define FLASH_WRITE(at, v, attrs) CHECK(memory_region_write(mr, at, 1, MEM_LITTLE_ENDIAN, v, attrs) == MEM_OK)
+#define FLASH_READ(at, attrs) (CHECK(memory_region_read(mr, at, 1, MEM_LITTLE_ENDIAN, &value, attrs) == MEM_OK), value)
+    FLASH_WRITE(131 * 4096, 0x20, plain);
+    FLASH_WRITE(131 * 4096, 0xd0, plain);
+    CHECK_EQ(FLASH_READ(131 * 4096, plain), 0);
+    FLASH_WRITE(131 * 4096, 0x20, secure);
+    FLASH_WRITE(131 * 4096, 0xd0, secure);
+    CHECK_EQ(FLASH_READ(131 * 4096, secure), 0x80);
+    CHECK_EQ(FLASH_READ(131 * 4096 + 1, plain), 0xff); /* others go on reading the contents */
+    FLASH_WRITE(0, 0xff, plain);
+    CHECK_EQ(FLASH_READ(130 * 4096, secure), 0x80);
+    FLASH_WRITE(0, 0x98, secure);
+    CHECK_EQ(FLASH_READ(0x27, secure), 20); /* half a MiB and more: 2^20 bytes hold it */
+    FLASH_WRITE(0, 0xff, secure);
+    CHECK_EQ(FLASH_READ(131 * 4096 + 4095, secure), 0xff);
+    device_unrealize(dev);
 }
 
 static void flash_drive(void)
@@ -500,6 +536,7 @@ int main(void)
     test_rtc();
     test_fw_cfg();
     test_flash();
+    test_secure_flash();
     test_aplic();
     test_objects();
     unlink(flash_file);
