@@ -55,8 +55,8 @@ static MemResult smi_write(void *opaque, uint64_t offset, unsigned size, uint64_
     if (offset) {
         s->smi_status &= ~(uint32_t)value;
     } else {
-        /* TCO_LOCK keeps TCO_EN (13.9.6). */
-        uint32_t keep = s->tco.control1 & 1 << 12 ? SMI_EN_TCO : 0;
+        /* TCO_LOCK keeps TCO_EN (13.9.6), SMI_LOCK keeps GBL_SMI_EN (13.8.1.1). */
+        uint32_t keep = (s->tco.control1 & 1 << 12 ? SMI_EN_TCO : 0) | (s->smi_locked ? SMI_EN_GLOBAL : 0);
         s->smi_enable = (s->smi_enable & keep) | ((uint32_t)value & ~keep);
     }
     return MEM_OK;

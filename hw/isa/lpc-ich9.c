@@ -151,6 +151,13 @@ static void update_pm(Ich9Lpc *s)
     ich9_pm_set_base(&s->pm, pci_get32(&s->pci, PMBASE) & 0xff80, s->pci.config[ACPI_CNTL] & ACPI_ENABLE);
 }
 
+/* 13.8.1.1: once SMI_LOCK is set, it and GBL_SMI_EN stay until the next reset. */
+static void update_smi_lock(Ich9Lpc *s)
+{
+    s->pm.smi_locked = s->pci.config[GEN_PMCON_1] & SMI_LOCK;
+    s->pci.write_mask[GEN_PMCON_1] = s->pm.smi_locked ? 0xff & ~SMI_LOCK : 0xff;
+}
+
 /* -- reset control --------------------------------------------------------------------------------------------------- */
 
 static MemResult reset_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
@@ -251,6 +258,8 @@ static void lpc_reset(PciDevice *pci)
     }
     stle32(s->rcrb + GCS, s->no_reboot ? GCS_NO_REBOOT : 0);
     s->reset_control = 0;
+    pci->config[GEN_PMCON_1] = 0;
+    update_smi_lock(s);
     ich9_pm_reset(&s->pm, RESET_COLD);
     s->pm.tco.no_reboot = s->no_reboot;
     update_rcrb(s);
@@ -285,6 +294,9 @@ static void lpc_written(PciDevice *pci, unsigned offset, unsigned size)
     if (offset < RCBA + 4 && end > RCBA) {
         update_rcrb(s);
     }
+    if (offset <= GEN_PMCON_1 && end > GEN_PMCON_1) {
+        update_smi_lock(s);
+    }
     if (offset < PIRQ_ROUTE_E + 4 && end > ACPI_CNTL) {
         update(s);
     }
@@ -296,6 +308,7 @@ static bool lpc_post_load(void *opaque, uint32_t version, Error **errp)
 
     update_rcrb(s);
     update_pm(s);
+    update_smi_lock(s);
     pci_reroute_irqs(s->pci.bus);
     return true;
 }

@@ -3,13 +3,13 @@
  * SMRAM and TSEG.
  *
  * Specification: Intel 3 Series Express Chipset Family data sheet (316966-002), chapter 5 (5.1.15 PCIEXBAR, 5.1.18 PAM, 5.1.27 SMRAM,
- * 5.1.28 ESMRAMC). What virtual machines add, and firmware (OVMF) expects: a TSEG of EXT_TSEG_MBYTES (register 0x50) for size 3; SMBASE
+ * 5.1.28 ESMRAMC, top of memory registers behind it). What virtual machines add, and firmware (OVMF) expects: a TSEG of EXT_TSEG_MBYTES (register 0x50) for size 3; SMBASE
  * memory at 0x30000 (register 0x9c). Left out: DMI and memory timing.
  */
 #include "hw/pci-host/host.h"
 #include "softmmu/machine.h"
 
-enum { EXT_TSEG = 0x50, PCIEXBAR = 0x60, PAM = 0x90, SMBASE = 0x9c, SMRAM = 0x9d, ESMRAMC = 0x9e };
+enum { EXT_TSEG = 0x50, GGC = 0x52, PCIEXBAR = 0x60, TOM = 0xa0, TOUUD = 0xa2, GBSM = 0xa4, BGSM = 0xa8, TSEGMB = 0xac, TOLUD = 0xb0, PAM = 0x90, SMBASE = 0x9c, SMRAM = 0x9d, ESMRAMC = 0x9e };
 enum {
     SMRAM_OPEN = 1 << 6, SMRAM_CLOSED = 1 << 5, SMRAM_LOCK = 1 << 4, SMRAM_ENABLE = 1 << 3, SMRAM_BASE = 2,
     ESMRAMC_HIGH = 1 << 7, ESMRAMC_ERROR = 1 << 6, ESMRAMC_CACHE = 0x38, ESMRAMC_TSEG_SIZE = 6, ESMRAMC_TSEG = 1,
@@ -173,10 +173,16 @@ static void update_locks(PciDevice *pci)
         pci->write_mask[ESMRAMC] = 0;
         pci->write_mask[SMBASE] = 0;
         stle16(pci->write_mask + EXT_TSEG, 0);
+        stle16(pci->write_mask + GGC, 0);
+        stle32(pci->write_mask + TSEGMB, 0);
+        stle16(pci->write_mask + TOLUD, 0);
     } else {
         pci->write_mask[SMRAM] = smram_writable;
         pci->write_mask[ESMRAMC] = esmramc_writable;
         stle16(pci->write_mask + EXT_TSEG, ((Mch *)pci)->ext_tseg_mbytes ? 0xffff : 0);
+        stle16(pci->write_mask + GGC, 0x0ff2);
+        stle32(pci->write_mask + TSEGMB, 0xfff00000);
+        stle16(pci->write_mask + TOLUD, 0xfff0);
     }
 }
 
@@ -229,6 +235,11 @@ static bool mch_realize(PciDevice *pci, Error **errp)
     memset(pci->write_mask + 0x68, 0xff, 8);       /* DMIBAR */
     memset(pci->write_mask + PAM, 0x33, 7);
     pci->write_mask[PAM] = 0x30;
+    /* Where firmware says that memory and its parts end, for itself: nothing follows from it here. */
+    stle16(pci->write_mask + TOM, 0x01ff);
+    stle16(pci->write_mask + TOUUD, 0xffff);
+    stle32(pci->write_mask + GBSM, 0xfff00000);
+    stle32(pci->write_mask + BGSM, 0xfff00000);
     pam_init(s->pam, owner, m);
     smram_region_init(&s->smram_region, owner, m);
     memory_region_init_alias(&s->open_high, owner, "smram-open-high", m->ram, 0xa0000, 128 * KiB);
@@ -265,6 +276,8 @@ static void mch_reset(PciDevice *pci)
     c[ESMRAMC] = ESMRAMC_CACHE;
     c[SMBASE] = 0;
     stle16(c + EXT_TSEG, 0);
+    stle16(c + GGC, 0);
+    memset(c + TOM, 0, TOLUD + 2 - TOM);
     pci->write_mask[SMBASE] = s->has_smbase ? 0xff : 0;
     update_locks(pci);
     memory_begin();

@@ -166,6 +166,7 @@ typedef struct Ich9Pm {
     AcpiApm apm;
     uint32_t smi_enable, smi_status;
     bool smm;                        /* SMIs are possible at all */
+    bool smi_locked;                 /* GBL_SMI_EN cannot be written */
     Irq *smi;
     MemoryRegion container, smi_mr;
     MemoryRegion *io;

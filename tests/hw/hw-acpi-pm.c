@@ -351,6 +351,12 @@ static void test_ich9(void)
     CHECK_EQ(io_read(0x634, 4), 1 << 5);
     io_write(0x634, 4, 1 << 5);
     CHECK_EQ(io_read(0x634, 4), 0);
+    ich9.smi_locked = true; /* nobody can turn SMIs off */
+    io_write(0x630, 4, 0);
+    CHECK_EQ(io_read(0x630, 4), 1);
+    ich9.smi_locked = false;
+    io_write(0x630, 4, 0);
+    CHECK_EQ(io_read(0x630, 4), 0);
     test_timer(0x600);
     test_gpe(0x620, 16, &ich9.pm);
     test_tco();

@@ -121,6 +121,48 @@ static void test_q35_memory(void)
     CHECK_EQ(smm_rd(0x38000), 0x77);
     reset();
     CHECK_EQ(rd(0, 0x38000, 4), 0x77);
+    /* Firmware keeps the start of TSEG and the top of memory in registers; the lock is for some of them. */
+    config_wr(0, 0xac, 4, 0x0f012345);
+    config_wr(0, 0xb0, 2, 0x1001);
+    config_wr(0, 0xa8, 4, 0x0f000000);
+    CHECK_EQ(config_rd(0, 0xac, 4), 0x0f000000);
+    CHECK_EQ(config_rd(0, 0xb0, 2), 0x1000);
+    CHECK_EQ(config_rd(0, 0xa8, 4), 0x0f000000);
+    config_wr(0, 0x9d, 1, 0x1a);
+    config_wr(0, 0xac, 4, 0);
+    config_wr(0, 0xb0, 2, 0);
+    CHECK_EQ(config_rd(0, 0xac, 4), 0x0f000000);
+    CHECK_EQ(config_rd(0, 0xb0, 2), 0x1000);
+    reset();
+    CHECK_EQ(config_rd(0, 0xac, 4), 0);
+    config_wr(0, 0xac, 4, 0x0f000000);
+    CHECK_EQ(config_rd(0, 0xac, 4), 0x0f000000);
+    reset();
+}
+
+/* SMI_LOCK: GBL_SMI_EN and the lock itself stay until the reset. */
+static void test_smi_lock(void)
+{
+    reset();
+    config_wr(0xf8, 0x40, 4, 0x600);
+    config_wr(0xf8, 0x44, 1, 0x80);
+    out(0x630, 4, 0x21);
+    out(0x630, 4, 0x20);
+    CHECK_EQ(in(0x630, 4), 0x20);
+    out(0x630, 4, 0x21);
+    config_wr(0xf8, 0xa0, 2, 0x10);
+    out(0x630, 4, 0);
+    CHECK_EQ(in(0x630, 4), 1);
+    config_wr(0xf8, 0xa0, 2, 0);
+    CHECK_EQ(config_rd(0xf8, 0xa0, 2), 0x10);
+    reset();
+    CHECK_EQ(config_rd(0xf8, 0xa0, 2), 0);
+    config_wr(0xf8, 0x40, 4, 0x600);
+    config_wr(0xf8, 0x44, 1, 0x80);
+    out(0x630, 4, 0x21);
+    out(0x630, 4, 0);
+    CHECK_EQ(in(0x630, 4), 0);
+    reset();
 }
 
 /* A function with an interrupt pin of its own: what is there on the board. */
@@ -258,6 +300,7 @@ int test_chipset(bool q35)
     test_smram(q35);
     if (q35) {
         test_q35_memory();
+        test_smi_lock();
     }
     test_pirq(q35);
     test_pin_state();
