@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "block/internal.h"
+#include "softmmu/datadir.h"
 #include "softmmu/options.h"
 #include "util/bits.h"
 
@@ -113,7 +114,12 @@ static bool open_file(Medium *m, const OpenMode *mode, Error **errp)
 
     m->fd = open(m->filename, flags | (mode->direct ? O_DIRECT : 0));
     if (m->fd < 0) {
-        error_set_errno(errp, errno, "Could not open '%s'", m->filename);
+        const char *package = errno == ENOENT ? datadir_package(m->filename) : NULL;
+        if (package) { /* flash */
+            error_set(errp, "Could not open '%s': install the package '%s'", m->filename, package);
+        } else {
+            error_set_errno(errp, errno, "Could not open '%s'", m->filename);
+        }
         return false;
     }
     if (mode->direct) {

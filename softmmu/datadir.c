@@ -5,6 +5,7 @@
  * are searched last.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include "softmmu/datadir.h"
 #include "util/alloc.h"
@@ -81,4 +82,28 @@ char *datadir_find(const char *name)
         }
     }
     return path;
+}
+
+const char *datadir_package(const char *path)
+{
+    static const struct {
+        const char *start, *package; /* of the file's name */
+    } packages[] = {
+        { "bios-microvm.bin", "seabios or qemu-system-data" },
+        { "bios", "seabios" },
+        { "vgabios", "seabios" },
+        { "OVMF", "ovmf" },
+    };
+    const char *name = strrchr(path, '/');
+
+    if (name && strncmp(path, "/usr/share/", 11)) {
+        return NULL;
+    }
+    name = name ? name + 1 : path;
+    for (size_t i = 0; i < ARRAY_SIZE(packages); i++) {
+        if (!strncmp(name, packages[i].start, strlen(packages[i].start))) {
+            return packages[i].package;
+        }
+    }
+    return NULL;
 }

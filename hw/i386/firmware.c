@@ -12,12 +12,6 @@
 
 enum { FLASH_SECTOR_BYTES = 4096, ISA_BIOS_BYTES = 128 * 1024 };
 
-static const char *package_of(const char *name)
-{
-    return !strncmp(name, "bios", 4) && strcmp(name, "bios-microvm.bin") ? "seabios"
-           : !strcmp(name, "bios-microvm.bin") ? "seabios or qemu-system-data" : NULL;
-}
-
 static bool load_rom(X86Machine *x, const char *default_name, Error **errp)
 {
     const char *name = x->machine.firmware ? x->machine.firmware : default_name;
@@ -25,9 +19,10 @@ static bool load_rom(X86Machine *x, const char *default_name, Error **errp)
     Image image;
 
     if (!path) {
-        const char *package = x->machine.firmware ? NULL : package_of(name);
+        const char *package = datadir_package(name);
         if (package) {
-            error_set(errp, "could not load PC BIOS '%s': install the package '%s', or give -bios or -L", name, package);
+            error_set(errp, "could not load PC BIOS '%s': install the package '%s'%s", name, package,
+                      x->machine.firmware ? "" : ", or give -bios or -L");
         } else {
             error_set(errp, "could not load PC BIOS '%s'", name);
         }

@@ -13,5 +13,7 @@ void datadir_print(void);
 /* The file itself if it exists, else the first NAME found below the directories;
  * malloc'd, NULL: nowhere. */
 char *datadir_find(const char *name);
+/* The Debian package that a firmware image, by its name (or path below /usr/share) alone, comes from; NULL: none known. */
+const char *datadir_package(const char *path);
 
 #endif

@@ -61,8 +61,9 @@ def test_memory():
         check(f'0000000000000000-00000000{below} (prio 0, ram): alias ram-below-4g' in out, f'{board} -m {size}: split: {err}')
 
 
-def refuse(what, *args):
+def refuse(what, *args, text=''):
     status, _, err = run(*args, '-display', 'none', '-monitor', 'none')
+    check(text in err, f'{what}: {text!r} in {err!r}')
     check_equal(status, 1, f'{what}: status')
     check_equal(len(err.strip().splitlines()), 1, f'{what}: one line: {err!r}')
 
@@ -75,6 +76,9 @@ def test_refusals():
             f.write(bytes(1000))
         refuse('firmware of an odd size', '-M', 'pc', '-bios', path)
         refuse('second flash alone', '-M', 'q35', '-drive', f'if=pflash,unit=1,format=raw,file={path}')
+    refuse('firmware of a package', '-M', 'pc', '-bios', 'OVMF_CODE_5G.fd', text="install the package 'ovmf'")
+    refuse('flash of a package', '-M', 'q35', '-drive', 'if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_5G.fd',
+           text="install the package 'ovmf'")
     refuse('unknown card', '-M', 'pc', '-vga', 'hercules')
     refuse('pic=off', '-M', 'pc,pic=off')
     refuse('too much below 4 GiB', '-M', 'pc,max-ram-below-4g=5G')
