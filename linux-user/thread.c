@@ -426,6 +426,9 @@ static int64_t clone_fork(Thread *t, const CloneArgs *args)
         return -EINVAL;
     }
     int pidfd = -1;
+    if (atomic_load(&user.n_threads) == 1) {
+        tcg_fork_prepare(t->vcpu);
+    }
     signal_block_host();
     fflush(NULL);
     gdb_user_fork_begin(plain);

@@ -345,6 +345,10 @@ void translator_fork_unlock(bool child);
 /* Closes the regions of idle translators, so that they can be evicted. */
 void translator_drop_regions(void);
 
+/* ---- fork.c ---- */
+/* A unit was made or restored. */
+void fork_note_unit(const TransUnit *unit);
+
 /* ---- user.c, smc.c ---- */
 /* Before code bytes of a page are read: writes after this are noticed. False: not executable. */
 bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare);

@@ -921,6 +921,9 @@ TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
         }
     }
     translator_release(tv);
+    if (unit) {
+        fork_note_unit(unit);
+    }
     if (start) {
         COUNT_ADD(tv, translate_ns, tcg_now_ns() - start);
     }

@@ -1,5 +1,5 @@
 /*
- * user.c: user mode: host faults that belong to the guest, guest memory for helpers, and fork.
+ * user.c: user mode: host faults that belong to the guest, and guest memory for helpers.
  *
  * Guest memory is accessed directly at guest_base + address. A fault in generated code is placed by the
  * unit's snapshots; a fault in C code is the guest's only while vcpu->guest_access is set, and the state
@@ -127,38 +127,4 @@ void *guest_ptr_access(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess ac
 {
     return vcpu->softmmu ? tcg_system->ptr(vcpu, addr, size_bytes, access, mmu_index, false)
                          : user_ptr(vcpu, addr, size_bytes, access);
-}
-
-/* ---- fork ---- */
-
-void tcg_fork_begin(void)
-{
-    smc_fork_lock_outer();
-    translator_fork_lock();
-    tb_fork_lock();
-    smc_fork_lock_inner();
-    link_fork_lock();
-    code_cache_fork_begin();
-    pthread_mutex_lock(&tcg.vcpus_lock);
-}
-
-void tcg_fork_end(bool child)
-{
-    if (child) {
-        /* The other threads are gone, wherever they were. */
-        for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
-            atomic_store(&tv->epoch, 0);
-        }
-        atomic_store(&tcg.n_invalidators, 0);
-        persist_forked();
-    }
-    pthread_mutex_unlock(&tcg.vcpus_lock);
-    bool empty = code_cache_fork_end(child);
-    link_fork_unlock();
-    smc_fork_unlock();
-    tb_fork_unlock();
-    translator_fork_unlock(child);
-    if (empty) {
-        tcg_flush_all();
-    }
 }

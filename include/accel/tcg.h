@@ -72,6 +72,8 @@ enum {
  * lock and prepares a private copy of the code cache, which is shared memory), end after it in both.
  */
 void tcg_fork_begin(void);
+/* Before that, with no lock and in a process with one thread: readies what earlier children had to translate. */
+void tcg_fork_prepare(Vcpu *vcpu);
 void tcg_fork_end(bool child);
 
 /* The guest's own instruction-cache maintenance (RISC-V fence.i, riscv_flush_icache, Arm IC IVAU…). */
