@@ -2,8 +2,9 @@
 
   guest      the kernel suite inside a booted guest, in processor time of the emulator between two marks on the serial
              line; beside it our own user mode with the same file (goal: at most 1.3 times)
+  make       `make -j2` of a C project by Debian's gcc on two vCPUs, processor time between two marks
   vcpus      throughput of two vCPUs against one: the same kernel once alone, then twice at the same time, wall time
-  greeting   from start to the QMP greeting, wall time
+  greeting   from start to the QMP greeting, wall time, and processor time of that
   memory     peak resident memory, of a static program's start and of a booted machine
 """
 import json
@@ -13,8 +14,19 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import sys
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+SUITES = ('guest', 'make', 'vcpus', 'greeting', 'memory')
+DEBIAN = {'x86_64': 'amd64'}  # its name of the architecture, where it differs
+
+# The boards of each architecture, the first for everything but booting.
+BOARDS = {
+    'riscv64': {'virt': ['-M', 'virt']},
+    'x86_64': {'pc': ['-M', 'pc'], 'q35': ['-M', 'q35'], 'microvm': ['-M', 'microvm']},
+}
 SKIP_IN_GUEST = {'threads', 'fork', 'signals', 'syscalls'}  # mostly the guest's kernel: measured by 'system'
 
 
@@ -37,10 +49,38 @@ def make_initrd(work, guest, kernels, name, script):
     return path
 
 
-def machine(emulator, guest, initrd, run, smp):
-    return emulator + ['-M', 'virt', '-m', '512M', '-smp', str(smp), '-display', 'none', '-serial', 'stdio', '-monitor', 'none',
-                       '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd', str(initrd),
-                       '-append', f'console=ttyS0 quiet run={run}']
+def emulator_name(args):
+    return 'qemu-system-' + args.arch
+
+
+def need_guest(args):
+    guest = pathlib.Path(args.guest)
+    if not (guest / 'initrd.gz').exists():
+        subprocess.run([SOURCE / 'scripts/guest-linux', '--arch', DEBIAN.get(args.arch, args.arch), '--out', guest], check=True)
+    return guest
+
+
+def quiet(emulator):
+    return emulator + ['-accel', 'tcg', '-display', 'none', '-monitor', 'none', '-nic', 'none']
+
+
+def machine(args, emulator, guest, initrd, run, smp, board=None, serial='stdio'):
+    boards = BOARDS[args.arch]
+    return quiet(emulator) + boards[board or next(iter(boards))] + [
+        '-m', '512M', '-smp', str(smp), '-serial', serial, '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd', str(initrd),
+        '-append', f'console=ttyS0 quiet run={run}']
+
+
+def boot_sector(work):
+    """A disk whose boot sector asks the keyboard controller for a reset, which ends the emulator under -no-reboot."""
+    path = work / 'boot-sector'
+    code = bytes([0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd])  # mov al, 0xfe; out 0x64, al; hlt; jmp to the hlt
+    path.write_bytes((code + bytes(510 - len(code)) + b'\x55\xaa').ljust(1 << 20, b'\0'))
+    return path
+
+
+def firmware(emulator, board, disk):
+    return quiet(emulator) + BOARDS['x86_64'][board] + ['-serial', 'null', '-no-reboot', '-drive', f'file={disk},format=raw,snapshot=on']
 
 
 def processor_seconds(pid):
@@ -65,18 +105,18 @@ def marks(command, clock):
 
 
 def suite_guest(args, work, emulators, kernels, rounds):
-    guest = pathlib.Path(args.guest)
+    guest = need_guest(args)
     names = [n for n in rounds if n not in SKIP_IN_GUEST]
     script = ''.join(f'echo begin {n}; /kernels {n} {rounds[n]}; echo end {n}\n' for n in names)
     initrd = make_initrd(work, guest, kernels, 'guest-kernels', script)
     seconds = {}
     for _ in range(args.repeat):
-        for who, emulator in emulators('qemu-system-riscv64').items():
-            spent, _ = marks(machine(emulator, guest, initrd, 'guest-kernels', 1), processor_seconds)
+        for who, emulator in emulators(emulator_name(args)).items():
+            spent, _ = marks(machine(args, emulator, guest, initrd, 'guest-kernels', 1), processor_seconds)
             for name, value in spent.items():
                 seconds.setdefault(name, {}).setdefault(who, []).append(value)
         for name in names:
-            user = emulators('qemu-riscv64')['ours'] + [str(kernels), name, str(rounds[name])]
+            user = emulators('qemu-' + args.arch)['ours'] + [str(kernels), name, str(rounds[name])]
             before = os.times()
             subprocess.run(user, stdout=subprocess.DEVNULL, check=True)
             after = os.times()
@@ -87,31 +127,69 @@ def suite_guest(args, work, emulators, kernels, rounds):
         yield name, m, m['ours'] / m['user']
 
 
+def compiler_disk(work):
+    """A file system with Debian's gcc and make, and the project to build."""
+    image, root = work / 'compiler.img', work / 'compiler-root'
+    if not image.exists():
+        subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', 'amd64', '--into', root, '--deps', 'dash', 'make', 'gcc-14', 'libc6-dev'], check=True)
+        subprocess.run([sys.executable, HERE / 'programs/make-project.py', root / 'project'], check=True)
+        for link, to in {'usr/bin/sh': 'dash', 'lib64': 'usr/lib64'}.items():
+            (root / link).unlink(missing_ok=True)
+            (root / link).symlink_to(to)
+        for name in ('proc', 'tmp', 'dev'):
+            (root / name).mkdir(exist_ok=True)
+        part = work / 'compiler.part'
+        subprocess.run(['mke2fs', '-q', '-t', 'ext4', '-d', root, part, '600M'], check=True)
+        part.rename(image)
+    return image
+
+
+def suite_make(args, work, emulators, kernels, rounds):
+    """{who: seconds}; what the built program prints must be equal everywhere."""
+    guest = need_guest(args)
+    disk = compiler_disk(work)
+    script = ('mount -o ro /dev/vda /mnt; mount -t tmpfs tmp /mnt/tmp; mount --bind /dev /mnt/dev; mount -t proc proc /mnt/proc\n'
+              'mkdir /mnt/tmp/out; export PATH=/usr/bin:/bin; mark() { /bin/busybox echo "$@"; }\n'
+              'mark begin make; chroot /mnt make -s -j2 -f /project/Makefile -C /tmp/out || mark failed; mark end make\n'
+              'echo result $(chroot /mnt /tmp/out/program)\n')
+    initrd = make_initrd(work, guest, kernels, 'make', script)
+    seconds, results = {}, {}
+    for _ in range(args.repeat):
+        for who, emulator in emulators(emulator_name(args)).items():
+            spent, text = marks(machine(args, emulator, guest, initrd, 'make', 2) + ['-drive', f'file={disk},format=raw,if=virtio,snapshot=on'],
+                                processor_seconds)
+            seconds.setdefault(who, []).append(spent['make'])
+            results.setdefault(who, set()).add(next((line for line in text if line.startswith('result ')), 'nothing built'))
+    same = len(set().union(*results.values())) == 1 and 'nothing built' not in results['ours']
+    return {who: statistics.median(v) for who, v in seconds.items()}, same
+
+
 def suite_vcpus(args, work, emulators, kernels, rounds):
-    guest = pathlib.Path(args.guest)
+    guest = need_guest(args)
     command = f'/kernels integer {4 * rounds["integer"]}'
     script = f'{command}; echo begin one; {command}; echo end one; echo begin two; {command} & {command}; wait; echo end two\n'
     initrd = make_initrd(work, guest, kernels, 'vcpus', script)
-    for who, emulator in emulators('qemu-system-riscv64').items():
+    for who, emulator in emulators(emulator_name(args)).items():
         speed = []
         for _ in range(args.repeat):
-            spent, _ = marks(machine(emulator, guest, initrd, 'vcpus', 2), lambda pid: time.monotonic())
+            spent, _ = marks(machine(args, emulator, guest, initrd, 'vcpus', 2), lambda pid: time.monotonic())
             speed.append(2 * spent['one'] / spent['two'])
         yield who, statistics.median(speed)
 
 
-def greeting_seconds(emulator):
+def greeting_seconds(args, emulator):
+    """(wall, processor) seconds until the QMP greeting of a machine that does not run."""
     with tempfile.TemporaryDirectory() as place:
         path = f'{place}/qmp'
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
         listener.listen(1)
         begin = time.monotonic()
-        process = subprocess.Popen(emulator + ['-M', 'virt', '-display', 'none', '-serial', 'null', '-monitor', 'none', '-S',
-                                               '-qmp', f'unix:{path}'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(quiet(emulator) + next(iter(BOARDS[args.arch].values())) + ['-serial', 'null', '-S', '-qmp', f'unix:{path}'],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         peer, _ = listener.accept()
         json.loads(peer.makefile().readline())
-        spent = time.monotonic() - begin
+        spent = time.monotonic() - begin, processor_seconds(process.pid)
         process.kill()
         process.wait()
         return spent
@@ -120,10 +198,10 @@ def greeting_seconds(emulator):
 def suite_greeting(args, work, emulators, kernels, rounds):
     times = {}
     for _ in range(4 * args.repeat):
-        for who, emulator in emulators('qemu-system-riscv64').items():
-            times.setdefault(who, []).append(greeting_seconds(emulator))
+        for who, emulator in emulators(emulator_name(args)).items():
+            times.setdefault(who, []).append(greeting_seconds(args, emulator))
     for who, values in times.items():
-        yield who, 1000 * statistics.median(values)
+        yield who, *(1000 * statistics.median(column) for column in zip(*values))
 
 
 def peak_mib(command):
@@ -141,15 +219,15 @@ def peak_mib(command):
 
 
 def suite_memory(args, work, emulators, kernels, rounds):
-    guest = pathlib.Path(args.guest)
+    guest = need_guest(args)
     jobs = {}
     for name in ('integer', 'tree', 'threads'):
-        jobs[f'kernel {name}'] = ('qemu-riscv64', [str(kernels), name, '2'])
+        jobs[f'kernel {name}'] = ('qemu-' + args.arch, [str(kernels), name, '2'])
     for name, (emulator, tail) in jobs.items():
         yield name, {who: statistics.median(peak_mib(e + tail) for _ in range(3)) for who, e in emulators(emulator).items()}
     for smp in (1, 4):
-        yield f'boot smp {smp}', {who: peak_mib(machine(e, guest, guest / 'initrd.gz', 'nothing', smp))
-                                  for who, e in emulators('qemu-system-riscv64').items()}
+        yield f'boot smp {smp}', {who: peak_mib(machine(args, e, guest, guest / 'initrd.gz', 'nothing', smp))
+                                  for who, e in emulators(emulator_name(args)).items()}
 
 
 def run(suite, args, work, emulators, kernels, rounds):
@@ -163,14 +241,20 @@ def run(suite, args, work, emulators, kernels, rounds):
             rows.append({'suite': suite, 'name': name, 'seconds': m, 'ratio': ratio})
         logs = [r['ratio'] for r in rows]
         print(f'guest: geometric mean {statistics.geometric_mean(logs):.2f} times user mode, most {max(logs):.2f}\n')
+    elif suite == 'make':
+        m, same = suite_make(args, work, emulators, kernels, rounds)
+        ratio = min([m[who] for who in m if who != 'ours'], default=float('nan')) / m['ours']
+        print('make -j2: ' + ', '.join(f'{who} {value:.2f} s' for who, value in m.items()) + f'; better reference / ours {ratio:.2f}'
+              + ('' if same else '  WRONG: results differ'), flush=True)
+        rows.append({'suite': suite, 'name': 'make -j2', 'seconds': m, 'ratio': ratio, 'bad': not same})
     elif suite == 'vcpus':
         for who, speed in suite_vcpus(args, work, emulators, kernels, rounds):
             print(f'two vCPUs: {who:5} {speed:.2f} times the work of one', flush=True)
             rows.append({'suite': suite, 'name': who, 'ratio': speed})
     elif suite == 'greeting':
-        for who, ms in suite_greeting(args, work, emulators, kernels, rounds):
-            print(f'QMP greeting: {who:5} {ms:.1f} ms', flush=True)
-            rows.append({'suite': suite, 'name': who, 'ms': ms})
+        for who, ms, processor_ms in suite_greeting(args, work, emulators, kernels, rounds):
+            print(f'QMP greeting: {who:5} {ms:.1f} ms, {processor_ms:.1f} ms of processor time', flush=True)
+            rows.append({'suite': suite, 'name': who, 'ms': ms, 'processor_ms': processor_ms})
     else:
         print(f'{"memory, MiB":14} {"ours":>8} {"7.2":>8} {"11":>8}')
         for name, m in suite_memory(args, work, emulators, kernels, rounds):

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """run.py: how fast we are against the reference, on the same guest files, in one run on this machine.
 
-    tests/bench/run.py --reference DIR [--ours build] [--arch x86_64] [--suite kernels,libc,programs,start,system,guest,vcpus,greeting,memory]
+    tests/bench/run.py --reference DIR [--ours build] [--arch x86_64] [--suite kernels,libc,programs,start,system,guest,make,vcpus,greeting,memory]
                          [--only NAME,…] [--repeat 5]
 
 DIR is a folder with q72/bin and q11/bin (two versions of the reference). For each benchmark every candidate runs
 REPEAT times, interleaved; the figure is the median of processor time (user + system) of the whole process tree, or wall time for those
 marked so. Output must be equal everywhere (native output where the native program is the same source). The last
 column is the better reference's time divided by ours: more than 1 is faster. Geometric means per suite at the end.
-Results are also written as JSON (--json FILE). The last four suites are in machine.py.
+Results are also written as JSON (--json FILE). The last five suites are in machine.py.
+`--arch` is the guest's; system, guest, make, vcpus, greeting and memory know riscv64 and x86_64 (make: x86_64).
 """
 import argparse
 import json
@@ -197,22 +198,20 @@ def suite_programs(args, work):
         yield Bench(name, commands)
 
 
-def need_guest(args):
-    guest = pathlib.Path(args.guest)
-    if not (guest / 'initrd.gz').exists():
-        subprocess.run([SOURCE / 'scripts/guest-linux', '--out', guest], check=True)
-    return guest
-
-
 def suite_system(args, work):
-    guest = need_guest(args)
-    for name, smp, run in (('boot', 1, 'nothing'), ('boot smp 4', 4, 'nothing')):
-        commands = {}
-        for who, emulator in emulators(args, 'qemu-system-riscv64').items():
-            commands[who] = emulator + ['-M', 'virt', '-m', '512M', '-smp', str(smp), '-display', 'none', '-serial', 'null',
-                                        '-monitor', 'none', '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd',
-                                        str(guest / 'initrd.gz'), '-append', f'console=ttyS0 quiet run={run}']
-        yield Bench(name, commands, compare=False)
+    """Debian's kernel to init and power-off on each board; a PC's firmware to the first instruction of a boot sector."""
+    guest = machine.need_guest(args)
+    name = machine.emulator_name(args)
+    for board in machine.BOARDS[args.arch]:
+        for smp in (1, 4) if board in ('virt', 'pc') else (1,):
+            commands = {who: machine.machine(args, emulator, guest, guest / 'initrd.gz', 'nothing', smp, board=board, serial='null')
+                        for who, emulator in emulators(args, name).items()}
+            yield Bench(f'{board} smp {smp}', commands, compare=False)
+    if args.arch == 'x86_64':
+        disk = machine.boot_sector(work)
+        for board in ('pc', 'q35'):
+            yield Bench(f'firmware {board}', {who: machine.firmware(emulator, board, disk) for who, emulator in emulators(args, name).items()},
+                        compare=False)
 
 
 def main():
@@ -220,24 +219,24 @@ def main():
     parser.add_argument('--reference')
     parser.add_argument('--ours', default=str(SOURCE / 'build'))
     parser.add_argument('--suite', default='kernels,start,programs,system')
-    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest, suites kernels, libc, start and programs')
+    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest')
     parser.add_argument('--only', default='')
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))
     parser.add_argument('--root', help='Debian of the guest architecture (default build/guest/bench-ARCH)')
     parser.add_argument('--native-root', help='Debian of this machine and of x86_64 guests (default build/guest/bench-amd64)')
-    parser.add_argument('--guest', default=str(SOURCE / 'build/guest/linux-riscv64'))
+    parser.add_argument('--guest', help='made by scripts/guest-linux (default build/guest/linux-ARCH)')
     parser.add_argument('--no-native', dest='native', action='store_false')
     parser.add_argument('--json')
     args = parser.parse_args()
+    args.guest = args.guest or str(SOURCE / f'build/guest/linux-{machine.DEBIAN.get(args.arch, args.arch)}')
     work = pathlib.Path(args.work)
     work.mkdir(parents=True, exist_ok=True)
     only = set(filter(None, args.only.split(',')))
     results, failed = [], False
     for suite in args.suite.split(','):
-        if suite in ('guest', 'vcpus', 'greeting', 'memory'):
-            need_guest(args)
-            results += machine.run(suite, args, work, lambda name: emulators(args, name), build_kernels(work)['riscv64'],
+        if suite in machine.SUITES:
+            results += machine.run(suite, args, work, lambda name: emulators(args, name), build_kernels(work, args.arch)[args.arch],
                                    {n: r for n, r in KERNELS.items() if not only or n in only})
             continue
         ratios = []
