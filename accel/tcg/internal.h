@@ -26,6 +26,7 @@ enum {
     TCG_PAGE_BYTES = 1 << TCG_PAGE_BITS,
     TCG_N_STRIPES = 64,
     TCG_N_JUMP_CACHES = 8,
+    TCG_N_LOCAL_JUMPS = 1024,
     TCG_DEFAULT_MAX_INSNS = 64,
     TCG_LIMIT_MAX_INSNS = 512,
     TCG_GLUE_INSNS = 4,          /* more than a unit's budget: those that cannot well begin another one */
@@ -176,6 +177,9 @@ typedef struct JumpCache {
     bool used;
     uint64_t last_use;
     uint64_t *filter;            /* system mode: which pages it has entries of (by hash) */
+    bool has_global;             /* system mode: there are entries in pages mapped globally */
+    unsigned n_local;            /* > TCG_N_LOCAL_JUMPS: too many */
+    uint16_t local[TCG_N_LOCAL_JUMPS]; /* system mode: the other entries, since the last flush of those */
 } JumpCache;
 
 /* Private data of one vCPU. */
@@ -333,6 +337,8 @@ void jump_cache_purge_all(void);
 /* Own thread. */
 void jump_cache_clear(TcgVcpu *tv, JumpCache *cache);
 void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_space);
+/* Drops what is not in global pages. */
+void jump_cache_flush_local(TcgVcpu *tv, uint64_t space);
 void jump_cache_drop_space(TcgVcpu *tv, uint64_t space);
 void jump_cache_free(TcgVcpu *tv);
 extern JumpCacheEntry jump_cache_empty[JUMP_CACHE_ENTRIES];
@@ -392,6 +398,8 @@ typedef struct TcgSystemOps {
     void (*vcpu_free)(TcgVcpu *tv);
     /* Where code of the page is: RAM page number, host address of the page. False: exception filled. */
     bool (*code_page)(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
+    /* Whether code_page() of the address, just asked, found a global mapping: one that flushes of an ASID leave. */
+    bool (*code_is_global)(TcgVcpu *tv, vaddr addr);
     /* Writes to the page must be noticed from now on. */
     bool (*watch_page)(TcgVcpu *tv, CodePage *page, const uint8_t *host); /* true: units need hashes of their bytes */
     void (*icache_sync)(TcgVcpu *tv);

@@ -22,7 +22,7 @@ static inline vaddr never_pc(const Target *target, unsigned index)
 
 static inline unsigned entry_index(const Target *target, vaddr pc)
 {
-    return pc >> target->pc_shift & (JUMP_CACHE_ENTRIES - 1);
+    return jump_cache_index(target->pc_shift, pc);
 }
 
 /* The fields are plain so that generated code and other rooms may use them; races on them are meant. */
@@ -36,6 +36,12 @@ static inline vaddr entry_pc(const JumpCacheEntry *e)
     return __atomic_load_n(&e->pc, __ATOMIC_RELAXED);
 }
 
+static inline unsigned filter_bit(vaddr addr)
+{
+    return (addr >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15u >> 50;
+}
+static_assert(FILTER_BITS == 1 << 14, "filter_bit takes fourteen bits");
+
 void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
 {
     const Target *target = tv->vcpu->target;
@@ -44,6 +50,49 @@ void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
     }
     if (cache->filter) {
         memset(cache->filter, 0, FILTER_BITS / 8);
+    }
+    cache->n_local = 0;
+    cache->has_global = false;
+}
+
+void jump_cache_flush_local(TcgVcpu *tv, uint64_t space)
+{
+    const Target *target = tv->vcpu->target;
+    for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
+        JumpCache *c = &tv->caches[i];
+        if (!c->used || c->space != space || !c->n_local) {
+            continue;
+        }
+        if (c->n_local > TCG_N_LOCAL_JUMPS) {
+            jump_cache_clear(tv, c);
+            continue;
+        }
+        for (unsigned k = 0; k < c->n_local; k++) {
+            entry_set_pc(&c->table[c->local[k]], never_pc(target, c->local[k]));
+        }
+        c->n_local = 0;
+        if (!c->has_global) {
+            memset(c->filter, 0, FILTER_BITS / 8);
+        }
+    }
+}
+
+/* System mode: what a later flush needs to know of the entry. */
+static void note_pages(TcgVcpu *tv, JumpCache *c, const TransUnit *unit, unsigned index)
+{
+    bool global = true;
+    for (unsigned i = 0; i < unit->n_pages; i++) {
+        vaddr page = ROUND_DOWN(unit->pc, (vaddr)TCG_PAGE_BYTES) + i * TCG_PAGE_BYTES;
+        unsigned bit = filter_bit(page);
+        c->filter[bit / 64] |= BIT(bit % 64);
+        global &= tcg_system->code_is_global(tv, page);
+    }
+    c->has_global |= global;
+    if (!global) {
+        if (c->n_local < TCG_N_LOCAL_JUMPS) {
+            c->local[c->n_local] = (uint16_t)index;
+        }
+        c->n_local += c->n_local <= TCG_N_LOCAL_JUMPS;
     }
 }
 
@@ -103,25 +152,16 @@ void jump_cache_select(TcgVcpu *tv, uint64_t mode, uint32_t flags)
     jump_cache_select_slow(tv, mode, flags, space);
 }
 
-static inline unsigned filter_bit(vaddr addr)
-{
-    return (addr >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15u >> 50;
-}
-static_assert(FILTER_BITS == 1 << 14, "filter_bit takes fourteen bits");
-
 void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
 {
     JumpCache *c = tv->cache;
     if (!c || (unit->flags & UNIT_STEP)) {
         return;
     }
-    if (tv->vcpu->softmmu) {
-        for (unsigned i = 0; i < unit->n_pages; i++) {
-            unsigned bit = filter_bit(unit->pc + i * TCG_PAGE_BYTES);
-            c->filter[bit / 64] |= BIT(bit % 64);
-        }
-    }
     unsigned index = entry_index(tv->vcpu->target, unit->pc);
+    if (tv->vcpu->softmmu) {
+        note_pages(tv, c, unit, index);
+    }
     JumpCacheEntry *e = &c->table[index];
     __atomic_store_n(&e->code, (const void *)unit->code, __ATOMIC_RELAXED);
     __atomic_store_n(&e->pc, unit->pc, __ATOMIC_SEQ_CST);

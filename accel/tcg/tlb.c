@@ -69,6 +69,16 @@ static void publish(TcgVcpu *tv)
     }
 }
 
+/* The entry at i is not global, perhaps: a flush of one address space looks there. */
+static inline void note_local(TlbTable *t, uint32_t i)
+{
+    if (t->n_local < TLB_N_LOCAL) {
+        t->local[t->n_local] = (uint16_t)i;
+    }
+    t->n_local += t->n_local <= TLB_N_LOCAL;
+}
+static_assert(TLB_MAX_ENTRIES <= UINT16_MAX + 1, "TlbTable.local");
+
 static void table_clear(TlbTable *t)
 {
     if (t->entries) {
@@ -77,7 +87,7 @@ static void table_clear(TlbTable *t)
             entry_clear(&t->victims[i].entry);
         }
     }
-    t->n_used = t->n_conflicts = 0;
+    t->n_used = t->n_conflicts = t->n_local = 0;
 }
 
 static void table_alloc(TlbTable *t, uint32_t n)
@@ -97,6 +107,7 @@ static void table_grow(TlbTable *t)
     t->n = 2 * old.n;
     memset(t->entries, 0xff, t->n * sizeof(TlbEntry));
     t->n_conflicts = 0;
+    t->n_local = TLB_N_LOCAL + 1; /* they move */
     for (uint32_t i = 0; i < old.n; i++) {
         TlbEntry *e = &old.entries[i];
         if (!entry_empty(e)) {
@@ -224,6 +235,26 @@ void tlb_flush(Vcpu *vcpu)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void table_flush_local(TlbTable *t)
+{
+    if (!t->entries || !t->n_local) {
+        return;
+    }
+    bool all = t->n_local > TLB_N_LOCAL;
+    for (uint32_t k = 0; k < (all ? t->n : t->n_local); k++) {
+        uint32_t i = all ? k : t->local[k];
+        if (!t->side[i].global) {
+            entry_clear(&t->entries[i]);
+        }
+    }
+    for (unsigned k = 0; k < TLB_N_VICTIMS; k++) {
+        if (!t->victims[k].side.global) {
+            entry_clear(&t->victims[k].entry);
+        }
+    }
+    t->n_local = 0;
+}
+
 void tlb_flush_asid(Vcpu *vcpu, uint32_t asid)
 {
     TcgVcpu *tv = tcg_vcpu(vcpu);
@@ -239,24 +270,14 @@ void tlb_flush_asid(Vcpu *vcpu, uint32_t asid)
             continue;
         }
         for (unsigned m = 0; m < VCPU_MAX_MMU_MODES; m++) {
-            TlbTable *t = &set->table[m];
-            for (uint32_t k = 0; t->entries && k < t->n; k++) {
-                if (!t->side[k].global) {
-                    entry_clear(&t->entries[k]);
-                }
-            }
-            for (unsigned k = 0; k < TLB_N_VICTIMS; k++) {
-                if (!t->victims[k].side.global) {
-                    entry_clear(&t->victims[k].entry);
-                }
-            }
+            table_flush_local(&set->table[m]);
         }
         for (unsigned k = 0; k < TLB_N_LARGE; k++) {
             if (!set->large[k].global) {
                 set->large[k].page_bits = 0;
             }
         }
-        set->id = ++s->next_id;
+        jump_cache_flush_local(tv, set->id);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -471,6 +492,9 @@ static uint32_t install(TcgVcpu *tv, TlbTable *t, vaddr page, gpa phys, uint8_t 
         v->side = t->side[i];
     }
     make_entry(tv, page, phys, prot, global, e, &t->side[i]);
+    if (!global) {
+        note_local(t, i);
+    }
     pthread_mutex_unlock(&s->lock);
     return i;
 }
@@ -484,11 +508,18 @@ static bool victim_swap(TcgVcpu *tv, TlbTable *t, vaddr addr, MmuAccess access)
             continue;
         }
         pthread_mutex_lock(&tv->tlb->lock);
+        if (++t->n_conflicts > t->n / 2 && t->n < TLB_MAX_ENTRIES) {
+            table_grow(t);
+            publish(tv);
+        }
         uint32_t i = entry_index(t, addr);
         TlbVictim old = { t->entries[i], t->side[i] };
         t->entries[i] = v->entry;
         t->side[i] = v->side;
         *v = old;
+        if (!t->side[i].global) {
+            note_local(t, i);
+        }
         pthread_mutex_unlock(&tv->tlb->lock);
         COUNT(tv, tlb_victim_hits);
         return true;
@@ -546,6 +577,7 @@ TlbEntry *tlb_find(TcgVcpu *tv, vaddr addr, MmuAccess access, unsigned size_byte
             goto found;
         }
         if (victim_swap(tv, t, addr, access)) {
+            i = entry_index(t, addr); /* it may have grown */
             goto found;
         }
     }
@@ -606,6 +638,13 @@ bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **
     *ret_page = (side->ram->ram_addr + side->ram_offset) >> TCG_PAGE_BITS;
     *ret_host = (const uint8_t *)(page_of(addr) + e->addend);
     return true;
+}
+
+bool tlb_code_is_global(TcgVcpu *tv, vaddr addr)
+{
+    TlbTable *t = &tv->tlb->current->table[tv->vcpu->target->mmu_index(tv->vcpu, MMU_FETCH)];
+    uint32_t i = entry_index(t, addr);
+    return t->entries && tag_hits(tlb_tag_get(&t->entries[i], MMU_FETCH), addr) && t->side[i].global;
 }
 
 static void mark_entry(TlbEntry *e, uintptr_t host)

@@ -20,6 +20,7 @@ enum {
     TLB_MAX_ENTRIES = 8192,
     TLB_N_VICTIMS = 8,
     TLB_N_LARGE = 16,
+    TLB_N_LOCAL = 256,
     TLB_FILTER_BITS = 4096,
 };
 
@@ -43,6 +44,8 @@ typedef struct TlbTable {
     TlbEntry *entries;    /* NULL: not used yet */
     TlbSide *side;
     uint32_t n, n_used, n_conflicts, next_victim;
+    uint32_t n_local;     /* > TLB_N_LOCAL: too many, look at all */
+    uint16_t local[TLB_N_LOCAL]; /* where entries that are not global were put since the last flush of those */
     TlbVictim victims[TLB_N_VICTIMS];
 } TlbTable;
 
@@ -102,6 +105,7 @@ void tlb_vcpu_free(TcgVcpu *tv);
 bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
 /* Has the block keep DIRTY_CODE bits. Best before anybody runs. */
 void tlb_log_code(RamBlock *ram);
+bool tlb_code_is_global(TcgVcpu *tv, vaddr addr);
 bool tlb_watch_page(TcgVcpu *tv, CodePage *page, const uint8_t *host);
 /* The memory core tells that dirty bits were cleared. */
 void tlb_watch_ram(RamBlock *ram, uint64_t offset, uint64_t len);

@@ -25,7 +25,8 @@ enum {
     VCPU_STATE_BIAS = 128,   /* state pointer - &state: disp8 reaches the first 256 bytes */
     VCPU_MAX_MMU_MODES = 8,
     VCPU_N_SPILLS = 64,      /* 32-byte spill places for host back ends */
-    JUMP_CACHE_ENTRIES = 4096,
+    JUMP_CACHE_BITS = 12,
+    JUMP_CACHE_ENTRIES = 1 << JUMP_CACHE_BITS,
 };
 
 /* Why generated code went back to the main loop (IrExit.reason and host results). */
@@ -46,6 +47,12 @@ typedef struct JumpCacheEntry {
     vaddr pc;
     const void *code; /* NULL: empty (pc then never matches: see jump_cache_clear) */
 } JumpCacheEntry;
+
+/* Which entry a pc has. The page takes part: functions begin at multiples of 16, and many pages have code at the same offset. */
+static inline unsigned jump_cache_index(unsigned pc_shift, vaddr pc)
+{
+    return (pc ^ pc >> JUMP_CACHE_BITS) >> pc_shift & (JUMP_CACHE_ENTRIES - 1);
+}
 
 /*
  * Soft TLB, system mode. An entry's three tags are page address | flags; a flag makes the inline

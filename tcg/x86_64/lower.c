@@ -193,6 +193,8 @@ static void emit_jump_cache_index(HostCompiler *hc, Reg r)
     Asm *as = &hc->as;
     unsigned shift = hc->target->pc_shift;
     x_mov_rr(as, false, RAX, r);
+    x_shift_ri(as, false, S_SHR, RAX, JUMP_CACHE_BITS);
+    x_alu_rr(as, false, A_XOR, RAX, r);
     static_assert(sizeof(JumpCacheEntry) == 16, "scaled below");
     x_alu_ri(as, false, A_AND, RAX, (JUMP_CACHE_ENTRIES - 1) << shift);
     if (shift < 4) {
@@ -241,7 +243,7 @@ static bool is_far(const HostCompiler *hc, vaddr pc)
 static Mem emit_probe_const(HostCompiler *hc, vaddr pc)
 {
     Asm *as = &hc->as;
-    int32_t at = (int32_t)((pc >> hc->target->pc_shift) & (JUMP_CACHE_ENTRIES - 1)) * (int)sizeof(JumpCacheEntry);
+    int32_t at = (int32_t)jump_cache_index(hc->target->pc_shift, pc) * (int)sizeof(JumpCacheEntry);
     x_rm(as, I_MOV_LD | X_W, RAX, JIT_MEM(jump_cache));
     x_mov_ri(as, REG_TMP, pc);
     x_alu_rm(as, true, A_CMP, REG_TMP, mem_bd(RAX, at + (int)offsetof(JumpCacheEntry, pc)));

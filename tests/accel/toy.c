@@ -328,7 +328,7 @@ static HostResult enter(Vcpu *vcpu, const void *at)
             }
         }
         if (!at) {
-            JumpCacheEntry *e = &vcpu->jit.jump_cache[pc >> 1 & (JUMP_CACHE_ENTRIES - 1)];
+            JumpCacheEntry *e = &vcpu->jit.jump_cache[jump_cache_index(1, pc)];
             if (__atomic_load_n(&e->pc, __ATOMIC_ACQUIRE) == pc) {
                 at = __atomic_load_n(&e->code, __ATOMIC_RELAXED);
             }

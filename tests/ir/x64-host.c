@@ -161,7 +161,7 @@ static void test_call(void)
     r = enter_at(a);
     CHECK_EQ(r.reason, VCPU_EXIT_NONE);
     CHECK_EQ(host_run_lookup_pc, 0x7770);
-    run.jump_cache[0x7770 >> 1 & (JUMP_CACHE_ENTRIES - 1)] = (JumpCacheEntry){ 0x7770, after };
+    run.jump_cache[jump_cache_index(1, 0x7770)] = (JumpCacheEntry){ 0x7770, after };
     r = enter_at(a);
     CHECK_EQ(r.reason, VCPU_EXIT_SYSCALL);
 }
