@@ -249,6 +249,33 @@ static bool set_vga(GivenOption *opt, Error **errp)
     return true;
 }
 
+static bool set_usb(GivenOption *opt, Error **errp)
+{
+    machine_current()->usb = true;
+    return true;
+}
+
+static bool add_usb_device(GivenOption *opt, Error **errp)
+{
+    static const struct {
+        const char *name, *type;
+    } known[] = { { "keyboard", "usb-kbd" }, { "mouse", "usb-mouse" }, { "tablet", "usb-tablet" } };
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (strcmp(opt->text, known[i].name)) {
+            continue;
+        }
+        if (!machine_current()->type->usb_controller) {
+            error_set(errp, "no usb bus to attach usbdevice %s: machine '%s' has no USB controller; -device qemu-xhci adds one",
+                      opt->text, machine_current()->type->name);
+            return false;
+        }
+        return device_add(known[i].type, (const char *const[]){ NULL }, errp) != NULL;
+    }
+    error_set(errp, "could not add USB device '%s'", opt->text);
+    return false;
+}
+
 static bool no_audio(GivenOption *opt, Error **errp)
 {
     const char *driver = json_get_string(opt->opts, "driver");
@@ -768,6 +795,8 @@ static const Phase early_phases[] = {
 
 static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_USB, set_usb },
+    { OPTION_USBDEVICE, set_usb },
     { OPTION_VGA, set_vga },
     { OPTION_SMP, system_set_smp },
     { OPTION_M, system_set_memory },
@@ -948,11 +977,17 @@ static Machine *make_machine(CommandLine *line)
     if (!machine_build(m, &err)) {
         fail(err);
     }
+    if (m->usb && m->type->usb_controller) {
+        const char *const props[] = { "addr", m->type->usb_addr, NULL };
+        if (!device_add(m->type->usb_controller, props, &err)) {
+            fail(err);
+        }
+    }
     semihosting_set_fallback_args(m->kernel, m->append);
     for (unsigned i = 0; i < m->n_vcpus; i++) {
         semihosting_attach(m->vcpus[i]);
     }
-    static const Phase devices[] = { { OPTION_DEVICE, add_device } };
+    static const Phase devices[] = { { OPTION_USBDEVICE, add_usb_device }, { OPTION_DEVICE, add_device } };
     run_phases(line, devices, ARRAY_SIZE(devices));
     if (!system_add_implicit_devices(&err)) {
         fail(err);

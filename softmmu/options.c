@@ -34,7 +34,7 @@ static const char *const absent_names[] = {
     "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
     "only-migratable", "plugin", "portrait", "preconfig", "prom-env", "qtest",
     "qtest-log", "rotate", "soundhw", "spice",
-    "tb-size", "tdf", "tpmdev", "usb", "usbdevice", "virtfs", "win2k-hack", "xen-attach",
+    "tb-size", "tdf", "tpmdev", "virtfs", "win2k-hack", "xen-attach",
     "xen-domid", "xen-domid-restrict",
 };
 

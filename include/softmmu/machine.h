@@ -85,6 +85,7 @@ struct MachineType {
     void (*inject_nmi)(Machine *machine);
     bool creates_nic;              /* one of default_nic when no option speaks of the network */
     bool has_vga;                  /* takes -vga */
+    const char *usb_controller, *usb_addr; /* device type and PCI address of what -usb makes; NULL: nothing */
 };
 
 enum { MACHINE_MAX_SERIALS = 8 };

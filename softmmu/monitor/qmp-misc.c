@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "accel/tcg.h"
 #include "hw/device.h"
+#include "hw/usb.h"
 #include "softmmu/machine.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
@@ -204,8 +205,13 @@ Json *qmp_x_query_numa(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_x_query_usb(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set(errp, "USB support not enabled");
-    return NULL;
+    Text text = {0};
+    if (!usb_print(collect, &text)) {
+        vec_free(&text);
+        error_set(errp, "USB support not enabled");
+        return NULL;
+    }
+    return human_text(&text);
 }
 
 /* The properties a model stands for are those of a vCPU object: none can be listed yet. */
