@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 TIMEOUT_S = 120
 GRUB = pathlib.Path('/usr/lib/grub/i386-pc')
 FIRMWARE = pathlib.Path('/usr/share/seabios')
 HEAD = 'serial --unit=0 --speed=115200\nterminal_output serial\n'
+
+ASK = 'terminal_input console\necho "type:"\nread answer\necho "answer: $answer."\n'
 
 # Image, what GRUB calls it, options.
 DISK = 'file={image},format=raw,snapshot=on'
@@ -30,15 +33,19 @@ TESTS = {
     'virtio-scsi-disk': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=d,{DISK} -device virtio-scsi-pci -device scsi-hd,drive=d'),
     'virtio-scsi-cd': ('cd', '', '-M pc -nodefaults -drive if=none,id=d,media=cdrom,file={image},format=raw -device virtio-scsi-pci -device scsi-cd,drive=d'),
     'virtio-blk': ('cd', 'hd0', f'-M pc -nodefaults -drive if=virtio,{DISK}'),
+    'usb-disk': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=d,{DISK} -device qemu-xhci -device usb-storage,drive=d'),
+    'usb-hub': ('cd', 'hd0', f'-M pc -nodefaults -drive if=none,id=e,format=raw,file={{empty}} -device nvme,serial=s,drive=e -device nec-usb-xhci '
+                f'-device usb-hub,port=2 -drive if=none,id=d,{DISK} -device usb-storage,port=2.3,drive=d,bootindex=1'),
+    'usb-keyboard': ('keys', 'hd0', f'-M pc -nodefaults -drive if=none,id=d,{DISK} -device qemu-xhci -device usb-storage,drive=d -device usb-kbd'),
     'bootindex': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=e,format=raw,file={{empty}} -device ide-hd,drive=e,bus=ide.0'
                   f' -drive if=none,id=d,{DISK} -device nvme,serial=s,drive=d,bootindex=1'),
 }
 
 
-def make_cd(work):
+def make_cd(work, commands=''):
     image, tree = work / 'cd.iso', work / 'tree'
     (tree / 'boot/grub').mkdir(parents=True)
-    (tree / 'boot/grub/grub.cfg').write_text(HEAD + 'echo "started from $root"\nhalt\n')
+    (tree / 'boot/grub/grub.cfg').write_text(HEAD + f'echo "started from $root"\n{commands}halt\n')
     subprocess.run(['grub-mkrescue', '-o', image, tree], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return image
 
@@ -53,6 +60,20 @@ def make_floppy(work):
     return image
 
 
+def type_keys(command, log):
+    """GRUB asks for a line, which is typed."""
+    machine = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    end, typed = time.time() + TIMEOUT_S, False
+    while machine.poll() is None and time.time() < end:
+        if not typed and log.exists() and 'type:' in log.read_text(errors='replace'):
+            machine.stdin.write(''.join(f'sendkey {k}\n' for k in ('u', 's', 'shift-b', 'minus', '3', 'ret')))
+            machine.stdin.flush()
+            typed = True
+        time.sleep(0.1)
+    machine.kill()
+    return machine.wait(), log.read_text(errors='replace'), machine.stderr.read()
+
+
 def main():
     emulator, name = sys.argv[1:]
     kind, root, options = TESTS[name]
@@ -62,14 +83,16 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix='boot-disks-') as folder:
         work = pathlib.Path(folder)
-        image = make_floppy(work) if kind == 'floppy' else make_cd(work)
+        image = make_floppy(work) if kind == 'floppy' else make_cd(work, ASK if kind == 'keys' else '')
         (work / 'empty').write_bytes(bytes(1 << 20))
-        command = [emulator, *options.format(image=image, empty=work / 'empty').split(), '-m', '128', '-display', 'none', '-no-reboot',
-                   '-serial', 'stdio']
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
-        text = done.stdout.decode(errors='replace')
-        if done.returncode or f'started from {root}' not in text:
-            sys.exit(f'{name}: status {done.returncode}\n{text[-800:]}\n{done.stderr.decode(errors="replace")}')
+        command = [emulator, *options.format(image=image, empty=work / 'empty').split(), '-m', '128', '-display', 'none', '-no-reboot']
+        if kind == 'keys':
+            status, text, err = type_keys([*command, '-serial', f'file:{work}/log', '-monitor', 'stdio'], work / 'log')
+        else:
+            done = subprocess.run([*command, '-serial', 'stdio'], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+            status, text, err = done.returncode, done.stdout.decode(errors='replace'), done.stderr.decode(errors='replace')
+        if status or f'started from {root}' not in text or (kind == 'keys' and 'answer: usB-3.' not in text):
+            sys.exit(f'{name}: status {status}\n{text[-800:]}\n{err}')
         if kind == 'floppy' and hashlib.sha256(image.read_bytes()).hexdigest() not in text:
             sys.exit(f'{name}: GRUB read something else than is on the floppy\n{text[-800:]}')
     print(f'{name}: started')

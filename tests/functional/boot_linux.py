@@ -157,6 +157,7 @@ TESTS = {
     'disk-virtio-scsi-mmio': lambda a, w: disk(a, w, 'virtio-scsi-device', 'scsi-hd'),
     'disk-ahci': lambda a, w: disk(a, w, 'ich9-ahci,id=ahci', 'ide-hd,bus=ahci.0'),
     'disk-nvme': lambda a, w: disk(a, w, 'nvme,serial=nvme-1'),
+    'disk-usb': lambda a, w: disk(a, w, 'qemu-xhci', 'usb-storage'),
     'cdrom-virtio-scsi': lambda a, w: cdrom(a, w, 'virtio-scsi-pci', 'scsi-cd'),
     'cdrom-ahci': lambda a, w: cdrom(a, w, 'ich9-ahci,id=ahci', 'ide-cd,bus=ahci.1'),
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),

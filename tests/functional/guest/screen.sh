@@ -1,0 +1,22 @@
+# A picture on the screen that stands still; then every event of every input device.
+printf '\033[?25l' > /dev/tty0
+n=0
+until [ -e /dev/fb0 ] && grep -q . /sys/class/input/event*/device/name 2>/dev/null; do
+  [ $n -lt 600 ] || { echo "screen: gave up"; exit 1; }
+  sleep 0.1; n=$((n + 1))
+done
+for word in $(cat /proc/cmdline); do
+  case $word in
+    wait=*) # for this many input devices
+      while [ "$(ls /sys/class/input | grep -c '^event')" -lt "${word#wait=}" ] && [ $n -lt 900 ]; do sleep 0.1; n=$((n + 1)); done ;;
+  esac
+done
+for e in /sys/class/input/event*; do echo "input: ${e##*/} $(cat "$e/device/name")"; done
+# Noise and steps of grey and colour.
+{ head -c 1000000 /bin/busybox; for n in 000 040 100 140 200 240 300 340 377; do head -c 65536 /dev/zero | tr '\000' "\\$n"; done; cat /bin/busybox; } > /tmp/picture
+cat /tmp/picture /tmp/picture > /dev/fb0 2>/dev/null
+for e in /dev/input/event*; do
+  (hexdump -v -e '"'"${e##*/}"': " 12/2 "%d " "\n"' < "$e" &)
+done
+echo "screen: ready"
+read -r line
