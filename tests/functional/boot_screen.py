@@ -66,7 +66,7 @@ def use(name):
 work = pathlib.Path(f'screen-{KIND}').absolute()
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir()
-initrd_with(GUEST, 'screen', work / 'initrd.gz')
+initrd_with(GUEST, 'screen', work / 'initrd.gz', ['hid-generic'])
 shown, told = os.pipe()
 xvfb = subprocess.Popen(['Xvfb', '-displayfd', str(told), '-screen', '0', '1600x1200x24', '-nolisten', 'tcp'], pass_fds=[told],
                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

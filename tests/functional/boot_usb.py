@@ -37,7 +37,7 @@ log, image, data = (work / 'console').absolute(), (work / 'disk.img').absolute()
 image.write_bytes(b'')
 os.truncate(image, 32 * MIB)
 subprocess.run(['mkfs.ext4', '-q', '-F', '-d', work / 'tree', image], check=True)
-initrd_with(GUEST, 'usb', work / 'initrd.gz')
+initrd_with(GUEST, 'usb', work / 'initrd.gz', ['hid-generic'])
 
 DISK = ['driver=usb-storage', 'drive=d0', 'id=stick', 'bus=xhci.0', 'port=3']
 with Emulator('-m', '512', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-append', 'quiet console=ttyS0 run=usb', '-no-reboot',

@@ -1,5 +1,6 @@
 """guest_linux.py: what tests that boot Debian's kernel share: an initrd with today's test script, the guest's console, input events."""
 import gzip
+import lzma
 import pathlib
 import re
 import time
@@ -8,8 +9,8 @@ from emulator import check
 WAIT_S = 500
 
 
-def initrd_with(guest, script, to):
-    """The guest's initrd and a test script of today ("newc" archives follow each other)."""
+def initrd_with(guest, script, to, modules=()):
+    """The guest's initrd, a test script of today and modules that the script loads, of the guest's kernel ("newc" archives follow each other)."""
     def member(name, mode, data=b''):
         head = '070701' + ''.join('%08x' % n for n in (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0))
         body = head.encode() + name.encode() + b'\0'
@@ -17,7 +18,11 @@ def initrd_with(guest, script, to):
         return body + b'\0' * (-len(body) % 4)
 
     text = (pathlib.Path(__file__).parent / 'guest' / f'{script}.sh').read_bytes()
-    extra = member('tests', 0o40755) + member(f'tests/{script}', 0o100755, text) + member('TRAILER!!!', 0)
+    extra = member('tests', 0o40755) + member(f'tests/{script}', 0o100755, text)
+    for module in modules:
+        for path in (pathlib.Path(guest) / 'packages').rglob(f'{module}.ko*'):
+            extra += member(f'tests/{module}.ko', 0o100644, lzma.decompress(path.read_bytes()) if path.suffix == '.xz' else path.read_bytes())
+    extra += member('TRAILER!!!', 0)
     pathlib.Path(to).write_bytes((pathlib.Path(guest) / 'initrd.gz').read_bytes() + gzip.compress(extra))
 
 

@@ -1,4 +1,5 @@
 # What the guest sees of USB: devices, a disk that is read, written, unplugged and plugged in again, events of input devices.
+insmod /tests/hid-generic.ko 2>/dev/null # there already in guests made since
 wait_for() {
   n=0
   until eval "$1"; do
