@@ -405,6 +405,7 @@ bool pci_device_realize(Device *dev, Error **errp)
     memory_region_set_enabled(&pci->dma_alias, false);
     memory_region_add(&pci->dma_root, 0, &pci->dma_alias);
     address_space_init(&pci->dma, &pci->dma_root, dev->obj.type->name);
+    pci->dma.owner = &dev->obj;
     pci->bus->devices[pci->devfn] = pci;
     if (!t->realize(pci, errp)) {
         pci_device_unrealize(dev);

@@ -194,6 +194,7 @@ typedef struct MemoryListener {
 struct AddressSpace {
     char *name;
     MemoryRegion *root;
+    const Object *owner;  /* the device whose DMA this is: it does not reach its own registers; NULL: nobody's */
     _Atomic(FlatView *) view;
     MemoryListener *listeners;
     AddressSpace *next;

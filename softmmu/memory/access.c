@@ -29,6 +29,42 @@ static pthread_mutex_t bounce_mutex = PTHREAD_MUTEX_INITIALIZER;
 static Bounce *bounce_list;
 static uint64_t bounce_total;
 
+/*
+ * A device whose DMA meets registers. Its own callbacks are not entered again while one of them runs, nor by its own DMA at any
+ * time: a descriptor that points at the register which starts the work would recurse for ever, and devices need not expect to be
+ * reset in the middle of a transfer. Chains through several devices end at NEST_MAX.
+ */
+enum { NEST_MAX = 4 };
+
+static _Thread_local struct Nest {
+    const Object *owners[NEST_MAX];
+    unsigned n;
+} nest;
+
+static bool nest_enter(const MemoryRegion *mr, uint64_t offset)
+{
+    bool ok = nest.n < NEST_MAX;
+
+    for (unsigned i = 0; i < nest.n && mr->owner; i++) {
+        ok &= nest.owners[i] != mr->owner;
+    }
+    if (!ok) {
+        log_guest_error("%s: access at offset 0x%" PRIx64 " by a device that this one's access has started\n", mr->label, offset);
+        return false;
+    }
+    nest.owners[nest.n++] = mr->owner;
+    return true;
+}
+
+static bool dma_to_itself(const AddressSpace *as, const MemoryRegion *mr)
+{
+    if (!as->owner || mr->owner != as->owner) {
+        return false;
+    }
+    log_guest_error("%s: DMA to the device's own registers\n", mr->label);
+    return true;
+}
+
 static uint64_t swap_bytes(uint64_t value, unsigned size)
 {
     return __builtin_bswap64(value) >> (64 - 8 * size);
@@ -198,7 +234,7 @@ MemResult memory_region_read(MemoryRegion *mr, uint64_t offset, unsigned size, M
                                endian);
         return MEM_OK;
     }
-    if (!mr->ops || !access_valid(mr, offset, size, false, attrs)) {
+    if (!mr->ops || !access_valid(mr, offset, size, false, attrs) || !nest_enter(mr, offset)) {
         *ret_value = 0;
         return MEM_DECODE_ERROR;
     }
@@ -206,6 +242,7 @@ MemResult memory_region_read(MemoryRegion *mr, uint64_t offset, unsigned size, M
     uint64_t value;
     MemResult result = ops_read(mr, offset, size, &value, attrs);
     bql_leave(took);
+    nest.n--;
     *ret_value = to_endian(value, size, mr->ops->endian, endian);
     return result;
 }
@@ -241,7 +278,7 @@ MemResult memory_region_write(MemoryRegion *mr, uint64_t offset, unsigned size,
         ram_mark_dirty(mr->ram, offset, size);
         return MEM_OK;
     }
-    if (!mr->ops || !access_valid(mr, offset, size, true, attrs)) {
+    if (!mr->ops || !access_valid(mr, offset, size, true, attrs) || !nest_enter(mr, offset)) {
         return MEM_DECODE_ERROR;
     }
     value = to_endian(value, size, endian, mr->ops->endian);
@@ -251,6 +288,7 @@ MemResult memory_region_write(MemoryRegion *mr, uint64_t offset, unsigned size,
         result = ops_write(mr, offset, size, value, attrs);
     }
     bql_leave(took);
+    nest.n--;
     return result;
 }
 
@@ -284,7 +322,10 @@ static uint64_t access_mmio(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t l
 
     if (at.mr && (!at.host || (is_write && at.readonly && at.mr->ops))) {
         size = piece_size(&at, at.offset, MIN(len, at.length));
-        if (is_write) {
+        if (dma_to_itself(as, at.mr)) {
+            memset(buf, 0, is_write ? 0 : size);
+            *result |= MEM_DECODE_ERROR;
+        } else if (is_write) {
             for (unsigned i = 0; i < size; i++) {
                 value |= (uint64_t)buf[i] << 8 * i;
             }
@@ -394,6 +435,9 @@ static bool whole_mmio(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
 
     if (ok && is_write && at.readonly && !at.mr->ops) {
         *ret = MEM_OK; /* a read-only window into RAM */
+    } else if (ok && dma_to_itself(as, at.mr)) {
+        *value = is_write ? *value : 0;
+        *ret = MEM_DECODE_ERROR;
     } else if (ok) {
         *ret = is_write ? memory_region_write(at.mr, at.offset, size, endian, *value, attrs)
                         : memory_region_read(at.mr, at.offset, size, endian, value, attrs);

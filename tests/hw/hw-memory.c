@@ -298,6 +298,65 @@ static void code_hook(RamBlock *ram, uint64_t offset, uint64_t len)
     code_hits++;
 }
 
+/* Two devices whose registers, when written, write to an address, as a descriptor would have it. */
+typedef struct Dma {
+    AddressSpace *as;
+    gpa target;
+    unsigned n;
+} Dma;
+
+static MemResult dma_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
+{
+    Dma *d = opaque;
+
+    d->n++;
+    memory_store(d->as, d->target, 4, MEM_LITTLE_ENDIAN, value, attrs);
+    return MEM_OK;
+}
+
+static void test_dma_to_registers(void)
+{
+    static const MemoryOps ops = { .read = nop_read, .write = dma_write, .valid = { 1, 4 }, .impl = { 1, 4 } };
+    MemoryRegion root, mr[6];
+    AddressSpace as, dma;
+    Object owner[2] = {0};
+    Dma dev[6];
+
+    memory_region_init(&root, NULL, "root", 0x1000);
+    for (unsigned i = 0; i < 6; i++) {
+        dev[i] = (Dma){ &as, i * 0x100, 0 };
+        memory_region_init_mmio(&mr[i], NULL, &ops, &dev[i], "dma", 0x100);
+        memory_region_add(&root, i * 0x100, &mr[i]);
+    }
+    address_space_init(&as, &root, "cpu");
+    mr[0].owner = &owner[0];
+    mr[1].owner = &owner[1];
+    memory_store(&as, 0, 4, MEM_LITTLE_ENDIAN, 1, MEM_ATTRS_NONE);
+    CHECK_EQ(dev[0].n, 1);
+    dev[0].target = 0x100; /* there and back: it ends where it began */
+    dev[1].target = 0;
+    memory_store(&as, 0, 4, MEM_LITTLE_ENDIAN, 1, MEM_ATTRS_NONE);
+    CHECK_EQ(dev[0].n, 2);
+    CHECK_EQ(dev[1].n, 1);
+    for (unsigned i = 2; i < 6; i++) { /* regions of nobody: a chain is cut */
+        dev[i].target = (i == 5 ? 2 : i + 1) * 0x100;
+    }
+    memory_store(&as, 0x200, 4, MEM_LITTLE_ENDIAN, 1, MEM_ATTRS_NONE);
+    CHECK(dev[2].n >= 1 && dev[2].n + dev[3].n + dev[4].n + dev[5].n < 10);
+    /* DMA from outside of an access. */
+    address_space_init(&dma, &root, "dma");
+    dma.owner = &owner[0];
+    CHECK_EQ(memory_store(&dma, 0, 4, MEM_LITTLE_ENDIAN, 1, MEM_ATTRS_NONE), MEM_DECODE_ERROR);
+    uint8_t bytes[4] = { 1, 1, 1, 1 };
+    CHECK_EQ(memory_read(&dma, 0, bytes, 4, MEM_ATTRS_NONE), MEM_DECODE_ERROR);
+    CHECK_EQ(bytes[0], 0);
+    CHECK_EQ(dev[0].n, 2);
+    memory_store(&dma, 0x100, 4, MEM_LITTLE_ENDIAN, 1, MEM_ATTRS_NONE);
+    CHECK_EQ(dev[1].n, 2);
+    address_space_finish(&dma);
+    address_space_finish(&as);
+}
+
 static void test_ram(void)
 {
     MemoryRegion ram;
@@ -404,6 +463,7 @@ int main(void)
 {
     test_random_trees();
     test_access();
+    test_dma_to_registers();
     test_ram();
     test_timers();
     return test_result();
