@@ -638,8 +638,8 @@ static void e1000_reset(PciDevice *pci)
 }
 
 static const PciType e1000_pci = {
-    .vendor = 0x8086, .device = 0x100e, .revision = 3, .class_code = 0x0200, .realize = e1000_realize, .unrealize = e1000_unrealize,
-    .reset = e1000_reset,
+    .vendor = 0x8086, .device = 0x100e, .revision = 3, .class_code = 0x0200, .romfile = "efi-e1000.rom",
+    .realize = e1000_realize, .unrealize = e1000_unrealize, .reset = e1000_reset,
 };
 
 static const StateField e1000_fields[] = {

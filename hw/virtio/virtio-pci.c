@@ -531,8 +531,9 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
 
 #define VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, flavour_)                                                           \
     {                                                                                                                        \
-        .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
-                 .reset = virtio_pci_reset, .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },            \
+        .pci = { .vendor = 0x1af4, .class_code = class_, .romfile = (class_) == 0x0200 ? "efi-virtio.rom" : NULL,            \
+                 .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize, .reset = virtio_pci_reset,                \
+                 .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },                 \
         .inner_type = iname, .inner_offset = offsetof(Inner##Pci, inner), .vectors = vectors_, .flavour = flavour_,          \
     }
 
@@ -560,8 +561,9 @@ VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)
     typedef struct cname##Pci { VirtioPci proxy; Inner inner; } cname##Pci;                                                  \
     static const Property cname##_props[] = { PROPS(cname##Pci, inner.) };                                                   \
     static const VirtioPciType cname##_type = {                                                                              \
-        .pci = { .vendor = 0x1af4, .class_code = class_, .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize,   \
-                 .reset = virtio_pci_reset, .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },            \
+        .pci = { .vendor = 0x1af4, .class_code = class_, .romfile = (class_) == 0x0200 ? "efi-virtio.rom" : NULL,            \
+                 .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize, .reset = virtio_pci_reset,                \
+                 .config_written = virtio_pci_config_written, .config_reading = virtio_pci_config_reading },                 \
         .inner_type = iname, .inner_offset = offsetof(cname##Pci, inner), .vectors = vectors_, .modern_only = true,          \
     };                                                                                                                       \
     static const DeviceType cname##_device = {                                                                               \

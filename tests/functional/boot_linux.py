@@ -25,7 +25,8 @@ class Failed(Exception):
 
 
 def boot(args, run, options, append='', smp=1, timeout=150):
-    command = [args.emulator, '-M', 'virt', '-m', '512M', '-smp', str(smp), '-nographic', '-no-reboot', '-kernel', args.guest / 'kernel',
+    machine = 'pc' if 'x86_64' in args.emulator.name else 'virt'
+    command = [args.emulator, '-M', machine, '-m', '512M', '-smp', str(smp), '-nographic', '-no-reboot', '-kernel', args.guest / 'kernel',
                '-initrd', args.guest / 'initrd.gz', '-append', f'console=ttyS0 quiet run={run} {append}'.strip(), *options]
     process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(timeout, process.kill)
@@ -162,6 +163,7 @@ TESTS = {
     'cdrom-ahci': lambda a, w: cdrom(a, w, 'ich9-ahci,id=ahci', 'ide-cd,bus=ahci.1'),
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
     'net-e1000': lambda a, w: net(a, w, 'e1000'),
+    'net-rtl8139': lambda a, w: net(a, w, 'rtl8139'),
     'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),
 }
 
