@@ -513,21 +513,21 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
 
 /* -- the devices ------------------------------------------------------------------------------------------------------------ */
 
-/* name in C, name of the type, inner type, its struct, PCI class, category, MSI-X vectors, property list */
+/* name in C, name of the type without its "-pci", which is an alias, inner type, its struct, PCI class, category, MSI-X vectors, property list */
 #define VIRTIO_PCI_TYPES(T)                                                                                               \
-    T(blk, "virtio-blk-pci", "virtio-blk-device", VirtioBlk, 0x0100, DEVICE_STORAGE, 2, VIRTIO_BLK_PROPS)                    \
-    T(scsi, "virtio-scsi-pci", "virtio-scsi-device", VirtioScsi, 0x0100, DEVICE_STORAGE, 4, VIRTIO_SCSI_PROPS)               \
-    T(net, "virtio-net-pci", "virtio-net-device", VirtioNet, 0x0200, DEVICE_NETWORK, 4, VIRTIO_NET_PROPS)                    \
-    T(rng, "virtio-rng-pci", "virtio-rng-device", VirtioRng, 0x00ff, DEVICE_MISC, 2, VIRTIO_RNG_PROPS)                       \
-    T(balloon, "virtio-balloon-pci", "virtio-balloon-device", VirtioBalloon, 0x00ff, DEVICE_MISC, 0, VIRTIO_BALLOON_PROPS)   \
-    T(serial, "virtio-serial-pci", "virtio-serial-device", VirtioSerial, 0x0780, DEVICE_INPUT, 2, VIRTIO_SERIAL_PROPS)
+    T(blk, "virtio-blk", "virtio-blk-device", VirtioBlk, 0x0100, DEVICE_STORAGE, 2, VIRTIO_BLK_PROPS)                    \
+    T(scsi, "virtio-scsi", "virtio-scsi-device", VirtioScsi, 0x0100, DEVICE_STORAGE, 4, VIRTIO_SCSI_PROPS)               \
+    T(net, "virtio-net", "virtio-net-device", VirtioNet, 0x0200, DEVICE_NETWORK, 4, VIRTIO_NET_PROPS)                    \
+    T(rng, "virtio-rng", "virtio-rng-device", VirtioRng, 0x00ff, DEVICE_MISC, 2, VIRTIO_RNG_PROPS)                       \
+    T(balloon, "virtio-balloon", "virtio-balloon-device", VirtioBalloon, 0x00ff, DEVICE_MISC, 0, VIRTIO_BALLOON_PROPS)   \
+    T(serial, "virtio-serial", "virtio-serial-device", VirtioSerial, 0x0780, DEVICE_INPUT, 2, VIRTIO_SERIAL_PROPS)
 
 /* Devices younger than virtio 1.0: one type each, modern. */
 #define VIRTIO_PCI_MODERN_TYPES(T)                                                                                           \
-    T(gpu, "virtio-gpu-pci", "virtio-gpu-device", VirtioGpu, 0x0380, DEVICE_DISPLAY, 3, VIRTIO_GPU_PROPS)                    \
-    T(keyboard, "virtio-keyboard-pci", "virtio-keyboard-device", VirtioInput, 0x0900, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)   \
-    T(mouse, "virtio-mouse-pci", "virtio-mouse-device", VirtioInput, 0x0902, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)            \
-    T(tablet, "virtio-tablet-pci", "virtio-tablet-device", VirtioInput, 0x0980, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)
+    T(gpu, "virtio-gpu", "virtio-gpu-device", VirtioGpu, 0x0380, DEVICE_DISPLAY, 3, VIRTIO_GPU_PROPS)                    \
+    T(keyboard, "virtio-keyboard", "virtio-keyboard-device", VirtioInput, 0x0900, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)   \
+    T(mouse, "virtio-mouse", "virtio-mouse-device", VirtioInput, 0x0902, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)            \
+    T(tablet, "virtio-tablet", "virtio-tablet-device", VirtioInput, 0x0980, DEVICE_INPUT, 2, VIRTIO_INPUT_PROPS)
 
 #define VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, flavour_)                                                           \
     {                                                                                                                        \
@@ -537,11 +537,11 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
         .inner_type = iname, .inner_offset = offsetof(Inner##Pci, inner), .vectors = vectors_, .flavour = flavour_,          \
     }
 
-#define VIRTIO_PCI_ROW(row, tname, iname, Inner, props_, class, category_)                                                   \
+#define VIRTIO_PCI_ROW(row, tname, alias_, iname, Inner, props_, class, category_)                                           \
     static const DeviceType row = {                                                                                          \
         .type = { .name = tname, .parent = "virtio-pci", .size_bytes = sizeof(Inner##Pci), .summary = iname " on PCI",       \
                   .props = props_, .n_props = ARRAY_SIZE(props_), .init = virtio_pci_init, .class_data = &class },           \
-        .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
+        .alias = alias_, .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,        \
     };                                                                                                                       \
     DEVICE_TYPE_REGISTER(row);
 
@@ -551,9 +551,9 @@ DEVICE_TYPE_REGISTER(virtio_pci_base);
     static const VirtioPciType cname##_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_ANY);                 \
     static const VirtioPciType cname##_modern_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_MODERN);       \
     static const VirtioPciType cname##_both_type = VIRTIO_PCI_CLASS(iname, Inner, class_, vectors_, FLAVOUR_TRANSITIONAL);   \
-    VIRTIO_PCI_ROW(cname##_device, tname, iname, Inner, cname##_props, cname##_type, category_)                              \
-    VIRTIO_PCI_ROW(cname##_modern_device, tname "-non-transitional", iname, Inner, cname##_props, cname##_modern_type, category_)\
-    VIRTIO_PCI_ROW(cname##_both_device, tname "-transitional", iname, Inner, cname##_props, cname##_both_type, category_)
+    VIRTIO_PCI_ROW(cname##_device, tname "-pci", tname, iname, Inner, cname##_props, cname##_type, category_)                              \
+    VIRTIO_PCI_ROW(cname##_modern_device, tname "-pci-non-transitional", NULL, iname, Inner, cname##_props, cname##_modern_type, category_)  \
+    VIRTIO_PCI_ROW(cname##_both_device, tname "-pci-transitional", NULL, iname, Inner, cname##_props, cname##_both_type, category_)
 
 VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)
 
@@ -567,9 +567,9 @@ VIRTIO_PCI_TYPES(DEFINE_VIRTIO_PCI)
         .inner_type = iname, .inner_offset = offsetof(cname##Pci, inner), .vectors = vectors_, .modern_only = true,          \
     };                                                                                                                       \
     static const DeviceType cname##_device = {                                                                               \
-        .type = { .name = tname, .parent = "virtio-pci", .size_bytes = sizeof(cname##Pci), .summary = iname " on PCI",       \
+        .type = { .name = tname "-pci", .parent = "virtio-pci", .size_bytes = sizeof(cname##Pci), .summary = iname " on PCI", \
                   .props = cname##_props, .n_props = ARRAY_SIZE(cname##_props), .init = virtio_pci_init, .class_data = &cname##_type }, \
-        .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
+        .alias = tname, .category = category_, .state = &virtio_pci_state, .user_creatable = true, PCI_DEVICE_HOOKS,                         \
     };                                                                                                                       \
     DEVICE_TYPE_REGISTER(cname##_device);
 

@@ -26,12 +26,17 @@ typedef struct VirtioBlk {
     int rerror, werror;
     bool discard, write_zeroes, config_wce, write_cache, seg_max_adjust;
     struct BlkRequest *requests; /* in flight */
+    struct Object *iothread;     /* named for those who manage it; requests have threads of their own */
     int32_t bootindex;
 } VirtioBlk;
 
+#define VIRTIO_IOTHREAD_PROP(T, f) \
+    { .name = "iothread", .kind = PROP_LINK, .type_name = "link<iothread>", .link_type = "iothread", \
+      .offset = offsetof(T, f), .help = "Taken, without effect" }
+
 #define VIRTIO_BLK_PROPS(T, m)                                                                              \
     VIRTIO_COMMON_PROPS(T, m vdev.), PROP_BLK("drive", T, m drive),                                          \
-    PROP_BOOTINDEX(T, m bootindex, "/disk@0,0"),                                                             \
+    VIRTIO_IOTHREAD_PROP(T, m iothread), PROP_BOOTINDEX(T, m bootindex, "/disk@0,0"),                                                             \
     PROP_STR("serial", T, m serial, "Serial number the guest sees (20 bytes)"),                              \
     PROP_U16("num-queues", T, m num_queues, 1, "Request queues"),                                            \
     PROP_U16("queue-size", T, m queue_size, 256, "Entries of each queue"),                                   \
@@ -53,10 +58,11 @@ typedef struct VirtioScsi {
     bool hotplug, param_change, seg_max_adjust, events_missed;
     VirtQueue *ctrl, *event;
     struct VirtioScsiRequest *requests; /* in flight */
+    struct Object *iothread;
 } VirtioScsi;
 
 #define VIRTIO_SCSI_PROPS(T, m)                                                                             \
-    VIRTIO_COMMON_PROPS(T, m vdev.),                                                                         \
+    VIRTIO_COMMON_PROPS(T, m vdev.), VIRTIO_IOTHREAD_PROP(T, m iothread),                                                                         \
     PROP_U32("num_queues", T, m num_queues, UINT32_MAX, "Request queues; default: one"),                     \
     PROP_U32("virtqueue_size", T, m virtqueue_size, 256, "Entries of each queue"),                           \
     PROP_U32("max_sectors", T, m max_sectors, 65535, "Largest transfer, in sectors"),                        \
