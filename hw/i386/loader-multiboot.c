@@ -254,7 +254,7 @@ bool x86_load_multiboot(const X86Kernel *k, const Image *image, Error **errp)
         fw_cfg_add_u32(k->fw_cfg, FW_CFG_INITRD_ADDR, INFO_ADDR);
         fw_cfg_add_u32(k->fw_cfg, FW_CFG_INITRD_SIZE, INFO_BYTES);
         fw_cfg_add_bytes(k->fw_cfg, FW_CFG_INITRD_DATA, info, INFO_BYTES);
-        ok = boot_install_rom(k->fw_cfg, "multiboot_dma.bin", 0, errp);
+        ok = k->no_roms || boot_install_rom(k->fw_cfg, "multiboot_dma.bin", 0, errp);
     }
     vec_free(&blob.bytes);
     return ok;

@@ -84,5 +84,5 @@ bool x86_load_pvh(const X86Kernel *k, const Image *image, uint32_t entry, Error 
     x86_put_cmdline(k);
     fw_cfg_add_u32(k->fw_cfg, FW_CFG_SETUP_SIZE, header_len);
     fw_cfg_add_bytes(k->fw_cfg, FW_CFG_SETUP_DATA, image->data, header_len);
-    return boot_install_rom(k->fw_cfg, "pvh.bin", 0, errp);
+    return k->no_roms || boot_install_rom(k->fw_cfg, "pvh.bin", 0, errp);
 }

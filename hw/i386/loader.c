@@ -172,7 +172,7 @@ bool x86_load_bzimage(const X86Kernel *k, const Image *image, Error **errp)
         fw_cfg_add_u32(k->fw_cfg, FW_CFG_SETUP_ADDR, REAL_MODE_ADDR);
         fw_cfg_add_u32(k->fw_cfg, FW_CFG_SETUP_SIZE, (uint32_t)setup_len);
         fw_cfg_add_bytes(k->fw_cfg, FW_CFG_SETUP_DATA, setup, (uint32_t)setup_len);
-        ok = boot_install_rom(k->fw_cfg, k->linuxboot_dma ? "linuxboot_dma.bin" : "linuxboot.bin", 0, errp);
+        ok = k->no_roms || boot_install_rom(k->fw_cfg, k->linuxboot_dma ? "linuxboot_dma.bin" : "linuxboot.bin", 0, errp);
     }
     free(setup);
     return ok;

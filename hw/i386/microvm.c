@@ -167,7 +167,7 @@ static bool microvm_ready(Machine *m, Error **errp)
     }
     if (m->kernel) {
         X86Kernel kernel = { .machine = m, .fw_cfg = x->fw_cfg, .below_4g_bytes = x->below_4g_bytes, .acpi_data_bytes = 0,
-                             .pvh = true, .linuxboot_dma = true };
+                             .pvh = true, .linuxboot_dma = true, .no_roms = !x->option_roms_on };
         if (!x86_load_kernel(&kernel, errp)) {
             return false;
         }
@@ -181,7 +181,7 @@ static void microvm_obj_init(Object *obj)
 {
     X86Machine *x = (X86Machine *)obj;
 
-    x->isa_serial_on = x->fd_bootchk = true;
+    x->isa_serial_on = x->fd_bootchk = x->option_roms_on = true;
     x->max_fw_bytes = 8 * MiB;
 }
 
@@ -203,6 +203,8 @@ static const Property microvm_props[] = {
     ON_OFF_AUTO("ioapic2", ioapic2_option, "Enable second IO-APIC"),
     { .name = "isa-serial", .kind = PROP_BOOL, .offset = offsetof(X86Machine, isa_serial_on),
       .help = "Set off to disable the instantiation an ISA serial port" },
+    { .name = "x-option-roms", .kind = PROP_BOOL, .offset = offsetof(X86Machine, option_roms_on),
+      .help = "Set off to disable loading option ROMs: the firmware (qboot) fetches the kernel" },
     PROP_STR("x-oem-id", X86Machine, oem_id,
              "Override the default value of field OEMID in ACPI table header.The string may be up to 6 bytes in size"),
     PROP_STR("x-oem-table-id", X86Machine, oem_table_id,

@@ -16,6 +16,7 @@ typedef struct X86Kernel {
     uint32_t acpi_data_bytes;  /* kept free at its end for ACPI tables: 0x20000 (pc-2.2 and later); 0x28000 with … */
     bool pvh;                  /* machine takes PVH images */
     bool linuxboot_dma;        /* fw_cfg has DMA */
+    bool no_roms;              /* the firmware fetches the kernel itself */
 } X86Kernel;
 
 /* machine->kernel is set. */
