@@ -131,7 +131,7 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
     };
     Json *opts = opts_parse(text, NULL, errp);
     const char *file = NULL, *id = NULL, *interface = NULL, *cache = NULL, *media = NULL, *discard = NULL, *serial = NULL;
-    const char *rerror = NULL, *werror = NULL;
+    const char *rerror = NULL, *werror = NULL, *aio = NULL;
     OpenMode mode = { 0 };
     bool ok = false;
     unsigned units;
@@ -146,7 +146,11 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         !opts_string(opts, "format", NULL, &mode.format, errp) || !opts_string(opts, "cache", "writeback", &cache, errp) ||
         !opts_string(opts, "media", "disk", &media, errp) || !opts_string(opts, "discard", "ignore", &discard, errp) ||
         !opts_string(opts, "serial", NULL, &serial, errp) || !opts_string(opts, "rerror", NULL, &rerror, errp) ||
-        !opts_string(opts, "werror", NULL, &werror, errp) || !opts_bool(opts, "snapshot", false, &mode.snapshot, errp)) {
+        !opts_string(opts, "werror", NULL, &werror, errp) || !opts_string(opts, "aio", "threads", &aio, errp) || !opts_bool(opts, "snapshot", false, &mode.snapshot, errp)) {
+        goto out;
+    }
+    if (strcmp(aio, "threads") && strcmp(aio, "native") && strcmp(aio, "io_uring")) { /* how we do it is our business */
+        error_set(errp, "invalid aio option '%s'", aio);
         goto out;
     }
     if (strcmp(media, "disk") && strcmp(media, "cdrom")) {

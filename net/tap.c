@@ -191,6 +191,11 @@ static bool tap_create(NetPeer *self, const Json *options, Error **errp)
             return false;
         }
     } else {
+        if (ifname && strlen(ifname) >= sizeof(ifr.ifr_name)) {
+            error_set(errp, "ifname '%s' is longer than %zu characters", ifname, sizeof(ifr.ifr_name) - 1);
+            fd_finish(self);
+            return false;
+        }
         n->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
         if (ifname) {
             snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);

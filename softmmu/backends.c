@@ -243,8 +243,8 @@ static void refuse_drive(BlockBackend *blk, void *opaque)
 {
     ImplicitDrives *d = opaque;
     if (!d->err) {
-        error_set(&d->err, "drive '%s': machine type does not support if=%s", block_id(blk),
-                  d->interface);
+        error_set(&d->err, "drive '%s': machine type does not support if=%s,bus=%u,unit=%u", block_id(blk), d->interface, drive_bus(blk),
+                  drive_unit(blk));
     }
 }
 
