@@ -249,6 +249,17 @@ static bool set_vga(GivenOption *opt, Error **errp)
     return true;
 }
 
+/* The older spelling of a machine property. */
+static bool set_no_hpet(GivenOption *opt, Error **errp)
+{
+    return object_property_parse(&machine_current()->obj, "hpet", "off", errp);
+}
+
+static bool set_no_acpi(GivenOption *opt, Error **errp)
+{
+    return object_property_parse(&machine_current()->obj, "acpi", "off", errp);
+}
+
 static bool set_usb(GivenOption *opt, Error **errp)
 {
     machine_current()->usb = true;
@@ -327,15 +338,6 @@ static bool no_sandbox(GivenOption *opt, Error **errp)
         error_set(errp, "the system call filter is not supported");
     }
     return !on;
-}
-
-static bool no_parallel(GivenOption *opt, Error **errp)
-{
-    if (!strcmp(opt->text, "none") || !strcmp(opt->text, "null")) {
-        return true;
-    }
-    error_set(errp, "this machine has no parallel port");
-    return false;
 }
 
 /* ---- handlers that need nothing else ---- */
@@ -780,7 +782,6 @@ static const Phase early_phases[] = {
     { OPTION_SDL, set_sdl },
     { OPTION_FULL_SCREEN, set_full_screen },
     { OPTION_K, set_layout },
-    { OPTION_PARALLEL, no_parallel },
     { OPTION_SEED, set_seed },
     { OPTION_SEMIHOSTING, set_semihosting },
     { OPTION_SEMIHOSTING_CONFIG, set_semihosting },
@@ -795,6 +796,8 @@ static const Phase early_phases[] = {
 
 static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
+    { OPTION_NO_ACPI, set_no_acpi },
+    { OPTION_NO_HPET, set_no_hpet },
     { OPTION_USB, set_usb },
     { OPTION_USBDEVICE, set_usb },
     { OPTION_VGA, set_vga },
@@ -810,6 +813,7 @@ static const Phase machine_phases[] = {
     { OPTION_OVERCOMMIT, system_set_overcommit },
     { OPTION_CHARDEV, system_add_chardev },
     { OPTION_OBJECT, add_object },
+    { OPTION_PARALLEL, system_add_parallel },
     { OPTION_SERIAL, system_add_serial },
     { OPTION_MONITOR, system_add_hmp },
     { OPTION_QMP, system_add_qmp },
@@ -924,6 +928,7 @@ static bool init_accel(Machine *m, Error **errp)
 
 /* -device of one of these: the user makes the drives. */
 static const char *const disk_devices[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
+static const char *const serial_devices[] = { "isa-serial", NULL }, *const parallel_devices[] = { "isa-parallel", NULL };
 static const char *const floppy_devices[] = { "isa-fdc", "floppy", NULL };
 /* The board adds no graphics card to one of these. */
 static const char *const vga_devices[] = { "VGA", "isa-vga", "virtio-vga", NULL };
@@ -963,7 +968,8 @@ static Machine *make_machine(CommandLine *line)
         fail(err);
     }
     set_image_options(line, m);
-    if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, &err)) {
+    bool own_serial = device_named(line, serial_devices), own_parallel = device_named(line, parallel_devices);
+    if (!system_add_default_chardevs(options_last(line, OPTION_MON) != NULL, own_serial, own_parallel, &err)) {
         fail(err);
     }
     bool own_disks = device_named(line, disk_devices), own_floppy = device_named(line, floppy_devices);
@@ -987,7 +993,7 @@ static Machine *make_machine(CommandLine *line)
     for (unsigned i = 0; i < m->n_vcpus; i++) {
         semihosting_attach(m->vcpus[i]);
     }
-    static const Phase devices[] = { { OPTION_USBDEVICE, add_usb_device }, { OPTION_DEVICE, add_device } };
+    static const Phase devices[] = { { OPTION_USBDEVICE, add_usb_device }, { OPTION_DEBUGCON, system_add_debugcon }, { OPTION_DEVICE, add_device } };
     run_phases(line, devices, ARRAY_SIZE(devices));
     if (!system_add_implicit_devices(&err)) {
         fail(err);

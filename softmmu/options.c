@@ -28,10 +28,10 @@ static const OptionRow rows[] = {
 
 /* Options of the reference that are not here; names only. */
 static const char *const absent_names[] = {
-    "async-teardown", "audio-help", "compat", "debugcon",
+    "async-teardown", "audio-help", "compat",
     "dump-vmstate", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
-    "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
+    "no-fd-bootchk", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
     "only-migratable", "plugin", "portrait", "preconfig", "prom-env", "qtest",
     "qtest-log", "rotate", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "virtfs", "win2k-hack", "xen-attach",

@@ -27,10 +27,10 @@
 
 SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
 
-static unsigned n_serials;
+static unsigned n_serials, n_parallels;
 static const char *firmware_option; /* one that only firmware of a PC understands */
 static struct {
-    bool serial, monitor; /* options of the kind were given */
+    bool serial, parallel, monitor; /* options of the kind were given */
     unsigned n_monitors;
 } given;
 /* -action; the values of the schema. Reboot and shutdown live in the machine. */
@@ -626,6 +626,38 @@ bool system_add_serial(GivenOption *opt, Error **errp)
     return true;
 }
 
+bool system_add_parallel(GivenOption *opt, Error **errp)
+{
+    const Machine *m = machine_current();
+    char id[32];
+    bool none = !strcmp(opt->text, "none");
+
+    given.parallel = true;
+    if (m->type->no_parallel && !none && strcmp(opt->text, "null")) {
+        error_set(errp, "this machine has no parallel port");
+        return false;
+    }
+    if (none || m->type->no_parallel) {
+        return true;
+    }
+    if (n_parallels == MACHINE_MAX_PARALLELS) {
+        error_set(errp, "too many parallel ports");
+        return false;
+    }
+    snprintf(id, sizeof(id), "parallel%u", n_parallels);
+    return chardev_new_legacy(id, opt->text, NULL, &machine_current()->parallels[n_parallels++], errp);
+}
+
+/* What firmware and small kernels write to port E9h. */
+bool system_add_debugcon(GivenOption *opt, Error **errp)
+{
+    bool named = !strncmp(opt->text, "chardev:", 8);
+    const char *const props[] = { "iobase", "0xe9", "chardev", named ? opt->text + 8 : "debugcon", NULL };
+    Chardev *chr = NULL;
+
+    return chardev_new_legacy("debugcon", opt->text, NULL, &chr, errp) && (!chr || device_add("isa-debugcon", props, errp));
+}
+
 bool system_add_hmp(GivenOption *opt, Error **errp)
 {
     given.monitor = true;
@@ -645,14 +677,19 @@ bool system_add_qmp_pretty(GivenOption *opt, Error **errp)
 }
 
 /* What nobody mentioned. */
-bool system_add_default_chardevs(bool have_mon_option, Error **errp)
+bool system_add_default_chardevs(bool have_mon_option, bool own_serial, bool own_parallel, Error **errp)
 {
     const Machine *m = machine_current();
-    GivenOption stdio = { .text = "stdio" }, mon_stdio = { .text = "mon:stdio" };
-    bool want_serial = !given.serial && !system_config.no_defaults && !m->type->no_serial;
+    GivenOption stdio = { .text = "stdio" }, mon_stdio = { .text = "mon:stdio" }, null = { .text = "null" };
+    bool want_serial = !given.serial && !system_config.no_defaults && !m->type->no_serial && !own_serial;
+    bool want_parallel = !given.parallel && !system_config.no_defaults && !m->type->no_parallel && !own_parallel;
     bool want_monitor = !given.monitor && !have_mon_option && !system_config.no_defaults;
+    if (want_parallel && !system_add_parallel(&null, errp)) {
+        return false;
+    }
     if (!system_config.nographic) {
-        return true; /* they would be on a virtual console of a display there is none of */
+        /* The reference has them on virtual consoles of its display; a PC has the port all the same, the monitor is nowhere. */
+        return !want_serial || !m->type->has_vga || system_add_serial(&null, errp);
     }
     if (want_serial && want_monitor) {
         return system_add_serial(&mon_stdio, errp);

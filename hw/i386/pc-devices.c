@@ -17,6 +17,7 @@ enum { /* configuration bytes in the RTC (SeaBIOS, OVMF; the first are the IBM P
     CMOS_ABOVE_16M = 0x34, CMOS_BOOT_3 = 0x38, CMOS_BOOT_1_2 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
     EQUIPMENT_FPU = 2, EQUIPMENT_MOUSE = 4,
 };
+enum { MAX_SERIALS = 4 };
 
 /* -- ports that nothing answers ------------------------------------------------------------------------------------------ */
 
@@ -87,14 +88,14 @@ static bool create_pit(X86Machine *x, Error **errp)
 
 /* -- the rest -------------------------------------------------------------------------------------------------------------- */
 
-static bool create_serial(X86Machine *x, unsigned n, Error **errp)
+static bool create_port(X86Machine *x, const char *type, unsigned n, struct Chardev *chr, Error **errp)
 {
     char index[16];
-    Device *dev = device_new("isa-serial", errp);
+    Device *dev = device_new(type, errp);
 
     snprintf(index, sizeof(index), "%u", n);
     bool ok = dev && object_property_parse(&dev->obj, "index", index, errp) &&
-              device_attach_chardev(dev, x->machine.serials[n], errp) && device_realize(dev, isa_bus_as_bus(x->isa), errp);
+              device_attach_chardev(dev, chr, errp) && device_realize(dev, isa_bus_as_bus(x->isa), errp);
     if (dev) {
         object_unref(&dev->obj);
     }
@@ -141,8 +142,17 @@ bool pc_create_isa_devices(X86Machine *x, Error **errp)
     if (x86_is_on(x->pit_option, true) && !create_pit(x, errp)) {
         return false;
     }
-    for (unsigned n = 0; n < 4; n++) {
-        if (m->serials[n] && !create_serial(x, n, errp)) {
+    for (unsigned n = 0; n < MACHINE_MAX_SERIALS; n++) {
+        if (m->serials[n] && n >= MAX_SERIALS) {
+            error_set(errp, "a PC has at most %d serial ports", MAX_SERIALS);
+            return false;
+        }
+        if (m->serials[n] && !create_port(x, "isa-serial", n, m->serials[n], errp)) {
+            return false;
+        }
+    }
+    for (unsigned n = 0; n < MACHINE_MAX_PARALLELS; n++) {
+        if (m->parallels[n] && !create_port(x, "isa-parallel", n, m->parallels[n], errp)) {
             return false;
         }
     }

@@ -68,10 +68,16 @@ static void describe_isa(X86Machine *x, AcpiBoard *b)
 {
     uint8_t floppies = rtc_get_cmos(x->rtc, 0x10);
     static const AcpiIsaPort serial[4] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
+    static const AcpiIsaPort parallel[] = { { 0x378, 7 }, { 0x278, 7 }, { 0x3bc, 7 } };
 
     for (unsigned n = 0; n < 4; n++) {
         if (x->machine.serials[n]) {
             b->serial[n] = serial[n];
+        }
+    }
+    for (unsigned n = 0; n < MIN(ARRAY_SIZE(parallel), ARRAY_SIZE(b->parallel)); n++) {
+        if (x->machine.parallels[n]) {
+            b->parallel[n] = parallel[n];
         }
     }
     b->hpet = x->hpet != NULL;

@@ -219,6 +219,7 @@ static const MachineType spike_type = {
     .default_ram_bytes = 128 * MiB,
     .ram_id = "riscv.spike.ram",
     .default_block_if = "none",
+    .no_parallel = true,
     .init = spike_init,
     .ready = spike_ready,
 };

@@ -387,6 +387,7 @@ static const MachineType virt_type = {
     .default_ram_bytes = 128 * MiB,
     .ram_id = "riscv_virt_board.ram",
     .default_block_if = "virtio",
+    .no_parallel = true,
     .default_nic = "virtio-net-pci",
     .init = virt_init,
     .ready = virt_ready,

@@ -88,7 +88,7 @@ struct MachineType {
     const char *usb_controller, *usb_addr; /* device type and PCI address of what -usb makes; NULL: nothing */
 };
 
-enum { MACHINE_MAX_SERIALS = 8 };
+enum { MACHINE_MAX_SERIALS = 8, MACHINE_MAX_PARALLELS = 3 };
 
 typedef struct SmpConfig {
     unsigned cpus, max_cpus;
@@ -138,6 +138,7 @@ struct Machine {
     void *fdt;                      /* malloc'd by the board */
     uint64_t fdt_bytes;
     struct Chardev *serials[MACHINE_MAX_SERIALS]; /* -serial, in order; NULL: none */
+    struct Chardev *parallels[MACHINE_MAX_PARALLELS];
     /* Run state. */
     RunState state;
     bool built, running;
