@@ -24,6 +24,7 @@ typedef struct HpetTimer {
     struct Hpet *hpet;
     uint8_t n;
     uint64_t config, comparator, period, fsb;
+    int64_t due_ns;            /* when the counter meets the comparator; INT64_MAX: never */
 } HpetTimer;
 
 typedef struct Hpet {
@@ -105,15 +106,44 @@ static uint64_t ticks_to_go(const HpetTimer *t, uint64_t now)
     return (t->comparator - now) & width_mask(t);
 }
 
+/* Nobody notices when it is due: systems leave such comparators running, and the host need not wake up for them. */
+static bool is_silent(const HpetTimer *t)
+{
+    return !(t->config & (T_ENABLE | T_LEVEL));
+}
+
+static bool is_periodic(const HpetTimer *t)
+{
+    return (t->config & T_PERIODIC) && t->period;
+}
+
 static void arm(HpetTimer *t)
 {
     uint64_t go = ticks_to_go(t, counter_now(t->hpet));
     int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL);
 
-    if (!is_running(t->hpet) || go > (uint64_t)(INT64_MAX - now) / TICK_NS) {
+    t->due_ns = !is_running(t->hpet) || go > (uint64_t)(INT64_MAX - now) / TICK_NS ? INT64_MAX : now + (int64_t)go * TICK_NS;
+    if (t->due_ns == INT64_MAX || is_silent(t)) {
         timer_cancel(&t->timer);
     } else {
-        timer_set_ns(&t->timer, now + (int64_t)go * TICK_NS);
+        timer_set_ns(&t->timer, t->due_ns);
+    }
+}
+
+/* A periodic comparator's next time, ahead of now: what was missed is gone. */
+static void advance(HpetTimer *t)
+{
+    uint64_t mask = width_mask(t), late = (counter_now(t->hpet) - t->comparator) & mask;
+
+    t->comparator = (t->comparator + (late / t->period + 1) * t->period) & mask;
+    arm(t);
+}
+
+/* Before a silent comparator is looked at or changed. */
+static void catch_up(HpetTimer *t)
+{
+    if (is_silent(t) && is_periodic(t) && t->due_ns <= clock_get_ns(VM_CLOCK_VIRTUAL)) {
+        advance(t);
     }
 }
 
@@ -122,11 +152,8 @@ static void hpet_fires(void *opaque)
     HpetTimer *t = opaque;
     uint64_t now = counter_now(t->hpet), mask = width_mask(t);
 
-    if ((t->config & T_PERIODIC) && t->period) {
-        /* The next one ahead of now: what was missed is gone. */
-        uint64_t late = (now - t->comparator) & mask;
-        t->comparator = (t->comparator + (late / t->period + 1) * t->period) & mask;
-        arm(t);
+    if (is_periodic(t)) {
+        advance(t);
     } else if (t->config & T_32) {
         /* One-shot: again when the low half of the counter comes round. */
         int64_t round = (int64_t)(UINT64_C(1) << 32) * TICK_NS;
@@ -139,6 +166,7 @@ static void timer_config_write(HpetTimer *t, uint64_t value)
 {
     uint64_t writable = T_WRITABLE & ~(uint64_t)(t->config & T_CAN_FSB ? 0 : T_FSB), old = t->config;
 
+    catch_up(t);
     if ((old & T_ENABLE) && !(value & T_ENABLE)) {
         lower_irq(t);
     }
@@ -162,6 +190,7 @@ static void comparator_write(HpetTimer *t, uint64_t value, uint64_t mask)
 {
     uint64_t width = width_mask(t);
 
+    catch_up(t);
     if (!(t->config & T_PERIODIC) || (t->config & T_SET_VALUE)) {
         t->comparator = ((t->comparator & ~mask) | (value & mask)) & width;
     }
@@ -186,10 +215,11 @@ static uint64_t quad_read(Hpet *s, uint64_t offset)
 {
     if (offset >= REG_TIMER) {
         unsigned n = (unsigned)(offset - REG_TIMER) / TIMER_BYTES;
-        const HpetTimer *t = &s->timer[n];
+        HpetTimer *t = &s->timer[n];
         if (n >= s->n_timers) {
             return 0;
         }
+        catch_up(t);
         switch (offset & (TIMER_BYTES - 1)) {
         case 0x00: return t->config | (uint64_t)s->intcap << 32;
         case 0x08: return t->comparator;
@@ -213,14 +243,15 @@ static void config_write(Hpet *s, uint64_t value)
 
     value &= CONFIG_ENABLE | CONFIG_LEGACY;
     if ((old ^ value) & CONFIG_ENABLE) {
+        for (unsigned i = 0; i < s->n_timers; i++) {
+            catch_up(&s->timer[i]);
+        }
         s->counter = counter_now(s);
         s->config = value;
         s->start_ns = now;
         for (unsigned i = 0; i < s->n_timers; i++) {
-            if (value & CONFIG_ENABLE) {
-                arm(&s->timer[i]);
-            } else {
-                timer_cancel(&s->timer[i].timer);
+            arm(&s->timer[i]);
+            if (!(value & CONFIG_ENABLE)) {
                 lower_irq(&s->timer[i]);
             }
         }
@@ -264,6 +295,9 @@ static void quad_write(Hpet *s, uint64_t offset, uint64_t value, uint64_t mask)
     case REG_COUNTER:
         if (is_running(s)) {
             log_guest_error("hpet: write to the counter while it runs\n");
+        }
+        for (unsigned i = 0; i < s->n_timers; i++) {
+            catch_up(&s->timer[i]);
         }
         s->counter = (counter_now(s) & ~mask) | (value & mask);
         s->start_ns = clock_get_ns(VM_CLOCK_VIRTUAL);
@@ -340,6 +374,7 @@ static void hpet_reset(Device *dev, ResetKind kind)
         t->config = T_CAN_PERIODIC | T_CAN_64 | (s->msi ? T_CAN_FSB : 0);
         t->comparator = UINT64_MAX;
         t->period = t->fsb = 0;
+        t->due_ns = INT64_MAX;
     }
 }
 
@@ -366,6 +401,7 @@ static bool hpet_post_load(void *opaque, uint32_t version, Error **errp)
         }
         t->comparator &= width_mask(t);
         t->period &= width_mask(t);
+        t->due_ns = INT64_MAX;
         if (is_running(s) && i < s->n_timers) {
             arm(t);
         } else {

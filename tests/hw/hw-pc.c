@@ -651,8 +651,27 @@ static void test_hpet(void)
         CHECK_EQ(ack(0), 0x08);
         out(0x20, 1, 0x20);
     }
+    /* Silenced, it goes on without waking anybody; what it has come to is there when it is looked at and when it is switched on. */
+    pit_set(0, 0, 1);
+    advance_ns(NS_PER_MS / 2);
+    while (ack(0) >= 0) {
+        out(0x20, 1, 0x20);
+    }
+    wr(0, HPET + 0x100, 4, 1 << 8 | 8);
+    CHECK(clock_virtual_deadline_ns() > guest_ns + 5 * NS_PER_MS);
+    uint32_t before = (uint32_t)rd(0, HPET + 0x108, 4);
+    advance_ns(7 * NS_PER_MS);
+    CHECK_EQ((uint32_t)rd(0, HPET + 0x108, 4) - before, 700000);
+    advance_ns(2 * NS_PER_MS);
+    wr(0, HPET + 0x100, 4, 1 << 8 | 8 | 4);
+    CHECK_EQ(ack(0), -1);
+    advance_ns(NS_PER_MS);
+    CHECK_EQ(ack(0), 0x08);
+    out(0x20, 1, 0x20);
+    CHECK_EQ((uint32_t)rd(0, HPET + 0x108, 4) - before, 1000000);
     wr(0, HPET + 0x100, 4, 0);
     wr(0, HPET + 0x10, 4, 1);
+    pit_set(0, 2, 100);
     advance_ns(NS_PER_MS);
     CHECK_EQ(ack(0), 0x08);                    /* the PIT again */
     wr(0, HPET + 0x10, 4, 0);
