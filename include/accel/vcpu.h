@@ -25,7 +25,7 @@ enum {
     VCPU_STATE_BIAS = 128,   /* state pointer - &state: disp8 reaches the first 256 bytes */
     VCPU_MAX_MMU_MODES = 8,
     VCPU_N_SPILLS = 64,      /* 32-byte spill places for host back ends */
-    JUMP_CACHE_BITS = 12,
+    JUMP_CACHE_BITS = 14,
     JUMP_CACHE_ENTRIES = 1 << JUMP_CACHE_BITS,
 };
 

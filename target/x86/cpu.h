@@ -129,7 +129,7 @@ enum {
 enum {
     X86_MODE_CPL = 0,                 /* 2 bits; 0 in real mode, 3 in VM86 */
     X86_MODE_CODE = 2,                /* 2 bits: X86Code */
-    X86_MODE_SS32 = 4,                /* SS.B: stack pointer is esp, not sp */
+    X86_MODE_SS32 = 4,                /* SS.B: stack pointer is esp, not sp; 0 in 64-bit code, which does not look at it */
     X86_MODE_PE = 5,                  /* protected mode */
     X86_MODE_VM = 6,                  /* VM86 */
     X86_MODE_MMU = 7,                 /* 2 bits: MMU index of data accesses */

@@ -15,13 +15,13 @@ uint64_t x86_trans_mode(const Vcpu *vcpu)
     X86Code code = lma && cs & X86_ATTR_L ? X86_CODE_64 : cs & X86_ATTR_B ? X86_CODE_32 : X86_CODE_16;
     uint64_t mode = (uint64_t)x86_cpl(vcpu) << X86_MODE_CPL | (uint64_t)code << X86_MODE_CODE |
                     (uint64_t)pe << X86_MODE_PE | (uint64_t)(pe && vm) << X86_MODE_VM | (uint64_t)lma << X86_MODE_LMA |
-                    (uint64_t)!!(s->seg_attr[X86_SS] & X86_ATTR_B) << X86_MODE_SS32 |
                     (uint64_t)x86_mmu_index(vcpu, MMU_READ) << X86_MODE_MMU;
 
     if (code != X86_CODE_64) {
         uint32_t limit = s->seg_limit[X86_CS];
         X86CsLimit cslim = limit == UINT32_MAX ? X86_CSLIM_4G : limit == 0xffff ? X86_CSLIM_64K : X86_CSLIM_OTHER;
-        mode |= s->seg_base[X86_CS] << 32 | (uint64_t)cslim << X86_MODE_CSLIM | (uint64_t)s->seg_check << X86_MODE_SEG_CHECK |
+        mode |= s->seg_base[X86_CS] << 32 | (uint64_t)!!(s->seg_attr[X86_SS] & X86_ATTR_B) << X86_MODE_SS32 |
+                (uint64_t)cslim << X86_MODE_CSLIM | (uint64_t)s->seg_check << X86_MODE_SEG_CHECK |
                 (uint64_t)(s->seg_base[X86_ES] != 0) << X86_MODE_SEG_BASE |
                 (uint64_t)(s->seg_base[X86_SS] != 0) << (X86_MODE_SEG_BASE + 1) |
                 (uint64_t)(s->seg_base[X86_DS] != 0) << (X86_MODE_SEG_BASE + 2);
