@@ -517,7 +517,7 @@ static void print_value(Text *text, const Json *json, int indent)
             text_add(text, ", ", indent < 0 ? 2 : 1);
         }
     }
-    if (indent >= 0 && json->members.n) {
+    if (indent >= 0) { /* also when there is nothing inside: other printers of this protocol do so */
         text_newline(text, indent);
     }
     *vec_push(text) = object ? '}' : ']';
