@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the execution tests of gcc's torture suite (gcc.c-torture/execute) under our user-mode emulator.
 
-usage: gcc_torture.py FOLDER [--run 'OURS'] [--ref 'REFERENCE'] [--cc COMPILER] [--jobs N] [--only REGEX]
-                      [--flags '-O2'] [--flags '-O3 -march=…'] …
+usage: gcc_torture.py FOLDER [--arch riscv64|x86_64|i386] [--run 'OURS'] [--ref 'REFERENCE'] [--cc COMPILER] [--jobs N]
+                      [--only REGEX] [--flags '-O2'] [--flags '-O3 -march=…'] …
 FOLDER is gcc/testsuite/gcc.c-torture/execute of a gcc source tree. Each program is linked statically and has to end
 with status 0. Of the directives only those that name options count; a program that does not compile is counted
 apart, as is one that fails under the reference too (given with --ref, asked only about failures). Status 1 when a
@@ -17,6 +17,13 @@ import subprocess
 import sys
 import tempfile
 
+# Of each architecture: compiler, a word of the targets that its dg- directives name, the runner.
+ARCHES = {
+    'riscv64': ('riscv64-linux-gnu-gcc', r'riscv', 'qemu-riscv64'),
+    'x86_64': ('x86_64-linux-gnu-gcc', r'x86_64|i.86', 'qemu-x86_64'),
+    'i386': ('i686-linux-gnu-gcc', r'i.86|ia32', 'qemu-i386'),
+}
+
 # Builtins are tested with the functions defined in lib/; the rest is what the suite's own driver passes.
 COMMON = ['-w', '-static', '-pipe', '-fno-diagnostics-show-caret', '-std=gnu17']
 GROUPS = {'': [], 'ieee': ['-ffloat-store', '-fno-inline'], 'builtins': ['-fno-tree-dse', '-fno-tree-loop-distribute-patterns']}
@@ -30,13 +37,13 @@ def collect(folder):
                 yield group, os.path.join(where, name)
 
 
-def options(path):
+def options(path, targets):
     """Options of the dg- directives; those for another target only are left out."""
     with open(path, encoding='latin-1') as f:
         text = f.read()
     found = []
     for m in re.finditer(r'\{\s*dg-(?:additional-)?options\s+"([^"]*)"\s*(\{[^}]*\})?', text):
-        if not m[2] or 'riscv' in m[2] or '*-*-*' in m[2]:
+        if not m[2] or re.search(targets, m[2]) or '*-*-*' in m[2]:
             found += shlex.split(m[1])
     x_file = path[:-2] + '.x'
     if os.path.exists(x_file):
@@ -62,7 +69,7 @@ def one(o, group, path, flags, tmp):
     sources = [path]
     if group == 'builtins':
         sources += [path[:-2] + '-lib.c', os.path.join(os.path.dirname(path), 'lib', 'main.c')]
-    status, text = run([o.cc] + shlex.split(flags) + COMMON + GROUPS[group] + options(path)
+    status, text = run([o.cc] + shlex.split(flags) + COMMON + GROUPS[group] + options(path, ARCHES[o.arch][1])
                        + [s for s in sources if os.path.exists(s)] + ['-o', exe, '-lm'], 300)
     if status:
         return 'not compiled', name, text.strip().splitlines()[-1:] or ['']
@@ -82,14 +89,17 @@ def one(o, group, path, flags, tmp):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('folder')
-    p.add_argument('--run', default='qemu-riscv64')
+    p.add_argument('--arch', choices=sorted(ARCHES), default='riscv64')
+    p.add_argument('--run')
     p.add_argument('--ref')
-    p.add_argument('--cc', default='riscv64-linux-gnu-gcc')
+    p.add_argument('--cc')
     p.add_argument('--jobs', type=int, default=2)
     p.add_argument('--only', default='')
     p.add_argument('--keep', help='folder for the programs that fail')
     p.add_argument('--flags', action='append')
     o = p.parse_args()
+    o.cc = o.cc or ARCHES[o.arch][0]
+    o.run = o.run or ARCHES[o.arch][2]
     tests = [t for t in collect(o.folder) if re.search(o.only, t[1])]
     bad = 0
     for flags in o.flags or ['-O0', '-O2', '-O3']:
