@@ -26,6 +26,8 @@ static struct {
     size_t n;
     uint32_t undefined;           /* X86_ROWFLAG_* */
     uint32_t undefined_at[MAX_STREAM * 24 + 2]; /* before the instruction at this offset */
+    uint8_t insns_at[MAX_STREAM * 24 + 2];      /* how many instructions precede the one at this offset */
+    uint8_t n_insns;
 } g;
 
 static uint64_t rnd(void)
@@ -272,7 +274,7 @@ static bool put_insn(const X86Row *row)
 {
     size_t start = g.n;
     bool vex = row->enc == X86_ENC_VEX;
-    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y) || !strncmp(row->name, "maskmov", 7);
+    bool mem = row->mod & 1 && (!(row->mod & 2) || upto(2)), string = uses(row, X86_SPEC_X) || uses(row, X86_SPEC_Y) || strstr(row->name, "maskmovq") || strstr(row->name, "maskmovdqu");
     unsigned pp = X86_PP_NONE, options = 0, list[4];
     bool w = row->w == 2 || (row->w == 3 && upto(3) == 0);
     unsigned reg = upto(16), rm = upto(16), low = upto(16);
@@ -485,6 +487,7 @@ int main(int argc, char **argv)
     }
     static uint16_t rows[X86_N_ROWS];
     unsigned n_rows = 0, failures = 0;
+    uint64_t executed = 0;
     for (unsigned i = 0; i < X86_N_ROWS; i++) {
         if (is_row_usable(&x86_rows[i])) {
             rows[n_rows++] = (uint16_t)i;
@@ -500,6 +503,7 @@ int main(int argc, char **argv)
         X86tRun a, b;
         g.seed = (seed + stream) * 0x2545f4914f6cdd1d;
         g.n = 0;
+        g.n_insns = 0;
         g.undefined = 0;
         random_state(&a.state, before);
         if (g.unmasked) {
@@ -508,9 +512,16 @@ int main(int argc, char **argv)
         g.state = &a.state;
         for (unsigned i = 0; i < length;) {
             unsigned which = g.stream ? upto(n_rows) : (unsigned)((stream + upto(2)) % n_rows);
-            i += put_insn(&x86_rows[rows[which]]) || upto(50) == 0;
+            size_t at = g.n;
+            if (put_insn(&x86_rows[rows[which]])) {
+                g.insns_at[at] = g.n_insns++;
+                i++;
+            } else {
+                i += upto(50) == 0;
+            }
         }
         g.undefined_at[g.n] = g.undefined;
+        g.insns_at[g.n] = g.n_insns;
         put8(0x0f);
         put8(0x0b);
         a.code = g.code32 ? X86_CODE_32 : X86_CODE_64;
@@ -528,6 +539,9 @@ int main(int argc, char **argv)
         if (a.state.pc - X86T_CODE < g.n) {
             g.undefined = g.undefined_at[a.state.pc - X86T_CODE];
         }
+        /* The one that raises an exception was executed, too; the final UD2 is none of ours. */
+        size_t stop = a.state.pc - X86T_CODE;
+        executed += stop >= g.n ? g.n_insns : g.insns_at[stop] + 1u;
         X86tMask mask = { .eflags = (X86_ARITH_FLAGS | X86_DF) & ~eflags_of(g.undefined), .x87 = true, .fsw = 0xffff, .mxcsr = ~0u };
         if (a.state.mxcsr & 0x18 & ~(a.state.mxcsr >> 7)) {
             mask.mxcsr &= ~0x20u; /* helper-sse.c: PE with an unmasked overflow or underflow */
@@ -546,6 +560,6 @@ int main(int argc, char **argv)
             }
         }
     }
-    printf("%u rows, %u failures\n", n_rows, failures);
+    printf("%u rows, %" PRIu64 " instructions executed, %u failures\n", n_rows, executed, failures);
     return failures != 0;
 }
