@@ -753,6 +753,37 @@ static void test_dma(void)
     t.ops->set_transfer(t.controller, 5, NULL, NULL);
 }
 
+/* -- pc-testdev: values seen of the reference ---------------------------------------------------------------------------- */
+
+static void test_testdev(void)
+{
+    reset();
+    out(0xe0, 4, 0x11223344);
+    CHECK_EQ(in(0xe1, 1), 0x33);
+    CHECK_EQ(in(0xe2, 2), 0x1122);
+    CHECK_EQ(in(0xe8, 4), 0x11223344);
+    out(0xe9, 1, 0xaa);
+    CHECK_EQ(in(0xe0, 4), 0x1122aa44);
+    out(0xe4, 4, 0x1000);
+    CHECK_EQ(in(0xe4, 4), 0);
+    wr(0, 0xff000008, 8, 0x1122334455667788);
+    CHECK_EQ(rd(0, 0xff00000a, 4), 0x33445566);
+    wr(0, 0xff00ffff, 1, 0x9a);
+    CHECK_EQ(rd(0, 0xff00fffe, 2), 0x9a00);
+    apic_wr(0, SVR, 0x1ff);
+    apic_wr(0, LVT_LINT0, 0x700);
+    pic_init();
+    out(0x2005, 1, 2);
+    CHECK_EQ(in(0x2005, 1), 0);
+    CHECK_EQ(ack(0), 0x0d);
+    out(0x20, 1, 0x20);
+    out(0x2005, 1, 0), out(0x2010, 1, 1), out(0x2017, 1, 1); /* no such lines */
+    CHECK_EQ(ack(0), -1);
+    out(0x2009, 1, 1);
+    CHECK_EQ(ack(0), 0x71);
+    out(0x2009, 1, 0);
+}
+
 int main(int argc, char **argv)
 {
     const char *board = argc > 1 ? argv[1] : "pc";
@@ -775,7 +806,8 @@ int main(int argc, char **argv)
     m->firmware = xstrdup(file);
     CHECK(machine_set_smp(m, &(SmpConfig){ .cpus = 3 }, NULL));
     bool ok = machine_build(m, &err) &&
-              device_add("pci-bridge", (const char *const[]){ "id", "bridge", NULL }, &err) && machine_ready(m, &err);
+              device_add("pci-bridge", (const char *const[]){ "id", "bridge", NULL }, &err) &&
+              device_add("pc-testdev", (const char *const[]){ NULL }, &err) && machine_ready(m, &err);
     remove(file);
     if (!ok) {
         fprintf(stderr, "%s\n", error_message(err));
@@ -789,6 +821,7 @@ int main(int argc, char **argv)
     test_ioapic();
     test_hpet();
     test_dma();
+    test_testdev();
     CHECK_EQ(test_chipset(!strcmp(board, "q35")), 0);
     device_foreach(contract_check, &n);
     for (unsigned i = 0; i < m->smp.cpus; i++) {
