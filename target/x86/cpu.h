@@ -232,6 +232,7 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 #define X86_EFER_LME BIT(8)
 #define X86_EFER_LMA BIT(10)
 #define X86_EFER_NXE BIT(11)
+#define X86_MISC_XD_DISABLE BIT(34) /* of IA32_MISC_ENABLE */
 #define X86_EFER_FFXSR BIT(14)
 
 /* seg_attr: as in the second descriptor word. */

@@ -293,6 +293,9 @@ static void extended_features(const Vcpu *vcpu, uint32_t r[4])
     r[0] = signature(m);
     r[2] = m->features[X86_WORD_8000_0001_ECX];
     r[3] = m->features[X86_WORD_8000_0001_EDX];
+    if (x86_state(vcpu)->misc_enable & X86_MISC_XD_DISABLE) {
+        r[3] &= ~(1u << X86_FEAT_NX % 32);
+    }
     if (is_amd(m)) {
         r[3] |= m->features[X86_WORD_1_EDX] & same_as_leaf1;
         r[2] |= logical_processors(&t) > 1 ? 1u << X86_FEAT_CMP_LEGACY % 32 : 0;

@@ -82,6 +82,15 @@ static bool code_breakpoint(Vcpu *vcpu)
     return hit;
 }
 
+/* SYSCALL and SYSRET step by the TF that they load: a kernel that masks TF is not stepped into, a return to a stepped program traps at once. */
+void x86_debug_step_by_new_tf(Vcpu *vcpu)
+{
+    X86State *s = x86_state(vcpu);
+
+    s->db_pending = (uint16_t)((s->db_pending & ~DR6_BS) | (s->eflags & X86_TF ? DR6_BS : 0));
+    x86_debug_update(vcpu);
+}
+
 bool x86_before_insn(Vcpu *vcpu)
 {
     X86State *s = x86_state(vcpu);

@@ -554,6 +554,7 @@ uint64_t x86_helper_syscall(Vcpu *vcpu, uint64_t next_ip)
     flat(vcpu, X86_CS, cs, 0, true);
     flat(vcpu, X86_SS, cs + 8, 0, false);
     x86_flags_write(vcpu, 0, (uint32_t)s->sfmask | X86_RF);
+    x86_debug_step_by_new_tf(vcpu);
     return x86_linear_pc(s, from64 ? s->lstar : s->cstar);
 }
 
@@ -578,5 +579,6 @@ uint64_t x86_helper_sysret(Vcpu *vcpu, uint32_t width)
     } else {
         x86_flags_write(vcpu, X86_IF, X86_IF);
     }
+    x86_debug_step_by_new_tf(vcpu);
     return x86_linear_pc(s, to64 ? ip : (uint32_t)ip);
 }

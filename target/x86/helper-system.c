@@ -192,7 +192,7 @@ void x86_helper_ltr(Vcpu *vcpu, uint32_t sel)
         x86_raise_sel(vcpu, X86_EXC_NP, (uint16_t)sel);
     }
     uint64_t base = (uint64_t)high << 32 | x86_desc_base(d);
-    if (x86_is_long(s) && !x86_is_canonical(s, base)) {
+    if (x86_is_long(s) && !x86_is_canonical_base(vcpu, base)) {
         gp0(vcpu);
     }
     d.hi |= 2 << 8; /* busy */
@@ -241,7 +241,7 @@ void x86_helper_load_table(Vcpu *vcpu, uint32_t which, uint32_t limit, uint64_t 
 {
     X86State *s = x86_state(vcpu);
 
-    if (x86_is_code64(s) && !x86_is_canonical(s, base)) {
+    if (x86_is_code64(s) && !x86_is_canonical_base(vcpu, base)) {
         gp0(vcpu);
     }
     if (which) {
@@ -350,7 +350,7 @@ void x86_helper_invpcid(Vcpu *vcpu, uint64_t type, uint64_t low, uint64_t addr)
     uint32_t id = low & 0xfff;
 
     if (type > 3 || (type < 2 && (low >> 12 || (id && !(s->cr4 & X86_CR4_PCIDE)))) ||
-        (type == 0 && x86_is_long(s) && !x86_is_canonical(s, addr))) {
+        (type == 0 && x86_is_long(s) && !x86_is_canonical_base(vcpu, addr))) {
         gp0(vcpu);
     }
     if (type == 0) {
@@ -369,7 +369,7 @@ void x86_helper_fsgsbase(Vcpu *vcpu, uint64_t base)
     if (!(s->cr4 & X86_CR4_FSGSBASE)) {
         x86_raise(vcpu, X86_EXC_UD);
     }
-    if (!x86_is_canonical(s, base)) {
+    if (!x86_is_canonical_base(vcpu, base)) {
         gp0(vcpu);
     }
 }

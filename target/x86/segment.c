@@ -261,7 +261,7 @@ void x86_ldt_load(Vcpu *vcpu, uint16_t sel, unsigned vector)
         x86_raise_sel(vcpu, vector == X86_EXC_GP ? X86_EXC_NP : vector, sel);
     }
     uint64_t base = (uint64_t)high << 32 | x86_desc_base(d);
-    if (x86_is_long(s) && !x86_is_canonical(s, base)) {
+    if (x86_is_long(s) && !x86_is_canonical_base(vcpu, base)) {
         x86_raise_code(vcpu, X86_EXC_GP, 0);
     }
     s->ldt_sel = sel;

@@ -231,7 +231,7 @@ static bool write_ignore_zero(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64
 
 static bool write_canonical(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value)
 {
-    if (!x86_is_canonical(x86_state(vcpu), value)) {
+    if (!x86_is_canonical_base(vcpu, value)) {
         return false;
     }
     *field_of(vcpu, d, msr) = value;
@@ -379,14 +379,29 @@ static bool write_pat(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value
     return true;
 }
 
-/* CTL is all ones or nothing, STATUS can be cleared only (SDM 16.3.2.2). */
+/* CTL is all ones or nothing, STATUS can be cleared only, ADDR and MISC hold what they are given (SDM 16.3.2). */
 static bool write_mc_bank(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value)
 {
-    bool ok = (msr & 3) == 0 ? value == 0 || value == UINT64_MAX : value == 0;
-    if (ok) {
-        *field_of(vcpu, d, msr) = value;
+    enum { CTL, STATUS };
+
+    if (((msr & 3) == CTL && value && value != UINT64_MAX) || ((msr & 3) == STATUS && value)) {
+        return false;
     }
-    return ok;
+    *field_of(vcpu, d, msr) = value;
+    return true;
+}
+
+/* Bits 7, 11 and 12 tell what the processor lacks: sampling and branch traces. XD bit disable takes NX away: from CPUID and from EFER. */
+static bool write_misc_enable(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value)
+{
+    X86State *s = x86_state(vcpu);
+
+    s->misc_enable = value & d->write_mask;
+    if (s->misc_enable & X86_MISC_XD_DISABLE && s->efer & X86_EFER_NXE) {
+        s->efer &= ~(uint64_t)X86_EFER_NXE;
+        tlb_flush(vcpu);
+    }
+    return true;
 }
 
 static bool write_efer(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value)
@@ -396,7 +411,7 @@ static bool write_efer(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t valu
 
     known |= x86_has(vcpu, X86_FEAT_SYSCALL) ? X86_EFER_SCE : 0;
     known |= x86_has(vcpu, X86_FEAT_LM) ? X86_EFER_LME : 0;
-    known |= x86_has(vcpu, X86_FEAT_NX) ? X86_EFER_NXE : 0;
+    known |= x86_has(vcpu, X86_FEAT_NX) && !(s->misc_enable & X86_MISC_XD_DISABLE) ? X86_EFER_NXE : 0;
     known |= x86_has(vcpu, X86_FEAT_FXSR_OPT) ? BIT(14) : 0;
     value = (value & ~(uint64_t)X86_EFER_LMA) | (s->efer & X86_EFER_LMA);
     uint64_t changed = value ^ s->efer;

@@ -22,6 +22,14 @@ static inline bool x86_is_canonical(const X86State *s, uint64_t addr)
 {
     return bits_sext(addr, s->cr4 & X86_CR4_LA57 ? 57 : 48) == (int64_t)addr;
 }
+/*
+ * Registers and MSRs that hold linear addresses (bases of tables and segments, entry points, INVPCID's descriptor) take whatever is canonical
+ * for the widest paging that the processor has, not for the one in use (Intel 335252, 5-level paging, 2.2).
+ */
+static inline bool x86_is_canonical_base(const Vcpu *vcpu, uint64_t addr)
+{
+    return bits_sext(addr, x86_has(vcpu, X86_FEAT_LA57) ? 57 : 48) == (int64_t)addr;
+}
 /* MMU index of implicit supervisor accesses: SMAP applies whatever AC says (SDM 4.6.1). */
 static inline unsigned x86_mmu_implicit(const Vcpu *vcpu)
 {
@@ -125,6 +133,7 @@ bool x86_smm_leave(Vcpu *vcpu); /* RSM; false: the saved state is not possible *
 
 /* debug.c (SDM 18.2, 18.3). After DR7, TF or db_pending changed. */
 void x86_debug_update(Vcpu *vcpu);
+void x86_debug_step_by_new_tf(Vcpu *vcpu);
 /* A port or a trap bit of a TSS: BT, or breakpoints on I/O. */
 void x86_debug_io(Vcpu *vcpu, uint16_t port, unsigned size_bytes);
 /* DR6, DR7.GD and BS as an entry into the #DB handler has them. */

@@ -164,6 +164,16 @@ syscall_user:
     movl %eax, syscall_seen + 36
     int $0x40
 
+    .globl syscall_stepped, syscall_stepped_back
+syscall_stepped:
+    pushfq
+    orl $0x100, (%rsp)
+    popfq
+    syscall                             /* the first instruction with TF */
+syscall_stepped_back:
+    nop
+    int $0x40
+
 /* 32-bit code of compatibility mode. */
     .code32
 compat_code:

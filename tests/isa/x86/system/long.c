@@ -153,9 +153,9 @@ static void canonical(void)
     TRAP0(12, 0, ASM("movq %0, %%rbx; movq %%rsp, %%rcx; movq %%rbx, %%rsp; popq %%rax; movq %%rcx, %%rsp" : : "r"(bad) : "rax", "rbx", "rcx", "memory"));
     TRAP0(12, 0, ASM("pushq %%rbp; movq %0, %%rbp; movq (%%rbp), %%rax; popq %%rbp" : : "r"(bad) : "rax", "memory"));
     TRAP0(13, 0, ASM("jmp *%0" : : "r"(bad)));
-    TRAP0(13, 0, wrmsr(0xc0000082, bad));
-    TRAP0(13, 0, wrmsr(0xc0000100, bad));
-    TRAP0(13, 0, wrmsr(0x176, bad));
+    TRAP0(13, 0, wrmsr(0xc0000082, 1ul << 60));
+    TRAP0(13, 0, wrmsr(0xc0000100, 1ul << 60));
+    TRAP0(13, 0, wrmsr(0x176, 1ul << 60));
     TRAP3(13, 0, ASM("sysretq"));
     TRAP0(13, 0, ASM("movq %0, %%rcx; sysretq" : : "r"(bad) : "rcx"));
     TRAP0(13, 0, ASM("pushq %1; pushq $0x80000; pushq $2; pushq %2; pushq %0; iretq" : : "r"(bad), "i"(DATA3), "i"(CODE3)));
@@ -190,8 +190,39 @@ static void system_calls(void)
     wrmsr(0xc0000080, rdmsr(0xc0000080) & ~1ul);
     TRAP3(6, 0, ASM("syscall" : : : "rcx", "r11"));
     wrmsr(0xc0000080, rdmsr(0xc0000080) | 1);
+    /* Single steps go by the TF that SYSCALL and SYSRET load: the kernel sees none, the program one as soon as it is back. */
+    extern void syscall_stepped(void), syscall_stepped_back(void);
+    user_flags = 2;
+    try3(syscall_stepped);
+    check_trap(1, 0, __LINE__);
+    EQ(caught.cs, CODE3);
+    EQ(caught.rip, syscall_stepped_back);
+    EQ(caught.rflags >> 8 & 1, 1);
     wrmsr(0x174, 0);
     TRAP3(13, 0, ASM("sysenter"));
+}
+
+static bool has7(unsigned reg, unsigned bit);
+
+/* Bases take what is canonical for the widest paging that there is, whatever the paging in use (5-level paging white paper, 2.2). */
+static void wide_bases(void)
+{
+    u64 wide = 0xaaul << 48, bad = 0xaaul << 57;
+    int refused = has7(2, 16) ? -1 : 13;
+    struct { u16 limit; u64 base; } __attribute__((packed)) old, t = { 0xfff, wide };
+    static const u32 msrs[] = { 0x175, 0x176, 0xc0000082, 0xc0000083, 0xc0000100, 0xc0000101, 0xc0000102 };
+
+    for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+        u64 before = rdmsr(msrs[i]);
+        TRAP0(refused, 0, wrmsr(msrs[i], wide));
+        EQ(rdmsr(msrs[i]), refused == -1 ? wide : before);
+        TRAP0(13, 0, wrmsr(msrs[i], bad));
+        wrmsr(msrs[i], before);
+    }
+    ASM("sgdt %0" : "=m"(old));
+    TRAP0(refused, 0, ASM("lgdt %0; lgdt %1" : : "m"(t), "m"(old)));
+    t.base = bad;
+    TRAP0(13, 0, ASM("lgdt %0" : : "m"(t)));
 }
 
 static void gates(void)
@@ -410,10 +441,41 @@ static void bases(void)
         EQ(v, 0x123456789);
         ASM("wrfsbase %k1; rdfsbase %0" : "=r"(v) : "r"(0xfffffffffffffffful));
         EQ(v, 0xffffffff);
-        TRAP3(13, 0, ASM("wrfsbase %0" : : "r"(1ul << 50)));
+        TRAP3(13, 0, ASM("wrfsbase %0" : : "r"(1ul << 60)));
     }
     ASM("movl %0, %%fs; movl %0, %%gs" : : "r"(DATA0));
     EQ(rdmsr(0xc0000100), 0); /* a load gives the descriptor's base */
+}
+
+static u32 cpuid_of(u32 leaf, unsigned reg)
+{
+    u32 r[4];
+    ASM("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "0"(leaf), "2"(0));
+    return r[reg];
+}
+
+static void machine_msrs(void)
+{
+    enum { MC0_CTL = 0x400, MC0_STATUS, MC0_ADDR, MC0_MISC, MISC_ENABLE = 0x1a0, EFER = 0xc0000080 };
+    if (cpuid_of(1, 3) >> 14 & 1) {
+        TRAP0(13, 0, wrmsr(MC0_CTL, 0x1234));
+        TRAP0(13, 0, wrmsr(MC0_STATUS, 1));
+        wrmsr(MC0_STATUS, 0);
+        wrmsr(MC0_ADDR, 0xaaaaaaaaaaaaaaaa);
+        EQ(rdmsr(MC0_ADDR), 0xaaaaaaaaaaaaaaaa);
+        wrmsr(MC0_MISC, ~0ul);
+        EQ(rdmsr(MC0_MISC), ~0ul);
+    }
+    if (cpuid_of(0, 1) == 0x756e6547) { /* Intel's: XD bit disable (SDM 4, IA32_MISC_ENABLE bit 34) */
+        u64 was = rdmsr(MISC_ENABLE);
+        EQ(cpuid_of(0x80000001, 3) >> 20 & 1, 1);
+        wrmsr(MISC_ENABLE, was | 1ul << 34);
+        EQ(rdmsr(MISC_ENABLE), was | 1ul << 34);
+        EQ(cpuid_of(0x80000001, 3) >> 20 & 1, 0);
+        TRAP0(13, 0, wrmsr(EFER, rdmsr(EFER) | 1 << 11));
+        wrmsr(MISC_ENABLE, was);
+        wrmsr(EFER, rdmsr(EFER) | 1 << 11);
+    }
 }
 
 static void supervisor_only(void)
@@ -446,12 +508,14 @@ int main(void)
     traps();
     canonical();
     system_calls();
+    wide_bases();
     gates();
     compatibility();
     paging();
     keys();
     pcid();
     bases();
+    machine_msrs();
     supervisor_only();
     (void)on_trap;
     print_int(n_checks);
