@@ -401,7 +401,7 @@ TimerGroup *timer_group_new(void *context, bool takes_bql)
         GroupSource *gs = (GroupSource *)g_source_new(&group_funcs, sizeof(GroupSource));
         gs->group = group;
         gs->tag = g_source_add_unix_fd(&gs->source, group->fd, G_IO_IN);
-        g_source_set_priority(&gs->source, G_PRIORITY_HIGH);
+        /* No priority: a guest whose timer is always due again would keep monitors and displays from ever being served. */
         g_source_attach(&gs->source, context);
         group->source = &gs->source;
     }

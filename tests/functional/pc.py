@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 
-from emulator import BINARY, check, check_equal, finish, run
+from emulator import BINARY, Emulator, check, check_equal, finish, run
 
 BOARDS = ('pc', 'q35', 'microvm')
 
@@ -108,7 +108,27 @@ def test_seabios():
                 check(line in text, f'SeaBIOS on {board}: {line!r} in its log; it ends with {text[-300:]!r}')
 
 
+def test_timer_storm():
+    """A guest's timer that is due all the time does not keep the monitor from answering."""
+    with tempfile.TemporaryDirectory() as folder:
+        # At the reset vector: jmp ff80. There: the 8254's channel 0 in mode 2 with a count of 2, "!" to port 0xe9, jmp to itself.
+        code = bytes([0xb0, 0x34, 0xe6, 0x43, 0xb0, 0x02, 0xe6, 0x40, 0x30, 0xc0, 0xe6, 0x40, 0xb0, 0x21, 0xe6, 0xe9, 0xeb, 0xfe])
+        path, log = os.path.join(folder, 'bios.bin'), os.path.join(folder, 'log')
+        with open(path, 'wb') as f:
+            f.write(bytes(0xff80) + code + bytes(0x70 - len(code)) + b'\xeb\x8e' + bytes(14))
+        with Emulator('-bios', path, '-debugcon', f'file:{log}', machine='pc') as vm:
+            vm.qmp.ok('cont')
+            while not os.path.exists(log) or not os.path.getsize(log):
+                time.sleep(0.05)
+            for _ in range(5):
+                time.sleep(0.2)
+                check_equal(vm.qmp.ok('query-status')['status'], 'running', 'query-status while the timer fires')
+            vm.qmp.ok('quit')
+            vm.wait()
+
+
 test_names()
+test_timer_storm()
 test_trees()
 test_memory()
 test_refusals()
