@@ -10,6 +10,7 @@
 #include <string.h>
 #include "hw/pci.h"
 #include "net/net.h"
+#include "softmmu/clock.h"
 #include "util/log.h"
 
 enum {
@@ -28,7 +29,7 @@ enum {
     TCTL_EN = 2, TCTL_PSP = 8,
     TX_EOP = 1, TX_IFCS = 2, TX_IC = 4, TX_TSE = 4, TX_RS = 8, TX_DEXT = 0x20, TX_VLE = 0x40, TX_POPTS_IXSM = 1, TX_POPTS_TXSM = 2,
     TUCMD_TCP = 1, TUCMD_IP = 2, DESC_DONE = 1, RX_EOP = 2, RX_IXSM = 4, RX_VP = 8,
-    EEPROM_WORDS = 64, N_PHY = 32, N_RA = 16, DESC_BYTES = 16, MAX_FRAME = 16384, TX_BYTES = 65536 + 256,
+    SLICE_DESCRIPTORS = 4096, SLICE_BYTES = 4 * 1024 * 1024, FRAME_COST = 256, EEPROM_WORDS = 64, N_PHY = 32, N_RA = 16, DESC_BYTES = 16, MAX_FRAME = 16384, TX_BYTES = 65536 + 256,
 };
 
 /* What of the context descriptor matters. */
@@ -57,6 +58,8 @@ typedef struct E1000 {
     bool tx_tse, tx_vlan;
     uint16_t tx_tag;
     bool link_up;
+    uint32_t slice_bytes;            /* fetched and, for each frame sent, FRAME_COST */
+    Timer tx_timer;                  /* goes on with a ring that is too much for one access */
 } E1000;
 
 static uint32_t *reg(E1000 *s, unsigned offset)
@@ -329,6 +332,7 @@ static void transmit(E1000 *s, uint8_t *f, uint32_t n, uint8_t popts)
         f = tagged;
         n += 4;
     }
+    s->slice_bytes += FRAME_COST;
     *reg(s, GPTC) += 1;
     *reg(s, TPT) += 1;
     *reg(s, GOTCL) += n;
@@ -400,6 +404,7 @@ static void take_data(E1000 *s, const uint8_t *d, bool extended)
     n = MIN(n, TX_BYTES - s->tx_bytes);
     memory_read(&s->pci.dma, ldle64(d), s->tx + s->tx_bytes, n, MEM_ATTRS_NONE);
     s->tx_bytes += n;
+    s->slice_bytes += n;
     if (!(cmd & TX_EOP)) {
         return;
     }
@@ -420,13 +425,14 @@ static void take_data(E1000 *s, const uint8_t *d, bool extended)
 static void start_transmit(E1000 *s)
 {
     uint64_t ring = *reg(s, TDBAL) | (uint64_t)*reg(s, TDBAH) << 32;
-    uint32_t n = *reg(s, TDLEN) / DESC_BYTES, cause = INT_TXQE;
+    uint32_t n = *reg(s, TDLEN) / DESC_BYTES, cause = INT_TXQE, i = 0;
 
     if (!(*reg(s, TCTL) & TCTL_EN) || !n || *reg(s, TDT) >= n || *reg(s, TDH) >= n) {
         return;
     }
-    /* A ring is gone through at most once. */
-    for (uint32_t i = 0; i < n && *reg(s, TDH) != *reg(s, TDT); i++) {
+    /* A ring is gone through at most once, and in slices: the access that starts it may not take for ever. */
+    s->slice_bytes = 0;
+    for (; i < MIN(n, SLICE_DESCRIPTORS) && s->slice_bytes < SLICE_BYTES && *reg(s, TDH) != *reg(s, TDT); i++) {
         uint8_t d[DESC_BYTES];
         uint64_t desc = ring + (uint64_t)*reg(s, TDH) * DESC_BYTES;
         if (memory_read(&s->pci.dma, desc, d, sizeof(d), MEM_ATTRS_NONE) != MEM_OK) {
@@ -446,13 +452,22 @@ static void start_transmit(E1000 *s)
         }
         *reg(s, TDH) = (*reg(s, TDH) + 1) % n;
     }
+    if (*reg(s, TDH) != *reg(s, TDT) && (i == SLICE_DESCRIPTORS || s->slice_bytes >= SLICE_BYTES)) {
+        timer_set_ns(&s->tx_timer, clock_get_ns(VM_CLOCK_VIRTUAL));
+    }
     raise_cause(s, cause);
+}
+
+static void tx_goes_on(void *opaque)
+{
+    start_transmit(opaque);
 }
 
 /* -- registers ------------------------------------------------------------------------------------------------------------- */
 
 static void controller_reset(E1000 *s)
 {
+    timer_cancel(&s->tx_timer);
     memset(s->regs, 0, sizeof(s->regs));
     s->ee_in = s->ee_in_bits = s->ee_out_bits = 0;
     s->tx_bytes = 0;
@@ -618,6 +633,7 @@ static bool e1000_realize(PciDevice *pci, Error **errp)
     }
     s->link_up = s->nic.peer != NULL;
     make_eeprom(s);
+    timer_init(&s->tx_timer, VM_CLOCK_VIRTUAL, tx_goes_on, s);
     pci->config[PCI_INTERRUPT_PIN] = 1;
     pci->config[PCI_CACHE_LINE] = 0x10;
     memory_region_init_mmio(&s->mmio, &pci->dev.obj, &mmio_ops, s, "e1000-mmio", REG_BYTES);
@@ -629,6 +645,7 @@ static bool e1000_realize(PciDevice *pci, Error **errp)
 
 static void e1000_unrealize(PciDevice *pci)
 {
+    timer_cancel(&((E1000 *)pci)->tx_timer);
     nic_detach(&((E1000 *)pci)->nic);
 }
 
@@ -647,6 +664,7 @@ static const StateField e1000_fields[] = {
     STATE_U_ARRAY(E1000, regs), STATE_U_ARRAY(E1000, phy), STATE_U(E1000, io_addr), STATE_U(E1000, ee_in), STATE_U(E1000, ee_in_bits),
     STATE_U(E1000, ee_out), STATE_U(E1000, ee_out_bits), STATE_BYTES(E1000, context), STATE_BYTES(E1000, tx), STATE_U(E1000, tx_bytes),
     STATE_U(E1000, tx_popts), STATE_U(E1000, tx_tse), STATE_U(E1000, tx_vlan), STATE_U(E1000, tx_tag), STATE_U(E1000, link_up),
+    STATE_TIMER_FIELD(E1000, tx_timer),
 };
 
 static bool e1000_post_load(void *opaque, uint32_t version, Error **errp)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "util/bits.h"
 
-enum { ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_HEADER = 14, IP_MIN_HEADER = 20, TCP_MIN_HEADER = 20, UDP_HEADER = 8, MAX_SEGMENT = 16384, TAG_ROOM = 4 };
+enum { ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_HEADER = 14, IP_MIN_HEADER = 20, TCP_MIN_HEADER = 20, UDP_HEADER = 8, MAX_SEGMENT = 16384, MIN_MSS = 28, TAG_ROOM = 4 };
 enum { TCP_FIN = 1, TCP_PSH = 8, TCP_CWR = 0x80 };
 
 static uint32_t sum_bytes(uint32_t sum, const uint8_t *p, uint32_t n)
@@ -80,7 +80,7 @@ bool ipv4_segment(uint8_t *frame, uint32_t n, uint32_t mss, void (*send)(void *o
     Ipv4Frame f;
     uint8_t room[TAG_ROOM + MAX_SEGMENT], *part = room + TAG_ROOM;
 
-    if (!mss || !ipv4_parse(frame, n, &f) || f.protocol != IP_PROTO_TCP) {
+    if (mss < MIN_MSS || !ipv4_parse(frame, n, &f) || f.protocol != IP_PROTO_TCP) {
         return false;
     }
     uint32_t tcp_header = (f.l4[12] >> 4) * 4u;

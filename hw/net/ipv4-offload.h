@@ -26,7 +26,7 @@ void ipv4_fill_header(const Ipv4Frame *f);
 /* TCP and UDP only. */
 void ipv4_fill_l4(const Ipv4Frame *f);
 /* Cuts a TCP frame into parts with at most mss bytes of data each, with all sums filled in; `send` may write four bytes before its frame. False: it is
- * not one to cut. */
+ * not one to cut, or mss is less than what every network carries (RFC 791: 68 bytes with both headers). */
 bool ipv4_segment(uint8_t *frame, uint32_t n, uint32_t mss, void (*send)(void *opaque, uint8_t *frame, uint32_t n), void *opaque);
 
 #endif
