@@ -13,6 +13,7 @@
 #include "hw/usb.h"
 #include "util/bits.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 enum { EP_IN = 0x81, EP_OUT = 0x02, CBW_BYTES = 31, CSW_BYTES = 13, CBW_SIGNATURE = 0x43425355, CSW_SIGNATURE = 0x53425355 };
 enum { CSW_GOOD = 0, CSW_FAILED = 1, CSW_PHASE_ERROR = 2, GET_MAX_LUN = 0xfe, RESET = 0xff };
@@ -171,6 +172,8 @@ static UsbStatus command_phase(UsbStorage *s, UsbPacket *p)
     s->req = (ScsiRequest){ .ops = &unit_ops, .opaque = s };
     memcpy(s->req.cdb, cbw + 15, cbw[14]);
     scsi_parse(&s->unit, &s->req);
+    TRACE("usb_storage_command", "opcode %02x %s, %u bytes of %llu", cbw[15], s->to_host ? "in" : "out", s->data_left,
+          (unsigned long long)s->req.xfer_bytes);
     if (s->req.xfer_bytes && (s->req.to_device ? s->to_host || s->req.xfer_bytes > s->data_left : !s->to_host)) {
         /* The other way, or more than the host has (cases 2, 3, 8, 10, 13). */
         log_guest_error("usb-storage: command %02x does not move %u bytes %s\n", s->req.cdb[0], s->data_left, s->to_host ? "in" : "out");
@@ -213,6 +216,7 @@ static UsbStatus status_phase(UsbStorage *s, UsbPacket *p)
     stle32(csw + 8, s->residue);
     csw[12] = s->status;
     s->phase = PHASE_COMMAND;
+    TRACE("usb_storage_status", "%u, residue %u", s->status, s->residue);
     usb_copy(p, csw, CSW_BYTES);
     return p->bytes < CSW_BYTES ? USB_BABBLE : USB_OK;
 }
@@ -306,6 +310,13 @@ static bool storage_realize(UsbDevice *dev, Error **errp)
     }
     s->conf.serial = dev->serial ? xstrdup(dev->serial) : NULL;
     if (!block_conf_attach(&s->conf, &dev->dev, false, s->removable, 512, errp)) {
+        return false;
+    }
+    /* Firmware asks for the geometry page and gives up on a disk that has none. */
+    if (!block_conf_geometry(&s->conf, 65535, 255, 255, errp)) {
+        block_conf_detach(&s->conf);
+        free(s->conf.serial);
+        s->conf.serial = NULL;
         return false;
     }
     unit->removable = s->removable;

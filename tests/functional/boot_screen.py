@@ -84,6 +84,7 @@ try:
             client = rfb.Client(str(work / 'vnc'))
             client.set_encodings(16, 5, 0)
             window = xdotool('search', '--name', 'QEMU').splitlines()[-1]
+            xdotool('windowmove', '--sync', window, 0, 0)  # all of it is on the screen
             check(len(set(screendump()[2])) > 100, 'there is a picture')
             same_pixels('VNC client', from_vnc)
             same_pixels('SDL window', from_window)

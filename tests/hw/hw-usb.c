@@ -502,6 +502,12 @@ static void test_disk(void)
     CHECK_EQ(status(&residue), 0);
     CHECK_EQ(residue, 0);
 
+    /* The geometry page is all there: SeaBIOS does not recover from short data. */
+    wrapper(27, true, (const uint8_t[10]){ 0x5a, 8, 4, 0, 0, 0, 0, 0, 27 }, 10);
+    CHECK_EQ(transfer(BULK_IN, DATA + 0x1000, 27).cc, SUCCESS);
+    CHECK_EQ(ld(DATA + 0x1000 + 13, 1), 16);               /* heads */
+    CHECK_EQ(status(&residue), 0);
+
     /* Sectors 2 to 257, in pieces of odd sizes, chained, over a link; event data at the end. */
     wrapper(0x20000, true, (const uint8_t[10]){ 0x28, 0, 0, 0, 0, 2, 0, 1, 0, 0 }, 10);
     Ring *r = &rings[stick][BULK_IN];
