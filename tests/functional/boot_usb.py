@@ -40,7 +40,7 @@ subprocess.run(['mkfs.ext4', '-q', '-F', '-d', work / 'tree', image], check=True
 initrd_with(GUEST, 'usb', work / 'initrd.gz', ['hid-generic'])
 
 DISK = ['driver=usb-storage', 'drive=d0', 'id=stick', 'bus=xhci.0', 'port=3']
-with Emulator('-m', '512', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-append', 'quiet console=ttyS0 run=usb', '-no-reboot',
+with Emulator('-m', '512', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-append', 'quiet no_timer_check console=ttyS0 run=usb', '-no-reboot',
               '-serial', f'file:{log}', '-device', f'{CONTROLLER},id=xhci', '-device', 'usb-tablet,bus=xhci.0,port=1,id=tablet',
               '-device', 'usb-hub,bus=xhci.0,port=2', '-device', 'usb-kbd,bus=xhci.0,port=2.1,id=keys', '-device', 'usb-mouse,bus=xhci.0,port=2.2,id=mouse',
               '-blockdev', f'driver=raw,node-name=d0,file.driver=file,file.filename={image}', '-device', ','.join(DISK).replace('driver=', ''),
