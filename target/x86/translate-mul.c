@@ -85,6 +85,12 @@ static IrRef small_dividend(TransCtx *ctx, unsigned size, bool is_signed)
                   ir_op2_imm(ctx->b, IR_shl, IR_I32, x86_get(ctx, X86_RDX, 2), 16));
 }
 
+/* What the quotient leaves of the dividend: cheaper than another division, and the quotient is nearly always wanted, too. */
+static IrRef remainder_of(TransCtx *ctx, IrType type, IrRef n, IrRef q, IrRef d)
+{
+    return ir_op2(ctx->b, IR_sub, type, n, ir_op2(ctx->b, IR_mul, type, q, d));
+}
+
 static void put_small(TransCtx *ctx, unsigned size, IrRef q, IrRef r)
 {
     IrBuilder *b = ctx->b;
@@ -106,25 +112,33 @@ void x86_trans_div(TransCtx *ctx, const X86Insn *in)
     if (size < 4) {
         IrRef n = small_dividend(ctx, size, false);
         raise_de_if(ctx, IR_LEU, d, ir_op2_imm(b, IR_shr, IR_I32, n, 8 * size));
-        put_small(ctx, size, ir_op2(b, IR_divu, IR_I32, n, d), ir_op2(b, IR_remu, IR_I32, n, d));
+        IrRef q = ir_op2(b, IR_divu, IR_I32, n, d);
+        put_small(ctx, size, q, remainder_of(ctx, IR_I32, n, q, d));
         return;
     }
     IrRef low = x86_get(ctx, X86_RAX, size), high = x86_get(ctx, X86_RDX, size), q, r;
     raise_de_if(ctx, IR_LEU, d, high); /* no quotient, or one that is too large */
     if (ir_is_const(b->unit, high) && !ir_insn(b->unit, high)->imm) {
         q = ir_op2(b, IR_divu, type, low, d);
-        r = ir_op2(b, IR_remu, type, low, d);
+        r = remainder_of(ctx, type, low, q, d);
     } else if (size == 4) {
         IrRef n = ir_op2(b, IR_or, IR_I64, x86_to_i64(ctx, low), ir_op2_imm(b, IR_shl, IR_I64, x86_to_i64(ctx, high), 32));
         IrRef d64 = x86_to_i64(ctx, d);
         q = x86_to_i32(ctx, ir_op2(b, IR_divu, IR_I64, n, d64));
-        r = x86_to_i32(ctx, ir_op2(b, IR_remu, IR_I64, n, d64));
+        r = remainder_of(ctx, IR_I32, low, q, d);
     } else {
         q = x86_call(ctx, X86_HELPER_divq, 3, (IrRef[]){ high, low, d });
-        r = ir_op2(b, IR_sub, IR_I64, low, ir_op2(b, IR_mul, IR_I64, q, d));
+        r = remainder_of(ctx, IR_I64, low, q, d);
     }
     x86_put(ctx, X86_RAX, size, q);
     x86_put(ctx, X86_RDX, size, r);
+}
+
+/* One value, or the lower half of one taken twice: what CDQ has read from rax, and what the division reads. */
+static bool same_value(const IrUnit *unit, IrRef x, IrRef y)
+{
+    const IrInsn *a = ir_insn(unit, x), *b = ir_insn(unit, y);
+    return x == y || (a->op == IR_trunc && b->op == IR_trunc && a->a == b->a);
 }
 
 /* high is the sign of low: both come from CDQ or CQO, or are constants. */
@@ -135,7 +149,7 @@ static bool is_sign_of(const IrUnit *unit, IrRef high, IrRef low, unsigned size)
         uint64_t v = ir_insn(unit, low)->imm;
         return h->imm == (v >> (8 * size - 1) & 1 ? bits_mask(0, 8 * size) : 0);
     }
-    return h->op == IR_sar && h->a == low && ir_is_const(unit, h->b) && ir_insn(unit, h->b)->imm == 8 * size - 1;
+    return h->op == IR_sar && same_value(unit, h->a, low) && ir_is_const(unit, h->b) && ir_insn(unit, h->b)->imm == 8 * size - 1;
 }
 
 void x86_trans_idiv(TransCtx *ctx, const X86Insn *in)
@@ -148,9 +162,9 @@ void x86_trans_idiv(TransCtx *ctx, const X86Insn *in)
     raise_de_if(ctx, IR_EQ, d, ir_const(b, type, 0));
     if (size < 4) {
         IrRef n = small_dividend(ctx, size, true);
-        IrRef q = ir_op2(b, IR_divs, IR_I32, n, d), r = ir_op2(b, IR_rems, IR_I32, n, d);
+        IrRef q = ir_op2(b, IR_divs, IR_I32, n, d);
         raise_de_if(ctx, IR_NE, q, x86_sext(ctx, q, size));
-        put_small(ctx, size, q, r);
+        put_small(ctx, size, q, remainder_of(ctx, IR_I32, n, q, d));
         return;
     }
     IrRef low = x86_get(ctx, X86_RAX, size), high = x86_get(ctx, X86_RDX, size), q, r;
@@ -159,17 +173,17 @@ void x86_trans_idiv(TransCtx *ctx, const X86Insn *in)
         IrRef least = ir_op2_imm(b, IR_xor, type, low, BIT(8 * size - 1));
         raise_de_if(ctx, IR_EQ, ir_op2(b, IR_or, type, least, ir_op1(b, IR_not, type, d)), ir_const(b, type, 0));
         q = ir_op2(b, IR_divs, type, low, d);
-        r = ir_op2(b, IR_rems, type, low, d);
+        r = remainder_of(ctx, type, low, q, d);
     } else if (size == 4) {
         IrRef n = ir_op2(b, IR_or, IR_I64, x86_to_i64(ctx, low), ir_op2_imm(b, IR_shl, IR_I64, x86_to_i64(ctx, high), 32));
         IrRef d64 = ir_op1(b, IR_ext_s, IR_I64, d);
         IrRef wide = ir_op2(b, IR_divs, IR_I64, n, d64);
         raise_de_if(ctx, IR_NE, wide, ir_op1(b, IR_sext32, IR_I64, wide));
         q = x86_to_i32(ctx, wide);
-        r = x86_to_i32(ctx, ir_op2(b, IR_rems, IR_I64, n, d64));
+        r = remainder_of(ctx, IR_I32, low, q, d);
     } else {
         q = x86_call(ctx, X86_HELPER_idivq, 3, (IrRef[]){ high, low, d });
-        r = ir_op2(b, IR_sub, IR_I64, low, ir_op2(b, IR_mul, IR_I64, q, d));
+        r = remainder_of(ctx, IR_I64, low, q, d);
     }
     x86_put(ctx, X86_RAX, size, q);
     x86_put(ctx, X86_RDX, size, r);
