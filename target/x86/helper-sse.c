@@ -59,6 +59,30 @@ static uint64_t element(X86State *s, unsigned reg, unsigned i, unsigned size)
     return size == 1 ? *p : size == 4 ? ldle32(p) : ldle64(p);
 }
 
+static void put_element(uint8_t *p, uint64_t v, unsigned size)
+{
+    if (size == 4) {
+        stle32(p, (uint32_t)v);
+    } else {
+        stle64(p, v);
+    }
+}
+
+/* guest_load of 4 or 8 bytes without the call where that is possible. */
+static inline uint64_t load_element(Vcpu *vcpu, uint64_t at, unsigned size, unsigned mmu)
+{
+    if (vcpu->softmmu) {
+        return guest_load(vcpu, at, size, mmu);
+    }
+    const uint8_t *p = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + at);
+    vcpu->guest_access = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t v = size == 4 ? ldle32(p) : ldle64(p);
+    atomic_signal_fence(memory_order_seq_cst);
+    vcpu->guest_access = false;
+    return v;
+}
+
 void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
 {
     X86State *s = x86_state(vcpu);
@@ -89,7 +113,7 @@ void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        uint64_t at = addr + i * size;
+        uint64_t at = addr + (uint64_t)i * size;
         if (!(element(s, mask, i, size) >> (8 * size - 1) & 1)) {
             continue;
         }
@@ -97,8 +121,7 @@ void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
         if (store) {
             guest_store(vcpu, at, element(s, data, i, size), size, mmu);
         } else {
-            uint64_t x = guest_load(vcpu, at, size, mmu);
-            memcpy(loaded + i * size, &x, size);
+            put_element(loaded + i * size, load_element(vcpu, at, size, mmu), size); /* of 4 or 8 bytes: MASKMOVDQU stores */
         }
     }
     if (!store) {
@@ -119,7 +142,7 @@ void x86_helper_sse_gather(Vcpu *vcpu, uint64_t base, uint32_t how)
     for (unsigned i = 0; i < n; i++) {
         uint8_t *m = byte_of(s, mask, i * size), *d = byte_of(s, data, i * size);
         if (!(m[size - 1] & 0x80)) {
-            memset(m, 0, size);
+            put_element(m, 0, size);
             continue;
         }
         uint64_t x = index_size == 4 ? (uint64_t)(int32_t)element(s, index, i, 4) : element(s, index, i, 8);
@@ -132,13 +155,12 @@ void x86_helper_sse_gather(Vcpu *vcpu, uint64_t base, uint32_t how)
             }
             at = (uint32_t)at;
         }
-        uint64_t v = guest_load(vcpu, at, size, mmu);
-        memcpy(d, &v, size);
-        memset(m, 0, size);
+        put_element(d, load_element(vcpu, at, size, mmu), size);
+        put_element(m, 0, size);
     }
     for (unsigned i = n; i < 32 / size; i++) {
-        memset(byte_of(s, mask, i * size), 0, size);
-        memset(byte_of(s, data, i * size), 0, size);
+        put_element(byte_of(s, mask, i * size), 0, size);
+        put_element(byte_of(s, data, i * size), 0, size);
     }
 }
 

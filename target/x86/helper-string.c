@@ -160,9 +160,12 @@ static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t n, bool do
         memset(to, (int)(value & 0xff), n * size);
         return;
     }
-    for (uint64_t i = 0; i < n; i++) {
-        memcpy(to + i * size, &value, size);
+    uint64_t pattern = value * (size == 2 ? 0x0001000100010001 : size == 4 ? 0x0000000100000001 : 1);
+    size_t n_bytes = n * size, i = 0;
+    for (; n_bytes - i >= sizeof(pattern); i += sizeof(pattern)) {
+        memcpy(to + i, &pattern, sizeof(pattern));
     }
+    memcpy(to + i, &pattern, n_bytes - i);
 }
 
 /* Compares up to n elements; the number looked at, the last two in *a and *b. */
@@ -174,6 +177,12 @@ static uint64_t compare(const Rep *r, const uint8_t *src, const uint8_t *dst, ui
         i = found ? (uint64_t)(found - dst) + 1 : n;
         *b = dst[i - 1];
         return i;
+    }
+    if (src && !r->down && !r->repne) { /* memcmp: words that are equal end nothing */
+        unsigned step = 8 / r->size;
+        while (i + step < n && ldle64(src + i * r->size) == ldle64(dst + i * r->size)) {
+            i += step;
+        }
     }
     while (i < n) {
         uint64_t k = (r->down ? n - 1 - i : i) * r->size;

@@ -75,9 +75,18 @@ void x86_trans_pushf(TransCtx *ctx, const X86Insn *in)
 void x86_trans_popf(TransCtx *ctx, const X86Insn *in)
 {
     IrRef value = x86_to_i32(ctx, x86_pop_value(ctx, in->opsize));
+    const int at = offsetof(X86State, eflags);
+    IrRef before = ir_ldenv(ctx->b, IR_I32, at, 4, false);
     x86_call(ctx, X86_HELPER_popf, 2, (IrRef[]){ value, ir_i32(ctx->b, in->opsize) });
     x86_stack_add(ctx, in->opsize);
-    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    if (ctx->vcpu->softmmu) {
+        trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc); /* an interrupt may have become possible */
+    } else {
+        /* What this code depends on has nearly always stayed. */
+        IrRef changed = ir_op2(ctx->b, IR_xor, IR_I32, before, ir_ldenv(ctx->b, IR_I32, at, 4, false));
+        changed = ir_op2_imm(ctx->b, IR_and, IR_I32, changed, X86_TF | X86_DF | X86_AC);
+        trans_leave_if(ctx, IR_NE, changed, ir_i32(ctx->b, 0), VCPU_EXIT_NONE, ctx->next_pc);
+    }
 }
 
 /* -- stack --------------------------------------------------------------------------------------------------- */
