@@ -509,6 +509,9 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         had_exec = vma_remove(addr, addr + map_len);
     }
     vma_add(addr, addr + map_len, page, vma_flags);
+    if (vma_flags & VMA_SHARED && page & PAGE_WRITE) {
+        thread_not_alone();
+    }
     unlock_and_invalidate(had_exec, addr, map_len);
     return (int64_t)addr;
 }
@@ -595,6 +598,9 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     for (size_t i = a; i < b; i++) {
         exec |= (vmas.at[i].prot & PAGE_EXEC) != 0;
         vmas.at[i].prot = (uint8_t)page;
+        if (vmas.at[i].flags & VMA_SHARED && page & PAGE_WRITE) {
+            thread_not_alone();
+        }
     }
     for (size_t i = b + 1; i-- > a;) {
         vma_merge_around(i);
@@ -823,6 +829,9 @@ int64_t mm_shmat(int id, vaddr addr, int flags)
     vma_add(addr, addr + len, PAGE_READ | (flags & SHM_RDONLY ? 0 : PAGE_WRITE) | (flags & SHM_EXEC ? PAGE_EXEC : 0),
             VMA_SHARED | VMA_SHM);
     *vec_push(&shm_segments) = (ShmSegment){ addr, len };
+    if (!(flags & SHM_RDONLY)) {
+        thread_not_alone();
+    }
     unlock_and_invalidate(had_exec, addr, len);
     return (int64_t)addr;
 }

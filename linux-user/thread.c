@@ -296,6 +296,13 @@ static int64_t clone_thread(Thread *t, const CloneArgs *args)
     return ret;
 }
 
+void thread_not_alone(void)
+{
+    if (user_self) {
+        user_self->vcpu->parallel = true;
+    }
+}
+
 /* -- vfork ------------------------------------------------------------------------------------------------ */
 
 static void vfork_main(void *opaque)
@@ -341,6 +348,7 @@ static int64_t clone_vfork(Thread *t, const CloneArgs *args)
                              vfork_main, child);
     user_self = t;
     signal_block_host();
+    t->vcpu->parallel |= child->vcpu->parallel; /* it may have mapped shared memory, here too */
     if (pid > 0 && (args->flags & CLONE_PARENT_SETTID)) {
         store_guest_u32(args->parent_tid, (uint32_t)pid);
     }

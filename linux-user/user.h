@@ -199,6 +199,8 @@ typedef struct CloneArgs {
     int32_t set_tid[32];       /* as many as there may be nested pid namespaces */
 } CloneArgs;
 int64_t thread_clone(Thread *t, const CloneArgs *args);
+/* Memory that others can write is mapped: atomic operations have to be. */
+void thread_not_alone(void);
 
 /* -- guest memory access (uaccess.c): faults are EFAULT, never a crash --------------------------------- */
 

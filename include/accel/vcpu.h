@@ -147,7 +147,7 @@ struct Vcpu {
 
     bool softmmu;
     bool secure;                     /* device accesses carry the secure attribute (x86: system management mode) */
-    bool parallel;                   /* other vCPU threads exist: translate atomics as such */
+    bool parallel;                   /* others (threads, in user mode processes, too) write our memory: translate atomics as such */
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
     vaddr watch_addr;
     _Atomic bool single_step;        /* one guest instruction per unit, then VCPU_EXIT_DEBUG */

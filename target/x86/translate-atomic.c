@@ -2,6 +2,7 @@
  * translate-atomic.c: exchanges, and what LOCK makes of ALU operations (SDM volume 3, 9.1).
  *
  * Locked operations are rmw and cas operations of any alignment: hosts or slow paths see to those that cross a cache line or page.
+ * Where nobody else can look (x86_alone), LOCK means nothing: signals are taken between instructions.
  */
 #include "target/x86/translate.h"
 
@@ -56,7 +57,7 @@ void x86_trans_xchg(TransCtx *ctx, const X86Insn *in)
         return; /* NOP, also for the upper half of rax */
     }
     IrRef y = x86_op_load(ctx, in, 1);
-    if (in->op[0].kind == X86_OP_MEM) {
+    if (in->op[0].kind == X86_OP_MEM && !x86_alone(ctx)) {
         x86_op_store(ctx, in, 1, rmw(ctx, in, IR_RMW_XCHG, y));
     } else {
         IrRef x = x86_op_load(ctx, in, 0);
@@ -168,5 +169,7 @@ void x86_trans_cmpxchg16b(TransCtx *ctx, const X86Insn *in)
 
 void x86_trans_fence(TransCtx *ctx, const X86Insn *in)
 {
-    ir_fence(ctx->b, in->row->aux);
+    if (!x86_alone(ctx)) {
+        ir_fence(ctx->b, in->row->aux);
+    }
 }

@@ -163,6 +163,9 @@ void x86_translate(TransCtx *ctx)
     } else if (result != X86_DECODE_OK) {
         x86_raise_ud(ctx);
     } else if (usable(ctx, &in)) {
+        if (x86_alone(ctx)) {
+            in.prefixes &= ~X86_PFX_LOCK;
+        }
         in.row->handler(ctx, &in);
         if (in.row->kind == SCAN_STOP && !ctx->ended) {
             trans_jump(ctx, ctx->next_pc); /* the scan has not seen what follows, even where it is in this unit */

@@ -35,6 +35,11 @@ typedef enum X86Helper {
 static inline IrType x86_wt(const TransCtx *ctx) { return (IrType)ctx->data[X86_DATA_WT]; }
 static inline X86Code x86_code(const TransCtx *ctx) { return x86_mode_code(ctx->mode); }
 static inline bool x86_is64(const TransCtx *ctx) { return x86_code(ctx) == X86_CODE_64; }
+/* No other thread, process or device sees memory change in the middle of an instruction (user mode; code made so is not used any more once one can). */
+static inline bool x86_alone(const TransCtx *ctx)
+{
+    return !ctx->vcpu->softmmu && !ctx->vcpu->parallel && !ctx->b->unit->parallel && !ctx->vcpu->single_step;
+}
 static inline unsigned x86_mmu(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, X86_MODE_MMU, 2); }
 static inline bool x86_mode_bit(const TransCtx *ctx, unsigned bit) { return ctx->mode >> bit & 1; }
 static inline unsigned x86_mode_cpl(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, X86_MODE_CPL, 2); }
