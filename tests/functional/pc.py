@@ -108,6 +108,20 @@ def test_seabios():
                 check(line in text, f'SeaBIOS on {board}: {line!r} in its log; it ends with {text[-300:]!r}')
 
 
+def test_habits():
+    """What command lines of other programs have."""
+    with tempfile.TemporaryDirectory() as folder:
+        status, out, err = run('-M', 'pc', '-bios', firmware(folder), '-S', '-display', 'none', '-monitor', 'stdio', '-nic', 'none', '-no-hpet', '-no-acpi',
+                               '-debugcon', 'null', '-device', 'virtio-serial', '-device', 'virtio-balloon', '-device', 'virtio-rng', '-object', 'iothread,id=t',
+                               '-blockdev', 'null-co,node-name=d,size=1M', '-device', 'virtio-blk,drive=d,iothread=t', stdin=b'info qtree\nquit\n')
+        check_equal((status, err), (0, ''), 'status')
+        for name in ('isa-serial', 'isa-parallel', 'isa-debugcon', 'virtio-serial-pci', 'virtio-balloon-pci', 'virtio-rng-pci', 'virtio-blk-pci'):
+            check(f'dev: {name}, id' in out, f'{name} is there')
+        check('dev: hpet' not in out, '-no-hpet')
+    _, out, _ = hmp('pc', 'info qtree')
+    check('isa-serial' not in out and 'isa-parallel' not in out, '-nodefaults leaves ports out')
+
+
 def test_timer_storm():
     """A guest's timer that is due all the time does not keep the monitor from answering."""
     with tempfile.TemporaryDirectory() as folder:
@@ -128,6 +142,7 @@ def test_timer_storm():
 
 
 test_names()
+test_habits()
 test_timer_storm()
 test_trees()
 test_memory()
