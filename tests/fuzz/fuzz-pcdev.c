@@ -24,7 +24,7 @@
 #include "ui/input.h"
 
 enum { RAM_BYTES = 16 << 20, RINGS = 0x100000, RING_BYTES = 0x1000, N_RINGS = 8, DATA = 0x200000, N_DATA = 64, BAR_AREA = 0x1000000, IO_AREA = 0x100,
-       SESSIONS = 6, WARM_INPUTS = 300, GROWTH_PAGES = (48 << 20) / 4096 };
+       SESSIONS = 6, WARM_INPUTS = 40, GROWTH_PAGES = (64 << 20) / 4096 };
 #define BARS UINT64_C(0xd0000000)
 #define IO_BARS 0xd000u
 
