@@ -3,8 +3,8 @@
  *
  * SDM volume 1, 11.5 (SIMD exceptions); volume 2, 4.1 (PCMPxSTRx), VGATHER, VMASKMOV.
  */
-#ifdef __SSE__
-#include <xmmintrin.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
 #endif
 #include "accel/tcg.h"
 #include "target/x86/translate.h"
@@ -37,7 +37,7 @@ void x86_helper_sse_check(Vcpu *vcpu, uint32_t tiny)
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     s->mxcsr |= raised;
     if (unmasked) {
-#ifdef __SSE__
+#ifdef __SSE2__
         if (vcpu->jit.fp_control_host) {
             _mm_setcsr(vcpu->jit.fp_control_guest); /* from where it is read when generated code is left */
         }
@@ -235,6 +235,55 @@ static uint32_t equal_ordered(const Strings *s)
     return r;
 }
 
+#ifdef __SSE2__
+/* The same of bytes: all elements of y at once. */
+static uint32_t compare_bytes(const Strings *s, __m128i x, __m128i y, unsigned how)
+{
+    uint32_t all = 0xffff, valid_x = (1u << s->nx) - 1, valid_y = (1u << s->ny) - 1, r = 0;
+    __m128i bias = _mm_set1_epi8(how & 2 ? 0 : (char)0x80);
+
+    switch (how >> 2 & 3) {
+    case 0:
+        for (unsigned i = 0; i < s->nx; i++) {
+            r |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(y, _mm_set1_epi8((char)s->x[i])));
+        }
+        return r & valid_y;
+    case 1:
+        for (unsigned i = 0; i + 1 < s->nx; i += 2) {
+            __m128i low = _mm_xor_si128(_mm_set1_epi8((char)s->x[i]), bias), high = _mm_xor_si128(_mm_set1_epi8((char)s->x[i + 1]), bias);
+            __m128i at = _mm_xor_si128(y, bias);
+            r |= (uint32_t)~_mm_movemask_epi8(_mm_or_si128(_mm_cmpgt_epi8(low, at), _mm_cmpgt_epi8(at, high)));
+        }
+        return r & valid_y;
+    case 2:
+        r = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+        return (r & valid_x & valid_y) | (~valid_x & ~valid_y & all);
+    default:
+        r = all;
+        for (unsigned i = 0; i < s->nx; i++) {
+            uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(y, _mm_set1_epi8((char)s->x[i]))) & valid_y;
+            r &= (same | ~all) >> i;
+        }
+        return r;
+    }
+}
+#endif
+
+static uint32_t compare_strings(const Strings *s, const uint8_t *x, const uint8_t *y, unsigned how)
+{
+#ifdef __SSE2__
+    if (!(how & 1)) {
+        return compare_bytes(s, _mm_loadu_si128((const __m128i *)(const void *)x), _mm_loadu_si128((const __m128i *)(const void *)y), how);
+    }
+#endif
+    switch (how >> 2 & 3) {
+    case 0: return equal_any(s);
+    case 1: return ranges(s);
+    case 2: return equal_each(s);
+    default: return equal_ordered(s);
+    }
+}
+
 uint64_t x86_helper_sse_pcmpstr(uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1, uint64_t lengths, uint32_t how)
 {
     uint8_t x[16], y[16];
@@ -247,12 +296,7 @@ uint64_t x86_helper_sse_pcmpstr(uint64_t x0, uint64_t x1, uint64_t y0, uint64_t 
     stle64(y + 8, y1);
     read_string(s.x, &s.nx, x, how, lengths & 0xff);
     read_string(s.y, &s.ny, y, how, lengths >> 8 & 0xff);
-    switch (how >> 2 & 3) {
-    case 0: r = equal_any(&s); break;
-    case 1: r = ranges(&s); break;
-    case 2: r = equal_each(&s); break;
-    default: r = equal_ordered(&s); break;
-    }
+    r = compare_strings(&s, x, y, how);
     switch (how >> 4 & 3) {
     case 1: r ^= all; break;
     case 3: r ^= (1u << s.ny) - 1; break;
