@@ -134,20 +134,34 @@ static void *piece(const Rep *r, vaddr addr, uint64_t n, bool write)
     return guest_ptr_access(r->vcpu, low, (unsigned)(n * r->size), write ? MMU_WRITE : MMU_READ, r->mmu);
 }
 
-/* Copies as the processor does, element after element, where it shows: areas that overlap, the address of a fault going down. */
+static void put(void *p, uint64_t v, unsigned size)
+{
+    switch (size) {
+    case 1: *(uint8_t *)p = (uint8_t)v; break;
+    case 2: stle16(p, (uint16_t)v); break;
+    case 4: stle32(p, (uint32_t)v); break;
+    default: stle64(p, v);
+    }
+}
+
+/* Copies as the processor does, element after element, where it shows: areas that overlap so that what was written is read again. */
 static void copy(const Rep *r, uint8_t *to, const uint8_t *from, size_t n_bytes)
 {
-    intptr_t ahead = to - from;
-    if (r->down || (ahead > 0 && (size_t)ahead < n_bytes)) {
+    intptr_t ahead = r->down ? from - to : to - from;
+    if (ahead > 0 && (size_t)ahead < n_bytes) {
         size_t n = n_bytes / r->size;
         for (size_t i = 0; i < n; i++) {
             size_t k = (r->down ? n - 1 - i : i) * r->size;
-            uint64_t v = get(from + k, r->size);
-            memcpy(to + k, &v, r->size);
+            put(to + k, get(from + k, r->size), r->size);
         }
-    } else {
-        memmove(to, from, n_bytes);
+        return;
     }
+    if (r->down) { /* the first to be copied: it is the one that faults */
+        n_bytes -= r->size;
+        put(to + n_bytes, get(from + n_bytes, r->size), r->size);
+        atomic_signal_fence(memory_order_seq_cst);
+    }
+    memmove(to, from, n_bytes);
 }
 
 static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t n, bool down)

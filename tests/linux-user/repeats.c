@@ -18,6 +18,19 @@ static void mix_area(void) { for (unsigned i = 0; i < sizeof(a); i++) mix(b[i]);
             mix_area();                                                                                \
         }                                                                                              \
     } while (0)
+#define MOVS(insn, down) do {                                                                          \
+        for (unsigned long n = 0; n < 24; n++) {                                                       \
+            for (int ahead = -37; ahead <= 37; ahead++) {                                              \
+                for (unsigned i = 0; i < sizeof(b); i++) b[i] = (unsigned char)(i * 11 + n);           \
+                void *to = b + 250 + ahead;                                                            \
+                const void *from = b + 250;                                                            \
+                unsigned long count = n;                                                               \
+                __asm__ volatile(down "rep " insn "; cld" : "+D"(to), "+S"(from), "+c"(count) : : "memory"); \
+                mix((uintptr_t)to - (uintptr_t)b + ((uintptr_t)from - (uintptr_t)b) * 5 + count);      \
+                mix_area();                                                                            \
+            }                                                                                          \
+        }                                                                                              \
+    } while (0)
 #define CMPS(insn, size, down) do {                                                                    \
         for (unsigned long n = 1; n < 24; n++) {                                                       \
             for (unsigned bad = 0; bad < 25 * (size); bad += 3) {                                      \
@@ -65,7 +78,9 @@ int main(void)
     STOS("stosb", uint8_t, ""); STOS("stosw", uint16_t, ""); STOS("stosl", uint32_t, "");
     STOS("stosb", uint8_t, "std;"); STOS("stosw", uint16_t, "std;"); STOS("stosl", uint32_t, "std;");
     CMPS("cmpsb", 1, ""); CMPS("cmpsw", 2, ""); CMPS("cmpsl", 4, ""); CMPS("cmpsb", 1, "std;"); CMPS("cmpsl", 4, "std;");
+    MOVS("movsb", ""); MOVS("movsw", ""); MOVS("movsl", ""); MOVS("movsb", "std;"); MOVS("movsw", "std;"); MOVS("movsl", "std;");
 #ifdef __x86_64__
+    MOVS("movsq", ""); MOVS("movsq", "std;");
     STOS("stosq", uint64_t, ""); STOS("stosq", uint64_t, "std;"); CMPS("cmpsq", 8, "");
 #endif
     for (int i = 0; i < 40; i++) { /* POPF: the direction, sometimes */
