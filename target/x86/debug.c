@@ -10,6 +10,7 @@
 #include "target/x86/system.h"
 
 enum { DR7_ENABLES = 0xff, BP_CODE = 0, BP_WRITE = 1, BP_IO = 2, BP_ACCESS = 3 };
+#define DR6_B UINT64_C(15)
 #define DR6_BS BIT(14)
 #define DR7_GD BIT(13)
 
@@ -31,7 +32,8 @@ void x86_debug_enter(Vcpu *vcpu, uint16_t dr6_bits)
 {
     X86State *s = x86_state(vcpu);
 
-    s->dr[6] |= dr6_bits;
+    /* B0 to B3 tell of this exception, the other bits stay until software clears them (SDM 18.2.3). */
+    s->dr[6] = (s->dr[6] & ~(uint64_t)DR6_B) | dr6_bits;
     s->dr[7] &= ~DR7_GD;
 }
 

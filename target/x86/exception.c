@@ -38,14 +38,18 @@ static noreturn void bad_vector(Vcpu *vcpu, unsigned vector, unsigned exception)
     x86_raise_code(vcpu, exception, vector * 8 + 2 + x86_state(vcpu)->ext);
 }
 
-static void delivered(Vcpu *vcpu)
+/*
+ * A breakpoint hit that MOV SS held off, or one of INT's own, becomes a trap at the handler's first instruction when it was INT n, INT3 or INTO
+ * that called it (SDM 6.8.3); the step that INT was is none.
+ */
+static void delivered(Vcpu *vcpu, bool soft)
 {
     X86State *s = x86_state(vcpu);
 
     s->delivering = 0;
     s->ext = false;
     s->inhibit = 0;
-    s->db_pending = 0;
+    s->db_pending &= soft ? 0xf : 0;
     x86_debug_update(vcpu);
 }
 
@@ -217,14 +221,14 @@ void x86_deliver(Vcpu *vcpu, unsigned vector, bool soft, const uint32_t *error_c
         if (g.type == X86_SYS_TASK_GATE) {
             deliver_task(vcpu, g.sel, error_code, ip, set_rf);
             uint16_t trap = s->db_pending;
-            delivered(vcpu);
+            delivered(vcpu, soft);
             s->db_pending = trap;
             x86_debug_update(vcpu);
             return;
         }
         deliver_gate(vcpu, &g, error_code, ip, set_rf);
     }
-    delivered(vcpu);
+    delivered(vcpu, soft);
 }
 
 /* -- exceptions ---------------------------------------------------------------------------------------------------------- */

@@ -88,6 +88,50 @@ static void data_breakpoints(void)
     dr7(0);
 }
 
+/* What MOV SS holds off outlives INT n and INT3, as a trap at the handler's first instruction; INT1 is that trap already. */
+static void held_off(void)
+{
+    static u32 cell;
+    static volatile u32 n_soft;
+    u32 first;
+    bool both(Frame *f)
+    {
+        n_soft += f->vector == 3 || f->vector == 0x41;
+        return f->vector == 3 || f->vector == 0x41 || record(f);
+    }
+    ASM("movl %%ss, %0" : "=r"(cell));
+    on_trap = both;
+    keep_tf = keep_rf = false;
+    ASM("movl %0, %%dr0" : : "r"(&cell));
+    dr7(1 | 3 << 16 | 3 << 18);
+    n = n_soft = 0;
+    ASM("mov %0, %%ss; nop" : : "m"(cell));
+    CHECK_EQ(n, 1);
+    first = ips[0];
+    n = 0;
+    ASM("mov %0, %%ss; int3" : : "m"(cell));
+    CHECK_EQ(n, 1);
+    CHECK_EQ(n_soft, 1);
+    CHECK(ips[0] < first - 64 || ips[0] > first + 64); /* in the handler */
+    CHECK_EQ(dr6s[0] & 0xe00f, 1);
+    n = 0;
+    ASM("mov %0, %%ss; int $0x41" : : "m"(cell));
+    CHECK_EQ(n, 1);
+    CHECK_EQ(n_soft, 2);
+    n = 0;
+    ASM("mov %0, %%ss; .byte 0xf1" : : "m"(cell));
+    CHECK_EQ(n, 1);
+    dr7(0);
+    /* B0 to B3 are of the last exception, BS stays. */
+    n = 0;
+    keep_rf = true;
+    ASM("movl $0x4002, %%eax; movl %%eax, %%dr6; movl $1f, %%eax; movl %%eax, %%dr2; movl $0x420, %%eax; movl %%eax, %%dr7; 1: nop; xorl %%eax, %%eax; movl %%eax, %%dr7"
+        : : : "eax", "memory");
+    CHECK_EQ(n, 1);
+    CHECK_EQ(dr6s[0] & 0xe00f, 0x4004);
+    on_trap = record;
+}
+
 static void registers(void)
 {
     dr6_clear();
@@ -121,5 +165,6 @@ void test_debug(void)
     steps();
     code_breakpoints();
     data_breakpoints();
+    held_off();
     registers();
 }
