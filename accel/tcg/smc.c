@@ -57,9 +57,10 @@ bool smc_watch_page(CodePage *page, vaddr addr, bool *ret_compare)
         page->shared = true;
         remember(page);
     } else if (!atomic_load(&page->is_protected) && !(page->written && page->n_faults >= HOT_FAULTS)) {
-        tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
-        atomic_store(&page->is_protected, true);
+        /* Said before it is so: whoever faults in between waits for the page's lock in tcg_unprotect(). */
         page->was_protected = true;
+        atomic_store(&page->is_protected, true);
+        tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
     }
     page_unlock(page);
     return true;
@@ -189,9 +190,9 @@ static bool sync_page(CodePage *page, bool *ret_gone)
         if (!atomic_load(&page->is_protected) && page->units) {
             int prot = tcg.user.page_prot(page->index << TCG_PAGE_BITS);
             if (prot >= 0 && (prot & PAGE_WRITE)) {
-                tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
-                atomic_store(&page->is_protected, true);
                 page->was_protected = true;
+                atomic_store(&page->is_protected, true);
+                tcg.user.host_protect(page->index << TCG_PAGE_BITS, TCG_PAGE_BYTES, false);
             }
         }
         if (!atomic_load(&page->is_protected)) {
