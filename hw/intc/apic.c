@@ -343,7 +343,7 @@ static uint32_t current_count(const Lapic *s)
 {
     uint64_t n = counts(s);
 
-    if (timer_mode(s) == TIMER_DEADLINE || !s->initial) {
+    if (timer_mode(s) == TIMER_DEADLINE || !s->initial || !s->counting) {
         return 0;
     }
     if (timer_mode(s) == TIMER_PERIODIC) {
@@ -358,7 +358,7 @@ static void timer_arm(Lapic *s)
 
     if (timer_mode(s) == TIMER_DEADLINE) {
         at = s->tsc_deadline && s->tsc_deadline_ns ? s->tsc_deadline_ns(s->tsc_opaque, s->tsc_deadline) : INT64_MAX;
-    } else if (s->initial && timer_mode(s) == TIMER_PERIODIC) {
+    } else if (s->counting && timer_mode(s) == TIMER_PERIODIC) {
         at = s->started_ns + (int64_t)((counts(s) / s->initial + 1) * s->initial << divide_shift(s));
     } else if (s->counting) {
         /* Also when this is over by now: this thread may have rested since it took the time. */
@@ -434,6 +434,10 @@ static void lvt_write(Lapic *s, unsigned n, uint32_t value)
 {
     unsigned old_mode = timer_mode(s);
 
+    if (n == LVT_TIMER && old_mode == TIMER_ONE_SHOT && s->counting && counts(s) >= s->initial) {
+        timer_cancel(&s->timer);
+        timer_fires(s); /* it is over: another mode does not start it again (11.5.4: a write of the initial count does) */
+    }
     s->lvt[n] = (s->lvt[n] & ~lvt_writable[n]) | (value & lvt_writable[n]);
     if (!(s->svr & SVR_ENABLE)) {
         s->lvt[n] |= LVT_MASKED;
@@ -620,7 +624,12 @@ bool apic_msr_write(Device *apic, uint32_t msr, uint64_t value)
     if (msr == MSR_TSC_DEADLINE) {
         if (timer_mode(s) == TIMER_DEADLINE) {
             s->tsc_deadline = value;
-            timer_arm(s);
+            if (value && s->tsc_deadline_ns && s->tsc_deadline_ns(s->tsc_opaque, value) <= clock_get_ns(VM_CLOCK_VIRTUAL)) {
+                timer_cancel(&s->timer);
+                timer_fires(s); /* at once, before the next instruction (11.5.4.1) */
+            } else {
+                timer_arm(s);
+            }
         }
         return true;
     }

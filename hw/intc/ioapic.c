@@ -21,7 +21,7 @@ typedef struct IoApic {
     bool timer_at_2;
     uint32_t version;
     uint8_t id, select;
-    uint32_t lines, irr;       /* levels of the pins; edges not delivered yet */
+    uint32_t lines, irr;       /* levels of the pins; edges on their way */
     uint64_t table[IOAPIC_PINS];
     uint32_t delivered[IOAPIC_PINS]; /* for "info irq" */
 } IoApic;
@@ -68,7 +68,7 @@ static void ioapic_line(void *opaque, int n, int level)
         if (high) {
             deliver(s, pin);
         }
-    } else if (rises) {
+    } else if (rises && !(s->table[pin] & RTE_MASKED)) { /* 3.2.4: masked edges are neither delivered nor held pending */
         s->irr |= bit;
         deliver(s, pin);
     }
