@@ -121,17 +121,21 @@ static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, u
         victim->filter = xcalloc(1, FILTER_BITS / 8);
     }
     if (!table) {
-        table = xmemalign(64, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
-        memset(table, 0, JUMP_CACHE_ENTRIES * sizeof(JumpCacheEntry));
+        /* Zeroes are empty entries everywhere but at the index of pc 0, so the pages of the table come into being when they are filled. */
+        table = xcalloc(JUMP_CACHE_ENTRIES, sizeof(JumpCacheEntry));
+        table[0].pc = never_pc(tv->vcpu->target, 0);
     }
     /* Others look at the tables under this lock. */
     pthread_mutex_lock(&tcg.vcpus_lock);
+    bool fresh = !victim->table;
     victim->table = table;
     victim->mode = mode;
     victim->flags = flags;
     victim->space = space;
     victim->used = true;
-    jump_cache_clear(tv, victim);
+    if (!fresh) {
+        jump_cache_clear(tv, victim);
+    }
     pthread_mutex_unlock(&tcg.vcpus_lock);
     cache_attach(tv, victim);
 }

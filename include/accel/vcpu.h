@@ -45,7 +45,7 @@ typedef enum VcpuExit {
 
 typedef struct JumpCacheEntry {
     vaddr pc;
-    const void *code; /* NULL: empty (pc then never matches: see jump_cache_clear) */
+    const void *code; /* NULL: empty (pc then never matches: see never_pc() in lookup.c) */
 } JumpCacheEntry;
 
 /* Which entry a pc has. The page takes part: functions begin at multiples of 16, and many pages have code at the same offset. */
