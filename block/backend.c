@@ -1,8 +1,7 @@
 /*
  * backend.c: requests and the worker threads that carry them out.
  *
- * Leaves out: image formats, node graphs, jobs (the block layer proper). What is asked of those ends with an error that
- * says so.
+ * Requests on raw media are done here; those on nodes as coroutines (node-medium.c).
  *
  * Threads: requests are made and completed under the device lock; workers do the system calls and nothing else.
  */
@@ -15,19 +14,6 @@
 #include "softmmu/loop.h"
 
 enum { BLOCK_WORKERS = 16, COMPLETE_AT_ONCE = 256 };
-
-typedef struct Request {
-    struct Request *next;
-    BlockBackend *blk;
-    RequestKind kind;
-    unsigned flags;
-    uint64_t offset, bytes;
-    struct iovec *iov;
-    unsigned n_iov;
-    int result;
-    BlockDone *done;
-    void *opaque;
-} Request;
 
 BlockBackend *block_backends;
 
@@ -63,6 +49,16 @@ static int carry_out(const Request *req)
     return err || (blk->writeback && !(req->flags & BLOCK_FUA)) ? err : medium_sync(m);
 }
 
+void request_finished(Request *req)
+{
+    pthread_mutex_lock(&pool_lock);
+    req->next = NULL;
+    *finished_last = req;
+    finished_last = &req->next;
+    pthread_mutex_unlock(&pool_lock);
+    bh_schedule(finished_bh);
+}
+
 static void *worker(void *arg)
 {
     pthread_mutex_lock(&pool_lock);
@@ -79,17 +75,18 @@ static void *worker(void *arg)
         }
         pthread_mutex_unlock(&pool_lock);
         req->result = carry_out(req);
+        request_finished(req);
         pthread_mutex_lock(&pool_lock);
-        req->next = NULL;
-        *finished_last = req;
-        finished_last = &req->next;
-        bh_schedule(finished_bh);
     }
     return NULL;
 }
 
 static void enqueue(Request *req)
 {
+    if (req->blk->medium->node) {
+        node_medium_start(req);
+        return;
+    }
     pthread_mutex_lock(&pool_lock);
     req->next = NULL;
     *pool_last = req;
@@ -194,6 +191,10 @@ static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_
     if (!finished_bh) {
         finished_bh = bh_new(loop_main(), complete_finished, NULL);
     }
+    if (blk->medium->node) {
+        enqueue(req);
+        return;
+    }
     pthread_mutex_lock(&pool_lock);
     if (!pool_idle && pool_threads < BLOCK_WORKERS) {
         pthread_attr_init(&attr);
@@ -294,6 +295,9 @@ void block_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t bytes, unsi
 void block_drain(BlockBackend *blk)
 {
     while (blk->in_flight) {
+        if (blk->medium && blk->medium->node) {
+            node_medium_poll();
+        }
         complete_finished(NULL);
         end_parked(blk);
         if (blk->in_flight) {
@@ -314,6 +318,9 @@ int block_pread(BlockBackend *blk, uint64_t offset, void *buf, size_t bytes)
     struct iovec v = { buf, bytes };
     int err = request_error(blk, false, offset, bytes);
 
+    if (!err && blk->medium->node) {
+        return node_medium_rw(blk->medium, false, offset, buf, bytes);
+    }
     return err ? err : medium_rw(blk->medium, REQ_READ, &v, 1, offset);
 }
 
@@ -322,6 +329,9 @@ int block_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t byt
     struct iovec v = { (void *)buf, bytes };
     int err = request_error(blk, true, offset, bytes);
 
+    if (!err && blk->medium->node) {
+        return node_medium_rw(blk->medium, true, offset, (void *)buf, bytes);
+    }
     return err ? err : medium_rw(blk->medium, REQ_WRITE, &v, 1, offset);
 }
 

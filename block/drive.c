@@ -123,14 +123,38 @@ static char *drive_name(const BlockBackend *blk, unsigned units)
                  : xasprintf("%s%s%u", blk->interface, kind, blk->unit);
 }
 
+/* Members of the options that are not `known`, nested as their dots say. NULL with an error. */
+static Json *take_others(Json *opts, const char *const *known, Error **errp)
+{
+    Json *others = json_object();
+
+    for (size_t i = json_count(opts); i-- > 0;) {
+        const char *key = json_key_at(opts, i);
+        const char *const *k = known;
+        while (*k && strcmp(*k, key)) {
+            k++;
+        }
+        if (!*k) {
+            char *name = xstrdup(key);
+            json_put(others, name, json_take(opts, name));
+            free(name);
+        }
+    }
+    if (!opts_nest(others, errp)) {
+        json_free(others);
+        return NULL;
+    }
+    return others;
+}
+
 bool drive_add(const char *text, const char *default_if, unsigned units_per_bus, Error **errp)
 {
     static const char *const known[] = {
         "id", "file", "if", "index", "bus", "unit", "media", "format", "cache", "aio", "readonly", "read-only", "snapshot",
         "discard", "detect-zeroes", "werror", "rerror", "serial", "copy-on-read", "driver", NULL,
     };
-    Json *opts = opts_parse(text, NULL, errp);
-    const char *file = NULL, *id = NULL, *interface = NULL, *cache = NULL, *media = NULL, *discard = NULL, *serial = NULL;
+    Json *opts = opts_parse(text, NULL, errp), *others = NULL, *all = NULL;
+    const char *driver = NULL, *file = NULL, *id = NULL, *interface = NULL, *cache = NULL, *media = NULL, *discard = NULL, *serial = NULL;
     const char *rerror = NULL, *werror = NULL, *aio = NULL;
     OpenMode mode = { 0 };
     bool ok = false;
@@ -138,12 +162,24 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
     BlockBackend *blk = xnew(BlockBackend);
     size_t i = 0;
 
-    if (!opts || !opts_check(opts, "-drive", known, errp)) {
+    if (!opts || !opts_string(opts, "format", NULL, &mode.format, errp) || !opts_string(opts, "driver", NULL, &driver, errp)) {
+        goto out;
+    }
+    if (driver && mode.format) {
+        error_set(errp, "Cannot specify both 'driver' and 'format'");
+        goto out;
+    }
+    mode.format = driver ? driver : mode.format;
+    /* What the drive does not know is the driver's, if the image turns out to have one. */
+    all = json_copy(opts);
+    others = take_others(opts, known, errp);
+    mode.options = others;
+    if (!others || (!format_is_node(mode.format) && (mode.format || !json_get_string(opts, "file")) && !opts_check(all, "-drive", known, errp))) {
         goto out;
     }
     if (!opts_string(opts, "file", NULL, &file, errp) || !opts_string(opts, "id", NULL, &id, errp) ||
         !opts_string(opts, "if", default_if ? default_if : "none", &interface, errp) ||
-        !opts_string(opts, "format", NULL, &mode.format, errp) || !opts_string(opts, "cache", "writeback", &cache, errp) ||
+        !opts_string(opts, "cache", "writeback", &cache, errp) ||
         !opts_string(opts, "media", "disk", &media, errp) || !opts_string(opts, "discard", "ignore", &discard, errp) ||
         !opts_string(opts, "serial", NULL, &serial, errp) || !opts_string(opts, "rerror", NULL, &rerror, errp) ||
         !opts_string(opts, "werror", NULL, &werror, errp) || !opts_string(opts, "aio", "threads", &aio, errp) || !opts_bool(opts, "snapshot", false, &mode.snapshot, errp)) {
@@ -169,7 +205,7 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         goto out;
     }
     units = default_if && units_per_bus && !strcmp(interface, default_if) ? units_per_bus : interfaces[i].units;
-    if (!file && mode.format) {
+    if (!file && mode.format && !(others && json_get(others, "file"))) {
         error_set(errp, "A block device must be specified for \"file\"");
         goto out;
     }
@@ -190,9 +226,9 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         goto out;
     }
     ok = set_cache(blk, &mode, cache, errp);
-    if (ok && file && *file) {
+    if (ok && ((file && *file) || (others && json_get(others, "file")))) {
         blk->medium = medium_open(file, &mode, errp);
-        ok = blk->medium != NULL;
+        ok = blk->medium && (blk->medium->node || opts_check(all, "-drive", known, errp));
     }
 out:
     if (ok) {
@@ -201,6 +237,8 @@ out:
         backend_free(blk);
     }
     json_free(opts);
+    json_free(others);
+    json_free(all);
     return ok;
 }
 

@@ -1,7 +1,7 @@
 /*
  * internal.h: what the files of block/ share.
  *
- * A Medium is an open image; a BlockBackend is the slot a device reads it through. Removable drives change their medium,
+ * A Medium is an open image: a raw one as a descriptor, another format as a node of the block layer (node.h); a BlockBackend is the slot a device reads it through. Removable drives change their medium,
  * and several backends may hold the same one. A node (-blockdev) is a backend no device uses itself: block_attach() makes
  * a front for it with the node's medium.
  */
@@ -12,6 +12,8 @@
 #include "util/alloc.h"
 
 typedef struct Overlay Overlay;
+struct BlockNode;
+struct BlockEdge;
 
 typedef struct Medium {
     unsigned refs;
@@ -21,6 +23,9 @@ typedef struct Medium {
     bool readonly, direct, no_flush, discard, is_device;
     uint64_t size_bytes, window;  /* window: first byte in the file */
     Overlay *overlay;           /* snapshot: where writes go; NULL */
+    struct BlockNode *node;     /* of another format than raw: fd is -1; NULL */
+    struct BlockEdge *edge;     /* the drive's use of it */
+    const char *found;          /* while it is opened: what its first bytes say */
 } Medium;
 
 struct BlockBackend {
@@ -53,14 +58,42 @@ BlockOnError block_error_action(BlockBackend *blk, bool is_read, int result);
 typedef struct OpenMode {
     bool readonly, direct, no_flush, discard, snapshot;
     const char *format;         /* NULL: probe */
+    const Json *options;        /* others, for nodes; NULL: none */
 } OpenMode;
 Medium *medium_open(const char *filename, const OpenMode *mode, Error **errp);
 Medium *medium_open_json(const Json *options, const OpenMode *mode, Error **errp);
 Medium *medium_ref(Medium *m);
 void medium_unref(Medium *m);    /* NULL is allowed */
 
-/* -- transfer.c: system calls of the workers; 0 or negative errno -- */
 typedef enum RequestKind { REQ_READ, REQ_WRITE, REQ_FLUSH, REQ_DISCARD, REQ_ZERO } RequestKind;
+
+typedef struct Request {
+    struct Request *next;
+    BlockBackend *blk;
+    RequestKind kind;
+    unsigned flags;
+    uint64_t offset, bytes;
+    struct iovec *iov;
+    unsigned n_iov;
+    int result;
+    BlockDone *done;
+    void *opaque;
+} Request;
+/* Its completion runs in the main loop. Any thread. */
+void request_finished(Request *req);
+
+/* -- node-medium.c -- */
+bool format_is_node(const char *format);           /* NULL: no */
+/* Takes `options`. A medium that could not be opened may have a node: medium_unref() it. */
+bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp);
+void node_medium_close(Medium *m);
+void node_medium_start(Request *req);
+void node_medium_poll(void);
+int node_medium_rw(Medium *m, bool writes, uint64_t offset, void *buf, size_t bytes);
+const char *node_medium_format(const Medium *m);
+void node_medium_describe(const Medium *m, Json *image);
+
+/* -- transfer.c: system calls of the workers; 0 or negative errno -- */
 int transfer(const Medium *m, int fd, RequestKind kind, const struct iovec *iov, unsigned n, uint64_t offset);
 int medium_rw(Medium *m, RequestKind kind, const struct iovec *iov, unsigned n, uint64_t offset);
 int medium_zero(Medium *m, uint64_t offset, uint64_t bytes, unsigned flags);
@@ -68,6 +101,7 @@ int medium_discard(Medium *m, uint64_t offset, uint64_t bytes);
 int medium_sync(Medium *m);
 
 /* -- overlay.c -- */
+const char *snapshot_folder(void);      /* for temporary files */
 Overlay *overlay_new(uint64_t size_bytes, Error **errp);
 void overlay_free(Overlay *o);
 int overlay_read(Medium *m, const struct iovec *iov, unsigned n, uint64_t offset);

@@ -82,6 +82,7 @@ void medium_unref(Medium *m)
     if (!m || --m->refs) {
         return;
     }
+    node_medium_close(m);
     if (m->fd >= 0) {
         if (!m->readonly && !m->no_flush && !m->overlay) {
             fdatasync(m->fd);
@@ -143,6 +144,10 @@ static bool open_file(Medium *m, const OpenMode *mode, Error **errp)
         return false;
     }
     const char *found = probe_format(m->cached_fd >= 0 ? m->cached_fd : m->fd);
+    if (!mode->format && format_is_node(found)) { /* the caller opens it as such */
+        m->found = found;
+        return true;
+    }
     if (!mode->format && strcmp(found, "raw")) {
         error_set(errp, "'%s' is a %s image: this format is not supported yet", m->filename, found);
         return false;
@@ -170,14 +175,38 @@ static Medium *medium_new(const OpenMode *mode)
     return m;
 }
 
+static bool open_node(Medium *m, const char *filename, const char *format, const OpenMode *mode, Error **errp)
+{
+    Json *options = mode->options ? json_copy(mode->options) : json_object();
+
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+    if (m->cached_fd >= 0) {
+        close(m->cached_fd);
+        m->cached_fd = -1;
+    }
+    if (format) {
+        json_put_string(options, "driver", format);
+    }
+    return node_medium_open(m, filename, options, mode, errp);
+}
+
 Medium *medium_open(const char *filename, const OpenMode *mode, Error **errp)
 {
-    if (!check_format(mode->format, errp)) {
+    bool as_node = format_is_node(mode->format) || (filename && !strncmp(filename, "json:", 5)) || !filename;
+
+    if (!as_node && !check_format(mode->format, errp)) {
         return NULL;
     }
     Medium *m = medium_new(mode);
-    m->filename = xstrdup(filename);
-    if (!open_file(m, mode, errp)) {
+    m->filename = filename ? xstrdup(filename) : NULL;
+    bool ok = as_node ? open_node(m, filename, mode->format, mode, errp) : open_file(m, mode, errp);
+    if (ok && m->found) {
+        ok = open_node(m, filename, m->found, mode, errp);
+    }
+    if (!ok) {
         medium_unref(m);
         return NULL;
     }
@@ -214,6 +243,9 @@ static bool open_json(Medium *m, const Json *options, OpenMode *mode, Error **er
         mode->format = "raw";
         return open_file(m, mode, errp);
     }
+    if (format_is_node(driver)) {
+        return node_medium_open(m, NULL, json_copy(options), mode, errp);
+    }
     if (strcmp(driver, "raw")) {
         error_set(errp, "block driver '%s' is not supported yet", driver);
         return false;
@@ -230,6 +262,9 @@ static bool open_json(Medium *m, const Json *options, OpenMode *mode, Error **er
         if (!below) {
             error_set(errp, "no block node '%s'", json_as_string(file));
             return false;
+        }
+        if (below->node) {
+            return node_medium_open(m, NULL, json_copy(options), mode, errp);
         }
         m->fd = below->fd >= 0 ? fcntl(below->fd, F_DUPFD_CLOEXEC, 3) : -1;
         m->cached_fd = below->cached_fd >= 0 ? fcntl(below->cached_fd, F_DUPFD_CLOEXEC, 3) : -1;

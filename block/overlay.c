@@ -24,9 +24,16 @@ struct Overlay {
     uint8_t *present;
 };
 
-Overlay *overlay_new(uint64_t size_bytes, Error **errp)
+/* Not in memory: it may get as large as the disk. */
+const char *snapshot_folder(void)
 {
     const char *where = getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp";
+    return where;
+}
+
+Overlay *overlay_new(uint64_t size_bytes, Error **errp)
+{
+    const char *where = snapshot_folder();
     char *path = xasprintf("%s/snapshot-XXXXXX", where);
     int fd = mkostemp(path, O_CLOEXEC);
 

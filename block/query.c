@@ -11,15 +11,18 @@ static Json *describe_medium(const BlockBackend *blk, const Medium *m)
     const char *filename = m->filename ? m->filename : "null-co://";
 
     json_put_string(inserted, "file", filename);
-    json_put_string(inserted, "drv", "raw");
+    json_put_string(inserted, "drv", m->node ? node_medium_format(m) : "raw");
     json_put_bool(inserted, "ro", m->readonly);
     json_put_bool(inserted, "encrypted", false);
     if (m->node_name) {
         json_put_string(inserted, "node-name", m->node_name);
     }
     json_put_string(image, "filename", filename);
-    json_put_string(image, "format", "raw");
+    json_put_string(image, "format", m->node ? node_medium_format(m) : "raw");
     json_put_uint(image, "virtual-size", m->size_bytes);
+    if (m->node) {
+        node_medium_describe(m, image);
+    }
     json_put(inserted, "image", image);
     json_put_bool(cache, "no-flush", m->no_flush);
     json_put_bool(cache, "direct", m->direct);

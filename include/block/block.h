@@ -5,7 +5,7 @@
  * worker threads; `done` runs in the main loop with the device lock, with 0 or a negative errno. Buffers must stay
  * until then. A flush completes when everything completed before it is on stable storage.
  *
- * Images: raw files and block devices, whole or a window (offset, size). Other formats end with a clear error.
+ * Images: raw files and block devices, whole or a window (offset, size), and qcow2. Other formats end with a clear error.
  */
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H

@@ -1,0 +1,233 @@
+/*
+ * node-medium.c: media that are nodes of the block layer: every format but raw.
+ *
+ * A request runs as a coroutine of the main context, which the main loop polls; it may begin in the thread that makes it. Both
+ * have the device lock. A completion waits for the main loop, as those of raw media do.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/internal.h"
+#include "block/node.h"
+#include "softmmu/loop.h"
+
+static void poll_context(void *opaque, unsigned events)
+{
+    ioctx_poll(ioctx_main(), false);
+}
+
+static void watch_context(void)
+{
+    static FdWatch *watch;
+
+    if (!watch) {
+        watch = loop_watch(loop_main(), ioctx_fd(ioctx_main()), LOOP_READ, poll_context, NULL);
+    }
+}
+
+bool format_is_node(const char *format)
+{
+    const BlockDriver *driver = format ? driver_find(format) : NULL;
+    return driver && driver->kind == DRIVER_FORMAT && strcmp(format, "raw");
+}
+
+/* -- opening --------------------------------------------------------------------------------------------------------- */
+
+/* What a named node of -blockdev is for a parent: its own node, or the same file once more, whose lock that one has. */
+static Json *child_of(const char *name, bool is_backing, Error **errp)
+{
+    const BlockBackend *blk = block_find(name);
+    const Medium *m = blk ? blk->medium : NULL;
+
+    if (!m || !blk->is_node) {
+        error_set(errp, "Cannot find device='' nor node-name='%s'", name);
+        return NULL;
+    }
+    if (m->node) {
+        return json_string(m->node->name);
+    }
+    if (m->fd < 0 || m->overlay || m->window) {
+        error_set(errp, "block node '%s' cannot be a part of another one yet", name);
+        return NULL;
+    }
+    Json *file = json_object(), *raw = json_object();
+    json_put_string(file, "driver", m->is_device ? "host_device" : "file");
+    json_put_string(file, "filename", m->filename);
+    json_put_string(file, "locking", "off");
+    json_put_bool(file, "read-only", m->readonly);
+    if (!is_backing) {
+        json_free(raw);
+        return file;
+    }
+    json_put_string(raw, "driver", "raw");
+    json_put(raw, "file", file);
+    return raw;
+}
+
+/* Names of other nodes in the options. */
+static bool resolve_children(Json *options, Error **errp)
+{
+    static const char *const roles[] = { "file", "backing", "data-file" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+        Json *child = json_get(options, roles[i]);
+        if (child && json_is(child, JSON_STRING) && *json_as_string(child)) {
+            Json *resolved = child_of(json_as_string(child), i == 1, errp);
+            if (!resolved) {
+                return false;
+            }
+            json_put(options, roles[i], resolved);
+        } else if (child && json_is(child, JSON_OBJECT) && !resolve_children(child, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* snapshot=on: a temporary image on top, which has no name any more once it is open. */
+static BlockNode *put_overlay(BlockNode *base, Error **errp)
+{
+    const char *where = snapshot_folder();
+    char *path = xasprintf("%s/snapshot-XXXXXX", where);
+    int fd = mkstemp(path);
+    BlockNode *node = NULL;
+
+    if (fd < 0) {
+        error_set_errno(errp, errno, "Could not make a temporary file in '%s'", where);
+        free(path);
+        return NULL;
+    }
+    close(fd);
+    Json *shape = json_object(), *options = json_object();
+    json_put_uint(shape, "size", base->size_bytes);
+    json_put_string(options, "driver", "qcow2");
+    json_put_string(options, "backing", base->name);
+    if (image_create(path, "qcow2", shape, true, errp)) {
+        node = node_open(path, options, BLOCK_RDWR | BLOCK_NO_FLUSH, errp);
+    } else {
+        json_free(options);
+    }
+    unlink(path);
+    json_free(shape);
+    free(path);
+    return node;
+}
+
+bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp)
+{
+    unsigned flags = (mode->readonly || mode->snapshot ? 0 : BLOCK_RDWR) | (mode->direct ? BLOCK_DIRECT : 0) |
+                     (mode->no_flush ? BLOCK_NO_FLUSH : 0) | (mode->discard ? BLOCK_DISCARD : 0);
+
+    if (!resolve_children(options, errp)) {
+        json_free(options);
+        return false;
+    }
+    BlockNode *node = node_open(filename, options, flags, errp);
+    if (node && mode->snapshot && !mode->readonly) {
+        BlockNode *top = put_overlay(node, errp);
+        node_unref(node);
+        node = top;
+    }
+    if (!node) {
+        return false;
+    }
+    m->node = node;
+    m->readonly = node->readonly;
+    m->edge = node_attach(node, "drive", PERM_READ | (node->readonly ? 0 : PERM_WRITE), PERM_READ | PERM_WRITE_UNCHANGED, errp);
+    if (!m->edge) {
+        return false; /* the medium has the node, and lets it go */
+    }
+    m->size_bytes = node->size_bytes;
+    if (!m->filename && node->filename) {
+        m->filename = xstrdup(node->filename);
+    }
+    watch_context();
+    return true;
+}
+
+void node_medium_close(Medium *m)
+{
+    if (m->edge) {
+        edge_detach(m->edge);
+    }
+    node_unref(m->node);
+    m->edge = NULL;
+    m->node = NULL;
+}
+
+/* -- requests -------------------------------------------------------------------------------------------------------- */
+
+static int perform(const Request *req)
+{
+    BlockNode *node = req->blk->medium->node;
+    unsigned fua = !req->blk->writeback || req->flags & BLOCK_FUA ? REQ_FUA : 0;
+
+    switch (req->kind) {
+    case REQ_READ: return node_co_read(node, req->offset, req->bytes, sg_of(req->iov), 0);
+    case REQ_WRITE: return node_co_write(node, req->offset, req->bytes, sg_of(req->iov), fua);
+    case REQ_FLUSH: return node_co_flush(node);
+    case REQ_DISCARD: return node_co_discard(node, req->offset, req->bytes);
+    case REQ_ZERO: return node_co_zero(node, req->offset, req->bytes, fua | (req->flags & BLOCK_UNMAP ? REQ_UNMAP : 0));
+    }
+    return -ENOTSUP;
+}
+
+static void request_entry(void *opaque)
+{
+    Request *req = opaque;
+
+    req->result = perform(req);
+    request_finished(req);
+}
+
+void node_medium_start(Request *req)
+{
+    ioctx_start(ioctx_main(), request_entry, req);
+}
+
+void node_medium_poll(void)
+{
+    ioctx_poll(ioctx_main(), false);
+}
+
+int node_medium_rw(Medium *m, bool writes, uint64_t offset, void *buf, size_t bytes)
+{
+    return writes ? node_pwrite(m->node, offset, buf, bytes, 0) : node_pread(m->node, offset, buf, bytes);
+}
+
+/* -- what monitors show ---------------------------------------------------------------------------------------------- */
+
+const char *node_medium_format(const Medium *m)
+{
+    return m->node->driver->name;
+}
+
+void node_medium_describe(const Medium *m, Json *image)
+{
+    BlockInfo info = { 0 };
+    uint64_t bytes = node_allocated_bytes(m->node);
+
+    if (m->node->driver->info) {
+        m->node->driver->info(m->node, &info);
+    }
+    if (info.cluster_size) {
+        json_put_uint(image, "cluster-size", info.cluster_size);
+    }
+    if (bytes != UINT64_MAX) {
+        json_put_uint(image, "actual-size", bytes);
+    }
+    if (m->node->backing_file) {
+        char *full = filename_relative_to(m->node->filename, m->node->backing_file);
+        json_put_string(image, "backing-filename", m->node->backing_file);
+        json_put_string(image, "full-backing-filename", full);
+        if (m->node->backing_format) {
+            json_put_string(image, "backing-filename-format", m->node->backing_format);
+        }
+        free(full);
+    }
+    if (info.specific) {
+        json_put(image, "format-specific", info.specific);
+    }
+    json_put_bool(image, "dirty-flag", info.is_dirty);
+}
