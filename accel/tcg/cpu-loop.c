@@ -345,6 +345,10 @@ static VcpuExit run_from(TcgVcpu *tv, VcpuExit reason)
             if (unlikely(stepped)) {
                 return VCPU_EXIT_DEBUG;
             }
+            /* What was taken, or the last unit, may have put it to sleep (x86: INIT of an application processor, RSM). */
+            if (unlikely(atomic_load_explicit(&vcpu->halted, memory_order_relaxed)) && !vcpu->single_step) {
+                return VCPU_EXIT_HALTED;
+            }
         } else if (atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) {
             atomic_store(&vcpu->jit.exit_request, 0);
             return VCPU_EXIT_REQUEST;

@@ -85,6 +85,25 @@ def test_refusals():
     refuse('too many processors', '-M', 'pc', '-smp', '300')
 
 
+# guest/init.asm
+INIT_ROM = bytes.fromhex(
+    '31c08ed8c606010501f4ebfd66b91b0000000f32f6c401745c2e0f011681000f20c00c010f22c0bb08008edb24fe0f22c06667c705f000e0feff0100006667c7'
+    '050003e0fe00450c0066b9400d0300e48067e2fb678a1d000500006667c7050003e0fef0460c0067803d010500000175f688d8e6f431c08ed8c606000501f4eb'
+    'fd0f0087000f000000000000000000ffff00000093cf')
+
+
+def test_init():
+    """INIT makes an application processor wait for its SIPI; nothing runs from the reset vector."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'init.rom')
+        with open(path, 'wb') as f:
+            f.write(INIT_ROM.ljust(0xfff0, b'\0') + bytes.fromhex('ea0c0000f0').ljust(16, b'\0'))
+        for threads in ('multi', 'single'):
+            status, _, err = run('-M', 'q35', '-accel', f'tcg,thread={threads}', '-smp', '3', '-bios', path, '-nodefaults', '-display', 'none',
+                                 '-device', 'isa-debug-exit,iobase=0xf4', timeout=120)
+            check_equal(status, 1, f'INIT, then SIPI, thread={threads}: {err!r}')
+
+
 def test_seabios():
     """SeaBIOS finds the machine, its memory and processors, and nothing to boot from."""
     if not any(os.path.exists(os.path.join(d, 'bios-256k.bin')) for d in ('/usr/share/seabios', '/usr/share/qemu')):
@@ -147,5 +166,6 @@ test_timer_storm()
 test_trees()
 test_memory()
 test_refusals()
+test_init()
 test_seabios()
 finish()
