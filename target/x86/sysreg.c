@@ -379,12 +379,13 @@ static bool write_pat(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value
     return true;
 }
 
-/* CTL is all ones or nothing, STATUS can be cleared only, ADDR and MISC hold what they are given (SDM 16.3.2). */
+/* CTL is all ones or nothing, STATUS can be cleared only, ADDR and MISC hold what they are given (SDM 16.3.2). Linux leaves bit 10 of bank 4
+ * out on AMD's processors (table walk errors of the GART), and bit 0 of bank 0 on Intel's first ones with these banks. */
 static bool write_mc_bank(Vcpu *vcpu, const MsrDesc *d, uint32_t msr, uint64_t value)
 {
     enum { CTL, STATUS };
 
-    if (((msr & 3) == CTL && value && value != UINT64_MAX) || ((msr & 3) == STATUS && value)) {
+    if (((msr & 3) == CTL && value && (value | BIT(10) | BIT(0)) != UINT64_MAX) || ((msr & 3) == STATUS && value)) {
         return false;
     }
     *field_of(vcpu, d, msr) = value;

@@ -164,6 +164,10 @@ static void canonical(void)
     TRAP0(13, 0, ASM("movq %%cr0, %%rax; btcq $31, %%rax; movq %%rax, %%cr0" : : : "rax")); /* PG off in 64-bit code */
     TRAP0(13, 0, wrmsr(0xc0000080, rdmsr(0xc0000080) & ~0x100ul)); /* LME while paging */
     TRAP0(13, 0, wrmsr(0xc0000080, 1ul << 20));
+    wrmsr(0x410, ~0x400ul); /* MC4_CTL: table walk errors of the GART may be left out */
+    EQ(rdmsr(0x410), ~0x400ul);
+    wrmsr(0x410, ~0ul);
+    TRAP0(13, 0, wrmsr(0x411, 1));
     for (unsigned v = 12; v <= 14; v++) {
         gate_set(v, CODE0, (u64)stubs + 16 * v, 0x8e, 0);
     }
