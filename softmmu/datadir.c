@@ -93,6 +93,7 @@ const char *datadir_package(const char *path)
         { "bios", "seabios" },
         { "vgabios", "seabios" },
         { "OVMF", "ovmf" },
+        { "qboot", "qemu-system-data" },
     };
     const char *name = strrchr(path, '/');
 

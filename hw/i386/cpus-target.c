@@ -204,6 +204,12 @@ static bool ops_has_x2apic(Vcpu *vcpu)
     return x86_has(vcpu, X86_FEAT_X2APIC);
 }
 
+/* Under KVM the counter is the host's, and the paravirtual clock tells. */
+static uint64_t ops_tsc_hz(Vcpu *vcpu)
+{
+    return strcmp(vcpu->machine->accel->name, "tcg") ? 0 : TSC_HZ;
+}
+
 static void ops_memory_changed(X86Cpu *cpu)
 {
     tlb_flush_all_vcpus(cpu->machine);
@@ -215,4 +221,5 @@ static void ops_memory_changed(X86Cpu *cpu)
 const X86CpuOps x86_cpus_target_ops = {
     .create = ops_create, .line = ops_line, .sipi = x86_cpu_sipi, .set_a20 = ops_set_a20, .has_x2apic = ops_has_x2apic,
     .cpuid = x86_cpuid, .memory_changed = ops_memory_changed, .current = ops_current, .tsc_deadline_ns = tsc_deadline_ns,
+    .tsc_hz = ops_tsc_hz,
 };

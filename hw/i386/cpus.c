@@ -104,6 +104,11 @@ void x86_cpus_cpuid(Machine *m, uint32_t leaf, uint32_t subleaf, uint32_t ret_re
     }
 }
 
+uint64_t x86_cpus_tsc_hz(Machine *m)
+{
+    return cpu_ops && cpu_ops->tsc_hz && x86_cpu(m, 0)->vcpu ? cpu_ops->tsc_hz(x86_cpu(m, 0)->vcpu) : 0;
+}
+
 /* -- master abort ------------------------------------------------------------------------------------------------------- */
 
 /* What nothing answers ends in a master abort (PCI Local Bus 3.0, 3.3.3.1): reads give ones, writes are lost. A processor never

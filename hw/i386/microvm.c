@@ -1,8 +1,11 @@
 /*
- * microvm.c: the board "microvm": no PCI, virtio-mmio transports, hardware-reduced ACPI with a generic event device.
+ * microvm.c: the board "microvm": no PCI, virtio-mmio transports, hardware-reduced ACPI with a generic event device, or (acpi=off)
+ * no ACPI at all.
  *
- * Options leave out the 8259s, the PIT, the RTC, the serial port and the second I/O APIC. Left out here: PCI Express (pcie=on) and machines
- * without ACPI tables (acpi=off), whose kernels are told of the transports on the command line.
+ * Options leave out the 8259s, the PIT, the RTC, the serial port and the second I/O APIC. Without ACPI another firmware starts, qboot,
+ * whose MP table tells of the processors; transports are on ISA lines, and the kernel's command line says where they are. With ACPI the
+ * hardware-reduced kind makes Linux leave the PIT alone, and it has no other clock to compare the time stamp counter with: the command
+ * line says how fast that is. auto-kernel-cmdline=off leaves the command line as it is. Left out here: PCI Express (pcie=on).
  */
 #include <stdio.h>
 
@@ -15,8 +18,8 @@
 #include "hw/i386/pc.h"
 #include "hw/i386/pic.h"
 
-enum { N_VIRTIO = 24, N_VIRTIO_ONE_APIC = 8, VIRTIO_BYTES = 0x200, VIRTIO_GSI = 24, VIRTIO_GSI_ONE_APIC = 16, GED_GSI = 9,
-       MAX_CPUS = 288 };
+enum { N_VIRTIO = X86_MAX_TRANSPORTS, N_VIRTIO_ONE_APIC = 8, VIRTIO_BYTES = 0x200, VIRTIO_GSI = 24, VIRTIO_GSI_ONE_APIC = 16,
+       VIRTIO_GSI_ISA = 5, GED_GSI = 9, MAX_CPUS = 288 };
 #define GED_ADDR 0xfea00000u
 #define VIRTIO_ADDR 0xfeb00000u
 
@@ -25,17 +28,32 @@ static unsigned n_virtio(const X86Machine *x)
     return x->ioapic2 ? N_VIRTIO : N_VIRTIO_ONE_APIC;
 }
 
+static bool has_acpi(const X86Machine *x)
+{
+    return x86_is_on(x->acpi, true);
+}
+
 static unsigned virtio_gsi(const X86Machine *x)
 {
-    return x->ioapic2 ? VIRTIO_GSI : VIRTIO_GSI_ONE_APIC;
+    return !has_acpi(x) ? VIRTIO_GSI_ISA : x->ioapic2 ? VIRTIO_GSI : VIRTIO_GSI_ONE_APIC;
 }
+
+/* What the ISA bus hangs from, so that a reset reaches what is on it. */
+static const DeviceType bridge_type = {
+    .type = { .name = "isabus-bridge", .parent = "sys-bus-device", .summary = "ISA bus without a PCI bridge", .size_bytes = sizeof(Device) },
+    .category = DEVICE_BRIDGE, .bus = "System",
+};
+DEVICE_TYPE_REGISTER(bridge_type);
 
 static bool create_isa(X86Machine *x, Error **errp)
 {
     Machine *m = &x->machine;
 
-    x->isa = isa_bus_new(NULL, "isa.0", &m->system_memory, &m->system_io);
-    object_add_child(&m->obj, "isa.0", &isa_bus_as_bus(x->isa)->obj);
+    Device *bridge = device_create("isabus-bridge", NULL, NULL, errp);
+    if (!bridge) {
+        return false;
+    }
+    x->isa = isa_bus_new(bridge, "isa.0", &m->system_memory, &m->system_io);
     x86_connect_isa(x);
     if (x86_is_on(x->pic_option, true) && !x86_create_pic(x, errp)) {
         return false;
@@ -67,23 +85,36 @@ static bool create_isa(X86Machine *x, Error **errp)
 
 static bool create_virtio(X86Machine *x, Error **errp)
 {
-    for (unsigned i = 0; i < n_virtio(x); i++) {
+    /* Devices take the transports in the order these were made in: from the top. */
+    for (unsigned i = n_virtio(x); i-- > 0;) {
         Device *dev = device_create("virtio-mmio", NULL, NULL, errp);
         if (!dev) {
             return false;
         }
         sysbus_map(dev, 0, VIRTIO_ADDR + i * VIRTIO_BYTES);
         device_connect_irq(dev, "sysbus-irq", 0, x86_gsi(x, virtio_gsi(x) + i));
+        x->transports[i] = dev;
     }
     return true;
+}
+
+static bool create_ged(X86Machine *x, Error **errp)
+{
+    Device *ged = device_create("acpi-ged", NULL, NULL, errp);
+
+    if (ged) {
+        sysbus_map(ged, 0, GED_ADDR);
+        device_connect_irq(ged, "sysbus-irq", 0, x86_gsi(x, GED_GSI));
+    }
+    return ged != NULL;
 }
 
 static bool microvm_init(Machine *m, Error **errp)
 {
     X86Machine *x = (X86Machine *)m;
 
-    if (x->acpi == OFF || x->pcie_option == ON) {
-        error_set(errp, "machine 'microvm' is supported only with ACPI tables and without PCI Express");
+    if (x->pcie_option == ON) {
+        error_set(errp, "machine 'microvm' is supported only without PCI Express");
         return false;
     }
     if (!x86_create_memory(x, 0xc0000000, errp)) {
@@ -92,34 +123,19 @@ static bool microvm_init(Machine *m, Error **errp)
     x->rom_memory = &m->system_memory;
     x->firmware_writable = true;
     if (!x86_create_cpus(x, errp) || !x86_create_ioapic(x, errp) ||
-        (x86_is_on(x->ioapic2_option, true) && !x86_create_ioapic2(x, errp)) || !create_isa(x, errp) || !create_virtio(x, errp)) {
-        return false;
-    }
-    Device *ged = device_create("acpi-ged", NULL, NULL, errp);
-    if (!ged) {
-        return false;
-    }
-    sysbus_map(ged, 0, GED_ADDR);
-    device_connect_irq(ged, "sysbus-irq", 0, x86_gsi(x, GED_GSI));
-    if (!x86_create_fw_cfg(x, errp)) {
+        (has_acpi(x) && x86_is_on(x->ioapic2_option, true) && !x86_create_ioapic2(x, errp)) || !create_isa(x, errp) ||
+        !create_virtio(x, errp) || (has_acpi(x) && !create_ged(x, errp)) || !x86_create_fw_cfg(x, errp)) {
         return false;
     }
     x86_fill_fw_cfg(x);
-    return x86_load_firmware(x, "bios-microvm.bin", errp);
+    return x86_load_firmware(x, has_acpi(x) ? "bios-microvm.bin" : "qboot.rom", errp);
 }
 
 /* -- tables ----------------------------------------------------------------------------------------------------------------- */
 
 static bool has_device(const X86Machine *x, unsigned n)
 {
-    unsigned i = 0;
-
-    for (Device *dev = x->machine.sysbus.first; dev; dev = dev->bus_next) {
-        if (!strcmp(dev->obj.type->name, "virtio-mmio") && i++ == n) {
-            return dev->first_bus && dev->first_bus->first;
-        }
-    }
-    return false;
+    return x->transports[n]->first_bus && x->transports[n]->first_bus->first;
 }
 
 static bool install_acpi(X86Machine *x, Error **errp)
@@ -153,6 +169,41 @@ static bool install_acpi(X86Machine *x, Error **errp)
     return acpi_install(&b, errp);
 }
 
+/* -- the kernel's command line ------------------------------------------------------------------------------------------------- */
+
+/* At the end of what is the kernel's: words behind "--" are the first program's. */
+static void cmdline_add(Machine *m, char *text)
+{
+    const char *old = m->append ? m->append : "", *tail = strstr(old, " -- ");
+    int head = (int)(tail ? (size_t)(tail - old) : strlen(old));
+    char *all = xasprintf("%.*s%s%s%s", head, old, head ? " " : "", text, tail ? tail : "");
+
+    free(text);
+    free(m->append);
+    m->append = all;
+}
+
+static void cmdline_devices(X86Machine *x)
+{
+    for (unsigned i = n_virtio(x); i-- > 0;) {
+        if (has_device(x, i)) {
+            cmdline_add(&x->machine, xasprintf("virtio_mmio.device=%u@0x%x:%u", VIRTIO_BYTES, VIRTIO_ADDR + i * VIRTIO_BYTES,
+                                               virtio_gsi(x) + i));
+        }
+    }
+}
+
+static void cmdline_clock(X86Machine *x)
+{
+    static const char word[] = "tsc_early_khz=";
+    Machine *m = &x->machine;
+    uint64_t hz = x86_cpus_tsc_hz(m);
+
+    if (hz && !(m->append && strstr(m->append, word))) {
+        cmdline_add(m, xasprintf("%s%" PRIu64, word, hz / 1000));
+    }
+}
+
 static bool microvm_ready(Machine *m, Error **errp)
 {
     X86Machine *x = (X86Machine *)m;
@@ -161,9 +212,12 @@ static bool microvm_ready(Machine *m, Error **errp)
     if (x->rtc) {
         pc_fill_cmos(x);
     }
-    if (!e820_install(x->fw_cfg, entries, x->above_4g_bytes ? 2 : 1, errp) || !install_acpi(x, errp) ||
-        !boot_install(m, x->fw_cfg, errp)) {
+    if (!e820_install(x->fw_cfg, entries, x->above_4g_bytes ? 2 : 1, errp) ||
+        (has_acpi(x) && !install_acpi(x, errp)) || !boot_install(m, x->fw_cfg, errp)) {
         return false;
+    }
+    if (m->kernel && x->auto_cmdline_on) {
+        has_acpi(x) ? cmdline_clock(x) : cmdline_devices(x);
     }
     if (m->kernel) {
         X86Kernel kernel = { .machine = m, .fw_cfg = x->fw_cfg, .below_4g_bytes = x->below_4g_bytes, .acpi_data_bytes = 0,
@@ -181,7 +235,7 @@ static void microvm_obj_init(Object *obj)
 {
     X86Machine *x = (X86Machine *)obj;
 
-    x->isa_serial_on = x->fd_bootchk = x->option_roms_on = true;
+    x->isa_serial_on = x->fd_bootchk = x->option_roms_on = x->auto_cmdline_on = true;
     x->max_fw_bytes = 8 * MiB;
 }
 
@@ -205,6 +259,8 @@ static const Property microvm_props[] = {
       .help = "Set off to disable the instantiation an ISA serial port" },
     { .name = "x-option-roms", .kind = PROP_BOOL, .offset = offsetof(X86Machine, option_roms_on),
       .help = "Set off to disable loading option ROMs: the firmware (qboot) fetches the kernel" },
+    { .name = "auto-kernel-cmdline", .kind = PROP_BOOL, .offset = offsetof(X86Machine, auto_cmdline_on),
+      .help = "Set off to disable adding virtio-mmio devices to the kernel cmdline" },
     PROP_STR("x-oem-id", X86Machine, oem_id,
              "Override the default value of field OEMID in ACPI table header.The string may be up to 6 bytes in size"),
     PROP_STR("x-oem-table-id", X86Machine, oem_table_id,

@@ -45,6 +45,8 @@ typedef struct X86CpuOps {
     /* Which processor's instruction is under way in this thread; NULL: none. */
     X86Cpu *(*current)(void);
     int64_t (*tsc_deadline_ns)(void *opaque, uint64_t tsc);
+    /* Of the time stamp counter; 0: it says so itself, or nobody knows. */
+    uint64_t (*tsc_hz)(struct Vcpu *vcpu);
 } X86CpuOps;
 extern const X86CpuOps x86_cpus_target_ops __attribute__((weak));
 /* Another CPU side (tests); before the board is built. */
@@ -72,6 +74,7 @@ void x86_cpus_set_a20(Machine *machine, bool on);
 void x86_cpus_ferr(Machine *machine, bool level);
 /* CPUID of the first processor; zeros without one. */
 void x86_cpus_cpuid(Machine *machine, uint32_t leaf, uint32_t subleaf, uint32_t ret_regs[4]);
+uint64_t x86_cpus_tsc_hz(Machine *machine);
 
 /* Reads as ones, takes writes: where a processor finds nothing. Devices that master the bus have an error there instead, so that none
  * copies gigabytes to nowhere. */

@@ -12,7 +12,7 @@ typedef enum OnOffAuto { AUTO, ON, OFF } OnOffAuto;
 /* Enumeration names of the above, for property tables. */
 extern const char *const on_off_auto_names[];
 
-enum { X86_N_GSI = 48, X86_MAX_FLASH = 2 }; /* 24 and up: a second I/O APIC */
+enum { X86_N_GSI = 48, X86_MAX_FLASH = 2, X86_MAX_TRANSPORTS = 24 }; /* 24 and up: a second I/O APIC */
 
 /* What differs between versions of a board; bits of X86Machine.compat. */
 enum {
@@ -40,6 +40,7 @@ typedef struct X86Machine {
     Irq gsi[X86_N_GSI], pic_int, a20, reset;
     Irq *pic_in[ISA_N_IRQS], *ferr;
     /* Devices; NULL: not there. */
+    Device *transports[X86_MAX_TRANSPORTS]; /* virtio-mmio (microvm) */
     Device *pic, *ioapic, *ioapic2, *pit, *rtc, *hpet, *fw_cfg, *host, *south, *pm, *fdc;
     PciBus *root;
     IsaBus *isa;
