@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "hw/acpi.h"
 #include "hw/fw_cfg.h"
 #include "hw/disks-cmos.h"
 #include "hw/i386/pc.h"
@@ -14,7 +15,7 @@
 #include "hw/i386/pc-versions.h"
 #include "hw/i386/rtc.h"
 
-enum { PC_MAX_CPUS = 255, Q35_MAX_CPUS = 288 };
+enum { PC_MAX_CPUS = 255, Q35_MAX_CPUS = 288, PIIX_CPU_STATUS = 0xaf00, ICH9_CPU_STATUS = 0xcd8 };
 
 /* -- memory ----------------------------------------------------------------------------------------------------------------- */
 
@@ -94,9 +95,10 @@ static bool pc_begin(X86Machine *x, Error **errp)
     return x86_create_cpus(x, errp);
 }
 
-static bool pc_middle(X86Machine *x, Error **errp)
+static bool pc_middle(X86Machine *x, uint16_t cpu_status, Error **errp)
 {
-    return x86_create_ioapic(x, errp) && x86_create_pic(x, errp) && pc_create_vga(x, errp) && pc_create_isa_devices(x, errp);
+    return (x->acpi == OFF || acpi_cpu_status_create(&x->machine, x86_apic_id, &x->machine.system_io, cpu_status, errp)) &&
+           x86_create_ioapic(x, errp) && x86_create_pic(x, errp) && pc_create_vga(x, errp) && pc_create_isa_devices(x, errp);
 }
 
 /* Reset: -no-fd-bootchk etc. stay; memory contents of the RTC are its own. */
@@ -174,7 +176,7 @@ static bool i440fx_init(Machine *m, Error **errp)
         return false;
     }
     x->isa = piix3_isa(x->south);
-    return pc_middle(x, errp) && pc_create_storage(x, "piix3-ide", "01.1", false, 2, errp) && i440fx_power(x, errp) &&
+    return pc_middle(x, PIIX_CPU_STATUS, errp) && pc_create_storage(x, "piix3-ide", "01.1", false, 2, errp) && i440fx_power(x, errp) &&
            pc_end(x, errp);
 }
 
@@ -210,7 +212,7 @@ static bool q35_init(Machine *m, Error **errp)
         return false;
     }
     x->isa = ich9_isa(x->south);
-    return pc_middle(x, errp) && (!x->sata_on || pc_create_storage(x, "ich9-ahci", "1f.2", true, 1, errp)) &&
+    return pc_middle(x, ICH9_CPU_STATUS, errp) && (!x->sata_on || pc_create_storage(x, "ich9-ahci", "1f.2", true, 1, errp)) &&
            q35_power(x, errp) && pc_end(x, errp);
 }
 

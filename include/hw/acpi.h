@@ -88,6 +88,10 @@ NODISCARD bool acpi_install(const AcpiBoard *board, Error **errp);
 struct Json;
 NODISCARD bool acpi_add_user_table(const struct Json *opts, Error **errp);
 
+/* Ports where firmware asks which processors are there (cpu-status.c). */
+NODISCARD bool acpi_cpu_status_create(const Machine *machine, uint32_t (*apic_id)(const SmpConfig *smp, unsigned index), MemoryRegion *io,
+                                      uint16_t port, Error **errp);
+
 /* ---- PM1 event, control, timer and GPE0 registers ---- */
 
 enum { /* PM1_STS and PM1_EN; PM1_CNT */

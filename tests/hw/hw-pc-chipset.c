@@ -140,6 +140,32 @@ static void test_q35_memory(void)
     reset();
 }
 
+/* Which processors are there: a bitmap, and after the first write one at a time. */
+static void test_cpu_status(bool q35)
+{
+    uint16_t port = q35 ? 0xcd8 : 0xaf00;
+    const SmpConfig *smp = &pc->machine.smp;
+
+    reset();
+    CHECK_EQ(in(port, 1), (1u << smp->cpus) - 1);
+    CHECK_EQ(in(port + 4, 4), 0);
+    out(port, 4, 0);
+    out(port, 4, 0);
+    out(port + 5, 1, 0);
+    CHECK_EQ(in(port, 4), 0);
+    CHECK_EQ(in(port + 4, 1), 1);
+    out(port, 4, smp->cpus - 1);
+    CHECK_EQ(in(port + 8, 4), smp->cpus - 1);
+    CHECK_EQ(in(port + 4, 1), 1);
+    out(port + 5, 1, 3);
+    CHECK_EQ(in(port + 8, 4), x86_apic_id(smp, smp->cpus - 1));
+    out(port, 4, smp->max_cpus);
+    CHECK_EQ(in(port + 4, 1), 0);
+    CHECK_EQ(in(port + 8, 4), 0);
+    reset();
+    CHECK_EQ(in(port, 1), (1u << smp->cpus) - 1);
+}
+
 /* SMI_LOCK: GBL_SMI_EN and the lock itself stay until the reset. */
 static void test_smi_lock(void)
 {
@@ -302,6 +328,7 @@ int test_chipset(bool q35)
         test_q35_memory();
         test_smi_lock();
     }
+    test_cpu_status(q35);
     test_pirq(q35);
     test_pin_state();
     test_msi();
