@@ -262,10 +262,25 @@ static void lpc_reset(PciDevice *pci)
     update_smi_lock(s);
     ich9_pm_reset(&s->pm, RESET_COLD);
     s->pm.tco.no_reboot = s->no_reboot;
-    /* PMBASE goes in a wake-up, too (PLTRST#): SeaBIOS then reads SMI_EN as ones and leaves SMM, whose SMRAM it cannot open yet, alone. */
     update_rcrb(s);
     update_pm(s);
     update(s);
+}
+
+/* Where the power management block is survives sleeping: the guest looks there for what woke it, and firmware leaves it. */
+static void lpc_reset_hold(Device *dev, ResetKind kind)
+{
+    PciDevice *pci = PCI_DEVICE(dev);
+    uint32_t base = pci_get32(pci, PMBASE);
+    uint8_t control = pci->config[ACPI_CNTL];
+
+    pci_device_reset(dev, kind);
+    if (kind == RESET_WAKEUP) {
+        stle32(pci->config + PMBASE, base);
+        pci->config[ACPI_CNTL] = control;
+        update_pm((Ich9Lpc *)pci);
+        update((Ich9Lpc *)pci);
+    }
 }
 
 static void lpc_written(PciDevice *pci, unsigned offset, unsigned size)
@@ -318,6 +333,6 @@ static const DeviceType lpc_type = {
     .type = { .name = "ICH9-LPC", .parent = "pci-device", .summary = "ICH9 LPC bridge", .size_bytes = sizeof(Ich9Lpc),
               .props = lpc_props, .n_props = ARRAY_SIZE(lpc_props), .class_data = &lpc },
     .category = DEVICE_BRIDGE, .state = &lpc_state, .bus = "PCI", .realize = pci_device_realize,
-    .unrealize = pci_device_unrealize, .reset_hold = pci_device_reset,
+    .unrealize = pci_device_unrealize, .reset_hold = lpc_reset_hold,
 };
 DEVICE_TYPE_REGISTER(lpc_type);
