@@ -76,7 +76,7 @@ environment = {**os.environ, 'DISPLAY': f':{number}'}
 environment.pop('WAYLAND_DISPLAY', None)
 try:
     with Emulator('-m', '512', '-vga', 'std', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-no-reboot', '-append',
-                  f"quiet no_timer_check console=ttyS0 run=screen wait={5 if KIND == 'usb' else 2}", '-serial', f'file:{work}/console', '-display', 'sdl',
+                  f"quiet no_timer_check console=ttyS0 run=screen wait={6 if KIND == 'usb' else 3}", '-serial', f'file:{work}/console', '-display', 'sdl',
                   '-vnc', f'unix:{work}/vnc', *(USB if KIND == 'usb' else []), machine='pc', env=environment) as vm:
         console = GuestConsole(work / 'console', vm)
         vm.qmp.ok('cont')

@@ -16,8 +16,14 @@ for e in /sys/class/input/event*; do echo "input: ${e##*/} $(cat "$e/device/name
 # Noise and steps of grey and colour.
 { head -c 1000000 /bin/busybox; for n in 000 040 100 140 200 240 300 340 377; do head -c 65536 /dev/zero | tr '\000' "\\$n"; done; cat /bin/busybox; } > /tmp/picture
 cat /tmp/picture /tmp/picture > /dev/fb0 2>/dev/null
+# Each is open before "ready" is said: what comes from then on is kept for its reader. File descriptors have one digit here.
+events() { hexdump -v -e '"'"$1"': " 12/2 "%d " "\n"'; }
+fd=3
 for e in /dev/input/event*; do
-  (hexdump -v -e '"'"${e##*/}"': " 12/2 "%d " "\n"' < "$e" &)
+  [ -e "$e" ] || continue
+  eval "exec $fd< $e"
+  eval "events ${e##*/} <&$fd &"
+  fd=$((fd + 1))
 done
 echo "screen: ready"
 read -r line
