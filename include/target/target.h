@@ -27,7 +27,9 @@ enum { /* HelperDesc.flags */
                                  implies READS_STATE; the pc slot is set to the instruction's pc */
     HELPER_NORETURN = 16,
     HELPER_VCPU = 32,         /* takes `Vcpu *` as an implicit first argument */
-    HELPER_FP = 64,           /* reads or raises guest FP status: needs the mode register in memory */
+    HELPER_FP_READ = 64,      /* reads guest FP status: the mode register is stored to memory before */
+    HELPER_FP_WRITE = 128,    /* changes it: the mode register is loaded from memory behind */
+    HELPER_FP = HELPER_FP_READ | HELPER_FP_WRITE,
 };
 
 typedef struct HelperDesc {

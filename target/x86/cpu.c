@@ -25,7 +25,8 @@ static const HelperDesc helpers[] = {
     { "pc", AT(pc), IR_I64 }, \
     { "es_base", AT(seg_base[0]), T }, { "cs_base", AT(seg_base[1]), T }, { "ss_base", AT(seg_base[2]), T }, \
     { "ds_base", AT(seg_base[3]), T }, { "fs_base", AT(seg_base[4]), T }, { "gs_base", AT(seg_base[5]), T }, \
-    SIXTEEN(XMM), SIXTEEN(YMMH), { "fip", AT(fip), IR_I64 }, { "fdp", AT(fdp), IR_I64 }
+    SIXTEEN(XMM), SIXTEEN(YMMH), { "fip", AT(fip), IR_I64 }, { "fdp", AT(fdp), IR_I64 }, \
+    { "eflags", AT(eflags), IR_I32 }
 
 static const SlotDesc slots64[] = { SLOTS(IR_I64) };
 static const SlotDesc slots32[] = { SLOTS(IR_I32) };

@@ -56,6 +56,8 @@ typedef struct X86Platform {
 /* Of a socket, a die, a core: for CPUID; 0 is 1. */
 typedef struct X86Topology { uint16_t n_dies, n_cores, n_threads; } X86Topology;
 
+typedef struct X86CpuidAnswer { uint32_t leaf, subleaf, r[4]; bool valid; } X86CpuidAnswer;
+
 typedef struct X86State {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
@@ -78,6 +80,7 @@ typedef struct X86State {
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
     bool ext;            /* error codes get EXT: an event from outside, or an exception, is being delivered */
+    X86CpuidAnswer cpuid_known[8]; /* user mode */
     int16_t delivering;  /* vector of the exception or interrupt that is being delivered + 1; 0: none */
 } X86State;
 
@@ -122,7 +125,8 @@ enum {
     X86_SLOT_XMM = 27,                /* 16, V128 */
     X86_SLOT_YMMH = 43,               /* 16, V128: bits 128-255; a VEX.128 write puts zero */
     X86_SLOT_FIP = 59, X86_SLOT_FDP,  /* I64: x87 pointers. The rest of the x87 state is in no slots: x87.h */
-    X86_N_SLOTS = 61,
+    X86_SLOT_EFLAGS = 61,             /* I32: state.eflags, without the arithmetic flags */
+    X86_N_SLOTS = 62,
 };
 
 /* Everything in CPU state that changes what code means. Bits 63:32: CS base outside 64-bit mode. */
@@ -143,7 +147,6 @@ enum {
     X86_MODE_SSE_TRAP = 26,           /* MXCSR has unmasked exceptions */
     X86_MODE_TF = 27,                 /* single step */
     X86_MODE_INHIBIT = 28,            /* state.inhibit is set: one instruction, then look again */
-    X86_MODE_DF = 29,                 /* direction flag; CLD/STD that change it end the unit */
     X86_MODE_ALIGN = 30,              /* CR0.AM, EFLAGS.AC, CPL 3 */
     X86_MODE_BP = 31,                 /* DR7 has code breakpoints enabled */
 };
@@ -319,6 +322,7 @@ void x86_mxcsr_set(Vcpu *vcpu, uint32_t mxcsr);
 
 /* fpu-state.c: FSAVE, FXSAVE and XSAVE images in host memory, for instructions and signal frames. */
 void x86_fsave(Vcpu *vcpu, uint8_t image[108], bool is32);
+void x86_fsave_image(Vcpu *vcpu, uint8_t image[108], bool is32);      /* without the FNINIT behind it */
 bool x86_frstor(Vcpu *vcpu, const uint8_t image[108], bool is32);
 void x86_fxsave(Vcpu *vcpu, uint8_t image[512], bool is64);
 bool x86_fxrstor(Vcpu *vcpu, const uint8_t image[512], bool is64);   /* false: reserved MXCSR bits */

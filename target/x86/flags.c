@@ -13,13 +13,13 @@ static inline bool top(uint64_t value, unsigned size_log2)
     return value >> ((8u << size_log2) - 1) & 1;
 }
 
-static int64_t extended(uint64_t value, unsigned size_log2)
+static inline int64_t extended(uint64_t value, unsigned size_log2)
 {
     return bits_sext(value, 8u << size_log2);
 }
 
 /* SRC of a shift before its last step. */
-static uint64_t before(uint64_t src, unsigned kind, unsigned size, unsigned count)
+static inline uint64_t before(uint64_t src, unsigned kind, unsigned size, unsigned count)
 {
     switch ((X86CarryKind)kind) {
     case X86_CARRY_SHL: return src << count;
@@ -29,7 +29,7 @@ static uint64_t before(uint64_t src, unsigned kind, unsigned size, unsigned coun
     }
 }
 
-static bool carry(uint64_t src, uint64_t src2, uint32_t op)
+static inline bool carry(uint64_t src, uint64_t src2, uint32_t op)
 {
     unsigned size = op >> 8 & 3, count = op >> 16 & 63, kind = op >> 10 & 63;
     switch ((X86CarryKind)kind) {
@@ -50,23 +50,23 @@ static bool carry(uint64_t src, uint64_t src2, uint32_t op)
     return false;
 }
 
-static uint32_t szp(uint64_t result, unsigned size)
+static inline __attribute__((always_inline)) uint32_t szp(uint64_t result, unsigned size)
 {
     return (top(result, size) ? X86_SF : 0) | (low(result, size) ? 0 : X86_ZF) |
            (__builtin_parity((unsigned)(result & 0xff)) ? 0 : X86_PF);
 }
 
-static uint32_t add_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
+static inline __attribute__((always_inline)) uint32_t add_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 {
     return szp(r, size) | (top((a ^ r) & (b ^ r), size) ? X86_OF : 0) | ((a ^ b ^ r) & X86_AF);
 }
 
-static uint32_t sub_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
+static inline __attribute__((always_inline)) uint32_t sub_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 {
     return szp(r, size) | (top((a ^ b) & (a ^ r), size) ? X86_OF : 0) | ((a ^ b ^ r) & X86_AF);
 }
 
-uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
+static inline __attribute__((always_inline)) uint32_t compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
 {
     unsigned size = op & 3, carry_size = op >> 8 & 3;
     uint32_t flags = carry(src, src2, op) ? X86_CF : 0;
@@ -91,6 +91,38 @@ uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
     case X86_N_CCK: break;
     }
     return flags;
+}
+
+/* The rules that are met most, each a piece of code without decisions: calls come from units that do not know the rule, one after the other. */
+#define EACH_SIZE(kind, carry) \
+    case X86_CC(kind, carry, 0): return compute(dst, src, src2, X86_CC(kind, carry, 0)); \
+    case X86_CC(kind, carry, 1): return compute(dst, src, src2, X86_CC(kind, carry, 1)); \
+    case X86_CC(kind, carry, 2): return compute(dst, src, src2, X86_CC(kind, carry, 2)); \
+    case X86_CC(kind, carry, 3): return compute(dst, src, src2, X86_CC(kind, carry, 3));
+
+static __attribute__((noinline)) uint32_t compute_other(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
+{
+    return compute(dst, src, src2, op);
+}
+
+uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
+{
+    if (op == X86_CC_FLAGS) {
+        return (uint32_t)src & X86_ARITH_FLAGS;
+    }
+    switch (op) {
+    EACH_SIZE(X86_CCK_CMP, X86_CARRY_LT)
+    EACH_SIZE(X86_CCK_ADD, X86_CARRY_LT)
+    EACH_SIZE(X86_CCK_SUB, X86_CARRY_SUB)
+    EACH_SIZE(X86_CCK_RES, X86_CARRY_0)
+    default: return compute_other(dst, src, src2, op);
+    }
+}
+
+bool x86_cc_carry(uint64_t src, uint64_t src2, uint32_t op)
+{
+    return op == X86_CC(X86_CCK_CMP, X86_CARRY_LT, 2) ? (uint32_t)src2 < (uint32_t)src
+           : op == X86_CC(X86_CCK_CMP, X86_CARRY_LT, 3) ? src2 < src : op == X86_CC_FLAGS ? src & X86_CF : carry(src, src2, op);
 }
 
 bool x86_cc_test(uint32_t f, unsigned condition)

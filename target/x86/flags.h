@@ -51,6 +51,7 @@ enum { X86_CC_CARRY_MASK = 0x3fff00 };
 
 /* The arithmetic flags (X86_ARITH_FLAGS) of a tuple. */
 uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op);
+bool x86_cc_carry(uint64_t src, uint64_t src2, uint32_t op);
 /* Condition code 0-15 of Jcc on flag bits. */
 bool x86_cc_test(uint32_t flags, unsigned condition);
 

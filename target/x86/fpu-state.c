@@ -119,13 +119,18 @@ unsigned x86_fldenv(Vcpu *vcpu, const uint8_t *image, bool is32)
 
 static X86Fpr *stack_place(X86State *s, unsigned i) { return &s->fpr[(s->ftop + i) & 7]; }
 
-void x86_fsave(Vcpu *vcpu, uint8_t image[108], bool is32)
+void x86_fsave_image(Vcpu *vcpu, uint8_t image[108], bool is32)
 {
     unsigned n = x86_fstenv(vcpu, image, is32);
 
     for (unsigned i = 0; i < 8; i++) {
         memcpy(image + n + 10 * i, stack_place(x86_state(vcpu), i)->bytes, 10);
     }
+}
+
+void x86_fsave(Vcpu *vcpu, uint8_t image[108], bool is32)
+{
+    x86_fsave_image(vcpu, image, is32);
     x86_fpu_init(vcpu);
 }
 

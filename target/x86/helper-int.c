@@ -5,6 +5,9 @@
  */
 #include <sched.h>
 #include <time.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include "accel/tcg.h"
 #include "target/x86/translate.h"
 #include "util/random.h"
@@ -17,6 +20,11 @@ void x86_helper_raise(Vcpu *vcpu, uint32_t vector)
 void x86_helper_raise_code(Vcpu *vcpu, uint32_t vector, uint32_t code)
 {
     x86_raise_code(vcpu, vector, code);
+}
+
+void x86_helper_raise_zero(Vcpu *vcpu, uint32_t vector)
+{
+    x86_raise_code(vcpu, vector, 0);
 }
 
 void x86_helper_raise_soft(Vcpu *vcpu, uint32_t what)
@@ -37,7 +45,7 @@ uint32_t x86_helper_cc_flags(uint64_t dst, uint64_t src, uint64_t src2, uint32_t
 
 uint32_t x86_helper_cc_carry(uint64_t src, uint64_t src2, uint32_t op)
 {
-    return x86_cc_compute(0, src, src2, op) & X86_CF;
+    return x86_cc_carry(src, src2, op);
 }
 
 uint32_t x86_helper_cc_cond(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op, uint32_t condition)
@@ -134,22 +142,85 @@ uint32_t x86_helper_bcd(uint32_t ax, uint32_t flags, uint32_t op)
     return al | (uint32_t)ah << 8 | (szp(al) | (af ? X86_AF : 0) | (cf ? X86_CF : 0)) << 16;
 }
 
-uint64_t x86_helper_pdep(uint64_t x, uint64_t mask)
+#ifdef __x86_64__
+#define WITH_BMI __attribute__((target("bmi")))
+#define WITH_BMI2 __attribute__((target("bmi2")))
+
+/* AMD's processors before Zen 3 (family 19h) have PDEP and PEXT as microcode that takes up to 290 cycles. */
+typedef enum HostBits { BITS_UNKNOWN, BITS_PLAIN, BITS_BMI, BITS_PDEP } HostBits;
+
+static HostBits host_bits(void)
+{
+    static _Atomic uint8_t known;
+    HostBits k = (HostBits)atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (k == BITS_UNKNOWN) {
+        unsigned a, b, c, d;
+        __cpuid(0, a, b, c, d);
+        bool amd = b == 0x68747541 || b == 0x6f677948; /* "Auth", "Hygo" */
+        __cpuid(1, a, b, c, d);
+        unsigned family = (a >> 8 & 15) + ((a >> 8 & 15) == 15 ? a >> 20 & 0xff : 0);
+        k = __builtin_cpu_supports("bmi2") && !(amd && family < 0x19) ? BITS_PDEP : __builtin_cpu_supports("bmi") ? BITS_BMI : BITS_PLAIN;
+        atomic_store_explicit(&known, (uint8_t)k, memory_order_relaxed);
+    }
+    return k;
+}
+
+WITH_BMI2 static uint64_t host_pdep(uint64_t x, uint64_t mask) { return __builtin_ia32_pdep_di(x, mask); }
+WITH_BMI2 static uint64_t host_pext(uint64_t x, uint64_t mask) { return __builtin_ia32_pext_di(x, mask); }
+#endif
+
+/* Two bits of the mask at a time: half as many ends of the loop to foresee. A step with an empty mask does nothing. */
+static inline __attribute__((always_inline)) uint64_t spread(uint64_t x, uint64_t mask)
 {
     uint64_t r = 0;
-    for (; mask; mask &= mask - 1, x >>= 1) {
-        r |= x & 1 ? mask & -mask : 0;
+    while (mask) {
+        for (unsigned k = 0; k < 2; k++, x >>= 1, mask &= mask - 1) {
+            r |= -(x & 1) & mask & -mask;
+        }
     }
     return r;
 }
 
-uint64_t x86_helper_pext(uint64_t x, uint64_t mask)
+static inline __attribute__((always_inline)) uint64_t gathered(uint64_t x, uint64_t mask)
 {
     uint64_t r = 0;
-    for (unsigned i = 0; mask; mask &= mask - 1, i++) {
-        r |= x & mask & -mask ? BIT(i) : 0;
+    x &= mask;
+    for (unsigned i = 0; mask; i += 2) {
+        uint64_t rest = mask & (mask - 1), low = (x & mask & -mask) != 0, next = (x & rest & -rest) != 0;
+        r |= (low | next << 1) << i;
+        mask = rest & (rest - 1);
     }
     return r;
+}
+
+#ifdef __x86_64__
+WITH_BMI static uint64_t bmi_spread(uint64_t x, uint64_t mask) { return spread(x, mask); }
+WITH_BMI static uint64_t bmi_gathered(uint64_t x, uint64_t mask) { return gathered(x, mask); }
+#endif
+
+uint64_t x86_helper_pdep(uint64_t x, uint64_t mask)
+{
+#ifdef __x86_64__
+    switch (host_bits()) {
+    case BITS_PDEP: return host_pdep(x, mask);
+    case BITS_BMI: return bmi_spread(x, mask);
+    default: break;
+    }
+#endif
+    return spread(x, mask);
+}
+
+uint64_t x86_helper_pext(uint64_t x, uint64_t mask)
+{
+#ifdef __x86_64__
+    switch (host_bits()) {
+    case BITS_PDEP: return host_pext(x, mask);
+    case BITS_BMI: return bmi_gathered(x, mask);
+    default: break;
+    }
+#endif
+    return gathered(x, mask);
 }
 
 #if defined(__x86_64__)
@@ -243,7 +314,18 @@ void x86_helper_cpuid(Vcpu *vcpu)
     X86State *s = x86_state(vcpu);
     uint32_t r[4];
 
-    x86_cpuid(vcpu, (uint32_t)s->gpr[X86_RAX], (uint32_t)s->gpr[X86_RCX], r);
+    if (vcpu->softmmu) {
+        x86_cpuid(vcpu, (uint32_t)s->gpr[X86_RAX], (uint32_t)s->gpr[X86_RCX], r);
+    } else {
+        /* Nothing that it depends on changes in a process: the last answers are kept. */
+        uint32_t leaf = (uint32_t)s->gpr[X86_RAX], sub = (uint32_t)s->gpr[X86_RCX];
+        X86CpuidAnswer *known = &s->cpuid_known[(leaf ^ sub) % ARRAY_SIZE(s->cpuid_known)];
+        if (!known->valid || known->leaf != leaf || known->subleaf != sub) {
+            *known = (X86CpuidAnswer){ .leaf = leaf, .subleaf = sub, .valid = true };
+            x86_cpuid(vcpu, leaf, sub, known->r);
+        }
+        memcpy(r, known->r, sizeof(r));
+    }
     s->gpr[X86_RAX] = r[0];
     s->gpr[X86_RBX] = r[1];
     s->gpr[X86_RCX] = r[2];
@@ -270,6 +352,11 @@ uint64_t x86_helper_rdtsc(Vcpu *vcpu)
         x86_raise_code(vcpu, X86_EXC_GP, 0);
     }
     return (s->platform ? s->platform->tsc(s->platform_opaque) : host_counter()) + s->tsc_offset;
+}
+
+uint64_t x86_helper_rdtsc_user(Vcpu *vcpu)
+{
+    return host_counter() + x86_state(vcpu)->tsc_offset;
 }
 
 uint64_t x86_helper_random(Vcpu *vcpu)

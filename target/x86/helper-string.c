@@ -12,7 +12,7 @@ typedef struct Rep {
     Vcpu *vcpu;
     X86State *s;
     X86StringOp op;
-    unsigned size, addrsize, seg, mmu;
+    unsigned size, size_log2, addrsize, seg, mmu;
     bool repne, down, is64;
     uint64_t mask;           /* of rcx, rsi and rdi */
 } Rep;
@@ -115,13 +115,13 @@ static uint64_t in_page(const Rep *r, vaddr addr)
     if (at + r->size > PIECE_BYTES) {
         return 0;
     }
-    return r->down ? at / r->size + 1 : (PIECE_BYTES - at) / r->size;
+    return r->down ? (at >> r->size_log2) + 1 : (PIECE_BYTES - at) >> r->size_log2;
 }
 
 /* Elements until the offset wraps in the address size. */
 static uint64_t until_wrap(const Rep *r, uint64_t offset)
 {
-    return r->down ? offset / r->size + 1 : MAX((r->mask - offset) / r->size, 1);
+    return r->down ? (offset >> r->size_log2) + 1 : MAX((r->mask - offset) >> r->size_log2, 1);
 }
 
 /* Host memory of n elements from addr on (down: from there backwards), NULL: not plain. Lowest address. */
@@ -149,7 +149,7 @@ static void copy(const Rep *r, uint8_t *to, const uint8_t *from, size_t n_bytes)
 {
     intptr_t ahead = r->down ? from - to : to - from;
     if (ahead > 0 && (size_t)ahead < n_bytes) {
-        size_t n = n_bytes / r->size;
+        size_t n = n_bytes >> r->size_log2;
         for (size_t i = 0; i < n; i++) {
             size_t k = (r->down ? n - 1 - i : i) * r->size;
             put(to + k, get(from + k, r->size), r->size);
@@ -193,7 +193,7 @@ static uint64_t compare(const Rep *r, const uint8_t *src, const uint8_t *dst, ui
         return i;
     }
     if (src && !r->down && !r->repne) { /* memcmp: words that are equal end nothing */
-        unsigned step = 8 / r->size;
+        unsigned step = 8u >> r->size_log2;
         while (i + step < n && ldle64(src + i * r->size) == ldle64(dst + i * r->size)) {
             i += step;
         }
@@ -266,10 +266,110 @@ static bool fast(const Rep *r, bool *ret_over)
     return true;
 }
 
+/*
+ * A few bytes by accesses that may overlap: what they overlap in has been read before it is written. The lowest byte is accessed first on either
+ * side, since it is the one that faults.
+ */
+static inline void copy_short(uint8_t *to, const uint8_t *from, size_t n)
+{
+    typedef struct Piece { uint64_t v[2]; } Piece;
+
+    if (n) {
+        (void)*(const volatile uint8_t *)from;
+    }
+    if (n >= 16) {
+        Piece last, p;
+        memcpy(&last, from + n - 16, 16);
+        for (size_t i = 0; i + 16 < n; i += 16) {
+            memcpy(&p, from + i, 16);
+            memcpy(to + i, &p, 16);
+        }
+        atomic_signal_fence(memory_order_seq_cst);
+        memcpy(to + n - 16, &last, 16);
+    } else if (n >= 8) {
+        uint64_t a = ldle64(from), b = ldle64(from + n - 8);
+        stle64(to, a);
+        atomic_signal_fence(memory_order_seq_cst);
+        stle64(to + n - 8, b);
+    } else if (n >= 4) {
+        uint32_t a = ldle32(from), b = ldle32(from + n - 4);
+        stle32(to, a);
+        atomic_signal_fence(memory_order_seq_cst);
+        stle32(to + n - 4, b);
+    } else if (n) {
+        uint8_t a = from[0], b = from[n >> 1], c = from[n - 1];
+        to[0] = a;
+        atomic_signal_fence(memory_order_seq_cst);
+        to[n >> 1] = b;
+        to[n - 1] = c;
+    }
+}
+
+static inline void fill_short(uint8_t *to, uint64_t pattern, size_t n)
+{
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8) {
+            stle64(to + i, pattern);
+        }
+        /* Elements divide 8 bytes, so the last ones are whole wherever they begin. */
+        stle64(to + n - 8, pattern);
+    } else if (n >= 4) {
+        stle32(to, (uint32_t)pattern);
+        stle32(to + n - 4, (uint32_t)pattern);
+    } else if (n >= 2) {
+        stle16(to, (uint16_t)pattern);
+        stle16(to + n - 2, (uint16_t)pattern);
+    } else if (n) {
+        *to = (uint8_t)pattern;
+    }
+}
+
+enum { SHORT_BYTES = 128 };
+
+/* User mode, a flat address space, upwards, a short piece of one page on each side that does not read what it wrote: most of what programs do. */
+static inline bool short_way(Vcpu *vcpu, uint32_t how)
+{
+    X86State *s = x86_state(vcpu);
+    X86StringOp op = (X86StringOp)(how & 7);
+    unsigned size_log2 = how >> 3 & 3, seg = how >> 7 & 7;
+    bool is64 = how >> 12 & 1;
+    uint64_t mask = is64 ? ~(uint64_t)0 : UINT32_MAX, n = s->gpr[X86_RCX] & mask, bytes = n << size_log2;
+    uint64_t src = s->gpr[X86_RSI] & mask, dst = s->gpr[X86_RDI] & mask;
+
+    if (vcpu->softmmu || n > SHORT_BYTES || bytes > SHORT_BYTES || (how >> 5 & 3) != (is64 ? 3 : 2) || s->eflags & X86_DF ||
+        (op != X86_STRING_MOVS && op != X86_STRING_STOS) || (dst & (PIECE_BYTES - 1)) + bytes > PIECE_BYTES ||
+        (!is64 && (s->seg_check || s->seg_base[X86_ES] || s->seg_base[seg])) || (is64 && seg >= X86_FS)) {
+        return false;
+    }
+    uint8_t *to = (uint8_t *)(uintptr_t)(vcpu->jit.guest_base + dst);
+    if (op == X86_STRING_MOVS) {
+        if ((src & (PIECE_BYTES - 1)) + bytes > PIECE_BYTES || dst - src < bytes) {
+            return false;
+        }
+        vcpu->guest_access = true;
+        atomic_signal_fence(memory_order_seq_cst);
+        copy_short(to, (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + src), bytes);
+        s->gpr[X86_RSI] = (src + bytes) & mask;
+    } else {
+        static const uint64_t repeat[4] = { 0x0101010101010101, 0x0001000100010001, 0x0000000100000001, 1 };
+        vcpu->guest_access = true;
+        atomic_signal_fence(memory_order_seq_cst);
+        fill_short(to, (s->gpr[X86_RAX] & bits_mask(0, 8u << size_log2)) * repeat[size_log2], bytes);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    vcpu->guest_access = false;
+    s->gpr[X86_RDI] = (dst + bytes) & mask;
+    s->gpr[X86_RCX] = 0;
+    return true;
+}
+
 void x86_helper_string(Vcpu *vcpu, uint32_t how)
 {
-    Rep r = { .vcpu = vcpu, .s = x86_state(vcpu), .op = (X86StringOp)(how & 7), .size = 1u << (how >> 3 & 3),
-              .addrsize = 1u << (how >> 5 & 3), .seg = how >> 7 & 7, .repne = how >> 10 & 1, .down = how >> 11 & 1,
+    if (short_way(vcpu, how)) {
+        return;
+    }
+    Rep r = { .vcpu = vcpu, .s = x86_state(vcpu), .op = (X86StringOp)(how & 7), .size = 1u << (how >> 3 & 3), .size_log2 = how >> 3 & 3,
+              .addrsize = 1u << (how >> 5 & 3), .seg = how >> 7 & 7, .repne = how >> 10 & 1, .down = x86_state(vcpu)->eflags & X86_DF,
               .is64 = how >> 12 & 1, .mmu = how >> 13 & 3 };
     bool over = false;
 

@@ -160,15 +160,10 @@ void x86_helper_fldenv(Vcpu *vcpu, uint64_t addr, uint32_t is32, uint32_t mmu_in
 void x86_helper_fnsave(Vcpu *vcpu, uint64_t addr, uint32_t is32, uint32_t mmu_index)
 {
     uint8_t image[108];
-    X86State *s = x86_state(vcpu), before;
 
-    x86_fpu_flush(vcpu);
-    before = *s;
-    x86_fsave(vcpu, image, is32);
-    X86State after = *s;
-    *s = before; /* until it is stored */
+    x86_fsave_image(vcpu, image, is32);
     write_bytes(vcpu, addr, image, is32 ? 108 : 94, mmu_index);
-    *s = after;
+    x86_fpu_init(vcpu); /* now that it is stored */
 }
 
 void x86_helper_frstor(Vcpu *vcpu, uint64_t addr, uint32_t is32, uint32_t mmu_index)
@@ -303,6 +298,17 @@ uint64_t x86_helper_xgetbv(Vcpu *vcpu, uint32_t number)
         return x86_xsave_in_use(s) & s->xcr0;
     }
     x86_raise_code(vcpu, X86_EXC_GP, 0);
+}
+
+void x86_helper_xgetbv_other(Vcpu *vcpu, uint32_t length)
+{
+    X86State *s = x86_state(vcpu);
+    uint64_t v = x86_helper_xgetbv(vcpu, (uint32_t)s->gpr[X86_RCX]);
+
+    s->gpr[X86_RAX] = (uint32_t)v;
+    s->gpr[X86_RDX] = v >> 32;
+    s->pc += length;
+    vcpu_loop_exit(vcpu, VCPU_EXIT_NONE);
 }
 
 void x86_helper_xsetbv(Vcpu *vcpu, uint32_t number, uint64_t value)

@@ -161,8 +161,31 @@ void x86_trans_cmpxchg8b(TransCtx *ctx, const X86Insn *in)
     set_zf(ctx, equal);
 }
 
+/* Where nobody else looks. */
+static void cmpxchg16b_alone(TransCtx *ctx, const X86Insn *in)
+{
+    IrBuilder *b = ctx->b;
+    X86Mem m = x86_ea(ctx, in, 16, true);
+    IrRef unaligned = ir_op2_imm(b, IR_and, IR_I64, x86_mem_addr(ctx, m), 15);
+    trans_raise_if(ctx, IR_NE, unaligned, ir_i64(b, 0), X86_HELPER_raise_zero, X86_EXC_GP);
+
+    IrRef rax = x86_get(ctx, X86_RAX, 8), rdx = x86_get(ctx, X86_RDX, 8);
+    IrRef low = x86_load(ctx, m, 8), high = x86_load(ctx, x86_mem_at(m, 8), 8);
+    IrRef differ = ir_op2(b, IR_or, IR_I64, ir_op2(b, IR_xor, IR_I64, low, rax), ir_op2(b, IR_xor, IR_I64, high, rdx));
+    /* Memory is written in any case. */
+    x86_store(ctx, m, 8, ir_select(b, IR_I64, differ, low, x86_get(ctx, X86_RBX, 8)));
+    x86_store(ctx, x86_mem_at(m, 8), 8, ir_select(b, IR_I64, differ, high, x86_get(ctx, X86_RCX, 8)));
+    x86_put(ctx, X86_RAX, 8, ir_select(b, IR_I64, differ, low, rax));
+    x86_put(ctx, X86_RDX, 8, ir_select(b, IR_I64, differ, high, rdx));
+    set_zf(ctx, ir_setcond(b, IR_I32, IR_EQ, differ, ir_i64(b, 0)));
+}
+
 void x86_trans_cmpxchg16b(TransCtx *ctx, const X86Insn *in)
 {
+    if (x86_alone(ctx)) {
+        cmpxchg16b_alone(ctx, in);
+        return;
+    }
     IrRef addr = x86_mem_addr(ctx, x86_ea(ctx, in, 16, true));
     x86_call(ctx, X86_HELPER_cmpxchg16b, 2, (IrRef[]){ addr, ir_i32(ctx->b, x86_mmu(ctx)) });
 }

@@ -353,7 +353,9 @@ X86CondRef x86_cond(TransCtx *ctx, unsigned condition)
 
     unsigned which = condition >> 1 & 7;
     bool known = known_op(ctx, &op) || (which != 1 && which != 3 && known_step(ctx, &op));
-    if (!known || !short_cond(ctx, op, which, &c)) {
+    if (!known && which == 1) {
+        c = (X86CondRef){ IR_NE, x86_cc_get_carry(ctx), ir_i32(ctx->b, 0) };
+    } else if (!known || !short_cond(ctx, op, which, &c)) {
         IrRef value = x86_call(ctx, X86_HELPER_cc_cond, 5,
                                (IrRef[]){ slot64(ctx, X86_SLOT_CC_DST), slot64(ctx, X86_SLOT_CC_SRC), slot64(ctx, X86_SLOT_CC_SRC2),
                                           ir_get(ctx->b, X86_SLOT_CC_OP), ir_i32(ctx->b, condition & 14) });

@@ -51,42 +51,58 @@ void x86_trans_carry(TransCtx *ctx, const X86Insn *in)
     x86_cc_set_flags(ctx, f);
 }
 
-static void set_direction(TransCtx *ctx, bool down)
+/* String instructions look at the flag when they run: code that sets and clears it around them stays one unit. */
+void x86_trans_cld(TransCtx *ctx, const X86Insn *in)
 {
     IrBuilder *b = ctx->b;
-    const int at = offsetof(X86State, eflags);
-
-    if (x86_mode_bit(ctx, X86_MODE_DF) == down) {
-        return; /* nearly always; x86_scan knows */
-    }
-    IrRef f = ir_ldenv(b, IR_I32, at, 4, false);
-    ir_stenv(b, at, 4, down ? ir_op2_imm(b, IR_or, IR_I32, f, X86_DF) : ir_op2_imm(b, IR_and, IR_I32, f, (uint32_t)~X86_DF));
-    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    ir_put(b, X86_SLOT_EFLAGS, ir_op2_imm(b, IR_and, IR_I32, ir_get(b, X86_SLOT_EFLAGS), (uint32_t)~X86_DF));
 }
 
-void x86_trans_cld(TransCtx *ctx, const X86Insn *in) { set_direction(ctx, false); }
-void x86_trans_std(TransCtx *ctx, const X86Insn *in) { set_direction(ctx, true); }
+void x86_trans_std(TransCtx *ctx, const X86Insn *in)
+{
+    IrBuilder *b = ctx->b;
+    ir_put(b, X86_SLOT_EFLAGS, ir_op2_imm(b, IR_or, IR_I32, ir_get(b, X86_SLOT_EFLAGS), X86_DF));
+}
 
 void x86_trans_pushf(TransCtx *ctx, const X86Insn *in)
 {
+    if (!ctx->vcpu->softmmu) {
+        IrBuilder *b = ctx->b;
+        IrRef system = ir_op2_imm(b, IR_and, IR_I32, ir_get(b, X86_SLOT_EFLAGS), (uint32_t)~(X86_RF | X86_VM));
+        x86_push(ctx, in->opsize, x86_to_type(ctx, ir_op2(b, IR_or, IR_I32, system, x86_cc_get_flags(ctx)), x86_type(in->opsize)));
+        return;
+    }
     x86_push(ctx, in->opsize, x86_to_type(ctx, x86_call(ctx, X86_HELPER_pushf, 1, (IrRef[]){ ir_i32(ctx->b, in->opsize) }), x86_type(in->opsize)));
+}
+
+/* User mode: CPL 3, IOPL 0, not VM86. */
+static void user_popf(TransCtx *ctx, unsigned size, IrRef value)
+{
+    IrBuilder *b = ctx->b;
+    const uint32_t may = (uint32_t)(X86_TF | X86_DF | X86_NT | X86_AC | X86_ID | X86_RF) & (size == 2 ? 0xffff : ~0u);
+    IrRef before = ir_get(b, X86_SLOT_EFLAGS);
+    IrRef now = ir_op2(b, IR_or, IR_I32, ir_op2_imm(b, IR_and, IR_I32, before, ~may),
+                       ir_op2_imm(b, IR_and, IR_I32, value, may & (uint32_t)~X86_RF));
+
+    ir_put(b, X86_SLOT_EFLAGS, now);
+    x86_cc_set_flags(ctx, ir_op2_imm(b, IR_and, IR_I32, value, X86_ARITH_FLAGS));
+    x86_stack_add(ctx, (int)size);
+    /* What this code depends on has nearly always stayed. */
+    IrRef changed = ir_op2_imm(b, IR_and, IR_I32, ir_op2(b, IR_xor, IR_I32, before, now), X86_TF | X86_AC);
+    trans_leave_if(ctx, IR_NE, changed, ir_i32(b, 0), VCPU_EXIT_NONE, ctx->next_pc);
 }
 
 void x86_trans_popf(TransCtx *ctx, const X86Insn *in)
 {
     IrRef value = x86_to_i32(ctx, x86_pop_value(ctx, in->opsize));
-    const int at = offsetof(X86State, eflags);
-    IrRef before = ir_ldenv(ctx->b, IR_I32, at, 4, false);
+
+    if (!ctx->vcpu->softmmu) {
+        user_popf(ctx, in->opsize, value);
+        return;
+    }
     x86_call(ctx, X86_HELPER_popf, 2, (IrRef[]){ value, ir_i32(ctx->b, in->opsize) });
     x86_stack_add(ctx, in->opsize);
-    if (ctx->vcpu->softmmu) {
-        trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc); /* an interrupt may have become possible */
-    } else {
-        /* What this code depends on has nearly always stayed. */
-        IrRef changed = ir_op2(ctx->b, IR_xor, IR_I32, before, ir_ldenv(ctx->b, IR_I32, at, 4, false));
-        changed = ir_op2_imm(ctx->b, IR_and, IR_I32, changed, X86_TF | X86_DF | X86_AC);
-        trans_leave_if(ctx, IR_NE, changed, ir_i32(ctx->b, 0), VCPU_EXIT_NONE, ctx->next_pc);
-    }
+    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc); /* an interrupt may have become possible */
 }
 
 /* -- stack --------------------------------------------------------------------------------------------------- */
@@ -212,7 +228,7 @@ void x86_trans_cpuid(TransCtx *ctx, const X86Insn *in)
 void x86_trans_rdtsc(TransCtx *ctx, const X86Insn *in)
 {
     IrBuilder *b = ctx->b;
-    IrRef v = x86_call(ctx, X86_HELPER_rdtsc, 0, NULL);
+    IrRef v = x86_call(ctx, ctx->vcpu->softmmu ? X86_HELPER_rdtsc : X86_HELPER_rdtsc_user, 0, NULL);
     x86_put(ctx, X86_RAX, 4, x86_to_i32(ctx, v));
     x86_put(ctx, X86_RDX, 4, x86_to_i32(ctx, ir_op2_imm(b, IR_shr, IR_I64, v, 32)));
     if (in->row->aux) {

@@ -112,7 +112,8 @@ void x86_trans_div(TransCtx *ctx, const X86Insn *in)
     if (size < 4) {
         IrRef n = small_dividend(ctx, size, false);
         raise_de_if(ctx, IR_LEU, d, ir_op2_imm(b, IR_shr, IR_I32, n, 8 * size));
-        IrRef q = ir_op2(b, IR_divu, IR_I32, n, d);
+        /* Bytes are divided by something else each time more often than not: the host's division at once, no look at the last divisor. */
+        IrRef q = ir_op2(b, size == 1 ? IR_divs : IR_divu, IR_I32, n, d);
         put_small(ctx, size, q, remainder_of(ctx, IR_I32, n, q, d));
         return;
     }

@@ -188,6 +188,36 @@ void x86_trans_rotate(TransCtx *ctx, const X86Insn *in)
     put_tuple(ctx, is_const ? IR_NONE : count, &t, &old);
 }
 
+/* Operands of 32 and 64 bits by a count that may be 0: 33 or 65 bits go round. The result, and O and C as X86_CCK_ROL has them in *ret_src. */
+static IrRef rotate_wide(TransCtx *ctx, bool right, unsigned size, IrRef x, IrRef carry, IrRef count, IrRef *ret_src)
+{
+    IrBuilder *b = ctx->b;
+    IrType type = x86_type(size);
+    unsigned bits = 8 * size;
+    IrRef less = ir_op2_imm(b, IR_sub, type, count, 1), back = ir_op1(b, IR_neg, type, count); /* bits - count, as shifts take it */
+    IrRef c = x86_to_type(ctx, carry, type), near, far, middle, out, top;
+
+    if (right) {
+        near = ir_op2(b, IR_shr, type, x, count);
+        middle = ir_op2(b, IR_shl, type, c, back);
+        far = ir_op2(b, IR_shl, type, ir_op2_imm(b, IR_shl, type, x, 1), back);
+        out = ir_op2(b, IR_shr, type, x, less);
+    } else {
+        near = ir_op2(b, IR_shl, type, x, count);
+        middle = ir_op2(b, IR_shl, type, c, less);
+        far = ir_op2(b, IR_shr, type, ir_op2_imm(b, IR_shr, type, x, 1), back);
+        out = ir_op2(b, IR_shr, type, x, back);
+    }
+    IrRef r = ir_op2(b, IR_or, type, ir_op2(b, IR_or, type, near, middle), far);
+    out = ir_op2_imm(b, IR_and, type, out, 1);
+    top = r; /* left: O is top bit ^ carry */
+    if (right) { /* the two top bits differ */
+        top = ir_op2(b, IR_xor, type, ir_op2(b, IR_xor, type, r, ir_op2_imm(b, IR_shl, type, r, 1)), ir_op2_imm(b, IR_shl, type, out, bits - 1));
+    }
+    *ret_src = ir_op2(b, IR_or, type, ir_op2_imm(b, IR_and, type, top, BIT(bits - 1)), out);
+    return ir_select(b, type, count, r, x);
+}
+
 /* Through the carry: 9, 17, 33 or 65 bits go round. */
 void x86_trans_rotate_carry(TransCtx *ctx, const X86Insn *in)
 {
@@ -204,8 +234,6 @@ void x86_trans_rotate_carry(TransCtx *ctx, const X86Insn *in)
         return;
     }
     IrRef carry = x86_cc_get_carry(ctx);
-    IrRef how = ir_op2_imm(b, IR_or, IR_I32, x86_to_i32(ctx, count), (right ? 0x100 : 0) | x86_log2(size) << 9);
-    how = ir_op2(b, IR_or, IR_I32, how, ir_op2_imm(b, IR_shl, IR_I32, carry, 16));
     if (is_const && n == 1) {
         IrRef v = x86_zext(ctx, x, size), c = x86_to_type(ctx, carry, type), out, top;
         if (right) {
@@ -220,7 +248,11 @@ void x86_trans_rotate_carry(TransCtx *ctx, const X86Insn *in)
             top = r; /* O is top bit ^ carry, as the rule has it */
         }
         src = ir_op2(b, IR_or, type, ir_op2_imm(b, IR_and, type, top, BIT(8 * size - 1)), out);
+    } else if (size >= 4) {
+        r = rotate_wide(ctx, right, size, x, carry, count, &src);
     } else {
+        IrRef how = ir_op2_imm(b, IR_or, IR_I32, x86_to_i32(ctx, count), (right ? 0x100 : 0) | x86_log2(size) << 9);
+        how = ir_op2(b, IR_or, IR_I32, how, ir_op2_imm(b, IR_shl, IR_I32, carry, 16));
         IrRef wide = x86_to_i64(ctx, x86_zext(ctx, x, size));
         r = x86_to_type(ctx, x86_call(ctx, X86_HELPER_rotate_carry, 2, (IrRef[]){ wide, how }), type);
         src = x86_to_type(ctx, x86_call(ctx, X86_HELPER_rotate_carry_flags, 2, (IrRef[]){ wide, how }), type);

@@ -19,10 +19,18 @@ static X86Mem destination(TransCtx *ctx, const X86Insn *in, unsigned size, bool 
     return x86_linear(ctx, X86_ES, x86_to_wt(ctx, in->addrsize == 2 ? x86_zext(ctx, rdi, 2) : rdi), in->addrsize, size, write);
 }
 
-static void advance(TransCtx *ctx, const X86Insn *in, unsigned reg, unsigned size)
+/* What the registers move by: size, or -size with DF set. */
+static IrRef step_of(TransCtx *ctx, const X86Insn *in, unsigned size)
 {
-    int64_t by = x86_mode_bit(ctx, X86_MODE_DF) ? -(int64_t)size : (int64_t)size;
-    x86_put(ctx, reg, in->addrsize, ir_op2_imm(ctx->b, IR_add, x86_type(in->addrsize), x86_get(ctx, reg, in->addrsize), (uint64_t)by));
+    IrBuilder *b = ctx->b;
+    IrRef down = ir_op2_imm(b, IR_and, IR_I32, ir_get(b, X86_SLOT_EFLAGS), X86_DF);
+    IrRef back = ir_op2_imm(b, IR_shr, IR_I32, down, 9 - x86_log2(size)); /* twice the size */
+    return ir_op2(b, IR_sub, x86_type(in->addrsize), x86_const(ctx, in->addrsize, size), x86_to_type(ctx, back, x86_type(in->addrsize)));
+}
+
+static void advance(TransCtx *ctx, const X86Insn *in, unsigned reg, IrRef step)
+{
+    x86_put(ctx, reg, in->addrsize, ir_op2(ctx->b, IR_add, x86_type(in->addrsize), x86_get(ctx, reg, in->addrsize), step));
 }
 
 /* True: it was a repetition, and all has been said. */
@@ -33,7 +41,7 @@ static bool repeated(TransCtx *ctx, const X86Insn *in, X86StringOp op, unsigned 
     }
     uint32_t seg = in->seg_override != X86_NO_REG ? in->seg_override : X86_DS;
     uint32_t how = X86_STRING_HOW(op, x86_log2(size), x86_log2(in->addrsize), seg, !!(in->prefixes & X86_PFX_REPNE),
-                                  x86_mode_bit(ctx, X86_MODE_DF), x86_is64(ctx), x86_mmu(ctx));
+                                  x86_is64(ctx), x86_mmu(ctx));
     x86_call(ctx, X86_HELPER_string, 1, (IrRef[]){ ir_i32(ctx->b, how) });
     return true;
 }
@@ -44,8 +52,9 @@ void x86_trans_movs(TransCtx *ctx, const X86Insn *in)
     if (!repeated(ctx, in, X86_STRING_MOVS, size)) {
         IrRef v = x86_load(ctx, source(ctx, in, size), size);
         x86_store(ctx, destination(ctx, in, size, true), size, v);
-        advance(ctx, in, X86_RSI, size);
-        advance(ctx, in, X86_RDI, size);
+        IrRef step = step_of(ctx, in, size);
+        advance(ctx, in, X86_RSI, step);
+        advance(ctx, in, X86_RDI, step);
     }
 }
 
@@ -54,7 +63,7 @@ void x86_trans_stos(TransCtx *ctx, const X86Insn *in)
     unsigned size = in->op[0].size;
     if (!repeated(ctx, in, X86_STRING_STOS, size)) {
         x86_store(ctx, destination(ctx, in, size, true), size, x86_get(ctx, X86_RAX, size));
-        advance(ctx, in, X86_RDI, size);
+        advance(ctx, in, X86_RDI, step_of(ctx, in, size));
     }
 }
 
@@ -64,7 +73,7 @@ void x86_trans_lods(TransCtx *ctx, const X86Insn *in)
     if (!repeated(ctx, in, X86_STRING_LODS, size)) {
         IrRef v = x86_load(ctx, source(ctx, in, size), size);
         x86_put(ctx, X86_RAX, size, v);
-        advance(ctx, in, X86_RSI, size);
+        advance(ctx, in, X86_RSI, step_of(ctx, in, size));
     }
 }
 
@@ -78,7 +87,7 @@ void x86_trans_scas(TransCtx *ctx, const X86Insn *in)
     unsigned size = in->op[1].size;
     if (!repeated(ctx, in, X86_STRING_SCAS, size)) {
         IrRef v = x86_load(ctx, destination(ctx, in, size, false), size);
-        advance(ctx, in, X86_RDI, size);
+        advance(ctx, in, X86_RDI, step_of(ctx, in, size));
         compare_flags(ctx, size, x86_get(ctx, X86_RAX, size), v);
     }
 }
@@ -88,8 +97,9 @@ void x86_trans_cmps(TransCtx *ctx, const X86Insn *in)
     unsigned size = in->op[0].size;
     if (!repeated(ctx, in, X86_STRING_CMPS, size)) {
         IrRef a = x86_load(ctx, source(ctx, in, size), size), v = x86_load(ctx, destination(ctx, in, size, false), size);
-        advance(ctx, in, X86_RSI, size);
-        advance(ctx, in, X86_RDI, size);
+        IrRef step = step_of(ctx, in, size);
+        advance(ctx, in, X86_RSI, step);
+        advance(ctx, in, X86_RDI, step);
         compare_flags(ctx, size, a, v);
     }
 }

@@ -48,9 +48,9 @@ static bool owns_if(const TransCtx *ctx) { return !is_user(ctx) && !is_vm86(ctx)
 
 static void change_if(TransCtx *ctx, bool on)
 {
-    IrRef flags = ir_ldenv(ctx->b, IR_I32, STATE(eflags), 4, false);
-    ir_stenv(ctx->b, STATE(eflags), 4, on ? ir_op2_imm(ctx->b, IR_or, IR_I32, flags, X86_IF)
-                                          : ir_op2_imm(ctx->b, IR_and, IR_I32, flags, ~(uint32_t)X86_IF));
+    IrRef flags = ir_get(ctx->b, X86_SLOT_EFLAGS);
+    ir_put(ctx->b, X86_SLOT_EFLAGS, on ? ir_op2_imm(ctx->b, IR_or, IR_I32, flags, X86_IF)
+                                       : ir_op2_imm(ctx->b, IR_and, IR_I32, flags, ~(uint32_t)X86_IF));
 }
 
 void x86_trans_cli(TransCtx *ctx, const X86Insn *in)
@@ -543,9 +543,9 @@ void x86_trans_stac(TransCtx *ctx, const X86Insn *in)
         x86_raise_ud(ctx);
         return;
     }
-    IrRef flags = ir_ldenv(ctx->b, IR_I32, STATE(eflags), 4, false);
+    IrRef flags = ir_get(ctx->b, X86_SLOT_EFLAGS);
     flags = in->row->aux ? ir_op2_imm(ctx->b, IR_or, IR_I32, flags, X86_AC) : ir_op2_imm(ctx->b, IR_and, IR_I32, flags, ~(uint32_t)X86_AC);
-    ir_stenv(ctx->b, STATE(eflags), 4, flags);
+    ir_put(ctx->b, X86_SLOT_EFLAGS, flags);
     leave_next(ctx); /* the MMU index changes */
 }
 

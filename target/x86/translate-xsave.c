@@ -50,6 +50,13 @@ void x86_trans_xrstor(TransCtx *ctx, const X86Insn *in)
 
 void x86_trans_xgetbv(TransCtx *ctx, const X86Insn *in)
 {
+    if (!ctx->vcpu->softmmu) { /* XCR0 stays as it is, and the dynamic linker asks for it */
+        const int at = offsetof(X86State, xcr0);
+        trans_raise_if(ctx, IR_NE, x86_get(ctx, X86_RCX, 4), ir_i32(ctx->b, 0), X86_HELPER_xgetbv_other, in->length);
+        x86_put(ctx, X86_RAX, 4, ir_ldenv(ctx->b, IR_I32, at, 4, false));
+        x86_put(ctx, X86_RDX, 4, ir_ldenv(ctx->b, IR_I32, at + 4, 4, false));
+        return;
+    }
     IrRef v = x86_call(ctx, X86_HELPER_xgetbv, 1, (IrRef[]){ x86_get(ctx, X86_RCX, 4) });
     x86_put(ctx, X86_RAX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, v));
     x86_put(ctx, X86_RDX, 4, ir_op1(ctx->b, IR_trunc, IR_I32, ir_op2_imm(ctx->b, IR_shr, IR_I64, v, 32)));

@@ -31,7 +31,7 @@ uint64_t x86_trans_mode(const Vcpu *vcpu)
             (uint64_t)!!(s->cr0 & (X86_CR0_TS | X86_CR0_EM)) << X86_MODE_FPU_TRAP |
             (uint64_t)x86_x87_slow(s) << X86_MODE_X87_SLOW |
             (uint64_t)((s->mxcsr & 0x1f80) != 0x1f80) << X86_MODE_SSE_TRAP | (uint64_t)!!(s->eflags & X86_TF) << X86_MODE_TF |
-            (uint64_t)(s->inhibit != 0) << X86_MODE_INHIBIT | (uint64_t)!!(s->eflags & X86_DF) << X86_MODE_DF |
+            (uint64_t)(s->inhibit != 0) << X86_MODE_INHIBIT |
             (uint64_t)(s->eflags & X86_AC && s->cr0 & X86_CR0_AM && x86_cpl(vcpu) == 3) << X86_MODE_ALIGN |
             (uint64_t)((s->dr[7] & 0xff) != 0) << X86_MODE_BP;
     return mode;
@@ -104,7 +104,7 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     }
     ret->kind = in.row->kind;
     ret->glued = in.row->flags.tested & X86_ROWFLAG_ARITH;
-    if ((in.row->handler == x86_trans_cld && !x86_mode_bit(ctx, X86_MODE_DF)) || (in.row->handler == x86_trans_std && x86_mode_bit(ctx, X86_MODE_DF))) {
+    if (in.row->handler == x86_trans_popf && !ctx->vcpu->softmmu) {
         ret->kind = SCAN_NORMAL;
     }
     if (ret->kind == SCAN_BRANCH || ret->kind == SCAN_JUMP || ret->kind == SCAN_CALL) {

@@ -57,9 +57,8 @@ typedef enum X86AluOp {
 typedef enum X86BcdOp { X86_BCD_DAA, X86_BCD_DAS, X86_BCD_AAA, X86_BCD_AAS } X86BcdOp;
 typedef enum X86StringOp { X86_STRING_MOVS, X86_STRING_CMPS, X86_STRING_STOS, X86_STRING_LODS, X86_STRING_SCAS } X86StringOp;
 /* The argument of x86_helper_string. */
-#define X86_STRING_HOW(op, size_log2, addrsize_log2, seg, repne, down, is64, mmu) \
-    ((uint32_t)(op) | (size_log2) << 3 | (addrsize_log2) << 5 | (seg) << 7 | (uint32_t)(repne) << 10 | (uint32_t)(down) << 11 | \
-     (uint32_t)(is64) << 12 | (mmu) << 13)
+#define X86_STRING_HOW(op, size_log2, addrsize_log2, seg, repne, is64, mmu) \
+    ((uint32_t)(op) | (size_log2) << 3 | (addrsize_log2) << 5 | (seg) << 7 | (uint32_t)(repne) << 10 | (uint32_t)(is64) << 12 | (mmu) << 13)
 /* -- parts that need each other ------------------------------------------------------------------------- */
 
 /* translate.c: fetches and decodes at pc; X86_DECODE_SHORT: it cannot be fetched. */

@@ -121,7 +121,7 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
     for (unsigned k = 0; k < n; k++) {
         ra_drop_dead(hc, val_resolve(hc, args[k]));
     }
-    if (h->flags & HELPER_FP) {
+    if (h->flags & HELPER_FP_READ) {
         x_rm(as, M_0F | 0xae, 3, JIT_MEM(fp_control_guest));
     }
     if (hc->has_256) {
@@ -134,7 +134,7 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
     }
     x_rm(as, I_MOV_LD | X_W, RAX, JIT_MEM(helpers));
     x_rm(as, 0xff, 2, mem_bd(RAX, in->aux * 8));
-    if (h->flags & HELPER_FP) {
+    if (h->flags & HELPER_FP_WRITE) {
         x_rm(as, M_0F | 0xae, 2, JIT_MEM(fp_control_guest));
     }
     if (in->type != IR_VOID && !(h->flags & HELPER_NORETURN)) {
