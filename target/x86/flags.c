@@ -1,6 +1,9 @@
 /*
  * flags.c: lazy flags computed, EFLAGS put together and taken apart (SDM volume 1, 3.4.3).
  */
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include "target/x86/flags.h"
 
 static inline uint64_t low(uint64_t value, unsigned size_log2)
@@ -93,28 +96,67 @@ static inline __attribute__((always_inline)) uint32_t compute(uint64_t dst, uint
     return flags;
 }
 
-/* The rules that are met most, each a piece of code without decisions: calls come from units that do not know the rule, one after the other. */
-#define EACH_SIZE(kind, carry) \
-    case X86_CC(kind, carry, 0): return compute(dst, src, src2, X86_CC(kind, carry, 0)); \
-    case X86_CC(kind, carry, 1): return compute(dst, src, src2, X86_CC(kind, carry, 1)); \
-    case X86_CC(kind, carry, 2): return compute(dst, src, src2, X86_CC(kind, carry, 2)); \
-    case X86_CC(kind, carry, 3): return compute(dst, src, src2, X86_CC(kind, carry, 3));
-
 static __attribute__((noinline)) uint32_t compute_other(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
 {
     return compute(dst, src, src2, op);
 }
+
+/*
+ * The rules that are met most, each a piece of code without decisions: calls come from units that do not know the rule, one after the other.
+ * An x86 host does the guest's operation once more and says what its flags are.
+ */
+#ifdef __x86_64__
+/* 0: not known yet; LAHF in 64-bit mode came after the first of these processors. */
+static _Atomic uint8_t host_lahf;
+enum { LAHF_MISSING = 1, LAHF_THERE };
+
+static bool find_lahf(void)
+{
+    unsigned a, b, c = 0, d;
+    bool there = __get_cpuid(0x80000001, &a, &b, &c, &d) && c & 1;
+    atomic_store_explicit(&host_lahf, there ? LAHF_THERE : LAHF_MISSING, memory_order_relaxed);
+    return there;
+}
+
+static inline bool host_flags(void)
+{
+    uint8_t k = atomic_load_explicit(&host_lahf, memory_order_relaxed);
+    return k == LAHF_THERE || (!k && find_lahf());
+}
+
+#define HOST_FLAGS(insn, size, x, y) ({ \
+    uint32_t ax; \
+    uint64_t host_x = x; \
+    __asm__(insn " %" size "2, %" size "1\n\tlahf\n\tseto %%al" : "=&a"(ax), "+q"(host_x) : "q"(y) : "cc"); \
+    (ax >> 8 & (X86_ARITH_FLAGS & 0xff)) | (ax & 1) << 11; \
+})
+#define ONE(n, size) \
+    case X86_CC(X86_CCK_CMP, X86_CARRY_LT, n): return HOST_FLAGS("cmp", size, src2, src); \
+    case X86_CC(X86_CCK_SUB, X86_CARRY_SUB, n): return HOST_FLAGS("sub", size, src2 + src, src); \
+    case X86_CC(X86_CCK_ADD, X86_CARRY_LT, n): return HOST_FLAGS("add", size, src2 - src, src); \
+    case X86_CC(X86_CCK_RES, X86_CARRY_0, n): return HOST_FLAGS("test", size, dst, dst) & (uint32_t)~X86_AF;
+#else
+static inline bool host_flags(void) { return true; }
+#define ONE(n, size) \
+    case X86_CC(X86_CCK_CMP, X86_CARRY_LT, n): return compute(dst, src, src2, X86_CC(X86_CCK_CMP, X86_CARRY_LT, n)); \
+    case X86_CC(X86_CCK_SUB, X86_CARRY_SUB, n): return compute(dst, src, src2, X86_CC(X86_CCK_SUB, X86_CARRY_SUB, n)); \
+    case X86_CC(X86_CCK_ADD, X86_CARRY_LT, n): return compute(dst, src, src2, X86_CC(X86_CCK_ADD, X86_CARRY_LT, n)); \
+    case X86_CC(X86_CCK_RES, X86_CARRY_0, n): return compute(dst, src, src2, X86_CC(X86_CCK_RES, X86_CARRY_0, n));
+#endif
 
 uint32_t x86_cc_compute(uint64_t dst, uint64_t src, uint64_t src2, uint32_t op)
 {
     if (op == X86_CC_FLAGS) {
         return (uint32_t)src & X86_ARITH_FLAGS;
     }
+    if (unlikely(!host_flags())) {
+        return compute_other(dst, src, src2, op);
+    }
     switch (op) {
-    EACH_SIZE(X86_CCK_CMP, X86_CARRY_LT)
-    EACH_SIZE(X86_CCK_ADD, X86_CARRY_LT)
-    EACH_SIZE(X86_CCK_SUB, X86_CARRY_SUB)
-    EACH_SIZE(X86_CCK_RES, X86_CARRY_0)
+    ONE(0, "b")
+    ONE(1, "w")
+    ONE(2, "k")
+    ONE(3, "q")
     default: return compute_other(dst, src, src2, op);
     }
 }
