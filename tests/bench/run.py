@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py: how fast we are against the reference, on the same guest files, in one run on this machine.
 
-    tests/bench/run.py --reference DIR [--ours build] [--arch x86_64] [--suite kernels,libc,programs,start,system,guest,make,vcpus,greeting,memory]
+    tests/bench/run.py --reference DIR [--ours build] [--arch x86_64] [--suite kernels,libc,instructions,programs,start,system,guest,make,vcpus,greeting,memory]
                          [--only NAME,…] [--repeat 5]
 
 DIR is a folder with q72/bin and q11/bin (two versions of the reference). For each benchmark every candidate runs
@@ -133,6 +133,34 @@ def suite_libc(args, work):
             for who, emulator in emulators(args, user_name(args)).items():
                 commands[who] = emulator + [str(made[args.arch])] + tail
             yield Bench(tail[0], commands)
+
+
+class Measured(Bench):
+    """A row of a program that measures itself, in nanoseconds."""
+    def __init__(self, name, medians):
+        super().__init__(name, dict.fromkeys(medians), compare=False)
+        self.medians, self.bad, self.outputs = medians, [], {}
+
+    def run(self, repeat):
+        return self
+
+
+def suite_instructions(args, work):
+    """Single instructions of x86, in nanoseconds, by a program that measures itself: of interest is what is below 1."""
+    made = build(work, 'instructions', [HERE / 'instructions' / 'instructions.c'], compilers(args.arch), ['-mavx2'])
+    commands = {'native': [str(made['native'])]} if args.native else {}
+    for who, emulator in emulators(args, user_name(args)).items():
+        commands[who] = emulator + [str(made[args.arch])]
+    rows = {}
+    for _ in range(args.repeat):
+        for who, command in commands.items():
+            # What the default CPU lacks stops the reference's older version; the rows until then count.
+            for line in tree_time(command)[3].decode(errors='replace').splitlines():
+                name, tab, ns = line.partition('\t')
+                if tab:
+                    rows.setdefault(name, {}).setdefault(who, []).append(float(ns))
+    for name, times in rows.items():
+        yield Measured(name, {who: statistics.median(t) for who, t in times.items()})
 
 
 def suite_start(args, work):
