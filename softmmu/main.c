@@ -867,6 +867,20 @@ static void check_daemonize(CommandLine *line)
     }
 }
 
+/* -machine kernel-irqchip=…: another accelerator than KVM does not look at it. */
+static void set_accel_of_machine(GivenOption *opt)
+{
+    for (size_t i = 0; opt->id == OPTION_MACHINE && i < json_count(opt->opts); i++) {
+        const char *key = json_key_at(opt->opts, i), *value = json_as_string(json_at(opt->opts, i));
+        Error *err = NULL;
+        if (system_is_accel_key(key) && !strcmp(system_config.accel->name, "kvm") &&
+            !system_config.accel->set_option("kernel-irqchip", value, &err)) {
+            error_prepend(&err, "%s %s: ", opt->spelling, opt->text);
+            fail(err);
+        }
+    }
+}
+
 static void choose_machine_accel(CommandLine *line)
 {
     Error *err = NULL;
@@ -878,7 +892,7 @@ static void choose_machine_accel(CommandLine *line)
         }
     }
     const char *list = machine ? json_get_string(machine->opts, "accel") : NULL;
-    if (list && options_last(line, OPTION_ACCEL)) {
+    if ((list || options_last(line, OPTION_ENABLE_KVM)) && options_last(line, OPTION_ACCEL)) {
         error_exit("The -accel and \"-machine accel=\" options are incompatible");
     }
     if (!list && options_last(line, OPTION_ENABLE_KVM) && !system_config.accel) {
@@ -888,9 +902,12 @@ static void choose_machine_accel(CommandLine *line)
         fail(err);
     }
     if ((list || options_last(line, OPTION_ACCEL)) && !system_config.accel) {
-        error_exit("no accelerator that was asked for is available");
+        system_no_accel();
     }
     system_config.accel = system_config.accel ? system_config.accel : &accel_tcg;
+    for (size_t i = 0; i < line->given.n; i++) {
+        set_accel_of_machine(&line->given.at[i]);
+    }
     static const struct {
         OptionId id;
         const char *key;
@@ -910,9 +927,9 @@ static void choose_machine_accel(CommandLine *line)
 static bool init_accel(Machine *m, Error **errp)
 {
     m->accel = system_config.accel;
-    m->no_smm = m->accel->no_smm;
     Error *err = NULL;
     if (system_config.accel->init(m, &err)) {
+        m->no_smm = m->accel->has_smm && !m->accel->has_smm();
         return true;
     }
     /* A host without code generator. */

@@ -28,6 +28,10 @@ bool system_add_implicit_devices(Error **errp);
 
 /* "kvm:tcg": sets system_config.accel if one of them works. */
 bool system_choose_accel(const char *list, Error **errp);
+/* None was chosen: says why, and ends the program. */
+noreturn void system_no_accel(void);
+/* Whether a property of -machine is really the accelerator's. */
+bool system_is_accel_key(const char *key);
 /* Ports that -device makes are not made for it. */
 bool system_add_default_chardevs(bool have_mon_option, bool own_serial, bool own_parallel, Error **errp);
 const char *system_panic_action(void);

@@ -281,6 +281,27 @@ static bool accel_is_absent(const char *name)
     return false;
 }
 
+/* Why those that were asked for before do not work. */
+static VEC(char *) accel_reasons;
+
+static void fall_back(const char *to)
+{
+    for (size_t i = 0; i < accel_reasons.n; i++) {
+        error_report("-accel %s", accel_reasons.at[i]);
+    }
+    if (accel_reasons.n) {
+        error_report("falling back to %s", to);
+    }
+}
+
+noreturn void system_no_accel(void)
+{
+    for (size_t i = 0; i + 1 < accel_reasons.n; i++) {
+        error_report("-accel %s", accel_reasons.at[i]);
+    }
+    error_exit("-accel %s", accel_reasons.at[accel_reasons.n - 1]);
+}
+
 bool system_choose_accel(const char *list, Error **errp)
 {
     char *copy = xstrdup(list), *save = NULL;
@@ -290,12 +311,13 @@ bool system_choose_accel(const char *list, Error **errp)
         const AccelOps *accel = accel_find(name);
         Error *err = NULL;
         if (accel && accel->available(system_config.arch, &err)) {
+            fall_back(name);
             system_config.accel = accel;
         } else if (accel) {
-            error_prepend(&err, "%s: ", name);
-            error_report_free(err);
+            *vec_push(&accel_reasons) = xasprintf("%s: %s", name, error_message(err));
+            error_free(err);
         } else if (accel_is_absent(name)) {
-            error_report("accelerator '%s' is not available for this guest", name);
+            *vec_push(&accel_reasons) = xasprintf("%s: not available for this guest", name);
         } else {
             error_set(errp, "invalid accelerator %s", name);
             ok = false;
@@ -305,13 +327,18 @@ bool system_choose_accel(const char *list, Error **errp)
     return ok;
 }
 
+bool system_is_accel_key(const char *key)
+{
+    return !strcmp(key, "kernel-irqchip") || !strcmp(key, "kernel_irqchip");
+}
+
 bool system_set_machine_options(GivenOption *opt, Error **errp)
 {
     Machine *m = machine_current();
     for (size_t i = 0; i < json_count(opt->opts); i++) {
         const char *key = json_key_at(opt->opts, i);
         const Json *value = json_at(opt->opts, i);
-        if (!strcmp(key, "type") || !strcmp(key, "accel")) {
+        if (!strcmp(key, "type") || !strcmp(key, "accel") || system_is_accel_key(key)) {
             continue;
         }
         char *text = json_is(value, JSON_STRING) ? xstrdup(json_as_string(value))

@@ -11,7 +11,7 @@
 static struct kvm_irq_routing *table;
 static unsigned room;
 static uint64_t *msi_gsis;       /* a bit per GSI that a message route has */
-enum { FIRST_MSI_GSI = 24, MAX_GSIS = 4096 };
+enum { FIRST_MSI_GSI = 48, MAX_GSIS = 4096 }; /* two I/O APICs before */
 
 void kvm_set_irq(unsigned gsi, int level)
 {
@@ -59,9 +59,29 @@ static struct kvm_irq_routing_entry *find_msi(int gsi)
 
 static void set_msi(struct kvm_irq_routing_entry *e, int gsi, uint64_t address, uint32_t data)
 {
+    memset(e, 0, sizeof(*e));
     *e = (struct kvm_irq_routing_entry){ .gsi = (uint32_t)gsi, .type = KVM_IRQ_ROUTING_MSI,
                                          .u.msi = { .address_lo = (uint32_t)address, .address_hi = (uint32_t)(address >> 32),
                                                     .data = data } };
+}
+
+void kvm_route_pin(unsigned gsi, bool present, uint64_t address, uint32_t data)
+{
+    struct kvm_irq_routing_entry *e = find_msi((int)gsi), entry;
+
+    if (!e && !present) {
+        return;
+    }
+    if (!present) {
+        *e = table->entries[--table->nr];
+    } else {
+        set_msi(&entry, (int)gsi, address, data);
+        if (e && !memcmp(e, &entry, sizeof(entry))) {
+            return;
+        }
+        *(e ? e : new_entry()) = entry;
+    }
+    kvm_route_commit();
 }
 
 int kvm_route_msi(uint64_t address, uint32_t data, Error **errp)

@@ -34,8 +34,6 @@ extern KvmVm kvm;
 
 static inline KvmVcpu *kvm_of(Vcpu *vcpu) { return vcpu->kvm; }
 
-/* slots.c */
-void kvm_slots_init(Machine *machine);
 /* vcpu.c */
 bool kvm_vcpu_start(Vcpu *vcpu, Error **errp);
 int kvm_vcpu_thread_id(const Vcpu *vcpu);

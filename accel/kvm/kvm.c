@@ -12,16 +12,19 @@
 #include "target/target.h"
 
 KvmVm kvm = { .fd = -1, .vm_fd = -1 };
-static KvmIrqchip wanted_irqchip = KVM_IRQCHIP_OFF;
+static KvmIrqchip wanted_irqchip = KVM_IRQCHIP_ON;
 static bool irqchip_given;
 
+enum { MAX_TRIES = 1000 };
+
+/* A call that a signal has cut short, or that could not be done for the moment, is made again. */
 static int checked_ioctl(int fd, unsigned long request, void *arg)
 {
-    int r;
+    int r, tries = 0;
 
     do {
         r = ioctl(fd, request, arg);
-    } while (r < 0 && errno == EINTR && request != KVM_RUN);
+    } while (r < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < MAX_TRIES)));
     return r < 0 ? -errno : r;
 }
 
@@ -66,6 +69,29 @@ static bool kvm_for_arch(const char *arch)
     return target && target->kvm;
 }
 
+/* What no option can change about the host is found out before another accelerator is ruled out. */
+static bool make_vm(Error **errp)
+{
+    static const struct { int cap; const char *what; } needed[] = {
+        { KVM_CAP_USER_MEMORY, "USER_MEMORY" }, { KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "DESTROY_MEMORY_REGION_WORKS" },
+        { KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT" }, { KVM_CAP_READONLY_MEM, "READONLY_MEM" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+        if (!kvm_check_extension(needed[i].cap)) {
+            error_set(errp, "the KVM kernel module lacks KVM_CAP_%s", needed[i].what);
+            return false;
+        }
+    }
+    int fd = kvm_system_ioctl(KVM_CREATE_VM, NULL);
+    if (fd < 0) {
+        error_set_errno(errp, -fd, "ioctl(KVM_CREATE_VM) failed");
+        return false;
+    }
+    kvm.vm_fd = fd;
+    return true;
+}
+
 static bool kvm_available(const char *arch, Error **errp)
 {
     if (!kvm_for_arch(arch)) {
@@ -77,36 +103,43 @@ static bool kvm_available(const char *arch, Error **errp)
     }
     int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        error_set_errno(errp, errno, "cannot open /dev/kvm");
+        error_set_errno(errp, errno, "Could not access KVM kernel module");
         return false;
     }
-    int version = ioctl(fd, KVM_GET_API_VERSION, 0);
+    int version = ioctl(fd, KVM_GET_API_VERSION, NULL);
     if (version != KVM_API_VERSION) {
-        error_set(errp, "/dev/kvm has interface version %d, not %d", version, KVM_API_VERSION);
+        error_set(errp, "the KVM kernel module has interface version %d, not %d", version, KVM_API_VERSION);
         close(fd);
         return false;
     }
     kvm.fd = fd;
+    if (!make_vm(errp)) {
+        close(fd);
+        kvm.fd = -1;
+        return false;
+    }
     kvm.ops = target_find(arch)->kvm;
     return true;
 }
 
 static bool kvm_set_option(const char *key, const char *value, Error **errp)
 {
+    static const struct { const char *name; KvmIrqchip kind; } kinds[] = {
+        { "on", KVM_IRQCHIP_ON }, { "off", KVM_IRQCHIP_OFF }, { "split", KVM_IRQCHIP_SPLIT },
+    };
+
     if (!strcmp(key, "kernel-irqchip")) {
-        irqchip_given = true;
-        if (!strcmp(value, "on") || !strcmp(value, "split")) {
-            error_set(errp, "kernel-irqchip=%s is not there yet: boards have interrupt controllers of their own (off)", value);
-            return false;
-        } else if (!strcmp(value, "off")) {
-            wanted_irqchip = KVM_IRQCHIP_OFF;
-        } else {
-            error_set(errp, "parameter 'kernel-irqchip' expects 'on', 'off' or 'split'");
-            return false;
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+            if (!strcmp(value, kinds[i].name)) {
+                wanted_irqchip = kinds[i].kind;
+                irqchip_given = true;
+                return true;
+            }
         }
-        return true;
+        error_set(errp, "Parameter 'kernel-irqchip' does not accept value '%s'", value);
+        return false;
     }
-    error_set(errp, "property 'kvm-accel.%s' not found", key);
+    error_set(errp, "Property 'kvm-accel.%s' not found", key);
     return false;
 }
 
@@ -122,23 +155,6 @@ static void resume_all(void)
 
 static bool kvm_init(Machine *machine, Error **errp)
 {
-    static const int needed[] = { KVM_CAP_USER_MEMORY, KVM_CAP_DESTROY_MEMORY_REGION_WORKS, KVM_CAP_IMMEDIATE_EXIT };
-
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-        if (!kvm_check_extension(needed[i])) {
-            error_set(errp, "this kernel's KVM lacks capability %d", needed[i]);
-            return false;
-        }
-    }
-    int fd;
-    do {
-        fd = ioctl(kvm.fd, KVM_CREATE_VM, 0);
-    } while (fd < 0 && errno == EINTR);
-    if (fd < 0) {
-        error_set_errno(errp, errno, "KVM cannot make a virtual machine");
-        return false;
-    }
-    kvm.vm_fd = fd;
     kvm.machine = machine;
     kvm.run_bytes = (size_t)MAX(kvm_system_ioctl(KVM_GET_VCPU_MMAP_SIZE, NULL), 4096);
     unsigned most = (unsigned)MAX(kvm_check_extension(KVM_CAP_MAX_VCPUS), 1);
@@ -158,19 +174,25 @@ static bool kvm_init(Machine *machine, Error **errp)
         }
         kvm.irqchip = KVM_IRQCHIP_OFF;
     }
-    if (!kvm.ops->vm_init(machine, fd, kvm.irqchip, errp)) {
+    if (!kvm.ops->vm_init(machine, kvm.vm_fd, kvm.irqchip, errp)) {
         return false;
     }
-    kvm_slots_init(machine);
+    kvm_add_space(&machine->memory, KVM_SPACE_NORMAL);
     machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all, .reset_all = kvm_reset_all,
                                              .start = kvm_vcpu_start });
     return true;
 }
 
+/* SMM has memory of its own besides: a second set of slots. */
+static bool kvm_has_smm(void)
+{
+    return kvm_check_extension(KVM_CAP_X86_SMM) && kvm_check_extension(KVM_CAP_MULTI_ADDRESS_SPACE) > KVM_SPACE_SMM;
+}
+
 const AccelOps accel_kvm = {
     .name = "kvm",
     .summary = "the host's own virtualization",
-    .no_smm = true, /* what SMM needs of the board's memory under KVM is not there yet */
+    .has_smm = kvm_has_smm,
     .for_arch = kvm_for_arch,
     .available = kvm_available,
     .set_option = kvm_set_option,

@@ -21,12 +21,29 @@ typedef struct Slot {
     bool readonly, logged;
 } Slot;
 
-static VEC(Slot) slots;
+typedef struct Space {
+    MemoryListener listener;
+    unsigned id;
+    VEC(Slot) slots;
+} Space;
 
-static bool set_slot(unsigned n, const Slot *s, bool present)
+static Space spaces[KVM_N_SPACES];
+
+static Space *space_of(MemoryListener *listener)
+{
+    return container_of(listener, Space, listener);
+}
+
+/* As KVM numbers slots: the space above bit 16. */
+static uint32_t slot_number(const Space *space, const Slot *s)
+{
+    return space->id << 16 | (uint32_t)(s - space->slots.at);
+}
+
+static bool set_slot(const Space *space, const Slot *s, bool present)
 {
     struct kvm_userspace_memory_region region = {
-        .slot = n,
+        .slot = slot_number(space, s),
         .flags = (s->readonly ? KVM_MEM_READONLY : 0) | (s->logged ? KVM_MEM_LOG_DIRTY_PAGES : 0),
         .guest_phys_addr = s->addr,
         .memory_size = present ? s->bytes : 0,
@@ -60,11 +77,12 @@ static bool section_slot(const MemorySection *section, Slot *ret)
     return true;
 }
 
-static Slot *find(gpa addr, uint64_t bytes)
+static Slot *find(Space *space, gpa addr, uint64_t bytes)
 {
-    for (size_t i = 0; i < slots.n; i++) {
-        if (slots.at[i].used && slots.at[i].addr == addr && slots.at[i].bytes == bytes) {
-            return &slots.at[i];
+    for (size_t i = 0; i < space->slots.n; i++) {
+        Slot *s = &space->slots.at[i];
+        if (s->used && s->addr == addr && s->bytes == bytes) {
+            return s;
         }
     }
     return NULL;
@@ -72,28 +90,29 @@ static Slot *find(gpa addr, uint64_t bytes)
 
 static void region_add(MemoryListener *listener, const MemorySection *section)
 {
+    Space *space = space_of(listener);
     Slot s;
     size_t n = 0;
 
     if (!section_slot(section, &s)) {
         return;
     }
-    while (n < slots.n && slots.at[n].used) {
+    while (n < space->slots.n && space->slots.at[n].used) {
         n++;
     }
-    if (n == slots.n) {
-        vec_push(&slots);
+    if (n == space->slots.n) {
+        vec_push(&space->slots);
     }
-    slots.at[n] = s;
-    slots.at[n].used = set_slot((unsigned)n, &s, true);
+    space->slots.at[n] = s;
+    space->slots.at[n].used = set_slot(space, &space->slots.at[n], true);
 }
 
 /* What the guest wrote there since the last look becomes the block's dirty bits. */
-static void collect(Slot *s)
+static void collect(const Space *space, const Slot *s)
 {
     uint64_t pages = s->bytes / MEMORY_PAGE_BYTES, words = DIV_ROUND_UP(pages, 64);
     uint64_t *bits = xcalloc(words, sizeof(*bits));
-    struct kvm_dirty_log log = { .slot = (uint32_t)(s - slots.at), .dirty_bitmap = bits };
+    struct kvm_dirty_log log = { .slot = slot_number(space, s), .dirty_bitmap = bits };
 
     if (kvm_vm_ioctl(KVM_GET_DIRTY_LOG, &log) >= 0) {
         for (uint64_t w = 0; w < words; w++) {
@@ -108,6 +127,7 @@ static void collect(Slot *s)
 
 static void region_del(MemoryListener *listener, const MemorySection *section)
 {
+    Space *space = space_of(listener);
     Slot s;
 
     if (!section_slot(section, &s)) {
@@ -115,39 +135,47 @@ static void region_del(MemoryListener *listener, const MemorySection *section)
         s.addr = ROUND_UP(section->addr, MEMORY_PAGE_BYTES);
         s.bytes = ROUND_DOWN(section->addr + (uint64_t)section->size, MEMORY_PAGE_BYTES) - s.addr;
     }
-    Slot *old = find(s.addr, s.bytes);
+    Slot *old = find(space, s.addr, s.bytes);
     if (old) {
         if (old->logged) {
-            collect(old);
+            collect(space, old);
         }
-        set_slot((unsigned)(old - slots.at), old, false);
+        set_slot(space, old, false);
         old->used = false;
     }
 }
 
 /* Dirty logging of a region went on or off, or its bits are about to be read. */
-static void dirty_sync(RamBlock *ram)
+static void dirty_sync_space(const Space *space, RamBlock *ram)
 {
-    for (size_t i = 0; i < slots.n; i++) {
-        Slot *s = &slots.at[i];
+    for (size_t i = 0; i < space->slots.n; i++) {
+        Slot *s = &space->slots.at[i];
         if (!s->used || s->ram != ram) {
             continue;
         }
         bool log = atomic_load(&ram->region->dirty_clients) & ~(1u << DIRTY_CODE);
         if (s->logged) {
-            collect(s);
+            collect(space, s);
         }
         if (log != s->logged) {
             s->logged = log;
-            set_slot((unsigned)i, s, true);
+            set_slot(space, s, true);
         }
     }
 }
 
-static MemoryListener listener = { .region_add = region_add, .region_del = region_del };
-
-void kvm_slots_init(Machine *machine)
+static void dirty_sync(RamBlock *ram)
 {
+    for (unsigned i = 0; i < KVM_N_SPACES; i++) {
+        dirty_sync_space(&spaces[i], ram);
+    }
+}
+
+void kvm_add_space(AddressSpace *as, unsigned id)
+{
+    Space *space = &spaces[id];
+
+    *space = (Space){ .listener = { .region_add = region_add, .region_del = region_del }, .id = id };
     memory_set_dirty_sync_hook(dirty_sync);
-    memory_listener_add(&listener, &machine->memory);
+    memory_listener_add(&space->listener, as);
 }

@@ -189,7 +189,7 @@ static void run_once(KvmVcpu *k)
         }
         k->state_here = false;
     }
-    int r = ioctl(k->fd, KVM_RUN, 0), e = errno;
+    int r = ioctl(k->fd, KVM_RUN, NULL), e = errno;
     kvm.ops->after_run(vcpu);
     if (r < 0 && e != EINTR && e != EAGAIN) {
         fail(vcpu, "KVM_RUN: %s", strerror(e));
@@ -314,10 +314,16 @@ void kvm_pause_all(Machine *machine)
             bql_wait(&stopped_cond);
         }
     }
+    if (kvm.ops->vm_paused) {
+        kvm.ops->vm_paused(machine);
+    }
 }
 
 void kvm_resume_all(Machine *machine)
 {
+    if (kvm.ops->vm_resumed) {
+        kvm.ops->vm_resumed(machine);
+    }
     for (unsigned i = 0; i < machine->n_vcpus; i++) {
         atomic_store(&machine->vcpus[i]->stop_request, false);
     }
@@ -351,6 +357,9 @@ void kvm_reset_all(void)
     for (unsigned i = 0; i < kvm.machine->n_vcpus; i++) {
         Vcpu *vcpu = kvm.machine->vcpus[i];
         vcpu->target->cpu_reset(vcpu);
+        if (kvm.ops->reset) {
+            kvm.ops->reset(vcpu);
+        }
         if (kvm_of(vcpu)) {
             kvm_of(vcpu)->state_here = true;
         }

@@ -5,8 +5,11 @@
  * Threads: created and reset under the BQL; the platform's callbacks are called by the vCPU's thread, mostly without it.
  */
 #include "accel/accel.h"
+#include "accel/kvm.h"
 #include "accel/tcg.h"
 #include "hw/i386/cpus.h"
+#include "hw/i386/kvm-irqchip.h"
+#include "hw/i386/pc.h"
 #include "softmmu/bql.h"
 #include "target/x86/cpu.h"
 
@@ -96,6 +99,14 @@ static int64_t tsc_deadline_ns(void *opaque, uint64_t tsc)
     return tsc > INT64_MAX ? INT64_MAX : (int64_t)tsc;
 }
 
+static void plat_end_of_interrupt(void *opaque, Vcpu *vcpu, uint8_t vector)
+{
+    bool took = bql_enter();
+
+    apic_bus_eoi(((X86Machine *)((X86Cpu *)opaque)->machine)->apics, vector);
+    bql_leave(took);
+}
+
 static void plat_smm_changed(void *opaque, Vcpu *vcpu, bool in_smm)
 {
     X86Cpu *cpu = opaque;
@@ -121,6 +132,7 @@ static void plat_triple_fault(void *opaque, Vcpu *vcpu)
 static const X86Platform platform = {
     .io_read = plat_io_read, .io_write = plat_io_write, .interrupt_ack = plat_interrupt_ack, .tpr_get = plat_tpr_get,
     .tpr_set = plat_tpr_set, .msr_read = plat_msr_read, .msr_write = plat_msr_write, .tsc = plat_tsc, .tsc_hz = TSC_HZ,
+    .end_of_interrupt = plat_end_of_interrupt,
     .smm_changed = plat_smm_changed, .ferr = plat_ferr, .triple_fault = plat_triple_fault,
 };
 
@@ -155,6 +167,9 @@ static Vcpu *ops_create(X86Cpu *cpu, const char *model, Error **errp)
         return NULL;
     }
     vcpu->target->cpu_reset(vcpu);
+    if (kvm_enabled(m->accel) && !cpu->index && !m->no_smm) {
+        kvm_add_space(&cpu->smm, KVM_SPACE_SMM); /* all processors see the same RAM there */
+    }
     return vcpu;
 }
 
@@ -199,6 +214,11 @@ static void ops_set_a20(X86Cpu *cpu, bool on)
     timer_set_ns(&work->timer, 0);
 }
 
+static const X86Irqchip *ops_irqchip(Machine *m)
+{
+    return kvm_irqchip_of_pc(m->accel);
+}
+
 static bool ops_has_x2apic(Vcpu *vcpu)
 {
     return x86_has(vcpu, X86_FEAT_X2APIC);
@@ -222,4 +242,5 @@ const X86CpuOps x86_cpus_target_ops = {
     .create = ops_create, .line = ops_line, .sipi = x86_cpu_sipi, .set_a20 = ops_set_a20, .has_x2apic = ops_has_x2apic,
     .cpuid = x86_cpuid, .memory_changed = ops_memory_changed, .current = ops_current, .tsc_deadline_ns = tsc_deadline_ns,
     .tsc_hz = ops_tsc_hz,
+    .irqchip = ops_irqchip,
 };

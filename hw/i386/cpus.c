@@ -18,6 +18,24 @@ static const ObjectType cpu_type = {
 };
 OBJECT_TYPE_REGISTER(cpu_type);
 
+/* -- interrupt controllers ---------------------------------------------------------------------------------------------- */
+
+static const X86CpuOps *ops(void)
+{
+    if (!cpu_ops && &x86_cpus_target_ops) {
+        cpu_ops = &x86_cpus_target_ops;
+    }
+    return cpu_ops;
+}
+
+const X86Irqchip *x86_irqchip(Machine *m)
+{
+    static const X86Irqchip ours = { .apic = "apic", .ioapic = "ioapic", .pic = "isa-i8259" };
+    const X86Irqchip *chip = ops() && ops()->irqchip ? ops()->irqchip(m) : NULL;
+
+    return chip ? chip : &ours;
+}
+
 /* -- topology ---------------------------------------------------------------------------------------------------------- */
 
 static unsigned width(unsigned n)
@@ -177,12 +195,14 @@ static void make_views(X86Cpu *cpu, MemoryRegion *smram)
     memory_begin();
     memory_region_init(&cpu->root, owner, "memory", MEMORY_SIZE_ALL);
     memory_region_init_alias(&cpu->system, owner, "memory", &m->system_memory, 0, MEMORY_SIZE_ALL);
-    memory_region_init_alias(&cpu->apic_mr, owner, "apic", device_mmio(cpu->lapic, 0), 0, APIC_BYTES);
-    memory_region_set_enabled(&cpu->apic_mr, false);
     x86_init_master_abort(&cpu->nothing, owner, MEMORY_SIZE_ALL);
     memory_region_add(&cpu->root, 0, &cpu->system);
     memory_region_add_overlap(&cpu->root, 0, &cpu->nothing, -1);
-    memory_region_add_overlap(&cpu->root, APIC_BASE_ADDR, &cpu->apic_mr, 0x1000);
+    if (!x86_irqchip(m)->send_msi) { /* an accelerator's local APIC answers before memory is asked */
+        memory_region_init_alias(&cpu->apic_mr, owner, "apic", device_mmio(cpu->lapic, 0), 0, APIC_BYTES);
+        memory_region_set_enabled(&cpu->apic_mr, false);
+        memory_region_add_overlap(&cpu->root, APIC_BASE_ADDR, &cpu->apic_mr, 0x1000);
+    }
     memory_region_init(&cpu->smm_root, owner, "memory", MEMORY_SIZE_ALL);
     memory_region_init_alias(&cpu->smm_memory, owner, "memory", &cpu->root, 0, MEMORY_SIZE_ALL);
     memory_region_init_alias(&cpu->smm_smram, owner, "smram", smram, 0, 4 * GiB);
@@ -222,7 +242,7 @@ static bool cpu_create(const X86CpusConfig *config, unsigned index, Error **errp
     for (int n = 0; n < X86_N_LINES; n++) {
         irq_init(&cpu->lines[n], cpu_line, cpu, n);
     }
-    cpu->lapic = device_new("apic", errp);
+    cpu->lapic = device_new(x86_irqchip(m)->apic, errp);
     if (!cpu->lapic) {
         return false;
     }
@@ -255,9 +275,7 @@ bool x86_cpus_create(const X86CpusConfig *config, Error **errp)
 {
     Machine *m = config->machine;
 
-    if (!cpu_ops && &x86_cpus_target_ops) {
-        cpu_ops = &x86_cpus_target_ops;
-    }
+    ops();
     ((X86Machine *)m)->cpus = xnew_array(X86Cpu *, m->smp.cpus);
     m->vcpus = xnew_array(struct Vcpu *, m->smp.cpus);
     for (unsigned i = 0; i < m->smp.cpus; i++) {

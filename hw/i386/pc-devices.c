@@ -67,9 +67,16 @@ static bool create_hpet(X86Machine *x, Error **errp)
     return true;
 }
 
+const char *x86_pit_type(X86Machine *x)
+{
+    const X86Irqchip *chip = x86_irqchip(&x->machine);
+
+    return chip->pit ? chip->pit : "isa-pit";
+}
+
 static bool create_pit(X86Machine *x, Error **errp)
 {
-    x->pit = isa_create(x, "isa-pit", NULL, errp);
+    x->pit = isa_create(x, x86_pit_type(x), NULL, errp);
     if (!x->pit) {
         return false;
     }

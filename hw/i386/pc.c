@@ -92,6 +92,10 @@ static bool pc_begin(X86Machine *x, Error **errp)
         error_set(errp, "vmport=on is not supported");
         return false;
     }
+    if (x->smm == ON && x->machine.no_smm) {
+        error_set(errp, "System Management Mode not supported by this hypervisor.");
+        return false;
+    }
     return x86_create_cpus(x, errp);
 }
 

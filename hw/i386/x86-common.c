@@ -48,7 +48,12 @@ bool x86_create_memory(X86Machine *x, uint64_t low_limit, Error **errp)
 static void gsi_line(void *opaque, int n, int level)
 {
     X86Machine *x = opaque;
+    const X86Irqchip *chip = x86_irqchip(&x->machine);
 
+    if (chip->set_gsi) {
+        chip->set_gsi((unsigned)n, level);
+        return;
+    }
     if (n < ISA_N_IRQS && n != 2 && x->pic) { /* input 2 of the master is the slave's */
         irq_set(x->pic_in[n], level);
     }
@@ -107,6 +112,9 @@ bool x86_create_cpus(X86Machine *x, Error **errp)
     irq_init(&x->a20, a20_line, m, 0);
     irq_init(&x->reset, reset_line, m, 0);
     x->apics = apic_bus_new();
+    if (x86_irqchip(m)->send_msi) {
+        apic_bus_set_chip(x->apics, x86_irqchip(m));
+    }
     memory_region_add_overlap(&m->system_memory, APIC_BASE_ADDR, apic_bus_msi_region(x->apics), 0x1000);
     X86CpusConfig config = { .machine = m, .apics = x->apics, .smram = &x->smram, .pic_ack = pic_ack, .opaque = x };
     return x86_cpus_create(&config, errp);
@@ -126,12 +134,16 @@ void x86_connect_isa(X86Machine *x)
 
 bool x86_create_ioapic2(X86Machine *x, Error **errp)
 {
+    if (x86_irqchip(&x->machine)->set_gsi) {
+        error_set(errp, "ioapic2=on: the accelerator's interrupt controllers have one I/O APIC (kernel-irqchip=split has two)");
+        return false;
+    }
     Device *dev = device_new("ioapic", errp);
 
     if (!dev) {
         return false;
     }
-    ioapic_connect(dev, x->apics, false);
+    ioapic_connect(dev, x->apics, IOAPIC_PINS);
     bool ok = device_realize(dev, NULL, errp);
     object_unref(&dev->obj);
     if (ok) {
@@ -143,19 +155,22 @@ bool x86_create_ioapic2(X86Machine *x, Error **errp)
 
 bool x86_create_ioapic(X86Machine *x, Error **errp)
 {
-    Device *dev = device_new("ioapic", errp);
+    const X86Irqchip *chip = x86_irqchip(&x->machine);
+    Device *dev = device_new(chip->ioapic, errp);
 
     if (!dev) {
         return false;
     }
-    ioapic_connect(dev, x->apics, true);
+    ioapic_connect(dev, x->apics, 0);
     if (x->host) {
         object_add_child(&x->host->obj, "ioapic", &dev->obj);
     }
     bool ok = device_realize(dev, NULL, errp);
     object_unref(&dev->obj);
     if (ok) {
-        sysbus_map(dev, 0, IOAPIC_ADDR);
+        if (!chip->set_gsi) {
+            sysbus_map(dev, 0, IOAPIC_ADDR);
+        }
         x->ioapic = dev;
     }
     return ok;
@@ -164,7 +179,8 @@ bool x86_create_ioapic(X86Machine *x, Error **errp)
 bool x86_create_pic(X86Machine *x, Error **errp)
 {
     x86_connect_isa(x);
-    x->pic = i8259_create(x->isa, &x->pic_int, x->pic_in, errp);
+    const X86Irqchip *chip = x86_irqchip(&x->machine);
+    x->pic = i8259_create(x->isa, chip->pic, chip->set_gsi ? NULL : &x->pic_int, x->pic_in, errp);
     return x->pic != NULL;
 }
 

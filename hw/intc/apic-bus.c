@@ -13,6 +13,7 @@ struct ApicBus {
     VEC(Device *) apics;
     VEC(EoiListener) listeners;
     MemoryRegion msi;
+    const X86Irqchip *chip; /* NULL: local APICs are here */
     unsigned next; /* lowest-priority arbitration: who wins a tie rotates */
 };
 
@@ -41,6 +42,29 @@ ApicBus *apic_bus_new(void)
 MemoryRegion *apic_bus_msi_region(ApicBus *bus)
 {
     return &bus->msi;
+}
+
+void apic_bus_set_chip(ApicBus *bus, const X86Irqchip *chip)
+{
+    bus->chip = chip;
+}
+
+/* 11.11: a message as a write to memory. */
+static uint64_t msi_address(const ApicMessage *msg)
+{
+    return APIC_BASE_ADDR | (uint64_t)(msg->dest & 0xff) << 12 | (msg->logical ? 4u : 0u);
+}
+
+static uint32_t msi_data(const ApicMessage *msg)
+{
+    return msg->vector | (uint32_t)msg->delivery << 8 | (msg->level ? 3u << 14 : 0u);
+}
+
+void apic_bus_route(ApicBus *bus, unsigned gsi, const ApicMessage *msg)
+{
+    if (bus->chip && bus->chip->route) {
+        bus->chip->route(gsi, msg != NULL, msg ? msi_address(msg) : 0, msg ? msi_data(msg) : 0);
+    }
 }
 
 void apic_bus_add(ApicBus *bus, Device *apic)
@@ -78,6 +102,10 @@ static void deliver_lowest(ApicBus *bus, const ApicMessage *msg)
 
 void apic_bus_deliver(ApicBus *bus, const ApicMessage *msg)
 {
+    if (bus->chip) {
+        bus->chip->send_msi(msi_address(msg), msi_data(msg));
+        return;
+    }
     if (msg->delivery == APIC_LOWEST) {
         deliver_lowest(bus, msg);
         return;
@@ -101,6 +129,10 @@ void apic_bus_deliver_to_others(ApicBus *bus, Device *sender, bool self_too, con
 /* 11.11.1, 11.11.2: destination 19:12, redirection hint 3, destination mode 2; delivery mode 10:8, trigger 15. */
 void apic_bus_msi(ApicBus *bus, uint64_t addr, uint32_t data)
 {
+    if (bus->chip) {
+        bus->chip->send_msi(addr, data);
+        return;
+    }
     ApicMessage msg = {
         .dest = (uint32_t)(addr >> 12 & 0xff), .logical = addr >> 2 & 1, .vector = (uint8_t)data, .delivery = data >> 8 & 7,
         .level = data >> 15 & 1,

@@ -6,18 +6,10 @@
  * the task priority), performance counter and thermal sensor as sources: their LVT entries are storage. Delivery is at once, so ICR's
  * "send pending" is never seen.
  */
-#include "hw/i386/apic.h"
-#include "softmmu/clock.h"
+#include "hw/i386/apic-state.h"
 #include "util/bits.h"
 #include "util/log.h"
 
-enum { /* register numbers: offset >> 4, and MSR - 0x800 */
-    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_APR = 0x09, REG_PPR = 0x0a, REG_EOI = 0x0b, REG_RRD = 0x0c,
-    REG_LDR = 0x0d, REG_DFR = 0x0e, REG_SVR = 0x0f, REG_ISR = 0x10, REG_TMR = 0x18, REG_IRR = 0x20, REG_ESR = 0x28,
-    REG_CMCI = 0x2f, REG_ICR = 0x30, REG_ICR_HIGH = 0x31, REG_LVT = 0x32, REG_INITIAL = 0x38, REG_CURRENT = 0x39,
-    REG_DIVIDE = 0x3e, REG_SELF_IPI = 0x3f,
-};
-enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, N_LVT };
 enum {
     LVT_PENDING = 1 << 12, LVT_LOW = 1 << 13, LVT_REMOTE_IRR = 1 << 14, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16,
     TIMER_MODE_SHIFT = 17, TIMER_ONE_SHOT = 0, TIMER_PERIODIC = 1, TIMER_DEADLINE = 2,
@@ -29,34 +21,6 @@ static const uint32_t lvt_writable[N_LVT] = {
     [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff, [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,
     [LVT_ERROR] = 0x100ff,
 };
-
-typedef struct Lapic {
-    Device dev;
-    ApicBus *bus;
-    unsigned (*pic_ack)(void *opaque);
-    void *pic_opaque;
-    int64_t (*tsc_deadline_ns)(void *opaque, uint64_t tsc);
-    void *tsc_opaque;
-    void (*moved)(void *opaque, uint64_t base);
-    void *moved_opaque;
-    Irq *intr;
-    uint32_t initial_id;
-    bool is_bsp, has_x2apic;
-    bool intr_level;
-    uint64_t base;            /* IA32_APIC_BASE */
-    uint32_t id;              /* xAPIC: bits 31:24 of the register, here shifted down */
-    uint8_t tpr;
-    uint32_t ldr, dfr, svr;   /* xAPIC LDR: as in the register */
-    uint32_t isr[8], tmr[8], irr[8];
-    uint32_t esr, esr_shadow; /* what was written last, errors since */
-    uint32_t icr[2], lvt[N_LVT];
-    uint32_t initial, divide;
-    int64_t started_ns;       /* when the timer was started with `initial`, or its current period began */
-    bool counting;            /* since then it has not come to the end of a one-shot */
-    uint64_t tsc_deadline;
-    bool lint[2];
-    Timer timer;
-} Lapic;
 
 static bool is_enabled(const Lapic *s)
 {
@@ -287,8 +251,11 @@ static void end_of_interrupt(Lapic *s)
 int apic_acknowledge(Device *apic)
 {
     Lapic *s = (Lapic *)apic;
-    int vector = deliverable(s);
 
+    if (s->fetch) {
+        return s->pic_ack ? (int)s->pic_ack(s->pic_opaque) : -1; /* the accelerator has taken its own, and lets LINT0 through */
+    }
+    int vector = deliverable(s);
     if (vector >= 0) {
         put_bit(s->irr, (unsigned)vector, false);
         put_bit(s->isr, (unsigned)vector, true);
@@ -305,6 +272,10 @@ void apic_set_lint(Device *apic, unsigned pin, bool level)
     unsigned n = pin ? LVT_LINT1 : LVT_LINT0;
     bool rises = level && !s->lint[pin];
 
+    if (s->set_lint) {
+        s->set_lint(s, pin, level);
+        return;
+    }
     s->lint[pin] = level;
     if (!(s->base & APIC_BASE_ENABLE)) {
         if (pin && rises) {
@@ -339,7 +310,7 @@ static uint64_t counts(const Lapic *s)
     return (uint64_t)MAX(passed, 0) >> divide_shift(s);
 }
 
-static uint32_t current_count(const Lapic *s)
+uint32_t apic_current_count(const Lapic *s)
 {
     uint64_t n = counts(s);
 
@@ -350,6 +321,13 @@ static uint32_t current_count(const Lapic *s)
         return (uint32_t)(s->initial - n % s->initial);
     }
     return n < s->initial ? (uint32_t)(s->initial - n) : 0;
+}
+
+int64_t apic_started_ns(const Lapic *s, uint32_t count)
+{
+    uint64_t passed = count && count <= s->initial ? s->initial - count : s->initial;
+
+    return MAX(clock_get_ns(VM_CLOCK_VIRTUAL) - (int64_t)(passed << divide_shift(s)), 0);
 }
 
 static void timer_arm(Lapic *s)
@@ -393,26 +371,26 @@ static uint32_t reg_read(Lapic *s, unsigned reg, bool *ret_ok)
 {
     *ret_ok = true;
     switch (reg) {
-    case REG_ID: return is_x2(s) ? s->initial_id : s->id << 24;
-    case REG_VERSION: return VERSION | (N_LVT - 1) << 16;
-    case REG_TPR: return s->tpr;
-    case REG_APR: return is_x2(s) ? (*ret_ok = false, 0u) : s->tpr;
-    case REG_PPR: return ppr(s);
-    case REG_RRD: return is_x2(s) ? (*ret_ok = false, 0u) : 0;
-    case REG_LDR: return is_x2(s) ? x2_ldr(s) : s->ldr;
-    case REG_DFR: return is_x2(s) ? (*ret_ok = false, 0u) : s->dfr;
-    case REG_SVR: return s->svr;
-    case REG_ISR ... REG_ISR + 7: return s->isr[reg - REG_ISR];
-    case REG_TMR ... REG_TMR + 7: return s->tmr[reg - REG_TMR];
-    case REG_IRR ... REG_IRR + 7: return s->irr[reg - REG_IRR];
-    case REG_ESR: return s->esr;
-    case REG_ICR: return s->icr[0];
-    case REG_ICR_HIGH: return is_x2(s) ? (*ret_ok = false, 0u) : s->icr[1];
-    case REG_LVT ... REG_LVT + N_LVT - 1: return s->lvt[reg - REG_LVT];
-    case REG_INITIAL: return s->initial;
-    case REG_CURRENT: return current_count(s);
-    case REG_DIVIDE: return s->divide;
-    case REG_EOI: /* write-only; in xAPIC mode it reads as zero */
+    case LAPIC_ID: return is_x2(s) ? s->initial_id : s->id << 24;
+    case LAPIC_VERSION: return VERSION | (N_LVT - 1) << 16;
+    case LAPIC_TPR: return s->tpr;
+    case LAPIC_APR: return is_x2(s) ? (*ret_ok = false, 0u) : s->tpr;
+    case LAPIC_PPR: return ppr(s);
+    case LAPIC_RRD: return is_x2(s) ? (*ret_ok = false, 0u) : 0;
+    case LAPIC_LDR: return is_x2(s) ? x2_ldr(s) : s->ldr;
+    case LAPIC_DFR: return is_x2(s) ? (*ret_ok = false, 0u) : s->dfr;
+    case LAPIC_SVR: return s->svr;
+    case LAPIC_ISR ... LAPIC_ISR + 7: return s->isr[reg - LAPIC_ISR];
+    case LAPIC_TMR ... LAPIC_TMR + 7: return s->tmr[reg - LAPIC_TMR];
+    case LAPIC_IRR ... LAPIC_IRR + 7: return s->irr[reg - LAPIC_IRR];
+    case LAPIC_ESR: return s->esr;
+    case LAPIC_ICR: return s->icr[0];
+    case LAPIC_ICR_HIGH: return is_x2(s) ? (*ret_ok = false, 0u) : s->icr[1];
+    case LAPIC_LVT ... LAPIC_LVT + N_LVT - 1: return s->lvt[reg - LAPIC_LVT];
+    case LAPIC_INITIAL: return s->initial;
+    case LAPIC_CURRENT: return apic_current_count(s);
+    case LAPIC_DIVIDE: return s->divide;
+    case LAPIC_EOI: /* write-only; in xAPIC mode it reads as zero */
         *ret_ok = !is_x2(s);
         return 0;
     }
@@ -459,43 +437,43 @@ static void lvt_write(Lapic *s, unsigned n, uint32_t value)
 static bool reg_write(Lapic *s, unsigned reg, uint32_t value)
 {
     switch (reg) {
-    case REG_ID:
+    case LAPIC_ID:
         if (is_x2(s)) {
             return false;
         }
         s->id = value >> 24;
         break;
-    case REG_TPR: s->tpr = (uint8_t)value; break;
-    case REG_EOI: end_of_interrupt(s); break;
-    case REG_LDR:
+    case LAPIC_TPR: s->tpr = (uint8_t)value; break;
+    case LAPIC_EOI: end_of_interrupt(s); break;
+    case LAPIC_LDR:
         if (is_x2(s)) {
             return false;
         }
         s->ldr = value & 0xff000000;
         break;
-    case REG_DFR:
+    case LAPIC_DFR:
         if (is_x2(s)) {
             return false;
         }
         s->dfr = value | 0x0fffffff;
         break;
-    case REG_SVR: svr_write(s, value); break;
-    case REG_ESR:
+    case LAPIC_SVR: svr_write(s, value); break;
+    case LAPIC_ESR:
         s->esr = s->esr_shadow;
         s->esr_shadow = 0;
         break;
-    case REG_ICR:
+    case LAPIC_ICR:
         s->icr[0] = value & 0x000ccfff;
         send(s, s->icr[0], s->icr[1]);
         break;
-    case REG_ICR_HIGH:
+    case LAPIC_ICR_HIGH:
         if (is_x2(s)) {
             return false;
         }
         s->icr[1] = value & 0xff000000;
         break;
-    case REG_LVT ... REG_LVT + N_LVT - 1: lvt_write(s, reg - REG_LVT, value); break;
-    case REG_INITIAL:
+    case LAPIC_LVT ... LAPIC_LVT + N_LVT - 1: lvt_write(s, reg - LAPIC_LVT, value); break;
+    case LAPIC_INITIAL:
         if (timer_mode(s) != TIMER_DEADLINE) {
             s->initial = value;
             s->counting = value != 0;
@@ -503,7 +481,7 @@ static bool reg_write(Lapic *s, unsigned reg, uint32_t value)
             timer_arm(s);
         }
         break;
-    case REG_DIVIDE:
+    case LAPIC_DIVIDE:
         if (s->initial) { /* counts on from where it is */
             int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL);
             uint64_t done = counts(s);
@@ -513,7 +491,7 @@ static bool reg_write(Lapic *s, unsigned reg, uint32_t value)
         s->divide = value & 0xb;
         timer_arm(s);
         break;
-    case REG_SELF_IPI: {
+    case LAPIC_SELF_IPI: {
         if (!is_x2(s)) {
             return false;
         }
@@ -608,7 +586,7 @@ bool apic_msr_read(Device *apic, uint32_t msr, uint64_t *ret)
     }
     uint64_t value = reg_read(s, msr - MSR_X2APIC, &ok);
     if (ok) {
-        *ret = msr == MSR_X2APIC + REG_ICR ? value | (uint64_t)s->icr[1] << 32 : value;
+        *ret = msr == MSR_X2APIC + LAPIC_ICR ? value | (uint64_t)s->icr[1] << 32 : value;
     }
     return ok;
 }
@@ -636,7 +614,7 @@ bool apic_msr_write(Device *apic, uint32_t msr, uint64_t value)
     if (!is_x2(s) || msr < MSR_X2APIC || reg > 0x3f) {
         return false;
     }
-    if (reg == REG_ICR) {
+    if (reg == LAPIC_ICR) {
         if (value & 0xfff33000) {
             return false;
         }
@@ -647,15 +625,26 @@ bool apic_msr_write(Device *apic, uint32_t msr, uint64_t value)
         return true;
     }
     /* Table 11-6: upper halves are reserved; EOI and ESR take only zero. */
-    if (value >> 32 || ((reg == REG_EOI || reg == REG_ESR) && value) || (reg == REG_TPR && value > 0xff) ||
-        (reg == REG_SELF_IPI && value > 0xff)) {
+    if (value >> 32 || ((reg == LAPIC_EOI || reg == LAPIC_ESR) && value) || (reg == LAPIC_TPR && value > 0xff) ||
+        (reg == LAPIC_SELF_IPI && value > 0xff)) {
         return false;
     }
     return reg_write(s, reg, (uint32_t)value);
 }
 
+/* The registers are brought here if they are an accelerator's. */
+static void apic_pre_save(void *opaque)
+{
+    Lapic *s = opaque;
+
+    if (s->fetch) {
+        s->fetch(s);
+    }
+}
+
 uint8_t apic_tpr(Device *apic)
 {
+    apic_pre_save(apic); /* from where it is */
     return ((Lapic *)apic)->tpr;
 }
 
@@ -663,6 +652,12 @@ void apic_set_tpr(Device *apic, uint8_t tpr)
 {
     Lapic *s = (Lapic *)apic;
 
+    if (s->load) {
+        s->fetch(s);
+        s->tpr = tpr;
+        s->load(s);
+        return;
+    }
     s->tpr = tpr;
     update(s);
 }
@@ -703,10 +698,8 @@ void apic_set_moved(Device *apic, void (*moved)(void *opaque, uint64_t base), vo
 }
 
 /* 11.4.7.1, 11.4.7.3: what power-up and INIT do alike. */
-void apic_init_reset(Device *apic)
+static void clear(Lapic *s)
 {
-    Lapic *s = (Lapic *)apic;
-
     s->tpr = 0;
     s->ldr = 0;
     s->dfr = UINT32_MAX;
@@ -721,8 +714,22 @@ void apic_init_reset(Device *apic)
     s->started_ns = 0;
     s->counting = false;
     s->tsc_deadline = 0;
+}
+
+void apic_init_reset(Device *apic)
+{
+    Lapic *s = (Lapic *)apic;
+
+    clear(s);
     timer_cancel(&s->timer);
     update(s);
+}
+
+void apic_power_up(Lapic *s)
+{
+    s->base = APIC_BASE_ADDR | APIC_BASE_ENABLE | (s->is_bsp ? APIC_BASE_BSP : 0);
+    s->id = s->initial_id & 0xff;
+    clear(s);
 }
 
 static bool apic_realize(Device *dev, Error **errp)
@@ -741,11 +748,10 @@ static void apic_reset(Device *dev, ResetKind kind)
 {
     Lapic *s = (Lapic *)dev;
 
-    s->base = APIC_BASE_ADDR | APIC_BASE_ENABLE | (s->is_bsp ? APIC_BASE_BSP : 0);
-    s->id = s->initial_id & 0xff;
+    apic_power_up(s);
     s->lint[1] = false; /* LINT0 is the 8259s', which lower it themselves */
     s->intr = NULL;
-    apic_init_reset(dev);
+    timer_cancel(&s->timer);
 }
 
 static void apic_reset_hold(Device *dev, ResetKind kind)
@@ -769,6 +775,10 @@ static bool apic_post_load(void *opaque, uint32_t version, Error **errp)
         s->lvt[n] &= lvt_writable[n] | LVT_REMOTE_IRR;
     }
     s->divide &= 0xb;
+    if (s->load) {
+        s->load(s);
+        return true;
+    }
     s->intr = device_irq_out(&s->dev, "intr", 0);
     timer_arm(s);
     place(s);
@@ -782,19 +792,20 @@ static const StateField apic_fields[] = {
     STATE_U(Lapic, esr_shadow), STATE_U_ARRAY(Lapic, icr), STATE_U_ARRAY(Lapic, lvt), STATE_U(Lapic, initial),
     STATE_U(Lapic, divide), STATE_U(Lapic, started_ns), STATE_U(Lapic, counting), STATE_U(Lapic, tsc_deadline), STATE_U_ARRAY(Lapic, lint),
 };
-static const StateDesc apic_state = {
+const StateDesc apic_state = {
     .name = "apic", .version = 1, .min_version = 1, .fields = apic_fields, .n_fields = ARRAY_SIZE(apic_fields),
-    .post_load = apic_post_load,
+    .pre_save = apic_pre_save, .post_load = apic_post_load,
 };
-static const IrqDef apic_irqs[] = {
+const IrqDef apic_irqs[] = {
     { "intr", 1, NULL }, { "nmi", 1, NULL }, { "smi", 1, NULL }, { "init", 1, NULL }, { "sipi", 1, NULL },
 };
-static const Property apic_props[] = { PROP_U32("id", Lapic, initial_id, 0, NULL) };
+static_assert(ARRAY_SIZE(apic_irqs) == APIC_N_IRQS, "apic-state.h");
+const Property apic_props[] = { PROP_U32("id", Lapic, initial_id, 0, NULL) };
 
 static const DeviceType apic_type = {
     .type = { .name = "apic", .parent = "device", .summary = "local APIC", .size_bytes = sizeof(Lapic), .props = apic_props,
-              .n_props = ARRAY_SIZE(apic_props) },
-    .category = DEVICE_MISC, .banks = apic_banks, .n_banks = 1, .irqs_out = apic_irqs, .n_irqs_out = ARRAY_SIZE(apic_irqs),
+              .n_props = 1 },
+    .category = DEVICE_MISC, .banks = apic_banks, .n_banks = 1, .irqs_out = apic_irqs, .n_irqs_out = APIC_N_IRQS,
     .state = &apic_state, .realize = apic_realize, .reset_enter = apic_reset, .reset_hold = apic_reset_hold,
 };
 DEVICE_TYPE_REGISTER(apic_type);
@@ -840,9 +851,12 @@ static void print_set(const uint32_t set[8], const uint32_t tmr[8], const char *
 void apic_print(Device *apic, void (*print)(void *opaque, const char *text), void *opaque)
 {
     static const char *const shorthands[] = { "no-shorthand", "self", "all-self", "all" };
-    const Lapic *s = (const Lapic *)apic;
-    uint32_t icr = s->icr[0];
+    Lapic *s = (Lapic *)apic;
 
+    if (s->fetch) {
+        s->fetch(s);
+    }
+    uint32_t icr = s->icr[0];
     emit(print, opaque, xasprintf("dumping local APIC state for CPU %u\n\n", s->initial_id));
     print_lvt(s, "LVT0", LVT_LINT0, print, opaque);
     print_lvt(s, "LVT1", LVT_LINT1, print, opaque);
@@ -851,7 +865,7 @@ void apic_print(Device *apic, void (*print)(void *opaque, const char *text), voi
     print_lvt(s, "LVTTHMR", LVT_THERMAL, print, opaque);
     print_lvt(s, "LVTT", LVT_TIMER, print, opaque);
     emit(print, opaque, xasprintf("Timer\t DCR=0x%x (divide by %u) initial_count = %u current_count = %u\n", s->divide,
-                                  1u << divide_shift(s), s->initial, current_count(s)));
+                                  1u << divide_shift(s), s->initial, apic_current_count(s)));
     emit(print, opaque, xasprintf("SPIV\t 0x%08x APIC %s, focus=off, spurious vec %u\n", s->svr,
                                   s->svr & SVR_ENABLE ? "enabled" : "disabled", s->svr & 0xff));
     emit(print, opaque, xasprintf("ICR\t 0x%08x %s %s %s %s\n", icr, icr >> 11 & 1 ? "logical" : "physical",

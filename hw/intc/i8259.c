@@ -10,31 +10,8 @@
  */
 #include <stdio.h>
 
-#include "hw/i386/pic.h"
+#include "hw/i386/pic-state.h"
 #include "util/log.h"
-
-enum {
-    ICW1_ICW4 = 1, ICW1_SINGLE = 2, ICW1_LEVEL = 8, ICW1 = 0x10,
-    ICW4_8086 = 1, ICW4_AUTO_EOI = 2, ICW4_SFNM = 0x10,
-    OCW3 = 8, OCW3_READ = 2, OCW3_READ_ISR = 1, OCW3_POLL = 4, OCW3_MASK_SET = 0x40, OCW3_MASK = 0x20,
-    CASCADE = 2,
-};
-
-typedef struct Pic {
-    Device dev;
-    struct Pic *slave;            /* of the master */
-    Irq *out;
-    uint32_t iobase, elcr_addr;
-    uint8_t elcr_mask;
-    bool master;
-    uint8_t lines;                /* levels of the inputs */
-    uint8_t irr, imr, isr, elcr;
-    uint8_t base;                 /* ICW2 */
-    uint8_t icw1, icw3, icw4;
-    uint8_t init_step;            /* the ICW expected next at the odd port; 0: none */
-    uint8_t lowest;               /* the request of lowest priority */
-    bool read_isr, poll, special_mask, rotate_auto_eoi;
-} Pic;
 
 static bool is_level(const Pic *s, unsigned n)
 {
@@ -298,14 +275,17 @@ static bool pic_realize(Device *dev, Error **errp)
     return true;
 }
 
-static void pic_reset(Device *dev, ResetKind kind)
+void i8259_power_up(Pic *s)
 {
-    Pic *s = (Pic *)dev;
-
     s->irr = s->imr = s->isr = s->base = s->icw1 = s->icw3 = s->icw4 = s->init_step = 0;
     s->lines = 0;
     s->lowest = 7;
     s->read_isr = s->poll = s->special_mask = s->rotate_auto_eoi = false;
+}
+
+static void pic_reset(Device *dev, ResetKind kind)
+{
+    i8259_power_up((Pic *)dev);
 }
 
 static void pic_reset_hold(Device *dev, ResetKind kind)
@@ -316,6 +296,15 @@ static void pic_reset_hold(Device *dev, ResetKind kind)
     update(s);
 }
 
+static void pic_pre_save(void *opaque)
+{
+    Pic *s = opaque;
+
+    if (s->fetch) {
+        s->fetch(s);
+    }
+}
+
 static bool pic_post_load(void *opaque, uint32_t version, Error **errp)
 {
     Pic *s = opaque;
@@ -323,6 +312,10 @@ static bool pic_post_load(void *opaque, uint32_t version, Error **errp)
     if (s->lowest > 7 || s->init_step > 4 || s->init_step == 1 || (s->base & 7)) {
         error_set(errp, "isa-i8259: impossible state");
         return false;
+    }
+    if (s->load) {
+        s->load(s);
+        return true;
     }
     s->out = device_irq_out(&s->dev, NULL, 0);
     update(s);
@@ -334,28 +327,29 @@ static const StateField pic_fields[] = {
     STATE_U(Pic, icw3), STATE_U(Pic, icw4), STATE_U(Pic, init_step), STATE_U(Pic, lowest), STATE_U(Pic, read_isr),
     STATE_U(Pic, poll), STATE_U(Pic, special_mask), STATE_U(Pic, rotate_auto_eoi),
 };
-static const StateDesc pic_state = {
+const StateDesc i8259_state = {
     .name = "i8259", .version = 1, .min_version = 1, .fields = pic_fields, .n_fields = ARRAY_SIZE(pic_fields),
-    .post_load = pic_post_load,
+    .pre_save = pic_pre_save, .post_load = pic_post_load,
 };
 
-static const Property pic_props[] = {
+const Property i8259_props[] = {
     PROP_U32("iobase", Pic, iobase, UINT32_MAX, NULL), PROP_U32("elcr_addr", Pic, elcr_addr, UINT32_MAX, NULL),
     PROP_U8("elcr_mask", Pic, elcr_mask, UINT8_MAX, NULL), PROP_B("master", Pic, master, false, NULL),
 };
+static_assert(ARRAY_SIZE(i8259_props) == I8259_N_PROPS, "pic-state.h");
 static const IrqDef pic_irqs_in[] = { { NULL, 8, pic_line } };
 static const IrqDef pic_irqs_out[] = { { NULL, 1, NULL } };
 
 static const DeviceType pic_type = {
     .type = { .name = "isa-i8259", .parent = "isa-device", .summary = "8259A interrupt controller", .size_bytes = sizeof(Pic),
-              .props = pic_props, .n_props = ARRAY_SIZE(pic_props) },
+              .props = i8259_props, .n_props = I8259_N_PROPS },
     .category = DEVICE_MISC, .bus = "ISA", .banks = pic_banks, .n_banks = ARRAY_SIZE(pic_banks),
-    .irqs_in = pic_irqs_in, .n_irqs_in = 1, .irqs_out = pic_irqs_out, .n_irqs_out = 1, .state = &pic_state,
+    .irqs_in = pic_irqs_in, .n_irqs_in = 1, .irqs_out = pic_irqs_out, .n_irqs_out = 1, .state = &i8259_state,
     .realize = pic_realize, .reset_enter = pic_reset, .reset_hold = pic_reset_hold,
 };
 DEVICE_TYPE_REGISTER(pic_type);
 
-Device *i8259_create(IsaBus *bus, Irq *to, Irq *ret_irqs[ISA_N_IRQS], Error **errp)
+Device *i8259_create(IsaBus *bus, const char *type, Irq *to, Irq *ret_irqs[ISA_N_IRQS], Error **errp)
 {
     static const char *const master_props[] = {
         "iobase", "0x20", "elcr_addr", "0x4d0", "elcr_mask", "0xf8", "master", "on", NULL,
@@ -363,13 +357,16 @@ Device *i8259_create(IsaBus *bus, Irq *to, Irq *ret_irqs[ISA_N_IRQS], Error **er
     static const char *const slave_props[] = {
         "iobase", "0xa0", "elcr_addr", "0x4d1", "elcr_mask", "0xde", NULL,
     };
-    Device *master = device_create("isa-i8259", isa_bus_as_bus(bus), master_props, errp);
-    Device *slave = master ? device_create("isa-i8259", isa_bus_as_bus(bus), slave_props, errp) : NULL;
+    Device *master = device_create(type, isa_bus_as_bus(bus), master_props, errp);
+    Device *slave = master ? device_create(type, isa_bus_as_bus(bus), slave_props, errp) : NULL;
 
     if (!slave) {
         return NULL;
     }
     ((Pic *)master)->slave = (Pic *)slave;
+    if (!to) {
+        return master; /* an accelerator's: nobody sees its lines */
+    }
     device_connect_irq(master, NULL, 0, to);
     device_connect_irq(slave, NULL, 0, device_irq_in(master, NULL, CASCADE));
     for (unsigned n = 0; n < ISA_N_IRQS; n++) {
@@ -388,8 +385,12 @@ static void print_one(const Pic *s, unsigned n, void (*print)(void *opaque, cons
 
 void i8259_print(Device *master, void (*print)(void *opaque, const char *text), void *opaque)
 {
-    const Pic *s = (const Pic *)master;
+    Pic *s = (Pic *)master;
 
+    if (s->fetch) {
+        s->fetch(s->slave);
+        s->fetch(s);
+    }
     print_one(s->slave, 1, print, opaque);
     print_one(s, 0, print, opaque);
 }

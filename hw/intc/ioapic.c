@@ -4,36 +4,37 @@
  * Specification: Intel 82093AA data sheet (1996), 3.1 and 3.2; the EOI register of version 20h (ICH9 data sheet, 13.5.8). Input 0 of
  * the board (the timer) is wired to pin 2, as the interrupt source override in the tables says.
  */
-#include "hw/i386/apic.h"
+#include "hw/i386/apic-state.h"
 #include "util/bits.h"
 
 enum { SELECT = 0x00, WINDOW = 0x10, EOI = 0x40, IOAPIC_BYTES = 0x1000 };
 enum { REG_ID = 0, REG_VERSION = 1, REG_ARBITRATION = 2, REG_TABLE = 0x10 };
-enum { /* redirection table entry */
-    RTE_LOGICAL = 1 << 11, RTE_PENDING = 1 << 12, RTE_LOW = 1 << 13, RTE_REMOTE_IRR = 1 << 14, RTE_LEVEL = 1 << 15,
-    RTE_MASKED = 1 << 16,
-};
 #define RTE_WRITABLE (UINT64_C(0xff) << 56 | 0x1afff)
 
-typedef struct IoApic {
-    Device dev;
-    ApicBus *bus;
-    bool timer_at_2;
-    uint32_t version;
-    uint8_t id, select;
-    uint32_t lines, irr;       /* levels of the pins; edges on their way */
-    uint64_t table[IOAPIC_PINS];
-    uint32_t delivered[IOAPIC_PINS]; /* for "info irq" */
-} IoApic;
+static ApicMessage message(uint64_t rte)
+{
+    ApicMessage msg = {
+        .vector = (uint8_t)rte, .delivery = rte >> 8 & 7, .logical = (rte & RTE_LOGICAL) != 0, .level = (rte & RTE_LEVEL) != 0,
+        .dest = (uint32_t)(rte >> 56),
+    };
+
+    msg.broadcast = msg.dest == 0xff;
+    return msg;
+}
+
+/* Whoever has the local APICs is told whose end of interrupt is waited for. */
+static void route(IoApic *s, unsigned pin)
+{
+    ApicMessage msg = message(s->table[pin]);
+
+    apic_bus_route(s->bus, s->first_gsi + pin, msg.level && !(s->table[pin] & RTE_MASKED) ? &msg : NULL);
+}
 
 static void deliver(IoApic *s, unsigned pin)
 {
     uint64_t rte = s->table[pin];
     bool level = rte & RTE_LEVEL;
-    ApicMessage msg = {
-        .vector = (uint8_t)rte, .delivery = rte >> 8 & 7, .logical = (rte & RTE_LOGICAL) != 0, .level = level,
-        .dest = (uint32_t)(rte >> 56),
-    };
+    ApicMessage msg = message(rte);
 
     if (rte & RTE_MASKED) {
         return;
@@ -51,7 +52,6 @@ static void deliver(IoApic *s, unsigned pin)
     }
     s->irr &= ~(UINT32_C(1) << pin);
     s->delivered[pin]++;
-    msg.broadcast = msg.dest == 0xff;
     apic_bus_deliver(s->bus, &msg);
 }
 
@@ -114,6 +114,7 @@ static void window_write(Device *dev, const Register *reg, unsigned index, uint6
         } else {
             s->irr &= ~(UINT32_C(1) << n);
         }
+        route(s, n);
         deliver(s, n);
     }
 }
@@ -134,10 +135,11 @@ static const RegisterBank ioapic_banks[] = {
     { .name = "ioapic", .size_bytes = IOAPIC_BYTES, .regs = ioapic_regs, .n_regs = ARRAY_SIZE(ioapic_regs) },
 };
 
-void ioapic_connect(Device *ioapic, ApicBus *bus, bool timer_at_2)
+void ioapic_connect(Device *ioapic, ApicBus *bus, unsigned first_gsi)
 {
     ((IoApic *)ioapic)->bus = bus;
-    ((IoApic *)ioapic)->timer_at_2 = timer_at_2;
+    ((IoApic *)ioapic)->first_gsi = first_gsi;
+    ((IoApic *)ioapic)->timer_at_2 = first_gsi == 0;
     apic_bus_add_eoi(bus, end_of_interrupt, ioapic);
 }
 
@@ -156,15 +158,32 @@ static bool ioapic_realize(Device *dev, Error **errp)
     return true;
 }
 
-static void ioapic_reset(Device *dev, ResetKind kind)
+void ioapic_power_up(IoApic *s)
 {
-    IoApic *s = (IoApic *)dev;
-
-    s->id = 0;
+    s->id = s->select = 0;
     s->lines = s->irr = 0;
     memset(s->delivered, 0, sizeof(s->delivered));
     for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         s->table[n] = RTE_MASKED;
+    }
+}
+
+static void ioapic_reset(Device *dev, ResetKind kind)
+{
+    IoApic *s = (IoApic *)dev;
+
+    ioapic_power_up(s);
+    for (unsigned n = 0; n < IOAPIC_PINS; n++) {
+        route(s, n);
+    }
+}
+
+static void ioapic_pre_save(void *opaque)
+{
+    IoApic *s = opaque;
+
+    if (s->fetch) {
+        s->fetch(s);
     }
 }
 
@@ -177,6 +196,12 @@ static bool ioapic_post_load(void *opaque, uint32_t version, Error **errp)
     s->irr &= (1u << IOAPIC_PINS) - 1;
     for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         s->table[n] &= RTE_WRITABLE | RTE_REMOTE_IRR;
+        if (!s->load) {
+            route(s, n);
+        }
+    }
+    if (s->load) {
+        s->load(s);
     }
     return true;
 }
@@ -185,9 +210,9 @@ static const StateField ioapic_fields[] = {
     STATE_U(IoApic, id), STATE_U(IoApic, lines), STATE_U(IoApic, irr), STATE_U_ARRAY(IoApic, table),
     STATE_U_ARRAY(IoApic, delivered),
 };
-static const StateDesc ioapic_state = {
+const StateDesc ioapic_state = {
     .name = "ioapic", .version = 1, .min_version = 1, .fields = ioapic_fields, .n_fields = ARRAY_SIZE(ioapic_fields),
-    .post_load = ioapic_post_load,
+    .pre_save = ioapic_pre_save, .post_load = ioapic_post_load,
 };
 static const Property ioapic_props[] = { PROP_U32("version", IoApic, version, 0x20, NULL) };
 static const IrqDef ioapic_irqs[] = { { NULL, IOAPIC_PINS, ioapic_line } };
@@ -202,7 +227,11 @@ DEVICE_TYPE_REGISTER(ioapic_type);
 
 void ioapic_print(Device *ioapic, void (*print)(void *opaque, const char *text), void *opaque)
 {
-    const IoApic *s = (const IoApic *)ioapic;
+    IoApic *s = (IoApic *)ioapic;
+
+    if (s->fetch) {
+        s->fetch(s);
+    }
     char *text = xasprintf("ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", s->version, s->id, s->select);
 
     print(opaque, text);

@@ -61,7 +61,7 @@ static bool pcspk_realize(Device *dev, Error **errp)
 static const Property props[] = {
     PROP_STR("audiodev", Speaker, audiodev, "ID of an audiodev to use as a backend"),
     PROP_U32("iobase", Speaker, iobase, 0x61, NULL), PROP_B("migrate", Speaker, migrate, true, NULL),
-    { .name = "pit", .kind = PROP_LINK, .offset = offsetof(Speaker, pit), .link_type = "isa-pit" },
+    { .name = "pit", .kind = PROP_LINK, .offset = offsetof(Speaker, pit), .link_type = "isa-device" },
 };
 
 static const DeviceType pcspk_type = {

@@ -30,7 +30,7 @@ typedef struct PitChannel {
 } PitChannel;
 
 typedef struct Pit {
-    Device dev;
+    PitBase base;
     uint32_t iobase;
     PitChannel channel[3];
     Irq *out;
@@ -304,7 +304,7 @@ static const RegisterBank pit_banks[] = {
 
 /* -- gates and outputs -------------------------------------------------------------------------------------------------- */
 
-void pit_set_gate(Device *pit, unsigned channel, bool level)
+static void set_gate(Device *pit, unsigned channel, bool level)
 {
     Pit *s = (Pit *)pit;
     PitChannel *c = &s->channel[channel];
@@ -337,18 +337,35 @@ void pit_set_gate(Device *pit, unsigned channel, bool level)
     }
 }
 
-bool pit_gate(Device *pit, unsigned channel)
+static bool gate(Device *pit, unsigned channel)
 {
     return ((Pit *)pit)->channel[channel].gate;
 }
 
-bool pit_out(Device *pit, unsigned channel)
+static bool out(Device *pit, unsigned channel)
 {
     PitChannel *c = &((Pit *)pit)->channel[channel];
     int64_t now = ticks_now();
 
     settle(c, now);
     return out_at(c, now);
+}
+
+static const PitOps pit_ops = { .set_gate = set_gate, .gate = gate, .out = out };
+
+void pit_set_gate(Device *pit, unsigned channel, bool level)
+{
+    ((PitBase *)pit)->ops->set_gate(pit, channel, level);
+}
+
+bool pit_gate(Device *pit, unsigned channel)
+{
+    return ((PitBase *)pit)->ops->gate(pit, channel);
+}
+
+bool pit_out(Device *pit, unsigned channel)
+{
+    return ((PitBase *)pit)->ops->out(pit, channel);
 }
 
 /* High: the HPET drives IRQ 0 instead (legacy replacement). */
@@ -366,6 +383,7 @@ static bool pit_realize(Device *dev, Error **errp)
 {
     Pit *s = (Pit *)dev;
 
+    s->base.ops = &pit_ops;
     timer_init(&s->timer, VM_CLOCK_VIRTUAL, pit_rise, s);
     isa_add_io(isa_bus_of(dev), (uint16_t)s->iobase, device_mmio(dev, 0));
     return true;
@@ -408,7 +426,7 @@ static bool pit_post_load(void *opaque, uint32_t version, Error **errp)
             return false;
         }
     }
-    s->out = device_irq_out(&s->dev, NULL, 0);
+    s->out = device_irq_out(&s->base.dev, NULL, 0);
     drive(s, s->out_level);
     arm(s, ticks_now());
     return true;

@@ -22,7 +22,6 @@ typedef struct IcountConfig {
 typedef struct AccelOps {
     const char *name;      /* "tcg" */
     const char *summary;
-    bool no_smm;           /* x86: no system management mode */
     /* Whether it could run guests of this architecture on such a host at all; NULL: every one. */
     bool (*for_arch)(const char *arch);
     /* Whether it works here; -accel A:B takes the first that does. */
@@ -32,6 +31,8 @@ typedef struct AccelOps {
     /* Guest time from executed instructions; before init. NULL: cannot. */
     bool (*set_icount)(const IcountConfig *config, Error **errp);
     bool (*init)(Machine *machine, Error **errp);
+    /* x86: whether there is system management mode; after init. NULL: yes. */
+    bool (*has_smm)(void);
     /* Starts the vCPU's thread, stopped. */
     bool (*vcpu_start)(Vcpu *vcpu, Error **errp);
     /* The host's id of the vCPU's thread; 0: none yet. */

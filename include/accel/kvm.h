@@ -22,6 +22,8 @@ typedef struct KvmTargetOps {
     bool (*vm_init)(Machine *machine, int vm_fd, KvmIrqchip irqchip, Error **errp);
     /* CPUID, MSR list, first registers. The fd and the run area are there. */
     bool (*vcpu_init)(Vcpu *vcpu, Error **errp);
+    /* Registers are those of a reset: what a reset changes in the kernel besides is put, too. */
+    void (*reset)(Vcpu *vcpu);
     /* Between the kernel's registers and the target's state struct. */
     bool (*get_state)(Vcpu *vcpu, Error **errp);
     bool (*put_state)(Vcpu *vcpu, Error **errp);
@@ -33,6 +35,9 @@ typedef struct KvmTargetOps {
     /* Guest debugging: KVM_SET_GUEST_DEBUG from what gdb has set. */
     bool (*update_debug)(Vcpu *vcpu, Error **errp);
     bool (*debug_exit)(Vcpu *vcpu);   /* true: it is gdb's; false: the guest's, which got it */
+    /* All vCPUs stand; they are about to go on. BQL. */
+    void (*vm_paused)(Machine *machine);
+    void (*vm_resumed)(Machine *machine);
 } KvmTargetOps;
 
 /* -- for targets ------------------------------------------------------------------------------------- */
@@ -43,6 +48,9 @@ int kvm_system_ioctl(unsigned long request, void *arg);
 int kvm_check_extension(int capability);                       /* of the VM when there is one */
 bool kvm_enable_cap(int capability, uint64_t arg0);
 struct kvm_run *kvm_run_area(Vcpu *vcpu);
+/* A view of memory as the guest's: its RAM and ROM become memory slots. SMM's is seen by processors in that mode. */
+enum { KVM_SPACE_NORMAL, KVM_SPACE_SMM, KVM_N_SPACES };
+void kvm_add_space(AddressSpace *as, unsigned space);
 /* The state struct is brought up to date, and written back before the vCPU runs again. In its thread, or while it stands. */
 void kvm_sync_state(Vcpu *vcpu);
 /* gdb's points, for update_debug. */
@@ -58,6 +66,8 @@ KvmIrqchip kvm_irqchip(void);
 void kvm_set_irq(unsigned gsi, int level);
 /* Any thread; false: nobody took it. */
 bool kvm_send_msi(uint64_t address, uint32_t data);
+/* Of a split irqchip: input `gsi` of a board's I/O APIC sends this message, or nothing. At once. */
+void kvm_route_pin(unsigned gsi, bool present, uint64_t address, uint32_t data);
 /* The routing table of an in-kernel or split irqchip; commit makes it the kernel's. */
 void kvm_route_irqchip(unsigned gsi, unsigned chip, unsigned pin);
 int kvm_route_msi(uint64_t address, uint32_t data, Error **errp);  /* a new GSI; negative on failure */

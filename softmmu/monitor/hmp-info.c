@@ -79,7 +79,10 @@ void hmp_info_uuid(Monitor *mon, const Json *args)
 
 void hmp_info_kvm(Monitor *mon, const Json *args)
 {
-    monitor_puts(mon, "kvm support: not compiled\n");
+    const AccelOps *kvm = accel_find("kvm");
+    monitor_printf(mon, "kvm support: %s\n", !accel_is_for(kvm, system_config.arch) ? "not compiled"
+                   : system_config.accel == kvm                                      ? "enabled"
+                                                                                     : "disabled");
 }
 
 void hmp_info_accel(Monitor *mon, const Json *args)

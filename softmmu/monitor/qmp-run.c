@@ -131,8 +131,9 @@ Json *qmp_query_uuid(Monitor *mon, const Json *args, Error **errp)
 Json *qmp_query_kvm(Monitor *mon, const Json *args, Error **errp)
 {
     Json *ret = json_object();
-    json_put_bool(ret, "enabled", false);
-    json_put_bool(ret, "present", false);
+    const AccelOps *kvm = accel_find("kvm");
+    json_put_bool(ret, "enabled", system_config.accel == kvm);
+    json_put_bool(ret, "present", accel_is_for(kvm, system_config.arch));
     return ret;
 }
 

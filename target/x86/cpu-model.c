@@ -69,6 +69,11 @@ static const struct { const char *name, *row; bool by_machine; } aliases[] = {
 #undef ALIAS
 };
 
+/* NULL: the translator runs guests. */
+static const X86HostCpu *host;
+
+void x86_model_set_host(const X86HostCpu *cpu) { host = cpu; }
+
 static bool has(const X86Model *m, X86Feature f) { return m->features[f / 32] >> (f % 32) & 1; }
 
 static void set(uint32_t bits[X86_N_FEATURE_WORDS], unsigned f, bool on)
@@ -129,6 +134,10 @@ static void row_features(const ModelDesc *row, uint32_t bits[X86_N_FEATURE_WORDS
 
 static void supported_features(uint32_t bits[X86_N_FEATURE_WORDS], bool is64)
 {
+    if (host) {
+        memcpy(bits, host->features, X86_N_FEATURE_WORDS * sizeof(*bits));
+        return;
+    }
     memset(bits, 0, X86_N_FEATURE_WORDS * sizeof(*bits));
     for (size_t i = 0; i < ARRAY_SIZE(supported); i++) {
         set(bits, supported[i], is64 || supported[i] != X86_FEAT_LM);
@@ -250,6 +259,8 @@ static bool set_property(Parse *p, const char *name, const char *value, Error **
         return parse_bool(name, value, &p->enforce, errp);
     } else if (!strcmp(name, "tcg-cpuid")) {
         return parse_bool(name, value, &m->accel_leaf, errp);
+    } else if (!strcmp(name, "kvm")) {
+        return parse_bool(name, value, &m->kvm_leaf, errp);
     } else if (!strcmp(name, "cpuid-0xb")) {
         return parse_bool(name, value, &m->topology_leaf, errp);
     } else if (!strcmp(name, "l3-cache")) {
@@ -313,12 +324,12 @@ static bool mask_features(Parse *p, Error **errp)
             /* LM of the 32-bit program is nothing to warn of in user mode: nobody can use it there. */
             bool quiet = !p->vcpu->softmmu && w * 32 + bit == X86_FEAT_LM;
             if ((p->check || p->enforce) && !quiet && p->vcpu->index == 0) {
-                error_warn("TCG doesn't support requested feature: %s.%s [bit %u]", words[w].text, feature_name(w * 32 + bit), bit);
+                error_warn("%s support requested feature: %s.%s [bit %u]", host ? "host doesn't" : "TCG doesn't", words[w].text, feature_name(w * 32 + bit), bit);
             }
         }
     }
     if (any && p->enforce) {
-        error_set(errp, "TCG doesn't support requested features");
+        error_set(errp, "%s doesn't support requested features", host ? "Host" : "TCG");
         return false;
     }
     return true;
@@ -366,7 +377,9 @@ static bool set_address_bits(Parse *p, Error **errp)
 {
     X86Model *m = p->m;
 
-    if (!p->phys_set) {
+    if (!p->phys_set && m->phys_bits) {
+        /* the host's */
+    } else if (!p->phys_set) {
         m->phys_bits = has(m, X86_FEAT_LM) ? 40 : has(m, X86_FEAT_PSE36) || has(m, X86_FEAT_PAE) ? 36 : 32;
     } else if (m->phys_bits < 32) {
         error_set(errp, "phys-bits should be at least 32 (but is %u)", m->phys_bits);
@@ -400,6 +413,19 @@ static bool start_from(Parse *p, const char *name)
         m->level = row->level;
         m->xlevel = row->xlevel;
         row_features(row, m->features);
+    } else if (host && (!strcmp(name, "max") || !strcmp(name, "host"))) {
+        m->name = name[0] == 'm' ? "max" : "host";
+        m->is_max = true;
+        memcpy(m->vendor, host->vendor, sizeof(m->vendor));
+        memcpy(m->model_id, host->model_id, sizeof(m->model_id));
+        m->family = host->family;
+        m->model = host->model;
+        m->stepping = host->stepping;
+        m->level = host->level;
+        m->xlevel = host->xlevel;
+        m->phys_bits = host->phys_bits;
+        memcpy(m->features, host->features, sizeof(m->features));
+        set(m->features, X86_FEAT_HT, false);
     } else if (!strcmp(name, "max")) {
         bool is64 = p->vcpu->target->word_bits == 64;
         m->name = "max";
@@ -419,6 +445,9 @@ static bool start_from(Parse *p, const char *name)
         return false;
     }
     set(m->features, X86_FEAT_HYPERVISOR, true);
+    for (unsigned w = 0; host && strcmp(name, "base") && w < X86_N_FEATURE_WORDS; w++) {
+        m->features[w] |= host->defaults[w];
+    }
     return true;
 }
 
@@ -430,8 +459,8 @@ bool x86_model_init(Vcpu *vcpu, const char *model, Error **errp)
     Parse p = { .vcpu = vcpu, .m = m, .name = name, .check = true };
     bool ok = true;
 
-    m->accel_leaf = m->topology_leaf = m->l3_cache = true;
-    if (!strcmp(name, "host")) {
+    m->accel_leaf = m->kvm_leaf = m->topology_leaf = m->l3_cache = true;
+    if (!host && !strcmp(name, "host")) {
         error_set(errp, vcpu->softmmu ? "CPU model 'host' requires KVM or HVF" : "unable to find CPU model 'host'");
         ok = false;
     } else if (!start_from(&p, name)) {

@@ -47,6 +47,8 @@ typedef struct X86Platform {
     bool (*msr_write)(void *opaque, Vcpu *vcpu, uint32_t msr, uint64_t value);
     uint64_t (*tsc)(void *opaque);                              /* counts at tsc_hz */
     uint64_t tsc_hz;
+    /* A local APIC that is not the platform's saw the end of a level-triggered interrupt. */
+    void (*end_of_interrupt)(void *opaque, Vcpu *vcpu, uint8_t vector);
     /* The processor entered or left SMM: vcpu->as is switched by the platform. */
     void (*smm_changed)(void *opaque, Vcpu *vcpu, bool in_smm);
     void (*ferr)(void *opaque, bool level);                     /* FERR#/IGNNE# for CR0.NE = 0: IRQ 13 */
@@ -76,6 +78,7 @@ typedef struct X86State {
     uint32_t apic_id;
     bool is_bsp;
     X86Topology topology;
+    struct X86Kvm *kvm;  /* under KVM: kvm.h */
     bool kvm_halted;     /* under KVM with an interrupt controller of ours: HLT */
     uint8_t seg_check;   /* bit per X86SegId: not flat (see X86_MODE_SEG_CHECK); kept by x86_seg_changed() */
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
@@ -284,7 +287,7 @@ typedef struct X86Model {
     uint32_t level, xlevel;                   /* highest basic and extended leaves */
     uint8_t phys_bits, linear_bits;
     bool long_mode;                           /* LM: 64-bit code exists */
-    bool is_max, accel_leaf, topology_leaf, l3_cache;   /* leaves 40000000h, 0Bh; leaf 4 has a third level */
+    bool is_max, accel_leaf, kvm_leaf, topology_leaf, l3_cache; /* leaves 40000000h (translator, KVM), 0Bh; leaf 4 has a third level */
     uint64_t ucode_rev, tsc_hz;               /* 0: the usual */
     const struct X86Caches *caches;           /* cpuid.c */
 } X86Model;

@@ -272,7 +272,8 @@ static void leaf7(const Vcpu *vcpu, uint32_t subleaf, uint32_t r[4])
     const X86Model *m = x86_model(vcpu);
 
     if (subleaf == 0) {
-        r[0] = m->features[X86_WORD_7_1_EAX] ? 1 : 0;
+        bool second = (m->features[X86_WORD_7_1_EAX] | m->features[X86_WORD_7_1_ECX] | m->features[X86_WORD_7_1_EDX]) != 0;
+        r[0] = m->features[X86_WORD_7_2_EDX] ? 2 : second;
         r[1] = m->features[X86_WORD_7_0_EBX];
         r[2] = m->features[X86_WORD_7_0_ECX];
         r[3] = m->features[X86_WORD_7_0_EDX];
@@ -281,6 +282,10 @@ static void leaf7(const Vcpu *vcpu, uint32_t subleaf, uint32_t r[4])
         }
     } else if (subleaf == 1) {
         r[0] = m->features[X86_WORD_7_1_EAX];
+        r[2] = m->features[X86_WORD_7_1_ECX];
+        r[3] = m->features[X86_WORD_7_1_EDX];
+    } else if (subleaf == 2) {
+        r[3] = m->features[X86_WORD_7_2_EDX];
     }
 }
 
@@ -398,6 +403,7 @@ static void extended(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         l2_leaf(m, r);
         break;
     case 0x80000007:
+        r[1] = m->features[X86_WORD_8000_0007_EBX];
         r[3] = m->features[X86_WORD_8000_0007_EDX];
         break;
     case 0x80000008:
@@ -410,6 +416,9 @@ static void extended(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         break;
     case 0x8000001e:
         extended_topology(vcpu, r);
+        break;
+    case 0x80000021:
+        r[0] = m->features[X86_WORD_8000_0021_EAX];
         break;
     default:
         break;

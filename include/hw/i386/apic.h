@@ -12,6 +12,7 @@
 #define HW_I386_APIC_H
 
 #include "hw/device.h"
+#include "hw/i386/irqchip.h"
 
 typedef struct ApicBus ApicBus;
 
@@ -36,13 +37,17 @@ void apic_bus_deliver(ApicBus *bus, const ApicMessage *msg);
 void apic_bus_msi(ApicBus *bus, uint64_t addr, uint32_t data);
 /* The region "apic-msi" to be put at APIC_BASE_ADDR for devices. */
 MemoryRegion *apic_bus_msi_region(ApicBus *bus);
+/* Local APICs are an accelerator's (chip->send_msi). */
+void apic_bus_set_chip(ApicBus *bus, const X86Irqchip *chip);
+/* Input `gsi` of an I/O APIC sends this message at an active level; NULL: nothing. */
+void apic_bus_route(ApicBus *bus, unsigned gsi, const ApicMessage *msg);
 /* What hears of level-triggered vectors that ended. */
 void apic_bus_add_eoi(ApicBus *bus, void (*eoi)(void *opaque, uint8_t vector), void *opaque);
 
 /* Between device_new() and device_realize(). */
 void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp);
-/* timer_at_2: line 0 is pin 2. */
-void ioapic_connect(Device *ioapic, ApicBus *bus, bool timer_at_2);
+/* first_gsi: the board's line that is pin 0; line 0 is pin 2. */
+void ioapic_connect(Device *ioapic, ApicBus *bus, unsigned first_gsi);
 /* Whether the processor has x2APIC mode. */
 void apic_set_x2(Device *apic, bool has_x2apic);
 /* ExtINT and virtual wire mode: `ack` gives the vector of the 8259s, INTR comes in through LINT0. */

@@ -47,8 +47,12 @@ typedef struct X86CpuOps {
     int64_t (*tsc_deadline_ns)(void *opaque, uint64_t tsc);
     /* Of the time stamp counter; 0: it says so itself, or nobody knows. */
     uint64_t (*tsc_hz)(struct Vcpu *vcpu);
+    /* Interrupt controllers of the accelerator; NULL: it has none. */
+    const X86Irqchip *(*irqchip)(Machine *machine);
 } X86CpuOps;
 extern const X86CpuOps x86_cpus_target_ops __attribute__((weak));
+/* The machine's interrupt controllers: never NULL. */
+const X86Irqchip *x86_irqchip(Machine *machine);
 /* Another CPU side (tests); before the board is built. */
 void x86_cpus_set_ops(const X86CpuOps *ops);
 

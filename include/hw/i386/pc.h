@@ -60,6 +60,8 @@ NODISCARD bool x86_create_ioapic(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_ioapic2(X86Machine *x, Error **errp); /* GSIs 24 to 47 */
 void x86_connect_isa(X86Machine *x);
 Irq *x86_gsi(X86Machine *x, unsigned n);
+/* The interval timer's device type. */
+const char *x86_pit_type(X86Machine *x);
 /* The 8259s on the ISA bus, whose lines become GSIs. */
 NODISCARD bool x86_create_pic(X86Machine *x, Error **errp);
 NODISCARD bool x86_create_fw_cfg(X86Machine *x, Error **errp);

@@ -6,9 +6,9 @@
 
 #include "hw/isa.h"
 
-/* Makes master and slave on the bus; the master's INT drives `to`. NULL: error. The inputs 0..15 are in ret_irqs (2, the
- * cascade, is not for use). */
-Device *i8259_create(IsaBus *bus, Irq *to, Irq *ret_irqs[ISA_N_IRQS], Error **errp);
+/* Makes master and slave of this type ("isa-i8259", an accelerator's) on the bus; the master's INT drives `to`. NULL: error. The
+ * inputs 0..15 are in ret_irqs (2, the cascade, is not for use); to NULL: there are no lines here, ret_irqs is left alone. */
+Device *i8259_create(IsaBus *bus, const char *type, Irq *to, Irq *ret_irqs[ISA_N_IRQS], Error **errp);
 /* The two INTA cycles: the vector, and the request is in service. */
 unsigned i8259_acknowledge(Device *master);
 /* Whether INT is high. */
