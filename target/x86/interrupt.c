@@ -102,7 +102,7 @@ void x86_cpu_reset(Vcpu *vcpu)
     }
     X86State old = *s;
     *s = (X86State){ .platform = old.platform, .platform_opaque = old.platform_opaque, .apic_id = old.apic_id, .is_bsp = old.is_bsp,
-                     .topology = old.topology, .a20_off = old.a20_off };
+                     .topology = old.topology, .kvm = old.kvm, .a20_off = old.a20_off };
     s->xcr0 = 1;
     s->pat = 0x0007040600070406;
     s->smbase = 0x30000;

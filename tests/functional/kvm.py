@@ -1,0 +1,292 @@
+"""kvm.py: the KVM accelerator against a recorded host: what is asked of the kernel, in which order, with what in it.
+
+A preloaded library (tests/accel/kvm/fake-kvm.c) plays /dev/kvm from a script; no machine needs one for this. A host's capabilities and its
+CPUID are those that an Intel processor with everything gives, unless a case says otherwise.
+"""
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from emulator import check, check_equal, finish, failures
+
+EMULATOR, LIBRARY = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+IRQCHIP, USER_MEMORY, SET_TSS, NR_VCPUS, DESTROY_WORKS, IRQ_ROUTING, IRQFD, PIT2, IOEVENTFD, ADJUST_CLOCK = 0, 3, 4, 9, 21, 25, 32, 33, 36, 39
+XSAVE, XCRS, TSC_CONTROL, MAX_VCPUS, TSC_DEADLINE, KVMCLOCK_CTRL, SIGNAL_MSI, READONLY = 55, 56, 60, 66, 72, 76, 77, 81
+SMM, MULTI_SPACE, SPLIT, IMMEDIATE_EXIT, X2APIC_API = 117, 118, 121, 136, 129
+CAPS = {USER_MEMORY: 1, DESTROY_WORKS: 1, IMMEDIATE_EXIT: 1, READONLY: 1, IRQCHIP: 1, IRQ_ROUTING: 4096, IRQFD: 1, IOEVENTFD: 1, PIT2: 1,
+        ADJUST_CLOCK: 14, XSAVE: 1, XCRS: 1, MAX_VCPUS: 1024, NR_VCPUS: 8, TSC_DEADLINE: 1, KVMCLOCK_CTRL: 1, SIGNAL_MSI: 1, SPLIT: 1,
+        TSC_CONTROL: 1, X2APIC_API: 3}
+CPUID = """\
+cpuid 0 0 16 756e6547 6c65746e 49656e69
+cpuid 1 0 000506e3 00010800 f7fab223 0f8bfbff
+cpuid 7 0 0 029c6fbb 00000008 84000000
+cpuid d 0 7 340 340 0
+cpuid d 1 f 0 0 0
+cpuid d 2 100 240 0 0
+cpuid 80000000 0 80000008 0 0 0
+cpuid 80000001 0 0 0 121 2c100800
+cpuid 80000008 0 3027 0 0 0
+cpuid 40000000 0 40000001 4b4d564b 564b4d56 4d
+cpuid 40000001 0 01007efb 0 0 0
+"""
+MSRS = ''.join(f'msr {n:x}\n' for n in (0x10, 0x3b, 0x174, 0x175, 0x176, 0x277, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102,
+                                       0xc0000103, 0x4b564d00, 0x4b564d01, 0x4b564d04, 0x6e0))
+work = tempfile.TemporaryDirectory()
+firmware = os.path.join(work.name, 'bios.bin')
+with open(firmware, 'wb') as f:
+    f.write(bytes(65536))
+
+
+class Host:
+    """One run of the emulator on a made-up host; `log` is what it asked for."""
+
+    def __init__(self, *args, script='', caps=None, board='pc', cpuid=CPUID, stdin='', until=None, act=None, seconds=60):
+        path, log = os.path.join(work.name, 'script'), os.path.join(work.name, 'log')
+        with open(path, 'w') as f:
+            f.write(''.join(f'cap {n} {v}\n' for n, v in {**CAPS, **(caps or {})}.items()) + cpuid + MSRS + script)
+        if os.path.exists(log):
+            os.unlink(log)
+        env = dict(os.environ, LD_PRELOAD=LIBRARY, FAKE_KVM_SCRIPT=path, FAKE_KVM_LOG=log)
+        command = [EMULATOR, '-M', board, '-nodefaults', '-display', 'none', '-bios', firmware, '-m', '16', *args]
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.log, end = [], time.time() + seconds
+        if act:
+            act()
+            self.process.send_signal(signal.SIGTERM)
+        elif until:
+            while self.process.poll() is None and time.time() < end:
+                if os.path.exists(log) and until in open(log).read():
+                    break
+                time.sleep(0.05)
+            if stdin:
+                self.process.stdin.write(stdin.encode())
+                self.process.stdin.flush()
+            elif self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+        try:
+            self.out, self.err = (t.decode(errors='replace') for t in self.process.communicate(timeout=seconds))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.out, self.err = (t.decode(errors='replace') for t in self.process.communicate())
+            failures.append('the emulator did not end')
+        self.status = self.process.returncode
+        if os.path.exists(log):
+            self.log = open(log).read().split('\n')
+
+    def order(self, what, *patterns):
+        """Each pattern is found, in this order."""
+        at = 0
+        for pattern in patterns:
+            found = next((i for i in range(at, len(self.log)) if re.search(pattern, self.log[i])), None)
+            if found is None:
+                failures.append(f'{what}: no {pattern!r} after line {at}')
+                print(f'FAILED: {what}: no {pattern!r} after line {at}', *self.log[max(0, at - 5):at + 60], self.err, sep='\n', file=sys.stderr)
+                return
+            at = found + 1
+
+    def never(self, what, pattern):
+        found = [line for line in self.log if re.search(pattern, line)]
+        check(not found, f'{what}: {found[:3]}')
+
+    def count(self, pattern):
+        return sum(1 for line in self.log if re.search(pattern, line))
+
+
+def connect(path):
+    client, end = socket.socket(socket.AF_UNIX), time.time() + 30
+    while client.connect_ex(path) and time.time() < end:
+        time.sleep(0.05)
+    client.settimeout(30)
+    return client
+
+
+def wait_for(pattern, times, seconds=30):
+    """Until the emulator has asked for it so often."""
+    end = time.time() + seconds
+    while time.time() < end:
+        if sum(1 for line in open(os.path.join(work.name, 'log')) if re.search(pattern, line)) >= times:
+            return
+        time.sleep(0.05)
+
+
+KVM = ('-accel', 'kvm')
+
+
+def machines():
+    on = Host(*KVM, until='RUN')
+    on.order('in-kernel controllers', 'sys CREATE_VM', r'SET_IDENTITY_MAP_ADDR addr=0xfeffc000', r'SET_TSS_ADDR addr=0xfeffd000', 'CREATE_IRQCHIP',
+             'SET_GSI_ROUTING nr=39', 'CREATE_PIT2 flags=1', 'CREATE_VCPU id=0', 'SET_CPUID2', 'vcpu0 SET_SREGS', 'vcpu0 SET_REGS', 'vcpu0 SET_LAPIC',
+             'vcpu0 RUN')
+    # The timer's line is pin 2 of the I/O APIC, and pin 2's last owner is it.
+    pins = [line for line in on.log if line.endswith('chip=2 pin=2')]
+    check_equal(pins, ['  route gsi=2 chip=2 pin=2', '  route gsi=0 chip=2 pin=2'], 'routes to pin 2')
+    check_equal(on.count(r'route gsi=0 chip=0 pin=0'), 1, 'the timer at the 8259')
+    on.order('reset state of controllers', r'SET_IRQCHIP chip=0 imr=0x0 elcr=0x0 elcr_mask=0xf8')
+    on.order('reset state of controllers', r'SET_IRQCHIP chip=1 imr=0x0 elcr=0x0 elcr_mask=0xde')
+    on.order('reset state of controllers', r'SET_IRQCHIP chip=2 base=0xfec00000 pin0=0x10000')
+    on.order('reset state of the timer', r'SET_PIT2 flags=0 gates=110 mode=3')
+    on.order('power-up registers', r'vcpu0 SET_SREGS cr0=0x60000010 cr4=0x0 efer=0x0 apic_base=0xfee00900',
+             r'vcpu0 cs selector=0xf000 base=0xffff0000 limit=0xffff .*present=1 unusable=0', r'vcpu0 tr .*type=11 .*present=1',
+             r'vcpu0 SET_REGS rip=0xfff0 rflags=0x2', r'vcpu0 SET_XSAVE fcw=0x40 mxcsr=0x1f80', r'vcpu0 SET_LAPIC id=0x0 svr=0xff lint0=0x10000',
+             r'vcpu0 SET_MP_STATE 0', r'vcpu0 SET_VCPU_EVENTS')
+    on.order('TSC after a reset', r'msr 0x10=0x0')
+    on.order('memory', r'SET_USER_MEMORY_REGION slot=0x\w+ flags=0 gpa=0x0 size=0xa0000')
+    on.order('firmware is read-only', r'SET_USER_MEMORY_REGION slot=0x\w+ flags=2 gpa=0xffff0000 size=0x10000')
+    check_equal(on.status, 0, 'ends when asked to')
+
+    split = Host('-accel', 'kvm,kernel-irqchip=split', until='RUN')
+    split.order('split', 'ENABLE_CAP cap=121 arg=48', 'CREATE_VCPU', 'SET_LAPIC', 'RUN')
+    split.never('split: nothing but local APICs', 'CREATE_IRQCHIP|CREATE_PIT2|SET_IRQCHIP')
+    off = Host('-M', 'pc,kernel_irqchip=off', *KVM, until='RUN')
+    off.never('off: no controllers', 'CREATE_IRQCHIP|CREATE_PIT2|SET_LAPIC|SET_MP_STATE|cap=121')
+    smm = Host(*KVM, caps={SMM: 1, MULTI_SPACE: 2}, board='q35', until='RUN')
+    smm.order('SMM has memory of its own', r'SET_USER_MEMORY_REGION slot=0x10000 flags=0 gpa=0x0')
+    smp = Host(*KVM, '-smp', '3', script='exit 1 hlt\n', until='vcpu2 RUN')
+    smp.order('application processors', 'CREATE_VCPU id=0', 'CREATE_VCPU id=1', 'CREATE_VCPU id=2')
+    smp.order('application processors wait in the kernel', 'vcpu1 SET_LAPIC id=0x1000000', 'vcpu1 SET_MP_STATE 1')
+    many = Host(*KVM, '-smp', '1,maxcpus=280', board='q35', until='RUN')
+    many.order('more than 255', r'ENABLE_CAP cap=129 arg=3')
+
+
+def cpuid():
+    def leaf(host, number):
+        line = next((line for line in host.log if f'vcpu0 cpuid {number}' in line), '')
+        return [int(x, 16) for x in line.split()[4:]]
+
+    h = Host(*KVM, '-cpu', 'host', until='RUN')
+    one, seven, kvm, state = leaf(h, '00000001.0'), leaf(h, '00000007.0'), leaf(h, '40000001.0'), leaf(h, '0000000d.0')
+    check_equal(one[0], 0x506e3, "the host's signature")
+    check_equal(one[2] & 1 << 31, 1 << 31, 'a hypervisor')
+    check_equal(one[2] & 1 << 21, 1 << 21, 'x2APIC')
+    check_equal(one[2] & 1 << 24, 1 << 24, 'TSC deadline')
+    check_equal(one[2] & 1 << 5, 0, 'no nested virtualization')
+    check_equal(seven[1] & 0x20, 0x20, 'AVX2')
+    check_equal(state[0], 7, 'state components')
+    check_equal(kvm[0] & 0x01000009, 0x01000009, 'paravirtual clock, old and new')
+    check_equal(leaf(h, '40000000.0'), [0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d], 'who it is')
+    check_equal(leaf(h, '80000008.0')[0] & 0xff, 0x27, "the host's address bits")
+    off = Host('-accel', 'kvm,kernel-irqchip=off', '-cpu', 'host', until='RUN')
+    check_equal(leaf(off, '00000001.0')[2] & (1 << 21 | 1 << 24), 0, 'our local APIC: no x2APIC, no deadline')
+    check_equal(leaf(off, '40000001.0')[0] & 1 << 6, 0, 'our local APIC: no paravirtual EOI')
+    flags = Host(*KVM, '-cpu', 'host,-avx2,kvm=off', until='RUN')
+    check_equal(leaf(flags, '00000007.0')[1] & 0x20, 0, '-avx2')
+    check_equal(leaf(flags, '40000000.0'), [], 'kvm=off')
+    named = Host(*KVM, '-cpu', 'Skylake-Server', until='RUN')
+    check("host doesn't support requested feature: CPUID[eax=07h,ecx=00h].EBX.avx512f [bit 16]" in named.err, f'a model the host is less than: {named.err}')
+    check_equal(leaf(named, '00000007.0')[1] & 1 << 16, 0, 'what the host lacks is not promised')
+    enforce = Host(*KVM, '-cpu', 'Skylake-Server,enforce')
+    check(enforce.status == 1 and "Host doesn't support requested features" in enforce.err, f'enforce: {enforce.err}')
+    tsc = Host(*KVM, '-cpu', 'host,tsc-frequency=1500000000', until='RUN')
+    tsc.order('TSC frequency', 'SET_TSC_KHZ 1500000', 'SET_CPUID2')
+    no = Host(*KVM, '-cpu', 'host,tsc-frequency=1500000000', caps={TSC_CONTROL: 0})
+    check(no.status == 1 and 'TSC frequency mismatch between VM (1500000 kHz) and host (2000000 kHz)' in no.err, f'TSC: {no.err}')
+
+
+def exits():
+    ports = Host(*KVM, script='exit 0 io out 70 1 f\nexit 0 io in 71 1\nexit 0 io in 92 1\nexit 0 mmio read fed00000 4\n', until='got mmio')
+    ports.order('port and memory accesses', r'got io in 0x71 = 0x0', r'got io in 0x92 = 0x', r'got mmio read 0xfed00000 = 0x\w*8086a201$')
+    for script, text in (('fail-entry 80000021', 'hardware reason 0x80000021'), ('internal 1', 'an instruction that KVM cannot emulate'),
+                         ('internal 3', 'internal error 3 of the kernel'), ('reason 77', 'exit 77')):
+        h = Host(*KVM, '-no-shutdown', '-monitor', 'stdio', script=f'exit 0 {script}\n', until='RUN', stdin='info status\nquit\n')
+        check(text in h.err, f'{script}: {h.err}')
+        check_equal(h.err.count('vCPU 0'), 1, f'{script}: said once')
+    shutdown = Host(*KVM, '-no-reboot', script='exit 0 shutdown\n')
+    check_equal(shutdown.status, 0, 'a triple fault resets; -no-reboot ends')
+    monitor = os.path.join(work.name, 'monitor')
+
+    def reset_and_stop():
+        client = connect(monitor)
+        for command, pattern, times in (('', 'RUN', 1), ('system_reset', 'CREATE_VCPU|msr 0x10=0x0', 3), ('stop', 'GET_CLOCK', 1), ('cont', 'SET_CLOCK', 1)):
+            client.sendall(f'{command}\n'.encode())
+            wait_for(pattern, times)
+
+    reset = Host(*KVM, '-chardev', f'socket,id=m,path={monitor},server=on,wait=off', '-mon', 'chardev=m', act=reset_and_stop)
+    check_equal(reset.count('SET_LAPIC id=0x0 svr=0xff'), 2, 'a reset resets the local APIC')
+    check_equal(reset.count('SET_IRQCHIP chip=2'), 2, 'a reset resets the I/O APIC')
+    check_equal(reset.count('msr 0x10=0x0'), 2, 'TSC after a reset, not after a stop')
+
+
+def interrupts():
+    """INTR of controllers that are ours: the 8259s' line 0 through LINT0 (set up as firmware does)."""
+    setup = ''.join(f'exit 0 io out {port:x} 1 {value:x}\n' for port, value in
+                    ((0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0x21, 0xfe), (0x43, 0x34), (0x40, 0x10), (0x40, 0)))
+    split = Host('-accel', 'kvm,kernel-irqchip=split', script='exit 0 interrupts 0 1\n' + setup + 'exit 0 wait\n', until='window=1')
+    split.order('not ready: the kernel is asked for the moment', 'RUN window=1')
+    ready = Host('-accel', 'kvm,kernel-irqchip=split', script='exit 0 interrupts 1 1\n' + setup, until='INTERRUPT')
+    ready.order('ready: the vector goes in', 'INTERRUPT vector=0x20', 'RUN')
+    on = Host(*KVM, script='exit 0 io out 92 1 0\nexit 0 io out 70 1 b\nexit 0 io out 71 1 52\nexit 0 io in 71 1\n', until='got io')
+    on.never('the kernel injects', 'INTERRUPT')
+    # An I/O APIC of ours (split): level-triggered input 11 to vector 0x41 of CPU 0; its end is asked for by a route.
+    def rte(pin, low, high):
+        return ''.join(f'exit 0 mmio write {addr:x} 4 {value:x}\n' for addr, value in
+                       ((0xfec00000, 0x11 + 2 * pin), (0xfec00010, high), (0xfec00000, 0x10 + 2 * pin), (0xfec00010, low)))
+    level = Host('-accel', 'kvm,kernel-irqchip=split', script=rte(11, 0x8041, 0) + 'exit 0 eoi 65\n' + rte(11, 0x18041, 0), until='nr=0')
+    level.order('route of a level input', r'SET_GSI_ROUTING nr=1', r'route gsi=11 msi address=fee00000 data=0000c041', r'SET_GSI_ROUTING nr=0')
+    nmi = Host('-accel', 'kvm,kernel-irqchip=off', '-monitor', 'stdio', script='exit 0 cr8 5\n', until='RUN', stdin='nmi\nquit\n')
+    nmi.order('cr8 of our local APIC', 'RUN window=0 cr8=0')
+
+
+def packet(text):
+    return f'${text}#{sum(text.encode()) & 0xff:02x}'.encode()
+
+
+def debugger():
+    path, answers = os.path.join(work.name, 'gdb'), []
+
+    def talk():
+        client = connect(path)
+        for request in ('?', 'Z0,fff8,1', 'Z2,2000,4', 'c', 'z0,fff8,1', 'z2,2000,4', 's'):
+            client.sendall(packet(request))
+            got = b''
+            while not re.search(rb'\$[^#]*#..', got):
+                data = client.recv(4096)
+                if not data:
+                    return
+                got += data
+            client.sendall(b'+')
+            answers.append(re.search(rb'\$([^#]*)#', got).group(1).decode())
+
+    h = Host(*KVM, '-S', '-chardev', f'socket,id=g,path={path},server=on,wait=off', '-gdb', 'chardev:g', act=talk,
+             script='exit 0 debug 1 2 fff8\nexit 0 debug 1 4000 fff9\n')
+    check_equal([a[:3] for a in answers[1:]], ['OK', 'OK', 'T05', 'OK', 'OK', 'T05'], f'gdb: {answers}')
+    # A watched write of 4 bytes comes first, then the breakpoint.
+    h.order('breakpoints and single step', r'SET_GUEST_DEBUG control=0x20001 dr0=0x2000 dr1=0xfff8 dr7=0xd040a', 'RUN',
+            r'SET_GUEST_DEBUG control=0x3 dr0=0x0 dr1=0x0 dr7=0x0', 'RUN')
+
+
+def clocks():
+    h = Host(*KVM, '-monitor', 'stdio', until='RUN', stdin='stop\ninfo status\ncont\ninfo status\nquit\n')
+    h.order('the clock stands with the machine', 'GET_CLOCK', r'SET_CLOCK clock=123456789 flags=0', 'KVMCLOCK_CTRL')
+    h.order('so does the timer', 'GET_PIT2', 'SET_PIT2')
+
+
+def unavailable():
+    h = Host(*KVM, script='refuse open 2\n')
+    check_equal((h.status, h.err.count('\n')), (1, 1), f'no /dev/kvm: {h.err}')
+    check('-accel kvm: Could not access KVM kernel module: No such file or directory' in h.err, h.err)
+    h = Host('-accel', 'kvm', '-accel', 'tcg', '-S', script='refuse open 13\n', until='never', seconds=2)
+    check('Permission denied' in h.err and 'falling back to tcg' in h.err, f'fall-back: {h.err}')
+    h = Host('-M', 'pc,accel=kvm:tcg', '-S', script='refuse CREATE_VM 16\n', until='never', seconds=2)
+    check('falling back to tcg' in h.err and 'CREATE_VM' in h.err, f'busy: {h.err}')
+    h = Host(*KVM, caps={IMMEDIATE_EXIT: 0})
+    check(h.status == 1 and 'KVM_CAP_IMMEDIATE_EXIT' in h.err, f'an old kernel: {h.err}')
+    h = Host('-accel', 'kvm,kernel-irqchip=split', caps={SPLIT: 0})
+    check(h.status == 1 and 'split irqchip' in h.err and h.err.count('\n') == 1, f'no split: {h.err}')
+    h = Host('-cpu', 'host')
+    check(h.status == 1 and h.err.count('\n') == 1 and "CPU model 'host' requires KVM" in h.err, f'host without KVM: {h.err}')
+    h = Host('-accel', 'kvm,kernel-irqchip=maybe')
+    check(h.status == 1 and "Parameter 'kernel-irqchip' does not accept value 'maybe'" in h.err, h.err)
+    h = Host('-enable-kvm', '-accel', 'tcg')
+    check(h.status == 1 and 'incompatible' in h.err, h.err)
+    h = Host('-M', 'pc,smm=on', *KVM)
+    check(h.status == 1 and 'System Management Mode not supported by this hypervisor.' in h.err, h.err)
+
+
+for case in (machines, cpuid, exits, interrupts, debugger, clocks, unavailable):
+    case()
+finish()
