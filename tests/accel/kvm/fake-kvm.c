@@ -32,7 +32,6 @@ typedef struct FakeCpu {
     struct kvm_run *run;
     struct kvm_regs regs;
     struct kvm_sregs sregs;
-    struct kvm_xsave xsave;
     struct kvm_xcrs xcrs;
     struct kvm_debugregs debugregs;
     struct kvm_vcpu_events events;
@@ -40,6 +39,7 @@ typedef struct FakeCpu {
     struct kvm_lapic_state lapic;
     size_t next_line;
     char pending[64]; /* a read that the emulator is answering */
+    struct kvm_xsave xsave; /* ends in an array */
 } FakeCpu;
 
 static struct { int cap, value; } caps[MAX_CAPS];
