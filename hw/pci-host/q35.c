@@ -287,15 +287,19 @@ static void mch_reset(PciDevice *pci)
     memory_commit();
 }
 
-/* Memory keeps what it has while the machine sleeps, and the BIOS wakes up in its copy there. */
+/* Memory keeps what it has while the machine sleeps, and the BIOS wakes up in its copy there. That BIOS reaches configuration space by the
+   window it had opened before it opens it again: without the window it cannot open SMRAM, and its handler has no stack. */
 static void mch_reset_hold(Device *dev, ResetKind kind)
 {
     PciDevice *pci = PCI_DEVICE(dev);
+    uint64_t window = ldle64(pci->config + PCIEXBAR);
     uint8_t pam[7];
 
     memcpy(pam, pci->config + PAM, sizeof(pam));
     pci_device_reset(dev, kind);
     if (kind == RESET_WAKEUP) {
+        stle64(pci->config + PCIEXBAR, window);
+        update_ecam((Mch *)pci);
         memcpy(pci->config + PAM, pam, sizeof(pam));
         pam_update(((Mch *)pci)->pam, pci->config + PAM);
     }
