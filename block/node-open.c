@@ -357,6 +357,23 @@ out:
     return node;
 }
 
+bool node_cache_flags(const char *mode, unsigned *flags, bool *writethrough)
+{
+    *writethrough = mode && (!strcmp(mode, "writethrough") || !strcmp(mode, "directsync"));
+    if (!mode || !strcmp(mode, "writeback") || !strcmp(mode, "writethrough")) {
+        return true;
+    }
+    if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync")) {
+        *flags |= BLOCK_DIRECT;
+        return true;
+    }
+    if (!strcmp(mode, "unsafe")) {
+        *flags |= BLOCK_NO_FLUSH;
+        return true;
+    }
+    return false;
+}
+
 BlockNode *node_open(const char *filename, Json *options, unsigned flags, Error **errp)
 {
     options = options ? options : json_object();

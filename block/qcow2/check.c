@@ -150,13 +150,7 @@ static void walk_entry(Walk *w, Table *t, unsigned i, bool active, bool flags)
         }
         return;
     }
-    if (active && !(entry & ENTRY_ZERO && s->version >= 3 && s->entry_words == 1)) {
-        w->check->allocated_clusters++;
-        if (w->next_contiguous && offset != w->next_contiguous) {
-            w->check->fragmented_clusters++;
-        }
-        w->next_contiguous = offset + s->cluster_size;
-    } else if (active) {
+    if (active) {
         w->check->allocated_clusters++;
         if (w->next_contiguous && offset != w->next_contiguous) {
             w->check->fragmented_clusters++;

@@ -244,7 +244,6 @@ int qcow2_co_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned fla
 int qcow2_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes);
 int qcow2_co_flush(BlockNode *node);
 int qcow2_co_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret);
-int qcow2_co_copy(BlockNode *from, uint64_t from_offset, BlockNode *to, uint64_t to_offset, uint64_t bytes, unsigned flags);
 
 /* -- header.c -- */
 unsigned qcow2_probe(const uint8_t *head, size_t bytes, const char *filename);

@@ -474,8 +474,3 @@ int qcow2_co_flush(BlockNode *node)
     co_mutex_unlock(&s->lock);
     return err; /* the children's flush comes after this */
 }
-
-int qcow2_co_copy(BlockNode *from, uint64_t from_offset, BlockNode *to, uint64_t to_offset, uint64_t bytes, unsigned flags)
-{
-    return -ENOTSUP;
-}

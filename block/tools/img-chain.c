@@ -99,7 +99,7 @@ static int run_commit(ImgArgs *args)
     if (img_arg(args, "rate-limit") && !img_size(img_arg(args, "rate-limit"), "rate limit", &c.rate)) {
         return 1;
     }
-    if (!img_cache_flags(img_arg(args, "cache"), &flags, &writethrough)) {
+    if (!node_cache_flags(img_arg(args, "cache"), &flags, &writethrough)) {
         error_report("Invalid cache option: %s", img_arg(args, "cache"));
         return 1;
     }

@@ -298,7 +298,7 @@ static bool open_sources(ImgArgs *args, Convert *c, Endpoints *e, int n)
     bool writethrough;
     Error *err = NULL;
 
-    if (!img_cache_flags(img_arg(args, "source-cache"), &flags, &writethrough)) {
+    if (!node_cache_flags(img_arg(args, "source-cache"), &flags, &writethrough)) {
         error_report("Invalid source cache option: %s", img_arg(args, "source-cache"));
         return false;
     }
@@ -400,7 +400,7 @@ static bool open_target(ImgArgs *args, Convert *c, Endpoints *e, const char *fil
     bool writethrough, opts = img_flag(args, "target-image-opts"), no_create = img_flag(args, "no-create"), is_zero = false;
 
     format = format || opts ? format : "raw";
-    if (!img_cache_flags(cache ? cache : "unsafe", &flags, &writethrough)) {
+    if (!node_cache_flags(cache ? cache : "unsafe", &flags, &writethrough)) {
         error_report("Invalid cache option: %s", cache);
         return false;
     }

@@ -215,7 +215,7 @@ static int run_resize(ImgArgs *args)
     int status = 1;
 
     if (args->n_files < 2) {
-        img_usage(args, args->n_files ? "Expecting image file name and size" : "Expecting image file name and size");
+        img_usage(args, "Expecting image file name and size");
     }
     if (args->n_files > 2) {
         img_usage(args, "Unexpected argument: %s", args->files[2]);

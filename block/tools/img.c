@@ -183,23 +183,6 @@ bool img_wants_json(const ImgArgs *args)
     return output && !strcmp(output, "json");
 }
 
-bool img_cache_flags(const char *mode, unsigned *flags, bool *writethrough)
-{
-    *writethrough = mode && (!strcmp(mode, "writethrough") || !strcmp(mode, "directsync"));
-    if (!mode || !strcmp(mode, "writeback") || !strcmp(mode, "writethrough")) {
-        return true;
-    }
-    if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync")) {
-        *flags |= BLOCK_DIRECT;
-        return true;
-    }
-    if (!strcmp(mode, "unsafe")) {
-        *flags |= BLOCK_NO_FLUSH;
-        return true;
-    }
-    return false;
-}
-
 bool img_size(const char *text, const char *what, uint64_t *ret)
 {
     bool ok = *text != '-' && options_parse_size(text, 1, ret);
@@ -342,7 +325,7 @@ BlockNode *img_open_args(const ImgArgs *args, const char *file, const char *form
 {
     bool writethrough;
 
-    if (!img_cache_flags(img_arg(args, "cache"), &flags, &writethrough)) {
+    if (!node_cache_flags(img_arg(args, "cache"), &flags, &writethrough)) {
         error_report("Invalid cache option: %s", img_arg(args, "cache"));
         return NULL;
     }

@@ -54,8 +54,6 @@ static inline bool img_flag(const ImgArgs *args, const char *name) { return img_
 /* "Try … for more information", then status 1. */
 noreturn void img_usage(const ImgArgs *args, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool img_wants_json(const ImgArgs *args);
-/* BLOCK_* of a cache mode. False: it is none. */
-bool img_cache_flags(const char *mode, unsigned *flags, bool *writethrough);
 bool img_size(const char *text, const char *what, uint64_t *ret);  /* reports */
 /* Reports what is wrong. The user of the node has `perm`, others may do `shared`. */
 BlockNode *img_open(const char *file, const char *format, bool image_opts, unsigned flags, Json *options);

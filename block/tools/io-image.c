@@ -181,11 +181,7 @@ static int do_open(IoShell *shell, int argc, char **argv)
         case 'U': flags |= BLOCK_FORCE_SHARE; break;
         case 't':
             flags &= ~(unsigned)(BLOCK_DIRECT | BLOCK_NO_FLUSH);
-            if (!strcmp(optarg, "none") || !strcmp(optarg, "off") || !strcmp(optarg, "directsync")) {
-                flags |= BLOCK_DIRECT;
-            } else if (!strcmp(optarg, "unsafe")) {
-                flags |= BLOCK_NO_FLUSH;
-            } else if (strcmp(optarg, "writeback") && strcmp(optarg, "writethrough")) {
+            if (!node_cache_flags(optarg, &flags, &shell->writethrough)) {
                 error_report("Invalid cache option: %s", optarg);
                 json_free(options);
                 return 1;

@@ -232,15 +232,8 @@ static void usage(void)
 
 static bool set_cache(IoShell *shell, const char *mode)
 {
-    unsigned clear = BLOCK_DIRECT | BLOCK_NO_FLUSH;
-
-    shell->default_flags &= ~clear;
-    shell->writethrough = !strcmp(mode, "writethrough") || !strcmp(mode, "directsync");
-    if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync")) {
-        shell->default_flags |= BLOCK_DIRECT;
-    } else if (!strcmp(mode, "unsafe")) {
-        shell->default_flags |= BLOCK_NO_FLUSH;
-    } else if (strcmp(mode, "writeback") && strcmp(mode, "writethrough")) {
+    shell->default_flags &= ~(unsigned)(BLOCK_DIRECT | BLOCK_NO_FLUSH);
+    if (!node_cache_flags(mode, &shell->default_flags, &shell->writethrough)) {
         error_report("Invalid cache option: %s", mode);
         return false;
     }

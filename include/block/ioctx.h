@@ -74,18 +74,4 @@ void co_mutex_init(CoMutex *m);
 void co_mutex_lock(CoMutex *m);
 void co_mutex_unlock(CoMutex *m);
 
-/* Many readers or one writer; a writer that waits stops new readers. */
-typedef struct CoRwLock {
-    CoMutex mutex;
-    _Atomic bool spin;
-    unsigned readers;
-    Coroutine *draining;                   /* the writer that waits for the readers to go */
-} CoRwLock;
-
-void co_rwlock_init(CoRwLock *l);
-void co_rwlock_read(CoRwLock *l);
-void co_rwlock_read_done(CoRwLock *l);
-void co_rwlock_write(CoRwLock *l);
-void co_rwlock_write_done(CoRwLock *l);
-
 #endif

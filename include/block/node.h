@@ -59,7 +59,7 @@ enum {
 };
 
 /* Flags of requests; block.h has FUA (1) and UNMAP (2). */
-enum { REQ_FUA = 1, REQ_UNMAP = 2, REQ_COMPRESSED = 4, REQ_NO_FALLBACK = 8, REQ_UNCHANGED = 16 };
+enum { REQ_FUA = 1, REQ_UNMAP = 2, REQ_COMPRESSED = 4, REQ_NO_FALLBACK = 8 };
 
 enum {
     STATUS_DATA = 1,          /* has been written */
@@ -206,6 +206,8 @@ struct BlockNode {
 
 /* -- opening -- */
 
+/* Adds the BLOCK_* of a cache mode (NULL: writeback) to `flags`. False: there is no such mode. */
+bool node_cache_flags(const char *mode, unsigned *flags, bool *writethrough);
 /* `options` (may be NULL) is taken. `filename` may be NULL, a path, PROTOCOL:…, or json:{…}. */
 BlockNode *node_open(const char *filename, Json *options, unsigned flags, Error **errp);
 /* For drivers: the child described by options[`name`] (an object, or the name of a node), else by `filename`. NULL without an error if
