@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 
-TIMEOUT_S = 120
+TIMEOUT_S = 180
 GRUB = pathlib.Path('/usr/lib/grub/i386-pc')
+OVMF = pathlib.Path('/usr/share/OVMF')
 FIRMWARE = pathlib.Path('/usr/share/seabios')
 HEAD = 'serial --unit=0 --speed=115200\nterminal_output serial\n'
 
@@ -34,6 +35,8 @@ TESTS = {
     'virtio-scsi-cd': ('cd', '', '-M pc -nodefaults -drive if=none,id=d,media=cdrom,file={image},format=raw -device virtio-scsi-pci -device scsi-cd,drive=d'),
     'virtio-blk': ('cd', 'hd0', f'-M pc -nodefaults -drive if=virtio,{DISK}'),
     'usb-disk': ('cd', 'hd0', f'-M q35 -nodefaults -drive if=none,id=d,{DISK} -device qemu-xhci -device usb-storage,drive=d'),
+    'usb-efi': ('efi', 'the stick', '-M q35 -nodefaults -drive if=pflash,unit=0,readonly=on,format=raw,file={code} -drive if=pflash,unit=1,format=raw,file={vars} '
+                f'-drive if=none,id=d,{DISK} -device qemu-xhci -device usb-storage,drive=d -device usb-kbd'),
     'usb-hub': ('cd', 'hd0', f'-M pc -nodefaults -drive if=none,id=e,format=raw,file={{empty}} -device nvme,serial=s,drive=e -device nec-usb-xhci '
                 f'-device usb-hub,port=2 -drive if=none,id=d,{DISK} -device usb-storage,port=2.3,drive=d,bootindex=1'),
     'usb-keyboard': ('keys', 'hd0', f'-M pc -nodefaults -drive if=none,id=d,{DISK} -device qemu-xhci -device usb-storage,drive=d -device usb-kbd'),
@@ -47,6 +50,18 @@ def make_cd(work, commands=''):
     (tree / 'boot/grub').mkdir(parents=True)
     (tree / 'boot/grub/grub.cfg').write_text(HEAD + f'echo "started from $root"\n{commands}halt\n')
     subprocess.run(['grub-mkrescue', '-o', image, tree], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return image
+
+
+def make_efi(work):
+    """A FAT file system with a script that OVMF's shell finds."""
+    image, script = work / 'efi.img', work / 'startup.nsh'
+    script.write_text('echo started from the stick\r\nreset -s\r\n')
+    with open(image, 'wb') as file:
+        file.truncate(34 << 20)
+    subprocess.run(['mformat', '-i', image, '-F', '::'], check=True)
+    subprocess.run(['mcopy', '-i', image, script, '::/startup.nsh'], check=True)
+    shutil.copyfile(OVMF / 'OVMF_VARS_4M.fd', work / 'vars.fd')
     return image
 
 
@@ -81,11 +96,15 @@ def main():
             shutil.which(n) for n in ('grub-mkrescue', 'grub-mkimage', 'xorriso')):
         print('SeaBIOS, GRUB for PCs or xorriso is not installed')
         sys.exit(77)
+    if kind == 'efi' and (not (OVMF / 'OVMF_CODE_4M.fd').exists() or not shutil.which('mformat')):
+        print('OVMF or mtools is not installed')
+        sys.exit(77)
     with tempfile.TemporaryDirectory(prefix='boot-disks-') as folder:
         work = pathlib.Path(folder)
-        image = make_floppy(work) if kind == 'floppy' else make_cd(work, ASK if kind == 'keys' else '')
+        image = make_floppy(work) if kind == 'floppy' else make_efi(work) if kind == 'efi' else make_cd(work, ASK if kind == 'keys' else '')
         (work / 'empty').write_bytes(bytes(1 << 20))
-        command = [emulator, *options.format(image=image, empty=work / 'empty').split(), '-m', '128', '-display', 'none', '-no-reboot']
+        options = options.format(image=image, empty=work / 'empty', code=OVMF / 'OVMF_CODE_4M.fd', vars=work / 'vars.fd')
+        command = [emulator, *options.split(), '-m', '256', '-display', 'none', '-no-reboot']
         if kind == 'keys':
             status, text, err = type_keys([*command, '-serial', f'file:{work}/log', '-monitor', 'stdio'], work / 'log')
         else:
