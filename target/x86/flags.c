@@ -1,10 +1,8 @@
 /*
  * flags.c: lazy flags computed, EFLAGS put together and taken apart (SDM volume 1, 3.4.3).
  */
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include "target/x86/flags.h"
+#include "util/host-x64.h"
 
 static inline uint64_t low(uint64_t value, unsigned size_log2)
 {
@@ -106,23 +104,7 @@ static __attribute__((noinline)) uint32_t compute_other(uint64_t dst, uint64_t s
  * An x86 host does the guest's operation once more and says what its flags are.
  */
 #ifdef __x86_64__
-/* 0: not known yet; LAHF in 64-bit mode came after the first of these processors. */
-static _Atomic uint8_t host_lahf;
-enum { LAHF_MISSING = 1, LAHF_THERE };
-
-static bool find_lahf(void)
-{
-    unsigned a, b, c = 0, d;
-    bool there = __get_cpuid(0x80000001, &a, &b, &c, &d) && c & 1;
-    atomic_store_explicit(&host_lahf, there ? LAHF_THERE : LAHF_MISSING, memory_order_relaxed);
-    return there;
-}
-
-static inline bool host_flags(void)
-{
-    uint8_t k = atomic_load_explicit(&host_lahf, memory_order_relaxed);
-    return k == LAHF_THERE || (!k && find_lahf());
-}
+static inline bool host_flags(void) { return x64_has(X_LAHF); }
 
 #define HOST_FLAGS(insn, size, x, y) ({ \
     uint32_t ax; \

@@ -5,11 +5,9 @@
  */
 #include <sched.h>
 #include <time.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include "accel/tcg.h"
 #include "target/x86/translate.h"
+#include "util/host-x64.h"
 #include "util/random.h"
 
 void x86_helper_raise(Vcpu *vcpu, uint32_t vector)
@@ -146,26 +144,6 @@ uint32_t x86_helper_bcd(uint32_t ax, uint32_t flags, uint32_t op)
 #define WITH_BMI __attribute__((target("bmi")))
 #define WITH_BMI2 __attribute__((target("bmi2")))
 
-/* AMD's processors before Zen 3 (family 19h) have PDEP and PEXT as microcode that takes up to 290 cycles. */
-typedef enum HostBits { BITS_UNKNOWN, BITS_PLAIN, BITS_BMI, BITS_PDEP } HostBits;
-
-static HostBits host_bits(void)
-{
-    static _Atomic uint8_t known;
-    HostBits k = (HostBits)atomic_load_explicit(&known, memory_order_relaxed);
-
-    if (k == BITS_UNKNOWN) {
-        unsigned a, b, c, d;
-        __cpuid(0, a, b, c, d);
-        bool amd = b == 0x68747541 || b == 0x6f677948; /* "Auth", "Hygo" */
-        __cpuid(1, a, b, c, d);
-        unsigned family = (a >> 8 & 15) + ((a >> 8 & 15) == 15 ? a >> 20 & 0xff : 0);
-        k = __builtin_cpu_supports("bmi2") && !(amd && family < 0x19) ? BITS_PDEP : __builtin_cpu_supports("bmi") ? BITS_BMI : BITS_PLAIN;
-        atomic_store_explicit(&known, (uint8_t)k, memory_order_relaxed);
-    }
-    return k;
-}
-
 WITH_BMI2 static uint64_t host_pdep(uint64_t x, uint64_t mask) { return __builtin_ia32_pdep_di(x, mask); }
 WITH_BMI2 static uint64_t host_pext(uint64_t x, uint64_t mask) { return __builtin_ia32_pext_di(x, mask); }
 #endif
@@ -202,10 +180,11 @@ WITH_BMI static uint64_t bmi_gathered(uint64_t x, uint64_t mask) { return gather
 uint64_t x86_helper_pdep(uint64_t x, uint64_t mask)
 {
 #ifdef __x86_64__
-    switch (host_bits()) {
-    case BITS_PDEP: return host_pdep(x, mask);
-    case BITS_BMI: return bmi_spread(x, mask);
-    default: break;
+    if (x64_has(X_FAST_PDEP)) {
+        return host_pdep(x, mask);
+    }
+    if (x64_has(X_BMI1)) {
+        return bmi_spread(x, mask);
     }
 #endif
     return spread(x, mask);
@@ -214,10 +193,11 @@ uint64_t x86_helper_pdep(uint64_t x, uint64_t mask)
 uint64_t x86_helper_pext(uint64_t x, uint64_t mask)
 {
 #ifdef __x86_64__
-    switch (host_bits()) {
-    case BITS_PDEP: return host_pext(x, mask);
-    case BITS_BMI: return bmi_gathered(x, mask);
-    default: break;
+    if (x64_has(X_FAST_PDEP)) {
+        return host_pext(x, mask);
+    }
+    if (x64_has(X_BMI1)) {
+        return bmi_gathered(x, mask);
     }
 #endif
     return gathered(x, mask);
@@ -238,7 +218,7 @@ __attribute__((target("sse4.2"))) static uint32_t host_crc32c(uint32_t crc, uint
 uint32_t x86_helper_crc32c(uint32_t crc, uint64_t x, uint32_t size)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2")) {
+    if (x64_has(X_SSE42)) {
         return host_crc32c(crc, x, size);
     }
 #endif

@@ -8,6 +8,7 @@
 #endif
 #include "accel/tcg.h"
 #include "target/x86/translate.h"
+#include "util/host-x64.h"
 
 /* -- MXCSR ------------------------------------------------------------------------------------------------- */
 
@@ -114,7 +115,7 @@ __attribute__((target("avx"))) static void host_maskmov(X86State *s, void *p, un
 
 static bool user_maskmov(Vcpu *vcpu, uint64_t addr, unsigned data, unsigned mask, unsigned size, unsigned bytes, bool store)
 {
-    if (vcpu->softmmu || size == 1 || !__builtin_cpu_supports("avx")) {
+    if (vcpu->softmmu || size == 1 || !x64_has(X_AVX)) {
         return false;
     }
     vcpu->guest_access = true;

@@ -12,6 +12,7 @@
 
 #include <string.h>
 #include "util/bits.h"
+#include "util/host-x64.h"
 
 /* 0..15 general registers, 16..31 vector registers. */
 typedef uint8_t Reg;
@@ -23,13 +24,6 @@ enum {
     NO_REG = 0xff,
     X_RIP = 0xfe,   /* base: disp is an offset from Asm.start */
     X_POOL = 0xfd,  /* base: disp is an offset in the unit's constant pool, resolved at its end */
-};
-
-/* What the back end may use; see features.c. */
-enum {
-    X_SSE41 = 1, X_AVX = 2, X_AVX2 = 4, X_BMI1 = 8, X_BMI2 = 16, X_LZCNT = 32, X_POPCNT = 64,
-    X_FMA = 128, X_PCLMUL = 256, X_MOVBE = 512, X_AVX512VL = 1024, X_SSSE3 = 2048, X_SSE42 = 4096, X_F16C = 8192,
-    X_AES = 16384, X_SHA = 32768,
 };
 
 enum { X_MAX_POOL_REFS = 1024 };

@@ -184,10 +184,6 @@ struct HostCompiler {
     uint32_t flags_at;       /* valid only at this code offset */
 };
 
-/* ---- features.c ---- */
-uint32_t x64_features(void);
-const char *x64_features_text(void);
-
 /* ---- analyse.c: liveness, slots, loops, fusion ---- */
 void x64_analyse(HostCompiler *hc);
 /* Value operands of an instruction with aliases resolved and a fused test's operands in its place:

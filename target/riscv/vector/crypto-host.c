@@ -4,6 +4,7 @@
  * The middle round of decryption adds the key before the columns are mixed, AESDEC afterwards: the key is mixed, too.
  */
 #include "target/riscv/vector/crypto-host.h"
+#include "util/host-x64.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -61,7 +62,7 @@ __attribute__((target("pclmul,sse2"))) static void gf128_mul(uint8_t d[16], cons
 
 bool rvv_host_aes_round(uint8_t s[16], const uint8_t key[16], unsigned kind)
 {
-    if (!__builtin_cpu_supports("aes")) {
+    if (!x64_has(X_AES)) {
         return false;
     }
     aes_round(s, key, kind);
@@ -70,7 +71,7 @@ bool rvv_host_aes_round(uint8_t s[16], const uint8_t key[16], unsigned kind)
 
 bool rvv_host_gf128_mul(uint8_t d[16], const uint8_t x[16], const uint8_t y[16])
 {
-    if (!__builtin_cpu_supports("pclmul")) {
+    if (!x64_has(X_PCLMUL)) {
         return false;
     }
     gf128_mul(d, x, y);

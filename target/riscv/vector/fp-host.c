@@ -7,6 +7,7 @@
  * operations can move across the change of MXCSR.
  */
 #include "target/riscv/vector/fp-host.h"
+#include "util/host-x64.h"
 
 #if defined(__x86_64__)
 
@@ -73,8 +74,7 @@ bool rvv_host_run(RvvExec *e, RvvHostOp op, unsigned size_log2, void *restrict d
 {
     static const uint8_t rc[4] = { [FP_RNE] = 0, [FP_RDN] = 1, [FP_RUP] = 2, [FP_RTZ] = 3 };
 
-    if (e->masked || e->fp.rounding > FP_RUP || !__builtin_cpu_supports("avx2") ||
-        !__builtin_cpu_supports("fma")) {
+    if (e->masked || e->fp.rounding > FP_RUP || !x64_has(X_AVX2 | X_FMA)) {
         return false;
     }
     unsigned saved = _mm_getcsr();

@@ -1,33 +1,43 @@
 /*
- * features.c: which x86-64 extensions the back end may use: what CPUID says, limited by EMU_HOST_FEATURES
- * (a list of the names below separated by commas or spaces; "sse2" alone means the x86-64 baseline).
+ * host-x64.c: what CPUID says of the host, once.
  */
 #include <cpuid.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "tcg/x86_64/host.h"
+#include <string.h>
+#include "util/host-x64.h"
 
 static const struct { const char *name; uint32_t bit; } feature_names[] = {
     { "sse2", 0 }, { "ssse3", X_SSSE3 }, { "sse4.1", X_SSE41 }, { "sse4.2", X_SSE42 }, { "avx", X_AVX },
     { "avx2", X_AVX2 }, { "bmi1", X_BMI1 }, { "bmi2", X_BMI2 }, { "lzcnt", X_LZCNT }, { "popcnt", X_POPCNT },
     { "fma", X_FMA }, { "pclmul", X_PCLMUL }, { "movbe", X_MOVBE }, { "avx512vl", X_AVX512VL }, { "f16c", X_F16C },
-    { "aes", X_AES }, { "sha", X_SHA },
+    { "aes", X_AES }, { "sha", X_SHA }, { "lahf", X_LAHF }, { "pdep", X_FAST_PDEP },
 };
 
-static uint32_t features_mask;
+uint32_t x64_features_mask;
 static char features_text[160];
-static pthread_once_t features_once = PTHREAD_ONCE_INIT;
+
+enum { HYGON_EBX = 0x6f677948 };
+
+/* AMD's processors before Zen 3 (family 19h) have PDEP and PEXT as microcode that takes up to 290 cycles; Hygon's are of that kind. */
+static bool has_fast_pdep(unsigned signature)
+{
+    unsigned eax, ebx = 0, ecx, edx, family = (signature >> 8 & 15) + ((signature >> 8 & 15) == 15 ? signature >> 20 & 0xff : 0);
+
+    __get_cpuid(0, &eax, &ebx, &ecx, &edx);
+    return family >= 0x19 || (ebx != signature_AMD_ebx && ebx != HYGON_EBX);
+}
 
 static uint32_t features_detect(void)
 {
-    unsigned eax, ebx, ecx, edx;
+    unsigned eax, ebx, ecx, edx, signature;
     uint32_t f = 0;
     uint64_t xcr0 = 0;
 
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
         return 0;
     }
+    signature = eax;
     if (ecx & bit_OSXSAVE) {
         uint32_t lo, hi;
         __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
@@ -50,18 +60,20 @@ static uint32_t features_detect(void)
         f |= (f & X_AVX) && (ebx & bit_AVX2) ? X_AVX2 : 0;
         f |= ebx & bit_SHA ? X_SHA : 0;
         f |= ebx & bit_BMI ? X_BMI1 : 0;
-        f |= ebx & bit_BMI2 ? X_BMI2 : 0;
+        f |= ebx & bit_BMI2 ? X_BMI2 | (has_fast_pdep(signature) ? X_FAST_PDEP : 0) : 0;
         if (zmm && (f & X_AVX2) && (ebx & bit_AVX512VL) && (ebx & bit_AVX512BW) && (ebx & bit_AVX512DQ)) {
             f |= X_AVX512VL;
         }
     }
     if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx)) {
         f |= ecx & bit_LZCNT ? X_LZCNT : 0;
+        f |= ecx & bit_LAHF_LM ? X_LAHF : 0;
     }
     return f;
 }
 
-static void features_init(void)
+/* Before main(): helpers ask often. */
+__attribute__((constructor)) static void features_init(void)
 {
     uint32_t f = features_detect();
     const char *list = getenv("EMU_HOST_FEATURES");
@@ -85,6 +97,9 @@ static void features_init(void)
         if (!(f & X_AVX2)) {
             f &= ~X_AVX512VL;
         }
+        if (!(f & X_BMI2)) {
+            f &= ~X_FAST_PDEP;
+        }
     }
     if (f & X_AVX) {
         f |= X_SSSE3 | X_SSE41 | X_SSE42;
@@ -99,17 +114,10 @@ static void features_init(void)
                            feature_names[i].name);
         }
     }
-    features_mask = f;
-}
-
-uint32_t x64_features(void)
-{
-    pthread_once(&features_once, features_init);
-    return features_mask;
+    x64_features_mask = f;
 }
 
 const char *x64_features_text(void)
 {
-    x64_features();
     return features_text;
 }
