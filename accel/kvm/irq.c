@@ -57,12 +57,15 @@ static struct kvm_irq_routing_entry *find_msi(int gsi)
     return NULL;
 }
 
+/* All bytes are set: entries are compared. */
 static void set_msi(struct kvm_irq_routing_entry *e, int gsi, uint64_t address, uint32_t data)
 {
     memset(e, 0, sizeof(*e));
-    *e = (struct kvm_irq_routing_entry){ .gsi = (uint32_t)gsi, .type = KVM_IRQ_ROUTING_MSI,
-                                         .u.msi = { .address_lo = (uint32_t)address, .address_hi = (uint32_t)(address >> 32),
-                                                    .data = data } };
+    e->gsi = (uint32_t)gsi;
+    e->type = KVM_IRQ_ROUTING_MSI;
+    e->u.msi.address_lo = (uint32_t)address;
+    e->u.msi.address_hi = (uint32_t)(address >> 32);
+    e->u.msi.data = data;
 }
 
 void kvm_route_pin(unsigned gsi, bool present, uint64_t address, uint32_t data)

@@ -123,7 +123,7 @@ static bool microvm_init(Machine *m, Error **errp)
     x->rom_memory = &m->system_memory;
     x->firmware_writable = true;
     if (!x86_create_cpus(x, errp) || !x86_create_ioapic(x, errp) ||
-        (has_acpi(x) && x86_is_on(x->ioapic2_option, !x86_irqchip(m)->set_gsi) && !x86_create_ioapic2(x, errp)) || !create_isa(x, errp) ||
+        (has_acpi(x) && x86_is_on(x->ioapic2_option, !x->irqchip->set_gsi) && !x86_create_ioapic2(x, errp)) || !create_isa(x, errp) ||
         !create_virtio(x, errp) || (has_acpi(x) && !create_ged(x, errp)) || !x86_create_fw_cfg(x, errp)) {
         return false;
     }

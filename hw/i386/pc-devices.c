@@ -69,9 +69,7 @@ static bool create_hpet(X86Machine *x, Error **errp)
 
 const char *x86_pit_type(X86Machine *x)
 {
-    const X86Irqchip *chip = x86_irqchip(&x->machine);
-
-    return chip->pit ? chip->pit : "isa-pit";
+    return x->irqchip->pit ? x->irqchip->pit : "isa-pit";
 }
 
 static bool create_pit(X86Machine *x, Error **errp)

@@ -48,10 +48,9 @@ bool x86_create_memory(X86Machine *x, uint64_t low_limit, Error **errp)
 static void gsi_line(void *opaque, int n, int level)
 {
     X86Machine *x = opaque;
-    const X86Irqchip *chip = x86_irqchip(&x->machine);
 
-    if (chip->set_gsi) {
-        chip->set_gsi((unsigned)n, level);
+    if (x->irqchip->set_gsi) {
+        x->irqchip->set_gsi((unsigned)n, level);
         return;
     }
     if (n < ISA_N_IRQS && n != 2 && x->pic) { /* input 2 of the master is the slave's */
@@ -112,8 +111,9 @@ bool x86_create_cpus(X86Machine *x, Error **errp)
     irq_init(&x->a20, a20_line, m, 0);
     irq_init(&x->reset, reset_line, m, 0);
     x->apics = apic_bus_new();
-    if (x86_irqchip(m)->send_msi) {
-        apic_bus_set_chip(x->apics, x86_irqchip(m));
+    x->irqchip = x86_irqchip(m);
+    if (x->irqchip->send_msi) {
+        apic_bus_set_chip(x->apics, x->irqchip);
     }
     memory_region_add_overlap(&m->system_memory, APIC_BASE_ADDR, apic_bus_msi_region(x->apics), 0x1000);
     X86CpusConfig config = { .machine = m, .apics = x->apics, .smram = &x->smram, .pic_ack = pic_ack, .opaque = x };
@@ -134,7 +134,7 @@ void x86_connect_isa(X86Machine *x)
 
 bool x86_create_ioapic2(X86Machine *x, Error **errp)
 {
-    if (x86_irqchip(&x->machine)->set_gsi) {
+    if (x->irqchip->set_gsi) {
         error_set(errp, "ioapic2=on: the accelerator's interrupt controllers have one I/O APIC (kernel-irqchip=split has two)");
         return false;
     }
@@ -155,8 +155,7 @@ bool x86_create_ioapic2(X86Machine *x, Error **errp)
 
 bool x86_create_ioapic(X86Machine *x, Error **errp)
 {
-    const X86Irqchip *chip = x86_irqchip(&x->machine);
-    Device *dev = device_new(chip->ioapic, errp);
+    Device *dev = device_new(x->irqchip->ioapic, errp);
 
     if (!dev) {
         return false;
@@ -168,7 +167,7 @@ bool x86_create_ioapic(X86Machine *x, Error **errp)
     bool ok = device_realize(dev, NULL, errp);
     object_unref(&dev->obj);
     if (ok) {
-        if (!chip->set_gsi) {
+        if (!x->irqchip->set_gsi) {
             sysbus_map(dev, 0, IOAPIC_ADDR);
         }
         x->ioapic = dev;
@@ -179,8 +178,7 @@ bool x86_create_ioapic(X86Machine *x, Error **errp)
 bool x86_create_pic(X86Machine *x, Error **errp)
 {
     x86_connect_isa(x);
-    const X86Irqchip *chip = x86_irqchip(&x->machine);
-    x->pic = i8259_create(x->isa, chip->pic, chip->set_gsi ? NULL : &x->pic_int, x->pic_in, errp);
+    x->pic = i8259_create(x->isa, x->irqchip->pic, x->irqchip->set_gsi ? NULL : &x->pic_int, x->pic_in, errp);
     return x->pic != NULL;
 }
 

@@ -11,10 +11,8 @@
 #include "util/log.h"
 
 enum {
-    LVT_PENDING = 1 << 12, LVT_LOW = 1 << 13, LVT_REMOTE_IRR = 1 << 14, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16,
     TIMER_MODE_SHIFT = 17, TIMER_ONE_SHOT = 0, TIMER_PERIODIC = 1, TIMER_DEADLINE = 2,
     SVR_ENABLE = 1 << 8, ESR_SEND_ILLEGAL = 1 << 5, ESR_RECEIVE_ILLEGAL = 1 << 6, ESR_ILLEGAL_REGISTER = 1 << 7,
-    VERSION = 0x14,
     MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800,
 };
 static const uint32_t lvt_writable[N_LVT] = {
@@ -372,7 +370,7 @@ static uint32_t reg_read(Lapic *s, unsigned reg, bool *ret_ok)
     *ret_ok = true;
     switch (reg) {
     case LAPIC_ID: return is_x2(s) ? s->initial_id : s->id << 24;
-    case LAPIC_VERSION: return VERSION | (N_LVT - 1) << 16;
+    case LAPIC_VERSION: return LAPIC_VERSION_VALUE;
     case LAPIC_TPR: return s->tpr;
     case LAPIC_APR: return is_x2(s) ? (*ret_ok = false, 0u) : s->tpr;
     case LAPIC_PPR: return ppr(s);
@@ -853,9 +851,7 @@ void apic_print(Device *apic, void (*print)(void *opaque, const char *text), voi
     static const char *const shorthands[] = { "no-shorthand", "self", "all-self", "all" };
     Lapic *s = (Lapic *)apic;
 
-    if (s->fetch) {
-        s->fetch(s);
-    }
+    apic_pre_save(s);
     uint32_t icr = s->icr[0];
     emit(print, opaque, xasprintf("dumping local APIC state for CPU %u\n\n", s->initial_id));
     print_lvt(s, "LVT0", LVT_LINT0, print, opaque);

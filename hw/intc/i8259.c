@@ -314,6 +314,7 @@ static bool pic_post_load(void *opaque, uint32_t version, Error **errp)
         return false;
     }
     if (s->load) {
+        s->elcr &= s->elcr_mask;
         s->load(s);
         return true;
     }
@@ -387,10 +388,8 @@ void i8259_print(Device *master, void (*print)(void *opaque, const char *text), 
 {
     Pic *s = (Pic *)master;
 
-    if (s->fetch) {
-        s->fetch(s->slave);
-        s->fetch(s);
-    }
+    pic_pre_save(s->slave);
+    pic_pre_save(s);
     print_one(s->slave, 1, print, opaque);
     print_one(s, 0, print, opaque);
 }

@@ -229,9 +229,7 @@ void ioapic_print(Device *ioapic, void (*print)(void *opaque, const char *text),
 {
     IoApic *s = (IoApic *)ioapic;
 
-    if (s->fetch) {
-        s->fetch(s);
-    }
+    ioapic_pre_save(s);
     char *text = xasprintf("ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", s->version, s->id, s->select);
 
     print(opaque, text);

@@ -55,7 +55,7 @@ static void give(const Lapic *s, X86KvmLapic *l)
     l->base = s->base;
     /* The kernel takes the 32-bit id of x2APIC mode from the vCPU's number, and checks it. */
     x86_kvm_lapic_set_reg(l, LAPIC_ID, (s->base & APIC_BASE_X2) ? s->initial_id : s->id << 24);
-    x86_kvm_lapic_set_reg(l, LAPIC_VERSION, 0x14 | (N_LVT - 1) << 16);
+    x86_kvm_lapic_set_reg(l, LAPIC_VERSION, LAPIC_VERSION_VALUE);
     x86_kvm_lapic_set_reg(l, LAPIC_TPR, s->tpr);
     x86_kvm_lapic_set_reg(l, LAPIC_LDR, s->ldr);
     x86_kvm_lapic_set_reg(l, LAPIC_DFR, s->dfr);

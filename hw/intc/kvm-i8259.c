@@ -73,20 +73,12 @@ static void kvm_pic_reset(Device *dev, ResetKind kind)
     load(s);
 }
 
-static bool kvm_pic_post_load(void *opaque, uint32_t version, Error **errp)
-{
-    Pic *s = opaque;
-
-    s->elcr &= s->elcr_mask;
-    load(s);
-    return true;
-}
-
+/* The chip comes last: the kernel gets everything when that has been read. */
 static const StateField fields[] = {
-    { .name = "chip", .kind = STATE_STRUCT, .offset = 0, .elem_size = sizeof(Pic), .sub = &i8259_state }, STATE_U(Pic, elcr),
+    STATE_U(Pic, elcr), { .name = "chip", .kind = STATE_STRUCT, .offset = 0, .elem_size = sizeof(Pic), .sub = &i8259_state },
 };
 static const StateDesc kvm_pic_state = {
-    .name = "kvm-i8259", .version = 1, .min_version = 1, .fields = fields, .n_fields = ARRAY_SIZE(fields), .post_load = kvm_pic_post_load,
+    .name = "kvm-i8259", .version = 1, .min_version = 1, .fields = fields, .n_fields = ARRAY_SIZE(fields),
 };
 
 static const DeviceType kvm_pic_type = {

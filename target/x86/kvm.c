@@ -4,11 +4,11 @@
  * Facts: Linux Documentation/virt/kvm/api.rst, uapi asm/kvm.h. Leaves out nested state, Hyper-V and Xen emulation, MSRs in user space.
  * Threads: the vCPU's own, or the vCPU stands still.
  */
-#include "hw/i386/apic.h"
+#include "hw/i386/apic-state.h"
 #include "softmmu/machine.h"
 #include "target/x86/kvm.h"
 
-enum { N_GSIS = 2 * IOAPIC_PINS, XAPIC_IDS = 255, LVT_LINT1 = 0x36, LVT_MASKED = 1 << 16 };
+enum { N_GSIS = 2 * IOAPIC_PINS, XAPIC_IDS = 255 };
 
 /* -- making ------------------------------------------------------------------------------------------------------ */
 
@@ -81,7 +81,7 @@ static bool nmi_passes(Vcpu *vcpu)
     if (kvm_irqchip() == KVM_IRQCHIP_OFF || !x86_kvm_lapic_get(vcpu, &l)) {
         return true;
     }
-    uint32_t lvt = x86_kvm_lapic_reg(&l, LVT_LINT1);
+    uint32_t lvt = x86_kvm_lapic_reg(&l, LAPIC_LVT + LVT_LINT1);
     return !(l.base & APIC_BASE_ENABLE) || (!(lvt & LVT_MASKED) && (lvt >> 8 & 7) == APIC_NMI);
 }
 

@@ -15,6 +15,8 @@ enum { /* register numbers: offset >> 4, and MSR - 0x800 */
 };
 
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, N_LVT };
+enum { LVT_PENDING = 1 << 12, LVT_LOW = 1 << 13, LVT_REMOTE_IRR = 1 << 14, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16 };
+enum { LAPIC_VERSION_VALUE = 0x14 | (N_LVT - 1) << 16 };
 
 typedef struct Lapic {
     Device dev;

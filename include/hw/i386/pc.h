@@ -37,6 +37,7 @@ typedef struct X86Machine {
     /* Processors and interrupts. */
     X86Cpu **cpus;
     ApicBus *apics;
+    const X86Irqchip *irqchip;
     Irq gsi[X86_N_GSI], pic_int, a20, reset;
     Irq *pic_in[ISA_N_IRQS], *ferr;
     /* Devices; NULL: not there. */
