@@ -187,8 +187,9 @@ enum {
 noreturn void x86_raise(Vcpu *vcpu, unsigned vector);
 noreturn void x86_raise_code(Vcpu *vcpu, unsigned vector, uint32_t code);   /* DF TS NP SS GP PF AC */
 
-/* Interrupt lines: bits of vcpu->interrupt_request and lines of target->irq_set. INTR is a level, the others are latched. */
-enum { X86_IRQ_INTR, X86_IRQ_NMI, X86_IRQ_SMI, X86_IRQ_INIT, X86_IRQ_SIPI, X86_IRQ_MCE };
+/* Interrupt lines: bits of vcpu->interrupt_request and lines of target->irq_set. INTR is a level, the others are latched. NMI_AGAIN is
+ * no line: it says that another NMI came before the latched one was taken. */
+enum { X86_IRQ_INTR, X86_IRQ_NMI, X86_IRQ_SMI, X86_IRQ_INIT, X86_IRQ_SIPI, X86_IRQ_MCE, X86_IRQ_NMI_AGAIN };
 
 /* Before the first reset: the machine's side. tsc etc. may be used right after. */
 void x86_cpu_connect(Vcpu *vcpu, uint32_t apic_id, bool is_bsp, const X86Platform *platform, void *opaque);
@@ -197,6 +198,10 @@ void x86_cpu_set_topology(Vcpu *vcpu, X86Topology topology);
 void x86_cpu_sipi(Vcpu *vcpu, uint8_t vector);
 /* INIT and SIPI lines that are up are acted upon, by an accelerator that takes the other interrupts itself. */
 void x86_take_init_sipi(Vcpu *vcpu);
+/* One latched NMI less; false: there was none. */
+bool x86_take_nmi(Vcpu *vcpu);
+/* From its delivery to IRET, and in SMM: of the NMIs that come then one stays pending. */
+void x86_block_nmi(Vcpu *vcpu, bool blocked);
 /* Address line 20, in the vCPU's thread or while it stands still. */
 void x86_cpu_set_a20(Vcpu *vcpu, bool on);
 

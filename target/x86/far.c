@@ -452,7 +452,7 @@ uint64_t x86_helper_iret(Vcpu *vcpu, uint32_t width, uint64_t next_ip)
 {
     X86State *s = x86_state(vcpu);
 
-    s->nmi_blocked = 0;
+    x86_block_nmi(vcpu, false);
     if (x86_is_real(s) || x86_is_vm86(s)) {
         return iret_real(vcpu, width);
     }

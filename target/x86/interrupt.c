@@ -179,6 +179,44 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on)
     }
 }
 
+/* -- NMI -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * SDM 6.7.1: while one is handled, one more is held. A processor takes the first at the next instruction boundary, so that an NMI close
+ * behind it counts too; here the boundary may be further away than the sender's next instruction, and the second is remembered.
+ */
+static void latch_nmi(Vcpu *vcpu)
+{
+    uint32_t was = atomic_load(&vcpu->interrupt_request), latched;
+
+    do {
+        latched = was | (was >> X86_IRQ_NMI & 1 ? 1u << X86_IRQ_NMI_AGAIN : 1u << X86_IRQ_NMI);
+    } while (!atomic_compare_exchange_weak(&vcpu->interrupt_request, &was, latched));
+}
+
+bool x86_take_nmi(Vcpu *vcpu)
+{
+    uint32_t was = atomic_load(&vcpu->interrupt_request), bit;
+
+    do {
+        if (!(was >> X86_IRQ_NMI & 1)) {
+            return false;
+        }
+        bit = was >> X86_IRQ_NMI_AGAIN & 1 ? 1u << X86_IRQ_NMI_AGAIN : 1u << X86_IRQ_NMI;
+    } while (!atomic_compare_exchange_weak(&vcpu->interrupt_request, &was, was & ~bit));
+    return true;
+}
+
+void x86_block_nmi(Vcpu *vcpu, bool blocked)
+{
+    X86State *s = x86_state(vcpu);
+
+    if (s->nmi_blocked && !blocked) {
+        atomic_fetch_and(&vcpu->interrupt_request, ~(1u << X86_IRQ_NMI_AGAIN));
+    }
+    s->nmi_blocked = blocked;
+}
+
 /* -- lines ------------------------------------------------------------------------------------------------------ */
 
 void x86_irq_set(Vcpu *vcpu, unsigned line, bool level)
@@ -189,7 +227,10 @@ void x86_irq_set(Vcpu *vcpu, unsigned line, bool level)
         !(atomic_load(&vcpu->interrupt_request) & 1u << X86_IRQ_INIT)) {
         return; /* nobody waits for it: the second one of the usual two */
     }
-    if (level) {
+    if (level && line == X86_IRQ_NMI) {
+        latch_nmi(vcpu);
+        vcpu_kick(vcpu);
+    } else if (level) {
         atomic_fetch_or(&vcpu->interrupt_request, bit);
         vcpu_kick(vcpu);
     } else if (line == X86_IRQ_INTR) {
@@ -297,9 +338,9 @@ bool x86_interrupt_take(Vcpu *vcpu)
         x86_deliver(vcpu, X86_EXC_DB, false, NULL, false, x86_ip(vcpu), false);
         return true;
     }
-    if (take_line(vcpu, ready, X86_IRQ_NMI)) {
+    if ((ready >> X86_IRQ_NMI & 1) && x86_take_nmi(vcpu)) {
         wake(vcpu);
-        s->nmi_blocked = 1;
+        x86_block_nmi(vcpu, true);
         x86_deliver(vcpu, X86_EXC_NMI, false, NULL, true, x86_ip(vcpu), false);
         return true;
     }

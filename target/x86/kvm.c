@@ -128,10 +128,13 @@ static bool is_awake(Vcpu *vcpu, bool nmi, bool smi)
 static bool before_run(Vcpu *vcpu)
 {
     X86State *s = x86_state(vcpu);
-    bool nmi = take_line(vcpu, X86_IRQ_NMI), smi = take_line(vcpu, X86_IRQ_SMI);
+    bool nmi = false, smi = take_line(vcpu, X86_IRQ_SMI);
 
-    if (nmi && nmi_passes(vcpu)) {
-        kvm_vcpu_ioctl(vcpu, KVM_NMI, NULL);
+    while (x86_take_nmi(vcpu)) {
+        nmi = true;
+        if (nmi_passes(vcpu)) {
+            kvm_vcpu_ioctl(vcpu, KVM_NMI, NULL);
+        }
     }
     if (smi && !vcpu->machine->no_smm) {
         kvm_vcpu_ioctl(vcpu, KVM_SMI, NULL);

@@ -158,7 +158,7 @@ void x86_smm_enter(Vcpu *vcpu)
         save32(vcpu, &old, ip, flags, was_halted);
     }
     /* SDM table 31-4. */
-    s->nmi_blocked = 1;
+    x86_block_nmi(vcpu, true);
     s->inhibit = 0;
     s->efer = 0;
     s->cr4 = 0;
@@ -275,7 +275,7 @@ bool x86_smm_leave(Vcpu *vcpu)
     s->dr[6] = m.dr6;
     s->dr[7] = m.dr7;
     memcpy(s->gpr, m.gpr, sizeof(s->gpr));
-    s->nmi_blocked = m.nmi_blocked;
+    x86_block_nmi(vcpu, m.nmi_blocked);
     s->pc = x86_linear_pc(s, m.ip);
     if ((s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !x86_is_long(s)) {
         x86_pdptes_load(vcpu, s->cr3);

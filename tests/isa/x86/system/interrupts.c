@@ -13,6 +13,16 @@ static bool count_it(Frame *f)
     return true;
 }
 
+/* Three more come while the first NMI is handled. */
+static bool count_nmi(Frame *f)
+{
+    if (!count++) {
+        outb(0x501, 1);
+        outb(0x501, 2);
+    }
+    return true;
+}
+
 static void software(void)
 {
     u64 old = idt[V];
@@ -161,12 +171,26 @@ static void lines(void)
     CHECK_EQ(count, 5);
     CHECK_EQ(last.eip, want);
     /* NMI, and none while one is handled. */
-    outb(0x501, 0);
+    outb(0x501, 1);
     for (unsigned i = 0; i < 1000 && count < 6; i++) {
         ASM("nop");
     }
     CHECK_EQ(count, 6);
     CHECK_EQ(last.vector, 2);
+    /* Two before the processor comes to look. */
+    outb(0x501, 2);
+    for (unsigned i = 0; i < 1000; i++) {
+        ASM("nop");
+    }
+    CHECK_EQ(count, 8);
+    /* Of those that come while one is handled one stays pending (6.7.1). */
+    on_trap = count_nmi;
+    count = 0;
+    outb(0x501, 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        ASM("nop");
+    }
+    CHECK_EQ(count, 2);
     on_trap = NULL;
 }
 

@@ -2,8 +2,8 @@
  * run.c: runs a 64 KiB ROM image on nothing but a processor, 16 MiB of memory and a few ports, and ends with the status the image writes to
  * port F4h. Arguments: IMAGE [interp] [cpu=MODEL].
  *
- * Ports: E9h prints, F4h ends (0: passed). What only this board has, for images that find 58h in port 503h: 500h an SMI, 501h an NMI,
- * 502h an interrupt of the vector written.
+ * Ports: E9h prints, F4h ends (0: passed). What only this board has, for images that find 58h in port 503h: 500h an SMI, 501h as many
+ * NMIs at once as is written, 502h an interrupt of the vector written.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -36,7 +36,9 @@ static void io_write(void *opaque, Vcpu *vcpu, uint16_t port, unsigned size, uin
         x86_irq_set(vcpu, X86_IRQ_SMI, true);
         break;
     case PORT_NMI:
-        x86_irq_set(vcpu, X86_IRQ_NMI, true);
+        for (; value; value--) {
+            x86_irq_set(vcpu, X86_IRQ_NMI, true);
+        }
         break;
     case PORT_INTR:
         vector = (int)(value & 0xff);
