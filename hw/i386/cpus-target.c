@@ -224,6 +224,11 @@ static bool ops_has_x2apic(Vcpu *vcpu)
     return x86_has(vcpu, X86_FEAT_X2APIC);
 }
 
+static unsigned ops_phys_bits(Vcpu *vcpu)
+{
+    return x86_model(vcpu)->phys_bits;
+}
+
 /* Under KVM the counter is the host's, and the paravirtual clock tells. */
 static uint64_t ops_tsc_hz(Vcpu *vcpu)
 {
@@ -240,7 +245,7 @@ static void ops_memory_changed(X86Cpu *cpu)
 
 const X86CpuOps x86_cpus_target_ops = {
     .create = ops_create, .line = ops_line, .sipi = x86_cpu_sipi, .set_a20 = ops_set_a20, .has_x2apic = ops_has_x2apic,
-    .cpuid = x86_cpuid, .memory_changed = ops_memory_changed, .current = ops_current, .tsc_deadline_ns = tsc_deadline_ns,
+    .phys_bits = ops_phys_bits, .cpuid = x86_cpuid, .memory_changed = ops_memory_changed, .current = ops_current, .tsc_deadline_ns = tsc_deadline_ns,
     .tsc_hz = ops_tsc_hz,
     .irqchip = ops_irqchip,
 };

@@ -265,6 +265,7 @@ static bool cpu_create(const X86CpusConfig *config, unsigned index, Error **errp
             return false;
         }
         apic_set_x2(cpu->lapic, cpu_ops->has_x2apic(cpu->vcpu));
+        apic_set_phys_bits(cpu->lapic, cpu_ops->phys_bits(cpu->vcpu));
         m->vcpus[m->n_vcpus++] = cpu->vcpu;
     }
     machine_add_reset(cpu_reset, cpu);

@@ -19,7 +19,7 @@ struct ApicBus {
 
 static MemResult msi_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
 {
-    *ret = 0;
+    *ret = UINT64_MAX; /* nothing answers: also a processor whose local APIC is off, or has no page in x2APIC mode (11.4.3) */
     return MEM_OK;
 }
 

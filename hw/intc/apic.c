@@ -545,7 +545,7 @@ static bool base_write(Lapic *s, uint64_t value)
 {
     unsigned from = s->base >> 10 & 3, to = value >> 10 & 3;
 
-    if ((value & (0xff | 1 << 9)) || value >> 52 || to == 1 || ((to & 1) && !s->has_x2apic)) {
+    if ((value & (0xff | 1 << 9)) || value >> s->phys_bits || to == 1 || ((to & 1) && !s->has_x2apic)) {
         return false;
     }
     if ((from == 3 && to == 2) || (from == 0 && to == 3)) {
@@ -669,12 +669,18 @@ void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp)
     s->bus = bus;
     s->initial_id = id;
     s->is_bsp = is_bsp;
+    s->phys_bits = 52;
     apic_bus_add(bus, apic);
 }
 
 void apic_set_x2(Device *apic, bool has_x2apic)
 {
     ((Lapic *)apic)->has_x2apic = has_x2apic;
+}
+
+void apic_set_phys_bits(Device *apic, unsigned bits)
+{
+    ((Lapic *)apic)->phys_bits = bits;
 }
 
 void apic_set_pic(Device *apic, unsigned (*ack)(void *opaque), void *opaque)

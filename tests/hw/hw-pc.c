@@ -534,6 +534,7 @@ static void test_apic(void)
     CHECK(apic_msr_write(lapic, 0x1b, 0xfee00c00));
     CHECK(apic_msr_read(lapic, 0x802, &msr) && msr == 1);
     CHECK(apic_msr_read(lapic, 0x80d, &msr) && msr == 2);
+    CHECK_EQ(rd(1, APIC(0x30), 4), UINT32_MAX);
     CHECK(!apic_msr_write(lapic, 0x1b, 0xfee00800));
     CHECK(!apic_msr_write(lapic, 0x80b, 1));
     CHECK(!apic_msr_write(lapic, 0x802, 1));
@@ -548,12 +549,25 @@ static void test_apic(void)
     CHECK(apic_msr_write(lapic, 0x80b, 0));
     CHECK(apic_msr_write(lapic, 0x1b, 0xfee00000));
     CHECK(!apic_msr_write(lapic, 0x1b, 0xfee00c00));
+    /* Off it is as if it were not there (11.4.3). */
+    CHECK_EQ(rd(1, APIC(0x30), 4), UINT32_MAX);
+    CHECK_EQ(rd(1, APIC(0x20), 2), 0xffff);
+    CHECK_EQ(rd(0, APIC(0x30), 4), 0x50014);
     /* Relocation: each processor's own affair. */
     Device *first = x86_cpu(&pc->machine, 0)->lapic;
     CHECK(apic_msr_write(first, 0x1b, 0x40000900));
     CHECK_EQ(rd(0, 0x40000030, 4), 0x50014);
     CHECK_EQ(rd(2, APIC(0x30), 4), 0x50014);
     CHECK(apic_msr_write(first, 0x1b, 0xfee00900));
+    /* Address bits that the processor does not have are reserved. */
+    apic_set_phys_bits(first, 36);
+    CHECK(!apic_msr_write(first, 0x1b, UINT64_C(0x10fee00900)));
+    CHECK(!apic_msr_write(first, 0x1b, UINT64_C(0x8000000fee00900)));
+    CHECK(apic_msr_read(first, 0x1b, &msr) && msr == 0xfee00900);
+    CHECK(apic_msr_write(first, 0x1b, UINT64_C(0xf40000900)));
+    CHECK_EQ(rd(0, UINT64_C(0xf40000030), 4), 0x50014);
+    CHECK(apic_msr_write(first, 0x1b, 0xfee00900));
+    apic_set_phys_bits(first, 52);
     apic_set_x2(lapic, false);
 }
 

@@ -30,6 +30,7 @@ typedef struct Lapic {
     Irq *intr;
     uint32_t initial_id;
     bool is_bsp, has_x2apic;
+    unsigned phys_bits;       /* the processor's addresses: higher bits of IA32_APIC_BASE are reserved */
     bool intr_level;
     uint64_t base;            /* IA32_APIC_BASE */
     uint32_t id;              /* xAPIC: bits 31:24 of the register, here shifted down */

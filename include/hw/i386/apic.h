@@ -50,6 +50,8 @@ void apic_connect(Device *apic, ApicBus *bus, uint32_t id, bool is_bsp);
 void ioapic_connect(Device *ioapic, ApicBus *bus, unsigned first_gsi);
 /* Whether the processor has x2APIC mode. */
 void apic_set_x2(Device *apic, bool has_x2apic);
+/* The processor's physical addresses; 52 unless said. */
+void apic_set_phys_bits(Device *apic, unsigned bits);
 /* ExtINT and virtual wire mode: `ack` gives the vector of the 8259s, INTR comes in through LINT0. */
 void apic_set_pic(Device *apic, unsigned (*ack)(void *opaque), void *opaque);
 /* The TSC, for the timer's deadline mode: when it will be `tsc`, on VM_CLOCK_VIRTUAL; INT64_MAX: never. */

@@ -39,6 +39,7 @@ typedef struct X86CpuOps {
     void (*sipi)(struct Vcpu *vcpu, uint8_t vector);
     void (*set_a20)(X86Cpu *cpu, bool on);
     bool (*has_x2apic)(struct Vcpu *vcpu);
+    unsigned (*phys_bits)(struct Vcpu *vcpu); /* how wide addresses are */
     void (*cpuid)(struct Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t ret_regs[4]);
     /* The view has changed. */
     void (*memory_changed)(X86Cpu *cpu);
