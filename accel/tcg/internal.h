@@ -26,7 +26,7 @@ enum {
     TCG_PAGE_BYTES = 1 << TCG_PAGE_BITS,
     TCG_N_STRIPES = 64,
     TCG_N_JUMP_CACHES = 8,
-    TCG_N_LOCAL_JUMPS = 1024,
+    TCG_N_LISTED_JUMPS = 1024,
     TCG_DEFAULT_MAX_INSNS = 64,
     TCG_LIMIT_MAX_INSNS = 512,
     TCG_GLUE_INSNS = 4,          /* more than a unit's budget: those that cannot well begin another one */
@@ -142,6 +142,7 @@ struct CodeRegion {
     X(entries, "entries into generated code")                   \
     X(lookups, "look-ups in C")                                 \
     X(hash_hits, "of which found in the hash")                  \
+    X(jumps_emptied, "jump cache entries emptied")              \
     X(links, "direct links made")                               \
     X(unlinked_exits, "exits through an unlinked stub")         \
     X(invalidated, "units invalidated")                         \
@@ -169,6 +170,12 @@ typedef struct TcgCounters {
 #undef TCG_COUNTER_FIELD
 } TcgCounters;
 
+/* Which entries of a table were filled since it was empty. */
+typedef struct JumpList {
+    unsigned n;                  /* > TCG_N_LISTED_JUMPS: more than the list has room for */
+    uint16_t index[TCG_N_LISTED_JUMPS];
+} JumpList;
+
 /* A jump-cache table and what it is for. */
 typedef struct JumpCache {
     JumpCacheEntry *table;
@@ -177,9 +184,7 @@ typedef struct JumpCache {
     bool used;
     uint64_t last_use;
     uint64_t *filter;            /* system mode: which pages it has entries of (by hash) */
-    bool has_global;             /* system mode: there are entries in pages mapped globally */
-    unsigned n_local;            /* > TCG_N_LOCAL_JUMPS: too many */
-    uint16_t local[TCG_N_LOCAL_JUMPS]; /* system mode: the other entries, since the last flush of those */
+    JumpList global, local;      /* entries in pages mapped globally (system mode); the others */
 } JumpCache;
 
 /* Private data of one vCPU. */

@@ -42,43 +42,68 @@ static inline unsigned filter_bit(vaddr addr)
 }
 static_assert(FILTER_BITS == 1 << 14, "filter_bit takes fourteen bits");
 
+static bool list_is_full(const JumpList *list)
+{
+    return list->n > TCG_N_LISTED_JUMPS;
+}
+
+static void list_add(JumpList *list, unsigned index)
+{
+    if (list->n < TCG_N_LISTED_JUMPS) {
+        list->index[list->n] = (uint16_t)index;
+    }
+    list->n += list->n <= TCG_N_LISTED_JUMPS;
+}
+
+static void list_empty(TcgVcpu *tv, JumpCache *cache, JumpList *list)
+{
+    const Target *target = tv->vcpu->target;
+    for (unsigned k = 0; k < list->n; k++) {
+        entry_set_pc(&cache->table[list->index[k]], never_pc(target, list->index[k]));
+    }
+    COUNT_ADD(tv, jumps_emptied, list->n);
+    list->n = 0;
+}
+
+/* Costs what was filled: 16-bit code with many code segments has more modes than there are tables. */
 void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
 {
     const Target *target = tv->vcpu->target;
-    for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
-        entry_set_pc(&cache->table[i], never_pc(target, i));
+    if (list_is_full(&cache->local) || list_is_full(&cache->global)) {
+        for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
+            entry_set_pc(&cache->table[i], never_pc(target, i));
+        }
+        COUNT_ADD(tv, jumps_emptied, JUMP_CACHE_ENTRIES);
+        cache->local.n = cache->global.n = 0;
+    } else {
+        list_empty(tv, cache, &cache->local);
+        list_empty(tv, cache, &cache->global);
     }
     if (cache->filter) {
         memset(cache->filter, 0, FILTER_BITS / 8);
     }
-    cache->n_local = 0;
-    cache->has_global = false;
 }
 
 void jump_cache_flush_local(TcgVcpu *tv, uint64_t space)
 {
-    const Target *target = tv->vcpu->target;
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         JumpCache *c = &tv->caches[i];
-        if (!c->used || c->space != space || !c->n_local) {
+        if (!c->used || c->space != space || !c->local.n) {
             continue;
         }
-        if (c->n_local > TCG_N_LOCAL_JUMPS) {
+        if (list_is_full(&c->local)) {
             jump_cache_clear(tv, c);
             continue;
         }
-        for (unsigned k = 0; k < c->n_local; k++) {
-            entry_set_pc(&c->table[c->local[k]], never_pc(target, c->local[k]));
-        }
-        c->n_local = 0;
-        if (!c->has_global) {
+        list_empty(tv, c, &c->local);
+        if (!c->global.n) {
             memset(c->filter, 0, FILTER_BITS / 8);
         }
     }
 }
 
-/* System mode: what a later flush needs to know of the entry. */
-static void note_pages(TcgVcpu *tv, JumpCache *c, const TransUnit *unit, unsigned index)
+/* System mode: notes the entry's pages for a later flush. True: all are mapped globally. */
+static bool note_pages(TcgVcpu *tv, JumpCache *c, const TransUnit *unit)
 {
     bool global = true;
     for (unsigned i = 0; i < unit->n_pages; i++) {
@@ -87,13 +112,7 @@ static void note_pages(TcgVcpu *tv, JumpCache *c, const TransUnit *unit, unsigne
         c->filter[bit / 64] |= BIT(bit % 64);
         global &= tcg_system->code_is_global(tv, page);
     }
-    c->has_global |= global;
-    if (!global) {
-        if (c->n_local < TCG_N_LOCAL_JUMPS) {
-            c->local[c->n_local] = (uint16_t)index;
-        }
-        c->n_local += c->n_local <= TCG_N_LOCAL_JUMPS;
-    }
+    return global;
 }
 
 static void cache_attach(TcgVcpu *tv, JumpCache *cache)
@@ -163,9 +182,8 @@ void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
         return;
     }
     unsigned index = entry_index(tv->vcpu->target, unit->pc);
-    if (tv->vcpu->softmmu) {
-        note_pages(tv, c, unit, index);
-    }
+    bool global = tv->vcpu->softmmu && note_pages(tv, c, unit);
+    list_add(global ? &c->global : &c->local, index);
     JumpCacheEntry *e = &c->table[index];
     __atomic_store_n(&e->code, (const void *)unit->code, __ATOMIC_RELAXED);
     __atomic_store_n(&e->pc, unit->pc, __ATOMIC_SEQ_CST);

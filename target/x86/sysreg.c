@@ -66,7 +66,8 @@ void x86_cr0_write(Vcpu *vcpu, uint64_t value)
     if (changed & X86_CR0_PE) {
         x86_seg_changed(vcpu);
     }
-    if (changed & (X86_CR0_PE | X86_CR0_PG | X86_CR0_WP)) {
+    /* PE alone changes no translation: PG is off on both sides. Firmware and boot loaders toggle it for every packet and sector. */
+    if (changed & (X86_CR0_PG | X86_CR0_WP)) {
         tlb_flush(vcpu);
     }
 }

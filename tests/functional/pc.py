@@ -164,8 +164,36 @@ def test_timer_storm():
             vm.wait()
 
 
+def test_mode_switches():
+    """Loaders for BIOSes toggle CR0.PE and jump from segment to segment all the time: neither throws away what the translator knows."""
+    # mov cx,1000; L: mov eax,cr0; xor al,1; mov cr0,eax; loop L; mov cx,100; jmp f000:0100
+    code = bytes.fromhex('b9e803 0f20c0 3401 0f22c0 e2f6 b96400 ea000100f0').ljust(0x100, b'\0')
+    for segment in range(0xf001, 0xf011):
+        code += (bytes.fromhex('ea0001') + segment.to_bytes(2, 'little')).ljust(16, b'\0')  # jmp segment:0100, where the next one is
+    code += bytes.fromhex('49 7405 ea000100f0 b021 e6e9 ebfe')  # dec cx; jz M; jmp f000:0100; M: "!" to port 0xe9; jmp to itself
+    with tempfile.TemporaryDirectory() as folder:
+        path, log = os.path.join(folder, 'bios.bin'), os.path.join(folder, 'log')
+        with open(path, 'wb') as f:
+            f.write(code.ljust(0xfff0, b'\0') + bytes.fromhex('ea000000f0').ljust(16, b'\0'))
+        with Emulator('-bios', path, '-debugcon', f'file:{log}', machine='pc') as vm:
+            vm.qmp.ok('cont')
+            while not os.path.exists(log) or not os.path.getsize(log):
+                time.sleep(0.05)
+            counters = vm.qmp.hmp('info jit')
+            vm.qmp.ok('quit')
+            vm.wait()
+
+    def count(what):
+        return max([int(line.split()[0]) for line in counters.splitlines() if line.endswith(f'  {what}')], default=0)
+
+    check(count('units translated') > 16, f'the translator ran: {counters}')
+    check(count('TLB flushes, whole') < 100, f'CR0.PE does not flush the TLB: {counters}')
+    check(count('jump cache entries emptied') < 100000, f'segments do not cost whole jump caches: {counters}')
+
+
 test_names()
 test_habits()
+test_mode_switches()
 test_timer_storm()
 test_trees()
 test_memory()
