@@ -25,7 +25,9 @@ void ir_builder_finish(IrBuilder *b)
 {
     arena_finish(&b->arena);
     free(b->block_slots);
+    free(b->block_rule);
     b->block_slots = NULL;
+    b->block_rule = NULL;
     b->block_slots_cap = 0;
 }
 
@@ -36,6 +38,8 @@ void ir_builder_begin(IrBuilder *b)
     assert(n_slots <= IR_MAX_SLOTS);
     arena_reset(&b->arena);
     b->block = NO_BLOCK;
+    b->rule_slot = IR_MAX_SLOTS;
+    b->rule_broken = false;
     b->insn_pc = b->unit->pc;
     b->insn_pending = false;
     for (unsigned i = 0; i < ARRAY_SIZE(b->aligned); i++) {
@@ -58,8 +62,10 @@ uint16_t ir_block_new(IrBuilder *b, vaddr pc)
     if (index == b->block_slots_cap) {
         b->block_slots_cap = MAX(64u, index * 2);
         b->block_slots = xrealloc(b->block_slots, b->block_slots_cap * sizeof(b->block_slots[0]));
+        b->block_rule = xrealloc(b->block_rule, b->block_slots_cap * sizeof(b->block_rule[0]));
     }
     b->block_slots[index] = NULL;
+    b->block_rule[index] = (struct IrRule){ .value = IR_NONE, .origin = NO_BLOCK };
     *vec_push(&unit->blocks) = (IrBlock){ .pc = pc };
     return index;
 }
@@ -82,8 +88,15 @@ static void forget_slots(IrBuilder *b)
 
 void ir_block_begin_merge(IrBuilder *b, uint16_t block, bool loop)
 {
-    open_block(b, block)->flags |= IR_BLOCK_MERGE | (loop ? IR_BLOCK_LOOP : 0);
+    IrBlock *bb = open_block(b, block);
+    struct IrRule *rule = &b->block_rule[block];
+
+    bb->flags |= IR_BLOCK_MERGE | (loop ? IR_BLOCK_LOOP : 0);
     forget_slots(b);
+    if (b->rule_safe) {
+        rule->value = IR_NONE;
+    }
+    rule->origin = rule->value != IR_NONE ? block : NO_BLOCK;
 }
 
 void ir_block_begin_tree(IrBuilder *b, uint16_t block, uint16_t pred)
@@ -91,6 +104,7 @@ void ir_block_begin_tree(IrBuilder *b, uint16_t block, uint16_t pred)
     open_block(b, block)->pred = pred;
     assert(b->block_slots[pred]);
     memcpy(b->slot_value, b->block_slots[pred], b->unit->target->n_slots * sizeof(IrRef));
+    b->block_rule[block].origin = b->block_rule[pred].origin;
 }
 
 static inline IrRef append(IrBuilder *b, IrInsn insn)
@@ -102,10 +116,48 @@ static inline IrRef append(IrBuilder *b, IrInsn insn)
     return unit->insns.n - 1;
 }
 
+/* The edge from the block under way to `block` brings a value of the rule slot. */
+static void rule_edge(IrBuilder *b, uint16_t block)
+{
+    const IrBlock *bb = &b->unit->blocks.at[block];
+    struct IrRule *to = &b->block_rule[block];
+    IrRef value = b->slot_value[b->rule_slot];
+    uint16_t origin = b->block_rule[b->block].origin;
+    bool begun = bb->flags & IR_BLOCK_MERGE;
+
+    if (value == IR_NONE && origin != NO_BLOCK) {
+        if (origin == block) {
+            return; /* what it began with */
+        }
+        /* What a loop begins with may be wrong as long as nobody needs it. */
+        if (b->block_rule[origin].used || !(b->unit->blocks.at[origin].flags & IR_BLOCK_LOOP)) {
+            value = b->block_rule[origin].value;
+        }
+    }
+    if (value != IR_NONE && !ir_is_const(b->unit, value)) {
+        value = IR_NONE;
+    }
+    if (!begun && !bb->n_preds) {
+        to->value = value;
+    } else if (to->value != IR_NONE && (value == IR_NONE || ir_insn(b->unit, to->value)->imm != ir_insn(b->unit, value)->imm)) {
+        b->rule_broken |= to->used;
+        to->value = IR_NONE;
+    }
+}
+
 static void edge_to(IrBuilder *b, uint16_t block)
 {
     assert(block < b->unit->blocks.n);
+    if (b->rule_slot != IR_MAX_SLOTS) {
+        rule_edge(b, block);
+    }
     b->unit->blocks.at[block].n_preds++;
+}
+
+/* Whatever the rule slot was where the block began, it is not any more. */
+static inline void rule_forget(IrBuilder *b)
+{
+    b->block_rule[b->block].origin = NO_BLOCK;
 }
 
 static void terminate(IrBuilder *b, IrInsn insn, bool has_successors)
@@ -195,6 +247,13 @@ IrRef ir_get(IrBuilder *b, unsigned slot)
     if (b->slot_value[slot] != IR_NONE) {
         return b->slot_value[slot];
     }
+    if (slot == b->rule_slot && b->block_rule[b->block].origin != NO_BLOCK) {
+        struct IrRule *rule = &b->block_rule[b->block_rule[b->block].origin];
+        if (rule->value != IR_NONE) {
+            rule->used = true;
+            return b->slot_value[slot] = rule->value;
+        }
+    }
     IrBlock *bb = &unit->blocks.at[b->block];
     if (!ir_slots_has(&bb->defined, slot) && !ir_slots_has(&bb->killed, slot)) {
         ir_slots_add(&bb->used, slot);
@@ -224,6 +283,9 @@ void ir_kill(IrBuilder *b, unsigned slot)
     assert(slot < b->unit->target->n_slots);
     ir_slots_add(&b->unit->blocks.at[b->block].killed, slot);
     b->slot_value[slot] = IR_NONE;
+    if (slot == b->rule_slot) {
+        rule_forget(b);
+    }
     append(b, (IrInsn){ .op = IR_kill, .type = b->unit->target->slots[slot].type, .aux = slot, .a = IR_NONE, .b = IR_NONE, .c = IR_NONE });
 }
 
@@ -515,6 +577,7 @@ IrRef ir_call(IrBuilder *b, unsigned id, unsigned n_args, const IrRef *args)
                                     .b = n_args, .c = IR_NONE });
     if (h->flags & HELPER_WRITES_STATE) {
         forget_slots(b);
+        rule_forget(b);
     }
     return h->result == IR_VOID ? IR_NONE : ref;
 }

@@ -651,6 +651,16 @@ static IrRef fold_bitfield(Fold *f)
     if (len == f->width) {
         return i->a;
     }
+    if (x->op == IR_bfi && i->op == IR_bfx) {
+        unsigned at = x->aux & 0xff, n = x->aux >> 8;
+        if (pos >= at + n || pos + len <= at) { /* beside what was put in */
+            i->a = x->a;
+            return ir_fold(f->b, i);
+        }
+        if (pos == at && len == n && ir_zext_bits(f->unit, x->b) <= len) {
+            return x->b;
+        }
+    }
     if (pos == 0 && (len == 8 || len == 16 || len == 32)) {
         return extend(f, i->a, len, i->op == IR_bfxs);
     }

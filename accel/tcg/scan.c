@@ -12,6 +12,9 @@
  * emitted in reverse post-order, so every predecessor but those of back edges comes first, and a block
  * receives a back edge exactly if it closes a cycle.
  *
+ * A loop that begins with a reader of what another instruction left behind (flags: addition with carry) is turned: its first
+ * block is there twice, for the way in and for the next round, and the second knows what the round leaves behind.
+ *
  * Threads: a driver belongs to one thread.
  */
 #include "scan.h"
@@ -20,6 +23,8 @@ enum {
     /* A forward branch that goes further rarely is: what it leads to waits until somebody gets there, unless the
      * scan comes by anyway. (bash, python3: a tenth less to translate, the same speed.) */
     TAKEN_REACH_BYTES = 128,
+    /* Loops turned in a unit, and the longest first block of one. */
+    MAX_TURNED = 4, MAX_TURNED_INSNS = 32,
 };
 
 static bool inside(const TransDriver *d, vaddr pc)
@@ -65,7 +70,8 @@ static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
         uint16_t index = d->n_nodes++;
         d->nodes[index] = (ScanNode){
             .pc = pc, .target = insn.target, .kind = insn.kind, .length = insn.length,
-            .next = SCAN_NONE, .taken = SCAN_NONE, .pred = SCAN_NONE, .block = SCAN_NONE,
+            .glued = insn.glued, .sets = insn.sets,
+            .next = SCAN_NONE, .taken = SCAN_NONE,
         };
         d->map[pc - d->page[0].addr] = index;
         note_bytes(d, pc, insn.length);
@@ -98,6 +104,7 @@ static void edge(TransDriver *d, uint16_t from, uint16_t to)
 
 static void find_edges(TransDriver *d)
 {
+    d->entry = 0;
     for (uint32_t i = 0; i < d->n_nodes; i++) {
         ScanNode *n = &d->nodes[i];
         if (n->kind == SCAN_NORMAL || n->kind == SCAN_BRANCH) {
@@ -106,12 +113,18 @@ static void find_edges(TransDriver *d)
         if (n->kind == SCAN_BRANCH || n->kind == SCAN_JUMP) {
             n->taken = scan_find(d, n->target);
         }
-        edge(d, i, n->next);
-        edge(d, i, n->taken);
+    }
+}
+
+static void find_leaders(TransDriver *d)
+{
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        edge(d, i, d->nodes[i].next);
+        edge(d, i, d->nodes[i].taken);
     }
     for (uint32_t i = 0; i < d->n_nodes; i++) {
         ScanNode *n = &d->nodes[i];
-        n->leader = i == 0 || n->n_preds != 1 || d->nodes[n->pred].kind == SCAN_BRANCH;
+        n->leader = i == d->entry || n->n_preds != 1 || d->nodes[n->pred].kind == SCAN_BRANCH;
     }
 }
 
@@ -143,8 +156,8 @@ static uint32_t post_order(TransDriver *d)
     enum { TAKEN, NEXT, DONE };
     uint32_t depth = 0, n = 0;
     /* `block` is, until the order is known, the state of the walk. */
-    d->nodes[0].block = TAKEN;
-    d->stack[depth++] = 0;
+    d->nodes[d->entry].block = TAKEN;
+    d->stack[depth++] = d->entry;
     while (depth) {
         uint16_t leader = d->stack[depth - 1];
         const ScanNode *last = &d->nodes[d->nodes[leader].last];
@@ -170,9 +183,9 @@ static uint32_t post_order(TransDriver *d)
 static void plan_blocks(TransDriver *d)
 {
     uint32_t n_leaders = post_order(d), n = 0;
-    bool entry_is_target = d->nodes[0].n_preds != 0;
+    bool entry_is_target = d->nodes[d->entry].n_preds != 0;
     if (entry_is_target) {
-        d->blocks[n++] = (ScanBlock){ .node = SCAN_NONE, .pc = d->nodes[0].pc };
+        d->blocks[n++] = (ScanBlock){ .node = SCAN_NONE, .pc = d->nodes[d->entry].pc };
     }
     d->first_block = n;
     for (uint32_t i = n_leaders; i-- > 0;) {
@@ -213,6 +226,75 @@ static void plan_blocks(TransDriver *d)
     }
 }
 
+/* Does the block look at what was left behind before it? */
+static bool begins_with_reader(const TransDriver *d, uint16_t leader)
+{
+    uint16_t node = leader;
+    for (unsigned n = d->nodes[leader].n_insns; n; n--) {
+        const ScanNode *at = &d->nodes[node];
+        if (at->glued || at->sets) {
+            return at->glued;
+        }
+        node = at->kind == SCAN_JUMP ? at->taken : at->next;
+    }
+    return false;
+}
+
+/* The block of `leader`, once more: what comes from before the loop goes there. `first`: the loop's first block in the order of emission. */
+static void turn_loop(TransDriver *d, uint16_t leader)
+{
+    uint16_t first = d->nodes[leader].block, copy = d->n_nodes, n_old = d->n_nodes, node = leader;
+
+    for (unsigned n = d->nodes[leader].n_insns; n; n--) {
+        const ScanNode *at = &d->nodes[node];
+        ScanNode *to = &d->nodes[d->n_nodes++];
+        *to = *at;
+        to->copy = true;
+        to->leader = false;
+        bool jump = at->kind == SCAN_JUMP;
+        node = jump ? at->taken : at->next;
+        if (n > 1) {
+            *(jump ? &to->taken : &to->next) = (uint16_t)d->n_nodes;
+        }
+    }
+    for (uint32_t i = 0; i < n_old; i++) {
+        /* Blocks before it in reverse post-order are no part of the loop. */
+        ScanNode *leading = &d->nodes[i];
+        if (leading->leader && leading->block != SCAN_NONE && leading->block < first) {
+            ScanNode *last = &d->nodes[leading->last];
+            last->next = last->next == leader ? copy : last->next;
+            last->taken = last->taken == leader ? copy : last->taken;
+        }
+    }
+    d->entry = d->entry == leader ? copy : d->entry;
+}
+
+/* Turns a loop, if one wants it. */
+static bool turn_loops(TransDriver *d)
+{
+    for (uint32_t i = 0; i < d->n_blocks; i++) {
+        const ScanBlock *b = &d->blocks[i];
+        if (b->loop && !d->nodes[b->node].turned && b->n_insns <= MAX_TURNED_INSNS && d->n_nodes + b->n_insns <= TCG_LIMIT_MAX_INSNS &&
+            begins_with_reader(d, b->node)) {
+            d->nodes[b->node].turned = true;
+            turn_loop(d, b->node);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void plan(TransDriver *d)
+{
+    for (uint32_t i = 0; i < d->n_nodes; i++) {
+        d->nodes[i].n_preds = 0;
+        d->nodes[i].block = d->nodes[i].pred = SCAN_NONE;
+    }
+    find_leaders(d);
+    find_ends(d);
+    plan_blocks(d);
+}
+
 bool scan_unit(TransDriver *d, vaddr pc)
 {
     uint32_t n_pending = 0;
@@ -228,8 +310,10 @@ bool scan_unit(TransDriver *d, vaddr pc)
         }
     }
     find_edges(d);
-    find_ends(d);
-    plan_blocks(d);
+    plan(d);
+    for (unsigned n = 0; n < MAX_TURNED && turn_loops(d); n++) {
+        plan(d);
+    }
     return true;
 }
 

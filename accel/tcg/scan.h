@@ -13,7 +13,9 @@ typedef struct ScanNode {
     vaddr pc, target;
     uint8_t kind, length;      /* ScanKind */
     bool leader;               /* begins a block */
-    bool breakpoint;           /* stop before it */
+    bool glued, sets;          /* ScanInsn */
+    bool copy;                 /* of an instruction that is another node as well: see turn_loop() */
+    bool turned;               /* began a loop that has been turned */
     uint16_t n_preds;
     uint16_t pred;             /* the last one found */
     uint16_t next, taken;      /* nodes, SCAN_NONE: outside */
@@ -60,6 +62,7 @@ typedef struct TransDriver {
     vaddr fault_addr;
     ScanNode *nodes;           /* TCG_LIMIT_MAX_INSNS */
     uint32_t n_nodes;
+    uint16_t entry;            /* the first instruction's node */
     ScanBlock *blocks;         /* 4 * TCG_LIMIT_MAX_INSNS + 2 */
     uint32_t n_blocks, n_planned;
     uint16_t *map;             /* by byte offset from page[0].addr: node, SCAN_NONE */
@@ -92,6 +95,13 @@ static inline uint16_t scan_find(const TransDriver *d, vaddr pc)
 {
     uint64_t offset = pc - d->page[0].addr;
     return offset < 2 * TCG_PAGE_BYTES ? d->map[offset] : SCAN_NONE;
+}
+/* The node at pc that the one being translated leads to. */
+static inline uint16_t scan_successor(const TransDriver *d, vaddr pc)
+{
+    const ScanNode *n = &d->nodes[d->node];
+    return n->next != SCAN_NONE && d->nodes[n->next].pc == pc ? n->next
+           : n->taken != SCAN_NONE && d->nodes[n->taken].pc == pc ? n->taken : scan_find(d, pc);
 }
 
 #endif

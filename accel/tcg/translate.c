@@ -227,7 +227,7 @@ static uint16_t add_block(TransDriver *d, ScanBlock sb)
 /* The block a branch side leads to; a new one for an exit. */
 static uint16_t side_block(TransDriver *d, vaddr pc, bool taken)
 {
-    uint16_t node = scan_find(d, pc);
+    uint16_t node = scan_successor(d, pc);
     if (node != SCAN_NONE && d->nodes[node].leader) {
         return d->nodes[node].block;
     }
@@ -262,7 +262,7 @@ void trans_branch_nz(TransCtx *ctx, IrRef value, vaddr taken_pc)
 void trans_jump(TransCtx *ctx, vaddr pc)
 {
     TransDriver *d = ctx->driver;
-    uint16_t node = scan_find(d, pc);
+    uint16_t node = scan_successor(d, pc);
     /* An indirect jump whose target turned out constant is an edge the scan knows nothing of: the target's block was
      * planned for other predecessors. */
     if (node != SCAN_NONE && d->nodes[d->node].taken != node && d->nodes[d->node].next != node) {
@@ -378,7 +378,7 @@ static void emit_insns(TransDriver *d, uint16_t node)
             node = d->go_on;
             continue;
         }
-        uint16_t next = scan_find(d, ctx->next_pc);
+        uint16_t next = scan_successor(d, ctx->next_pc);
         if (next != SCAN_NONE && n->next == next && !d->nodes[next].leader && n->kind == SCAN_NORMAL) {
             node = next;
         } else if (next != SCAN_NONE && d->nodes[next].leader) {
@@ -499,12 +499,12 @@ static void emit_breakpoint(TransDriver *d, vaddr pc)
 static void log_in_asm(const TransDriver *d)
 {
     FILE *out = log_lock();
-    fprintf(out, "----------------\nIN: " VADDR_FMT "\n", d->nodes[0].pc);
+    fprintf(out, "----------------\nIN: " VADDR_FMT "\n", d->nodes[d->entry].pc);
     for (uint32_t i = d->first_block; i < d->n_planned; i++) {
-        if (d->blocks[i].node == SCAN_NONE) {
+        uint16_t node = d->blocks[i].node;
+        if (node == SCAN_NONE || (d->nodes[node].copy && node != d->entry)) {
             continue;
         }
-        uint16_t node = d->blocks[i].node;
         for (unsigned k = 0; k < d->blocks[i].n_insns; k++) {
             const ScanNode *n = &d->nodes[node];
             uint8_t bytes[32];
@@ -796,9 +796,13 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
     } else {
         emit_unit(d);
     }
-    ir->n_guest_insns = d->n_nodes;
+    if (d->tr->builder.rule_broken) {
+        d->tr->builder.rule_safe = true;
+        return ATTEMPT_RETRY;
+    }
     for (uint32_t i = 0; i < d->n_nodes; i++) {
-        ir->n_guest_bytes += d->nodes[i].length;
+        ir->n_guest_insns += !d->nodes[i].copy;
+        ir->n_guest_bytes += d->nodes[i].copy ? 0 : d->nodes[i].length;
     }
     for (unsigned k = 0; k < n_pages; k++) {
         if (d->page[k].compare && check[k] != page_bytes_hash(d, &d->page[k])) {
@@ -908,13 +912,14 @@ TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
     TransDriver *d = &translator_get(tv)->driver;
     TransUnit *unit = NULL;
     d->max_insns = flags & (UNIT_ONE_INSN | UNIT_STEP) ? 1 : tcg.max_insns;
+    d->tr->builder.rule_safe = false;
     if (persist_active(flags)) {
         unit = restore_unit(d, tv, pc, mode, flags);
     }
     while (!unit) {
         Attempt a = attempt(d, tv, pc, mode, flags, &unit);
         if (a == ATTEMPT_SMALLER) {
-            d->max_insns = MAX(1, d->n_nodes / 2);
+            d->max_insns = MAX(1, MIN(d->max_insns, d->n_nodes) / 2);
             assert(d->n_nodes > 1);
         } else if (a != ATTEMPT_RETRY) {
             break;

@@ -75,6 +75,7 @@ typedef enum ScanKind {
 typedef struct ScanInsn {
     uint8_t kind, length;
     bool glued;        /* reads what the one before has just computed (flags): not a good place to begin a unit */
+    bool sets;         /* whatever instructions that are glued read is new behind this one, in every case */
     vaddr target;
 } ScanInsn;
 

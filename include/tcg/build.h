@@ -6,6 +6,11 @@
  * defined slot sets. At the start of a MERGE block it forgets what it knew; at the start of a TREE
  * block it goes on with what was known at the end of its predecessor.
  *
+ * One slot may be the *rule*: its value says how others are to be read, and code for a constant is much better than code for
+ * any (lazy flags). A MERGE block knows it where all edges so far bring the same constant. Back edges come later: if one
+ * brings something else to a block that has used what it knew, rule_broken is set, and the unit has to be made again with
+ * rule_safe, where no MERGE block knows anything.
+ *
  * All ir_* emitters return the value; operands must be of the type the op's signature says.
  */
 #ifndef TCG_BUILD_H
@@ -34,6 +39,13 @@ struct IrBuilder {
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
     uint32_t block_slots_cap;
     IrSlotSet all_slots;         /* of the target */
+    uint16_t rule_slot;          /* trans_begin sets it; IR_MAX_SLOTS: none */
+    bool rule_safe, rule_broken;
+    struct IrRule {
+        IrRef value;             /* the constant that all edges to the block bring; IR_NONE: not the same, or none yet */
+        bool used;               /* something was translated by that */
+        uint16_t origin;         /* of a block whose slot still is what it was there: the MERGE block that knows; else UINT16_MAX */
+    } *block_rule;               /* by block, like block_slots */
 };
 
 void ir_builder_init(IrBuilder *b, IrUnit *unit);  /* once per thread */

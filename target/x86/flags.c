@@ -46,6 +46,7 @@ static inline bool carry(uint64_t src, uint64_t src2, uint32_t op)
         __int128 product = (__int128)extended(src, size) * extended(src2, size);
         return product != extended((uint64_t)product, size);
     }
+    case X86_CARRY_1: return true;
     case X86_CARRY_0: case X86_N_CARRY: break;
     }
     return false;

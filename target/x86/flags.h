@@ -37,6 +37,7 @@ typedef enum X86CarryKind {
     X86_CARRY_NZ,    /* SRC != 0 */
     X86_CARRY_Z,     /* SRC == 0 */
     X86_CARRY_0,
+    X86_CARRY_1,
     X86_CARRY_SHL,   /* top bit of SRC << count - 1 */
     X86_CARRY_SHR,   /* bit 0 of SRC >> count - 1 */
     X86_CARRY_SAR,   /* the same, signed */

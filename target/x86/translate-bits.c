@@ -212,7 +212,7 @@ void x86_trans_adcx(TransCtx *ctx, const X86Insn *in)
     unsigned size = in->op[0].size;
     IrType type = x86_type(size);
     uint32_t which = in->row->aux;
-    IrRef x = x86_op_load(ctx, in, 0), y = x86_op_load(ctx, in, 1), flags = x86_cc_get_flags(ctx);
+    IrRef x = x86_op_load(ctx, in, 0), y = x86_op_load(ctx, in, 1), flags = x86_cc_get_flags_apart(ctx);
     IrRef carry = ir_emit(b, IR_bfx, IR_I32, (unsigned)__builtin_ctz(which) | 1 << 8, flags, IR_NONE, IR_NONE);
     IrRef sum = ir_op2(b, IR_add, type, x, y), r = ir_op2(b, IR_add, type, sum, x86_to_type(ctx, carry, type));
     IrRef out = ir_op2(b, IR_or, IR_I32, ir_setcond(b, IR_I32, IR_LTU, sum, x), ir_setcond(b, IR_I32, IR_LTU, r, sum));

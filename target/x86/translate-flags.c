@@ -31,14 +31,43 @@ void x86_cc_set_flags(TransCtx *ctx, IrRef flags)
     x86_cc_set(ctx, X86_CC_FLAGS, IR_NONE, flags, IR_NONE);
 }
 
+/*
+ * A shift by CL keeps the flags where the count is 0: one of two tuples, each with a known rule. Either is looked at with
+ * X86_DATA_CC_SIDE set, the results are selected between.
+ */
+enum { SIDE_NONE, SIDE_TRUE, SIDE_FALSE };
+
+static IrRef cc_slot(TransCtx *ctx, unsigned slot)
+{
+    const IrUnit *unit = ctx->b->unit;
+    IrRef value = ir_get(ctx->b, slot), op = ir_get(ctx->b, X86_SLOT_CC_OP);
+    uint64_t side = ctx->data[X86_DATA_CC_SIDE];
+
+    if (side != SIDE_NONE) {
+        const IrInsn *in = ir_insn(unit, value);
+        if (in->op == IR_select && in->a == ir_insn(unit, op)->a) {
+            return side == SIDE_TRUE ? in->b : in->c;
+        }
+    }
+    return value;
+}
+
 static bool known_op(TransCtx *ctx, uint32_t *ret)
 {
-    IrRef op = ir_get(ctx->b, X86_SLOT_CC_OP);
+    IrRef op = cc_slot(ctx, X86_SLOT_CC_OP);
     if (!ir_is_const(ctx->b->unit, op)) {
         return false;
     }
     *ret = (uint32_t)ir_insn(ctx->b->unit, op)->imm;
     return true;
+}
+
+static bool either_op(TransCtx *ctx)
+{
+    const IrUnit *unit = ctx->b->unit;
+    const IrInsn *op = ir_insn(unit, ir_get(ctx->b, X86_SLOT_CC_OP));
+
+    return op->op == IR_select && ir_is_const(unit, op->b) && ir_is_const(unit, op->c);
 }
 
 /* After INC and DEC the rule for all but C is known, also when the carry's is not: CC_OP is (old & X86_CC_CARRY_MASK) | kind and size. */
@@ -63,7 +92,7 @@ static bool known_step(TransCtx *ctx, uint32_t *ret)
 static IrRef slot64(TransCtx *ctx, unsigned slot) { return x86_to_i64(ctx, ir_get(ctx->b, slot)); }
 static IrRef slot_as(TransCtx *ctx, unsigned slot, unsigned size_log2)
 {
-    return x86_to_type(ctx, ir_get(ctx->b, slot), x86_type(1u << size_log2));
+    return x86_to_type(ctx, cc_slot(ctx, slot), x86_type(1u << size_log2));
 }
 
 IrRef x86_cc_get_flags(TransCtx *ctx)
@@ -158,17 +187,65 @@ static X86CondRef carry_cond(TransCtx *ctx, uint32_t op)
     case X86_CARRY_SHR: case X86_CARRY_SAR:
         return (X86CondRef){ IR_TSTNE, shift_before(ctx, kind, size, count), ir_const(ctx->b, type, 1) };
     case X86_CARRY_IMUL: return imul_cond(ctx, size);
+    case X86_CARRY_1: return (X86CondRef){ IR_EQ, ir_i32(ctx->b, 0), ir_i32(ctx->b, 0) };
     case X86_CARRY_0: case X86_N_CARRY: break;
     }
     return never(ctx);
 }
 
+bool x86_cc_put_carry(TransCtx *ctx, bool value, bool complement)
+{
+    uint32_t op;
+
+    if (!known_op(ctx, &op)) {
+        return false;
+    }
+    unsigned kind = op >> 2 & 63, carry = op >> 10 & 63;
+    if (complement) {
+        value = carry == X86_CARRY_0;
+    }
+    /* Kinds whose O or A come from what the carry comes from, and carries that are not known. */
+    if (kind == X86_CCK_MUL || kind == X86_CCK_SHIFT || kind == X86_CCK_ROL || kind == X86_CCK_ROR ||
+        (complement && carry != X86_CARRY_0 && carry != X86_CARRY_1)) {
+        return false;
+    }
+    ir_put(ctx->b, X86_SLOT_CC_OP, ir_i32(ctx->b, (op & 0xff) | (uint32_t)(value ? X86_CARRY_1 : X86_CARRY_0) << 10));
+    return true;
+}
+
+static bool short_cond(TransCtx *ctx, uint32_t op, unsigned which, X86CondRef *ret);
+
+/* The condition of one of two tuples, 0 or 1. */
+static bool either_cond(TransCtx *ctx, unsigned which, IrRef *ret)
+{
+    IrRef value[2];
+    bool ok = either_op(ctx);
+
+    for (unsigned side = SIDE_TRUE; side <= SIDE_FALSE && ok; side++) {
+        uint32_t op;
+        X86CondRef c;
+        ctx->data[X86_DATA_CC_SIDE] = side;
+        ok = known_op(ctx, &op) && short_cond(ctx, op, which, &c);
+        ctx->data[X86_DATA_CC_SIDE] = SIDE_NONE;
+        if (ok) {
+            value[side - 1] = ir_setcond(ctx->b, IR_I32, c.cond, c.a, c.b);
+        }
+    }
+    if (ok) {
+        *ret = ir_select(ctx->b, IR_I32, ir_insn(ctx->b->unit, ir_get(ctx->b, X86_SLOT_CC_OP))->a, value[0], value[1]);
+    }
+    return ok;
+}
+
 IrRef x86_cc_get_carry(TransCtx *ctx)
 {
-    IrRef op = ir_get(ctx->b, X86_SLOT_CC_OP);
+    IrRef op = ir_get(ctx->b, X86_SLOT_CC_OP), either;
     uint32_t known;
 
     if (!known_op(ctx, &known)) {
+        if (either_cond(ctx, 1, &either)) {
+            return either;
+        }
         return x86_call(ctx, X86_HELPER_cc_carry, 3,
                         (IrRef[]){ slot64(ctx, X86_SLOT_CC_SRC), slot64(ctx, X86_SLOT_CC_SRC2), op });
     }
@@ -247,7 +324,7 @@ static X86CondRef flags_cond(TransCtx *ctx, unsigned which)
 {
     static const uint16_t mask[6] = { X86_OF, X86_CF, X86_ZF, X86_CF | X86_ZF, X86_SF, X86_PF };
     IrBuilder *b = ctx->b;
-    IrRef f = x86_to_i32(ctx, ir_get(b, X86_SLOT_CC_SRC));
+    IrRef f = x86_to_i32(ctx, cc_slot(ctx, X86_SLOT_CC_SRC));
 
     if (which < ARRAY_SIZE(mask)) {
         return (X86CondRef){ IR_TSTNE, f, ir_i32(b, mask[which]) };
@@ -315,7 +392,7 @@ static bool short_cond(TransCtx *ctx, uint32_t op, unsigned which, X86CondRef *r
         if (carry == X86_CARRY_0) {
             return short_cond(ctx, op, 2, ret);
         }
-        if ((kind == X86_CCK_CMP || kind == X86_CCK_SUB) && operands(ctx, kind, size, &o)) {
+        if (((kind == X86_CCK_CMP && carry == X86_CARRY_LT) || (kind == X86_CCK_SUB && carry == X86_CARRY_SUB)) && operands(ctx, kind, size, &o)) {
             *ret = compare(ctx, IR_LEU, o.a, o.b, size);
             return true;
         }
@@ -346,14 +423,32 @@ static bool short_cond(TransCtx *ctx, uint32_t op, unsigned which, X86CondRef *r
     }
 }
 
+IrRef x86_cc_get_flags_apart(TransCtx *ctx)
+{
+    IrRef flags = x86_cc_get_flags(ctx);
+    uint32_t op;
+
+    for (unsigned which = 0; which < 2 && known_op(ctx, &op) && op >> 2 & 63; which++) {
+        X86CondRef c;
+        if (short_cond(ctx, op, which, &c)) {
+            unsigned at = which ? 0 : 11; /* C, O */
+            flags = ir_emit(ctx->b, IR_bfi, IR_I32, at | 1 << 8, flags, ir_setcond(ctx->b, IR_I32, c.cond, c.a, c.b), IR_NONE);
+        }
+    }
+    return flags;
+}
+
 X86CondRef x86_cond(TransCtx *ctx, unsigned condition)
 {
     uint32_t op;
     X86CondRef c;
 
     unsigned which = condition >> 1 & 7;
+    IrRef either;
     bool known = known_op(ctx, &op) || (which != 1 && which != 3 && known_step(ctx, &op));
-    if (!known && which == 1) {
+    if (!known && either_cond(ctx, which, &either)) {
+        c = (X86CondRef){ IR_NE, either, ir_i32(ctx->b, 0) };
+    } else if (!known && which == 1) {
         c = (X86CondRef){ IR_NE, x86_cc_get_carry(ctx), ir_i32(ctx->b, 0) };
     } else if (!known || !short_cond(ctx, op, which, &c)) {
         IrRef value = x86_call(ctx, X86_HELPER_cc_cond, 5,

@@ -45,6 +45,9 @@ void x86_trans_salc(TransCtx *ctx, const X86Insn *in)
 void x86_trans_carry(TransCtx *ctx, const X86Insn *in)
 {
     IrBuilder *b = ctx->b;
+    if (x86_cc_put_carry(ctx, in->row->aux, in->row->aux == 2)) {
+        return;
+    }
     IrRef f = x86_cc_get_flags(ctx);
     f = in->row->aux == 2 ? ir_op2_imm(b, IR_xor, IR_I32, f, X86_CF) : in->row->aux == 1 ? ir_op2_imm(b, IR_or, IR_I32, f, X86_CF)
         : ir_op2_imm(b, IR_and, IR_I32, f, (uint32_t)~X86_CF);

@@ -42,6 +42,7 @@ bool x86_trans_begin(TransCtx *ctx)
     memset(ctx->data, 0, sizeof(ctx->data));
     ctx->data[X86_DATA_WT] = ctx->target->word_bits == 64 ? IR_I64 : IR_I32;
     ctx->b->unit->addr32 = ctx->target->word_bits == 32;
+    ctx->b->rule_slot = X86_SLOT_CC_OP;
     return true;
 }
 
@@ -90,6 +91,12 @@ static vaddr branch_target(const TransCtx *ctx, const X86Insn *in)
     return x86_code_addr(ctx, ip + in->imm, in->opsize);
 }
 
+/* Flags may stay as they were, or the row's letters are about more than one way: a count of 0, a repetition of none. */
+static bool keeps_flags(const X86Insn *in)
+{
+    return in->row->handler == x86_trans_shift || in->row->handler == x86_trans_shift_double || in->row->attrs & X86_ATTR_ROW_REP;
+}
+
 bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
 {
     X86Insn in;
@@ -104,6 +111,7 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     }
     ret->kind = in.row->kind;
     ret->glued = in.row->flags.tested & X86_ROWFLAG_ARITH;
+    ret->sets = (in.row->flags.written & X86_ROWFLAG_ARITH) == X86_ROWFLAG_ARITH && !keeps_flags(&in);
     if (in.row->handler == x86_trans_popf && !ctx->vcpu->softmmu) {
         ret->kind = SCAN_NORMAL;
     }

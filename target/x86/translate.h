@@ -18,6 +18,7 @@ enum { /* TransCtx.data */
     X86_DATA_EA,       /* 1: the current instruction's address is known: base, index, disp, scale */
     X86_DATA_EA_BASE, X86_DATA_EA_INDEX, X86_DATA_EA_DISP, X86_DATA_EA_SCALE,
     X86_DATA_INSN,     /* const X86Insn * */
+    X86_DATA_CC_SIDE,  /* translate-flags.c: which of two tuples of flags is looked at */
     X86_DATA_SIMD,     /* first of those of SSE, AVX, x87 and MMX */
 };
 
@@ -153,7 +154,10 @@ void x86_cc_set(TransCtx *ctx, uint32_t op, IrRef dst, IrRef src, IrRef src2);
 /* All arithmetic flags from an I32 that holds their bits. */
 void x86_cc_set_flags(TransCtx *ctx, IrRef flags);
 IrRef x86_cc_get_flags(TransCtx *ctx);                 /* I32: O S Z A P C bits */
+IrRef x86_cc_get_flags_apart(TransCtx *ctx);           /* the same, C and O so that who reads only them does not need the others */
 IrRef x86_cc_get_carry(TransCtx *ctx);                 /* I32: 0 or 1 */
+/* Sets C to `value` or complements it, the others stay. False: nothing done, it takes all flags as bits. */
+bool x86_cc_put_carry(TransCtx *ctx, bool value, bool complement);
 /* What S Z P follow from (size *ret_size_log2) and, in bit 4 of *ret_vector, A; false: not known when translating, or not of that form. */
 bool x86_cc_result(TransCtx *ctx, IrRef *ret_result, IrRef *ret_vector, unsigned *ret_size_log2);
 typedef struct X86CondRef { IrCond cond; IrRef a, b; } X86CondRef;

@@ -56,6 +56,63 @@ static void test_forwarding(void)
     end();
 }
 
+/* A loop (block 1) with a merge inside; the entry and its rounds end with w0 = `first` and `round`. What the loop's first block gets for w0. */
+static IrRef rule_loop(uint32_t first, uint32_t round, bool look)
+{
+    begin();
+    b->rule_slot = T_W0;
+    uint16_t loop = ir_block_new(b, 0x1010), one = ir_block_new(b, 0x1020), join = ir_block_new(b, 0x1030), out = ir_block_new(b, 0x1040);
+    ir_put(b, T_W0, ir_i32(b, first));
+    ir_br(b, loop);
+    ir_block_begin_merge(b, loop, true);
+    ir_poll(b, 0x1010);
+    IrRef got = look ? ir_get(b, T_W0) : IR_NONE;
+    ir_brcond(b, IR_NE, ir_get(b, T_X0), ir_i64(b, 1), one, join);
+    ir_block_begin_tree(b, one, loop);
+    ir_put(b, T_W0, ir_i32(b, first));
+    ir_br(b, join);
+    ir_block_begin_merge(b, join, false);
+    /* known only if what the loop began with is certain */
+    CHECK_EQ(ir_is_const(&unit, ir_get(b, T_W0)), look && !b->rule_safe);
+    ir_put(b, T_W0, ir_i32(b, round));
+    ir_brcond(b, IR_NE, ir_get(b, T_X1), ir_i64(b, 1), loop, out);
+    ir_block_begin_tree(b, out, join);
+    CHECK(ir_is_const(&unit, ir_get(b, T_W0)));
+    end();
+    return got;
+}
+
+static void test_rules(void)
+{
+    IrRef got = rule_loop(7, 7, true);
+    CHECK(ir_is_const(&unit, got) && ir_insn(&unit, got)->imm == 7 && !b->rule_broken);
+    rule_loop(7, 8, false);
+    CHECK(!b->rule_broken); /* nobody needed it */
+    rule_loop(7, 8, true);
+    CHECK(b->rule_broken);
+    b->rule_safe = true;
+    got = rule_loop(7, 8, true);
+    CHECK(!ir_is_const(&unit, got) && !b->rule_broken);
+    b->rule_safe = false;
+
+    /* A helper that writes state, and a kill: what the block began with is gone. */
+    for (unsigned how = 0; how < 3; how++) {
+        begin();
+        b->rule_slot = T_W0;
+        uint16_t next = ir_block_new(b, 0x1010);
+        ir_put(b, T_W0, ir_i32(b, 3));
+        ir_br(b, next);
+        ir_block_begin_merge(b, next, false);
+        if (how == 1) {
+            ir_kill(b, T_W0);
+        } else if (how == 2) {
+            ir_call(b, T_H_STEP, 1, (IrRef[]){ ir_get(b, T_X0) });
+        }
+        CHECK_EQ(ir_is_const(&unit, ir_get(b, T_W0)), how == 0);
+        end();
+    }
+}
+
 static void test_helpers(void)
 {
     begin();
@@ -109,6 +166,7 @@ int main(void)
     ir_unit_init(&unit);
     ir_builder_init(b, &unit);
     test_forwarding();
+    test_rules();
     test_helpers();
     test_addresses();
     test_verifier();
