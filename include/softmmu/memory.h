@@ -80,12 +80,16 @@ typedef enum MemoryKind {
     MEMORY_ALIAS,     /* a window into another region */
 } MemoryKind;
 
+/* A guest's write that an accelerator may turn into a signal. The address, and the value with match_data, must be met. */
 typedef struct MemoryEventfd {
     uint64_t offset, data;
-    unsigned size; /* 0: any */
+    unsigned size; /* 0: any (MEMORY_EVENTFDS_ANY_SIZE) */
     bool match_data;
     int fd;
 } MemoryEventfd;
+
+/* What the accelerator's host takes. */
+typedef enum MemoryEventfdSupport { MEMORY_NO_EVENTFDS, MEMORY_EVENTFDS, MEMORY_EVENTFDS_ANY_SIZE } MemoryEventfdSupport;
 
 struct MemoryRegion {
     Object obj; /* type "memory-region"; its name is the region's name */
@@ -168,9 +172,13 @@ void memory_region_set_romd(MemoryRegion *mr, bool romd);
 void *memory_region_host(const MemoryRegion *mr); /* NULL unless RAM, ROM, ROMD */
 const char *memory_region_name(const MemoryRegion *mr);
 uint64_t memory_region_size(const MemoryRegion *mr); /* MEMORY_SIZE_ALL for 2^64 */
-/* A write that matches signals `fd` instead of calling the ops. */
+/* Where the region is visible and the host takes it, a write of a vCPU that matches signals `fd`. Elsewhere, and from anybody else, the
+ * ops are called as without it: the owner is ready for both. Taken away before the region is finished. */
 void memory_region_add_eventfd(MemoryRegion *mr, const MemoryEventfd *event);
 void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventfd *event);
+/* Set by the accelerator. Without support there is no use in adding any. */
+void memory_set_eventfd_support(MemoryEventfdSupport support);
+MemoryEventfdSupport memory_eventfd_support(void);
 
 /* --- Address spaces --- */
 typedef struct MemorySection {
@@ -185,6 +193,9 @@ typedef struct MemoryListener {
     void (*begin)(struct MemoryListener *listener);
     void (*region_add)(struct MemoryListener *listener, const MemorySection *section);
     void (*region_del)(struct MemoryListener *listener, const MemorySection *section);
+    /* An eventfd came into view at addr, or leaves. */
+    void (*eventfd_add)(struct MemoryListener *listener, gpa addr, const MemoryEventfd *event);
+    void (*eventfd_del)(struct MemoryListener *listener, gpa addr, const MemoryEventfd *event);
     /* The view changed and is published; TLBs must be flushed here. */
     void (*commit)(struct MemoryListener *listener);
     AddressSpace *as;

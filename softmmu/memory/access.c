@@ -6,7 +6,6 @@
  * accesses are single host accesses.
  * Threads: any; the BQL is taken round callbacks unless the region is lockless.
  */
-#include <unistd.h>
 #include "softmmu/bql.h"
 #include "softmmu/memory/internal.h"
 #include "util/bits.h"
@@ -247,20 +246,6 @@ MemResult memory_region_read(MemoryRegion *mr, uint64_t offset, unsigned size, M
     return result;
 }
 
-static bool eventfd_signal(MemoryRegion *mr, uint64_t offset, unsigned size, uint64_t value)
-{
-    for (size_t i = 0; i < mr->eventfds.n; i++) {
-        const MemoryEventfd *e = &mr->eventfds.at[i];
-        if (e->offset == offset && (!e->size || e->size == size) &&
-            (!e->match_data || e->data == value)) {
-            uint64_t one = 1;
-            /* A full counter already means "signalled". */
-            return write(e->fd, &one, sizeof(one)) == sizeof(one) || true;
-        }
-    }
-    return false;
-}
-
 MemResult memory_region_write(MemoryRegion *mr, uint64_t offset, unsigned size,
                               MemEndian endian, uint64_t value, MemAttrs attrs)
 {
@@ -283,10 +268,7 @@ MemResult memory_region_write(MemoryRegion *mr, uint64_t offset, unsigned size,
     }
     value = to_endian(value, size, endian, mr->ops->endian);
     bool took = mr->lockless ? false : bql_enter();
-    MemResult result = MEM_OK;
-    if (!mr->eventfds.n || !eventfd_signal(mr, offset, size, value)) {
-        result = ops_write(mr, offset, size, value, attrs);
-    }
+    MemResult result = ops_write(mr, offset, size, value, attrs);
     bql_leave(took);
     nest.n--;
     return result;

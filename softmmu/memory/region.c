@@ -12,6 +12,7 @@
 static unsigned memory_depth;
 static bool memory_changed;
 static AddressSpace *memory_spaces;
+static MemoryEventfdSupport eventfd_support;
 
 static const ObjectType memory_region_type = {
     .name = "memory-region",
@@ -70,6 +71,33 @@ static void view_diff(const FlatView *a, const FlatView *b, MemoryListener *list
     }
 }
 
+typedef void EventfdFn(MemoryListener *, gpa, const MemoryEventfd *);
+
+/* Calls fn if the section shows the event. */
+static void section_event(const MemorySection *section, const MemoryEventfd *event, MemoryListener *listener, EventfdFn *fn)
+{
+    if (event->offset >= section->offset && event->offset - section->offset + (MemSize)MAX(event->size, 1) <= section->size) {
+        fn(listener, section->addr + (event->offset - section->offset), event);
+    }
+}
+
+static void section_events(MemoryListener *listener, const MemorySection *section, EventfdFn *fn)
+{
+    for (size_t i = 0; i < section->mr->eventfds.n; i++) {
+        section_event(section, &section->mr->eventfds.at[i], listener, fn);
+    }
+}
+
+static void events_add(MemoryListener *listener, const MemorySection *section)
+{
+    section_events(listener, section, listener->eventfd_add);
+}
+
+static void events_del(MemoryListener *listener, const MemorySection *section)
+{
+    section_events(listener, section, listener->eventfd_del);
+}
+
 static void space_update(AddressSpace *as)
 {
     FlatView *old = atomic_load_explicit(&as->view, memory_order_relaxed);
@@ -87,6 +115,9 @@ static void space_update(AddressSpace *as)
         if (l->begin) {
             l->begin(l);
         }
+        if (l->eventfd_del) {
+            view_diff(old, view, l, events_del);
+        }
         if (l->region_del) {
             view_diff(old, view, l, l->region_del);
         }
@@ -95,6 +126,9 @@ static void space_update(AddressSpace *as)
     for (MemoryListener *l = as->listeners; l; l = l->next) {
         if (l->region_add) {
             view_diff(view, old, l, l->region_add);
+        }
+        if (l->eventfd_add) {
+            view_diff(view, old, l, events_add);
         }
         if (l->commit) {
             l->commit(l);
@@ -351,10 +385,39 @@ uint64_t memory_region_size(const MemoryRegion *mr)
     return mr->size >> 64 ? MEMORY_SIZE_ALL : (uint64_t)mr->size;
 }
 
-/* The list is replaced, not changed: writers of the guest read it without a lock. */
+/* --- eventfds: a list per region, read by who changes views, under the BQL --- */
+
+void memory_set_eventfd_support(MemoryEventfdSupport support)
+{
+    eventfd_support = support;
+}
+
+MemoryEventfdSupport memory_eventfd_support(void)
+{
+    return eventfd_support;
+}
+
+/* Where the published views show it. */
+static void event_changed(const MemoryRegion *mr, const MemoryEventfd *event, bool add)
+{
+    for (AddressSpace *as = memory_spaces; as; as = as->next) {
+        const FlatView *view = atomic_load_explicit(&as->view, memory_order_relaxed);
+        for (MemoryListener *l = as->listeners; l; l = l->next) {
+            EventfdFn *fn = add ? l->eventfd_add : l->eventfd_del;
+            for (size_t i = 0; fn && view && i < view->n; i++) {
+                if (view->ranges[i].mr == mr) {
+                    MemorySection section = range_section(&view->ranges[i]);
+                    section_event(&section, event, l, fn);
+                }
+            }
+        }
+    }
+}
+
 void memory_region_add_eventfd(MemoryRegion *mr, const MemoryEventfd *event)
 {
     *vec_push(&mr->eventfds) = *event;
+    event_changed(mr, event, true);
 }
 
 void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventfd *event)
@@ -363,6 +426,7 @@ void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventfd *event)
         MemoryEventfd *e = &mr->eventfds.at[i];
         if (e->offset == event->offset && e->size == event->size && e->fd == event->fd &&
             e->match_data == event->match_data && (!e->match_data || e->data == event->data)) {
+            event_changed(mr, event, false);
             *e = mr->eventfds.at[--mr->eventfds.n];
             return;
         }
@@ -414,6 +478,9 @@ void memory_listener_add(MemoryListener *listener, AddressSpace *as)
     if (listener->region_add) {
         view_diff(as->view, NULL, listener, listener->region_add);
     }
+    if (listener->eventfd_add) {
+        view_diff(as->view, NULL, listener, events_add);
+    }
     if (listener->commit) {
         listener->commit(listener);
     }
@@ -427,6 +494,9 @@ void memory_listener_remove(MemoryListener *listener)
         at = &(*at)->next;
     }
     *at = listener->next;
+    if (listener->eventfd_del) {
+        view_diff(listener->as->view, NULL, listener, events_del);
+    }
     if (listener->region_del) {
         view_diff(listener->as->view, NULL, listener, listener->region_del);
     }

@@ -459,9 +459,84 @@ static void test_timers(void)
     CHECK_EQ(clock_get_ns(VM_CLOCK_VIRTUAL), 5);
 }
 
+/* --- eventfds: a listener hears of each where the view shows it, and of its end --- */
+
+static gpa event_at[8];
+static size_t n_events;
+
+static void event_came(MemoryListener *l, gpa addr, const MemoryEventfd *event)
+{
+    CHECK(n_events < ARRAY_SIZE(event_at));
+    event_at[n_events++] = addr;
+}
+
+static void event_went(MemoryListener *l, gpa addr, const MemoryEventfd *event)
+{
+    size_t i = 0;
+
+    while (i < n_events && event_at[i] != addr) {
+        i++;
+    }
+    CHECK(i < n_events);
+    event_at[i] = event_at[--n_events];
+}
+
+static void test_eventfds(void)
+{
+    MemoryEventfd event = { .offset = 0x10, .size = 4, .fd = -1 }, other = { .offset = 0x10, .size = 4, .match_data = true, .fd = -1 };
+    MemoryListener listener = { .eventfd_add = event_came, .eventfd_del = event_went };
+    MemoryRegion root, mr, alias, over;
+    AddressSpace as;
+
+    memory_region_init(&root, NULL, "root", SPACE);
+    memory_region_init_mmio(&mr, NULL, &nop_ops, NULL, "registers", 0x40);
+    memory_region_init_alias(&alias, NULL, "alias", &mr, 0x8, 0x10);
+    memory_region_init_mmio(&over, NULL, &nop_ops, NULL, "over", 4);
+    memory_region_add(&root, 0x100, &mr);
+    address_space_init(&as, &root, "events");
+    memory_region_add_eventfd(&mr, &event);
+    memory_listener_add(&listener, &as);
+    CHECK(n_events == 1 && event_at[0] == 0x110);
+    memory_region_set_address(&mr, 0x200);
+    CHECK(n_events == 1 && event_at[0] == 0x210);
+    memory_region_add(&root, 0x300, &alias);
+    CHECK(n_events == 2 && event_at[0] + event_at[1] == 0x210 + 0x308);
+    memory_region_set_alias_offset(&alias, 0x14);   /* begins behind it */
+    CHECK(n_events == 1);
+    memory_region_set_alias_offset(&alias, 0x2);    /* ends within it */
+    CHECK(n_events == 1);
+    memory_region_add_eventfd(&mr, &other);
+    CHECK(n_events == 2 && event_at[1] == 0x210);
+    memory_region_del_eventfd(&mr, &event);
+    CHECK(n_events == 1);
+    memory_region_add_overlap(&root, 0x212, &over, 1);
+    CHECK(n_events == 0);
+    memory_region_remove(&root, &over);
+    CHECK(n_events == 1 && event_at[0] == 0x210);
+    /* Within a change of the tree, before it is published. */
+    memory_begin();
+    memory_region_set_address(&mr, 0x400);
+    memory_region_add_eventfd(&mr, &event);
+    memory_region_del_eventfd(&mr, &other);
+    memory_commit();
+    CHECK(n_events == 1 && event_at[0] == 0x410);
+    memory_region_set_enabled(&mr, false);
+    CHECK(n_events == 0);
+    memory_region_set_enabled(&mr, true);
+    memory_listener_remove(&listener);
+    CHECK(n_events == 0);
+    memory_region_del_eventfd(&mr, &event);
+    memory_region_finish(&mr);
+    memory_region_finish(&alias);
+    memory_region_finish(&over);
+    address_space_finish(&as);
+    memory_region_finish(&root);
+}
+
 int main(void)
 {
     test_random_trees();
+    test_eventfds();
     test_access();
     test_dma_to_registers();
     test_ram();
