@@ -34,6 +34,8 @@ extern KvmVm kvm;
 
 static inline KvmVcpu *kvm_of(Vcpu *vcpu) { return vcpu->kvm; }
 
+/* events.c */
+void kvm_events_init(Machine *machine);
 /* vcpu.c */
 bool kvm_vcpu_start(Vcpu *vcpu, Error **errp);
 int kvm_vcpu_thread_id(const Vcpu *vcpu);

@@ -178,6 +178,7 @@ static bool kvm_init(Machine *machine, Error **errp)
         return false;
     }
     kvm_add_space(&machine->memory, KVM_SPACE_NORMAL);
+    kvm_events_init(machine);
     machine_set_vcpu_control(&(VcpuControl){ .pause_all = pause_all, .resume_all = resume_all, .reset_all = kvm_reset_all,
                                              .start = kvm_vcpu_start });
     return true;

@@ -1,5 +1,5 @@
 /*
- * slots.c: guest memory as KVM's slots, dirty logging, and eventfds in place of exits.
+ * slots.c: guest memory as KVM's slots, dirty logging.
  *
  * A slot is a stretch of RAM or ROM of the flat view, in whole pages. What is neither is an exit (MMIO). Views
  * change between begin and commit of a listener: removals come first.

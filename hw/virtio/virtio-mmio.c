@@ -25,7 +25,7 @@ typedef struct VirtioMmio {
     Device dev;
     MemoryRegion iomem;
     Bus bus;
-    bool force_legacy;
+    bool force_legacy, use_eventfds;
     uint32_t features_sel, driver_features_sel, queue_sel, page_bytes, align;
     uint32_t driver_features[2];
     uint32_t desc[2], driver[2], device[2];
@@ -221,13 +221,22 @@ static AddressSpace *transport_dma(Device *transport)
     return &machine_current()->memory;
 }
 
-static const VirtioTransport mmio_transport = { transport_notify, transport_config_changed, transport_dma };
+static void transport_eventfd(Device *transport, unsigned queue, int fd, bool on)
+{
+    VirtioMmio *s = (VirtioMmio *)transport;
+    void (*change)(MemoryRegion *mr, const MemoryEventfd *event) = on ? memory_region_add_eventfd : memory_region_del_eventfd;
+
+    change(&s->iomem, &(MemoryEventfd){ .offset = REG_QUEUE_NOTIFY, .size = 4, .match_data = true, .data = queue, .fd = fd });
+}
+
+static const VirtioTransport mmio_transport = { transport_notify, transport_config_changed, transport_dma, transport_eventfd };
 
 static bool bus_check(Bus *bus, Device *dev, Error **errp)
 {
     VirtioMmio *s = (VirtioMmio *)bus->parent;
 
     VIRTIO_DEVICE(dev)->disable_modern = s->force_legacy;
+    VIRTIO_DEVICE(dev)->use_eventfds = s->use_eventfds;
     virtio_bind(VIRTIO_DEVICE(dev), bus->parent, &mmio_transport);
     return true;
 }
@@ -269,6 +278,7 @@ static bool mmio_realize(Device *dev, Error **errp)
 
 static const Property mmio_props[] = {
     PROP_B("force-legacy", VirtioMmio, force_legacy, true, "Be a version 1 (legacy) device"),
+    PROP_B("ioeventfd", VirtioMmio, use_eventfds, true, "Kicks of queues through eventfds, where the accelerator has them"),
 };
 
 static const IrqDef mmio_irqs[] = { { "sysbus-irq", 1, NULL } };

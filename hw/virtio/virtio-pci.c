@@ -12,6 +12,10 @@
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI_CFG = 5 };
 enum { PAGE = 0x1000, NOTIFY_MULTIPLIER = 4, MODERN_BYTES = 16 * 1024, MSIX_BYTES = 4 * 1024 * 8 };
 
+/* 4.1.4.8 */
+enum { L_HOST_FEATURES = 0, L_GUEST_FEATURES = 4, L_QUEUE_PFN = 8, L_QUEUE_NUM = 12, L_QUEUE_SEL = 14, L_NOTIFY = 16,
+       L_STATUS = 18, L_ISR = 19, L_CONFIG_VECTOR = 20, L_QUEUE_VECTOR = 22 };
+
 typedef enum Legacy { LEGACY_AUTO, LEGACY_ON, LEGACY_OFF } Legacy;
 
 static const VirtioPciLayout usual_layout = {
@@ -60,7 +64,21 @@ static AddressSpace *transport_dma(Device *transport)
     return &PCI_DEVICE(transport)->dma;
 }
 
-static const VirtioTransport pci_transport = { transport_notify, transport_config_changed, transport_dma };
+static void transport_eventfd(Device *transport, unsigned queue, int fd, bool on)
+{
+    VirtioPci *s = (VirtioPci *)transport;
+    void (*change)(MemoryRegion *mr, const MemoryEventfd *event) = on ? memory_region_add_eventfd : memory_region_del_eventfd;
+    unsigned size = memory_eventfd_support() == MEMORY_EVENTFDS_ANY_SIZE ? 0 : 2;
+
+    if (s->modern) {
+        change(&s->notify_mr, &(MemoryEventfd){ .offset = queue * NOTIFY_MULTIPLIER, .size = size, .fd = fd });
+    }
+    if (s->legacy) {
+        change(&s->legacy_mr, &(MemoryEventfd){ .offset = L_NOTIFY, .size = 2, .match_data = true, .data = queue, .fd = fd });
+    }
+}
+
+static const VirtioTransport pci_transport = { transport_notify, transport_config_changed, transport_dma, transport_eventfd };
 
 static bool inner_bus_check(Bus *bus, Device *dev, Error **errp)
 {
@@ -101,9 +119,6 @@ static void set_status(VirtioPci *s, uint8_t status)
 }
 
 /* -- legacy registers (4.1.4.8) --------------------------------------------------------------------------------------- */
-
-enum { L_HOST_FEATURES = 0, L_GUEST_FEATURES = 4, L_QUEUE_PFN = 8, L_QUEUE_NUM = 12, L_QUEUE_SEL = 14, L_NOTIFY = 16,
-       L_STATUS = 18, L_ISR = 19, L_CONFIG_VECTOR = 20, L_QUEUE_VECTOR = 22 };
 
 static unsigned legacy_config(const VirtioPci *s)
 {
@@ -415,6 +430,7 @@ bool virtio_pci_realize(PciDevice *pci, Error **errp)
     }
     bus_init_embedded(&s->bus, "virtio-pci-bus", &pci->dev, "virtio-bus");
     s->vdev->disable_modern = !s->modern;
+    s->vdev->use_eventfds = s->use_eventfds;
     if (!device_realize(&s->vdev->dev, &s->bus, errp)) {
         return false;
     }
@@ -501,6 +517,7 @@ static const Property virtio_pci_props[] = {
     { .name = "disable-legacy", .kind = PROP_ENUM, .offset = offsetof(VirtioPci, disable_legacy), .names = on_off_auto,
       .def = LEGACY_AUTO, .has_default = true, .type_name = "OnOffAuto", .help = "Modern only" },
     PROP_B("disable-modern", VirtioPci, disable_modern, false, "Legacy only"),
+    PROP_B("ioeventfd", VirtioPci, use_eventfds, true, "Kicks of queues through eventfds, where the accelerator has them"),
     PROP_U32("vectors", VirtioPci, n_vectors, UINT32_MAX, "MSI-X vectors; 0: none"),
 };
 

@@ -16,7 +16,7 @@ typedef struct VirtioPci {
     VirtioDevice *vdev;
     MemoryRegion legacy_mr, modern_mr, msix_mr, common_mr, isr_mr, device_mr, notify_mr;
     int disable_legacy;         /* property: auto, on, off */
-    bool disable_modern, legacy, modern;
+    bool disable_modern, legacy, modern, use_eventfds;
     uint32_t n_vectors;         /* property; UINT32_MAX: as many as the device wants */
     uint32_t feature_select, driver_feature_select, queue_select;
     uint32_t driver_features[2];

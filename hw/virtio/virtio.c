@@ -77,6 +77,7 @@ void virtio_reset(VirtioDevice *vdev)
     vdev->broken = false;
     vdev->isr = 0;
     vdev->config_vector = VIRTIO_NO_VECTOR;
+    virtio_update_notifiers(vdev);
 }
 
 void virtio_set_status(VirtioDevice *vdev, uint8_t status)
@@ -96,6 +97,7 @@ void virtio_set_status(VirtioDevice *vdev, uint8_t status)
     if (old != vdev->status && virtio_type(vdev)->status_set) {
         virtio_type(vdev)->status_set(vdev, old);
     }
+    virtio_update_notifiers(vdev);
 }
 
 bool virtio_set_features(VirtioDevice *vdev, uint64_t features)
@@ -177,6 +179,7 @@ bool virtio_device_realize(Device *dev, Error **errp)
     vdev->host_features |= user & (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC));
     vdev->host_features &= ~BIT(VIRTIO_F_RING_RESET);
     virtio_reset(vdev);
+    virtio_init_notifiers(vdev);
     return true;
 }
 
@@ -184,6 +187,7 @@ void virtio_device_unrealize(Device *dev)
 {
     VirtioDevice *vdev = VIRTIO_DEVICE(dev);
 
+    virtio_finish_notifiers(vdev);
     if (vdev->vtype->unrealize && dev->realized) {
         vdev->vtype->unrealize(vdev);
     }

@@ -494,12 +494,13 @@ void virtq_set_legacy(VirtQueue *vq, gpa base, unsigned align)
         return;
     }
     virtq_set_rings(vq, base, avail, ROUND_UP(avail + 4 + vq->num * 2 + 2, (uint64_t)align));
-    vq->enabled = true;
+    virtq_enable(vq, true);
 }
 
 void virtq_enable(VirtQueue *vq, bool on)
 {
     vq->enabled = on;
+    virtio_update_notifiers(vq->vdev);
 }
 
 void virtq_reset(VirtQueue *vq)
@@ -507,7 +508,7 @@ void virtq_reset(VirtQueue *vq)
     vq->desc = vq->driver = vq->device = 0;
     vq->num = vq->num_default;
     vq->vector = VIRTIO_NO_VECTOR;
-    vq->enabled = false;
+    virtq_enable(vq, false);
     vq->last_avail = vq->used_idx = vq->signalled_used = 0;
     vq->avail_wrap = vq->used_wrap = true;
     vq->signalled_valid = false;

@@ -16,6 +16,7 @@
 
 typedef struct VirtioDevice VirtioDevice;
 typedef struct VirtQueue VirtQueue;
+typedef struct VirtNotifier VirtNotifier;
 
 enum { /* device ids, section 5 */
     VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_BALLOON = 5,
@@ -74,6 +75,7 @@ struct VirtQueue {
     bool signalled_valid;
     bool notify;                   /* the driver is asked to kick */
     unsigned in_use;
+    VirtNotifier *notifier;        /* kicks come through an eventfd; NULL: as calls */
 };
 
 /* What the transport does. */
@@ -81,6 +83,8 @@ typedef struct VirtioTransport {
     void (*notify)(Device *transport, uint16_t vector);  /* vector VIRTIO_NO_VECTOR: plain interrupt */
     void (*config_changed)(Device *transport);
     AddressSpace *(*dma)(Device *transport);
+    /* The queue's notification register signals fd from now on, or no longer. */
+    void (*eventfd)(Device *transport, unsigned queue, int fd, bool on);
 } VirtioTransport;
 
 struct VirtioDevice {
@@ -93,6 +97,7 @@ struct VirtioDevice {
     uint64_t host_features, guest_features;
     uint8_t status, isr;
     bool broken, disable_modern, disable_legacy;
+    bool use_eventfds;        /* property ioeventfd of the transport */
     bool legacy;              /* the driver did not negotiate VERSION_1 */
     uint16_t config_vector;
     uint32_t config_generation;
@@ -167,6 +172,10 @@ bool virtio_set_features(VirtioDevice *vdev, uint64_t features);
 uint32_t virtio_config_read(VirtioDevice *vdev, uint32_t offset, unsigned size);
 void virtio_config_write(VirtioDevice *vdev, uint32_t offset, unsigned size, uint32_t value);
 void virtio_kick(VirtioDevice *vdev, unsigned queue);
+/* notifier.c. Status, queues or the machine's state have changed: queues get their eventfds, or lose them. */
+void virtio_update_notifiers(VirtioDevice *vdev);
+void virtio_init_notifiers(VirtioDevice *vdev);
+void virtio_finish_notifiers(VirtioDevice *vdev);
 void virtq_set_num(VirtQueue *vq, unsigned num);
 /* Modern drivers give three addresses; legacy ones the first, with the ring alignment. */
 void virtq_set_rings(VirtQueue *vq, gpa desc, gpa driver, gpa device);

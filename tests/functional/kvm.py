@@ -17,9 +17,11 @@ from emulator import check, check_equal, finish, failures
 EMULATOR, LIBRARY = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 IRQCHIP, USER_MEMORY, SET_TSS, NR_VCPUS, DESTROY_WORKS, IRQ_ROUTING, IRQFD, PIT2, IOEVENTFD, ADJUST_CLOCK = 0, 3, 4, 9, 21, 25, 32, 33, 36, 39
 XSAVE, XCRS, TSC_CONTROL, MAX_VCPUS, TSC_DEADLINE, KVMCLOCK_CTRL, SIGNAL_MSI, READONLY = 55, 56, 60, 66, 72, 76, 77, 81
+IOEVENTFD_ANY_LENGTH = 122
 SMM, MULTI_SPACE, SPLIT, IMMEDIATE_EXIT, X2APIC_API = 117, 118, 121, 136, 129
 CAPS = {USER_MEMORY: 1, DESTROY_WORKS: 1, IMMEDIATE_EXIT: 1, READONLY: 1, IRQCHIP: 1, IRQ_ROUTING: 4096, IRQFD: 1, IOEVENTFD: 1, PIT2: 1,
         ADJUST_CLOCK: 14, XSAVE: 1, XCRS: 1, MAX_VCPUS: 1024, NR_VCPUS: 8, TSC_DEADLINE: 1, KVMCLOCK_CTRL: 1, SIGNAL_MSI: 1, SPLIT: 1,
+        IOEVENTFD_ANY_LENGTH: 1,
         TSC_CONTROL: 1, X2APIC_API: 3}
 CPUID = """\
 cpuid 0 0 16 756e6547 6c65746e 49656e69
@@ -265,6 +267,108 @@ def clocks():
     h.order('so does the timer', 'GET_PIT2', 'SET_PIT2')
 
 
+def out(port, size, value):
+    return f'exit 0 io out {port:x} {size} {value:x}\n'
+
+
+def store(address, size, value):
+    return f'exit 0 mmio write {address:x} {size} {value:x}\n'
+
+
+def poke(address, size, value):
+    return f'exit 0 poke {address:x} {size} {value:x}\n'
+
+
+def until(text):
+    return f'exit 0 until {text}\n'
+
+
+def config(slot, offset, size, value):
+    return out(0xcf8, 4, 0x80000000 | slot << 11 | offset & ~3) + out(0xcfc + (offset & 3), size, value)
+
+
+PORT, TABLE, MODERN, QUEUE = 0xc000, 0xfe010000, 0xfe000000, 0x10000
+
+
+def place(slot, modern=MODERN):
+    """BARs as virtio-pci has them, on; all lines of the slots are ISA's 11."""
+    return (config(1, 0x60, 4, 0x0b0b0b0b) + config(slot, 0x10, 4, PORT) + config(slot, 0x14, 4, TABLE) + config(slot, 0x20, 4, modern) + config(slot, 0x24, 4, 0) +
+            config(slot, 4, 2, 7))
+
+
+def buffer(index):
+    """The driver offers its buffer number `index` (8 bytes at 20000h) of queue 0."""
+    return (poke(QUEUE + 16 * (index % 4), 8, 0x20000) + poke(QUEUE + 16 * (index % 4) + 8, 8, 0x2_00000008) +
+            poke(QUEUE + 0x1000 + 4 + 2 * (index % 4), 2, index % 4) + poke(QUEUE + 0x1000 + 2, 2, index + 1))
+
+
+def start_modern(base=MODERN, vector=0xffff):
+    """A driver of virtio 1 with queue 0: 4 entries at QUEUE, its rings in the pages after it."""
+    return ''.join(store(base + offset, size, value) for offset, size, value in
+                   ((20, 1, 3), (8, 4, 1), (12, 4, 1), (20, 1, 11), (22, 2, 0), (24, 2, 4), (26, 2, vector), (32, 4, QUEUE), (36, 4, 0),
+                    (40, 4, QUEUE + 0x1000), (44, 4, 0), (48, 4, QUEUE + 0x2000), (52, 4, 0), (28, 2, 1), (20, 1, 15)))
+
+
+KICK = MODERN + 0x3000
+RNG = ('-device', 'virtio-rng-pci,addr=3')
+
+
+def event(address, length, flags, data=0):
+    return rf'vm IOEVENTFD addr=0x{address:x} len={length} flags=0x{flags:x} data=0x{data:x}$'
+
+
+def ioeventfds():
+    """Kicks of queues through eventfds; flags: 1 the value matters, 2 a port, 4 no longer."""
+    start, done = place(3) + start_modern(), until('IRQ_LINE gsi=11 level=1')
+    isr, filled = f'exit 0 mmio read {MODERN + 0x1000:x} 1\n', 'exit 0 peek 12000 4\n'
+    h = Host(*KVM, *RNG, script=start + buffer(0) + store(KICK, 2, 0) + done + filled + isr + store(MODERN + 20, 1, 0) + store(KICK, 2, 0) + isr, until='fe001000 = 0xffffffffffffff00')
+    h.order('a kick by eventfd', event(KICK, 0, 0), event(PORT + 16, 2, 3), 'ioeventfd addr=0xfe003000', 'IRQ_LINE gsi=11 level=1',
+            r'peek 0x12000 = 0x10000$', r'got mmio read 0xfe001000 = 0x\w*01$', event(KICK, 0, 4), event(PORT + 16, 2, 7),
+            r'got mmio read 0xfe001000 = 0x\w*00$')
+    check_equal((h.count('vm IOEVENTFD'), h.count('ioeventfd addr')), (4, 1), 'reset: nothing is left')
+
+    legacy = (out(PORT + 14, 2, 0) + out(PORT + 8, 4, QUEUE >> 12) + out(PORT + 18, 1, 7))
+    ring = (poke(QUEUE, 8, 0x20000) + poke(QUEUE + 8, 8, 0x2_00000008) + poke(QUEUE + 16 * 8 + 2, 2, 1))
+    h = Host(*KVM, '-device', 'virtio-rng-pci-transitional,addr=3', script=place(3) + ring + legacy + out(PORT + 16, 2, 1) + out(PORT + 16, 2, 0) + done +
+             out(PORT + 18, 1, 0), until='flags=0x7')
+    h.order('a legacy kick by eventfd', event(PORT + 16, 2, 3), 'ioeventfd addr=0xc010', 'IRQ_LINE gsi=11 level=1', event(PORT + 16, 2, 7))
+
+    moved = config(3, 0x20, 4, 0xfd000000)
+    h = Host(*KVM, *RNG, script=start + moved + config(3, 4, 2, 5) + config(3, 4, 2, 0) + config(3, 4, 2, 6) + buffer(0) + store(0xfd003000, 2, 0) + done,
+             until='IRQ_LINE gsi=11 level=1')
+    h.order('a BAR moves, goes and comes', event(KICK, 0, 0), event(PORT + 16, 2, 3), event(KICK, 0, 4), event(0xfd003000, 0, 0), event(0xfd003000, 0, 4),
+            event(PORT + 16, 2, 7), event(0xfd003000, 0, 0), 'ioeventfd addr=0xfd003000', 'IRQ_LINE gsi=11 level=1')
+
+    h = Host(*KVM, *RNG, caps={IOEVENTFD_ANY_LENGTH: 0}, script=start, until='addr=0xc010')
+    h.order('a host that wants a size', event(KICK, 2, 0))
+    for what, args, host in (('refused', RNG, {'script': 'refuse IOEVENTFD 28\n'}), ('not there', RNG, {'caps': {IOEVENTFD: 0}}),
+                             ('ioeventfd=off', ('-device', 'virtio-rng-pci,addr=3,ioeventfd=off'), {})):
+        h = Host(*KVM, *args, script=host.get('script', '') + start + buffer(0) + store(KICK, 2, 0), caps=host.get('caps'), until='IRQ_LINE gsi=11 level=1')
+        h.order(f'{what}: a kick is an exit', 'IRQ_LINE gsi=11 level=1')
+        h.never(f'{what}: no eventfd', 'vm IOEVENTFD')
+        check_equal(h.err.count('No space left on device'), what == 'refused', f'{what}: said once: {h.err}')
+
+    monitor = os.path.join(work.name, 'stop')
+
+    def stop_and_go():
+        client = connect(monitor)
+        for command, pattern, times in (('', 'vm IOEVENTFD', 2), ('stop', 'vm IOEVENTFD', 4), ('cont', 'vm IOEVENTFD', 6), ('system_reset', 'vm IOEVENTFD', 8)):
+            client.sendall(f'{command}\n'.encode())
+            wait_for(pattern, times)
+
+    h = Host(*KVM, *RNG, '-chardev', f'socket,id=m,path={monitor},server=on,wait=off', '-mon', 'chardev=m', script=start, act=stop_and_go)
+    h.order('stop, go on, reset', *(event(KICK, 0, flags) for flags in (0, 4, 0, 4)))
+    check_equal(h.count('vm IOEVENTFD'), 8, 'stop, go on, reset')
+
+    base = 0xfeb00e00
+    mmio = ''.join(store(base + offset, 4, value) for offset, value in
+                   ((0x70, 3), (0x24, 1), (0x20, 1), (0x70, 11), (0x30, 0), (0x38, 4), (0x80, QUEUE), (0x90, QUEUE + 0x1000), (0xa0, QUEUE + 0x2000),
+                    (0x44, 1), (0x70, 15)))
+    h = Host(*KVM, '-global', 'virtio-mmio.force-legacy=off', '-device', 'virtio-rng-device', board='microvm',
+             script=mmio + buffer(0) + store(base + 0x50, 4, 0) + until('ioeventfd') + store(base + 0x44, 4, 0), until='flags=0x5')
+    h.order('memory-mapped transport', event(base + 0x50, 4, 1), 'ioeventfd addr=0xfeb00e50', event(base + 0x50, 4, 5))
+
+
 def unavailable():
     h = Host(*KVM, script='refuse open 2\n')
     check_equal((h.status, h.err.count('\n')), (1, 1), f'no /dev/kvm: {h.err}')
@@ -287,6 +391,6 @@ def unavailable():
     check(h.status == 1 and 'System Management Mode not supported by this hypervisor.' in h.err, h.err)
 
 
-for case in (machines, cpuid, exits, interrupts, debugger, clocks, unavailable):
+for case in (machines, cpuid, exits, interrupts, debugger, clocks, ioeventfds, unavailable):
     case()
 finish()

@@ -3,7 +3,8 @@
  * script gives; what the emulator asks for is written down.
  *
  * FAKE_KVM_SCRIPT has a line for each: "cap N VALUE"; "cpuid LEAF SUB EAX EBX ECX EDX"; "msr INDEX"; "refuse NAME ERRNO" (a request fails);
- * "exit VCPU WHAT…" (what successive KVM_RUN of a vCPU return; after the last, a vCPU waits to be kicked). FAKE_KVM_LOG gets a line a
+ * "exit VCPU WHAT…" (what successive KVM_RUN of a vCPU return; after the last, a vCPU waits to be kicked). Some are no exits: "poke GPA
+ * SIZE VALUE" stores to memory, "peek GPA SIZE" writes down what is there, "until TEXT" waits for a request. FAKE_KVM_LOG gets a line a
  * request: "sys|vm|vcpuN NAME key=value…". Facts: Linux Documentation/virt/kvm/api.rst.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are both called */
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LINES = 1024, MAX_CPUS = 16, MAX_CAPS = 256, MAX_MSRS = 64, MAX_LEAVES = 128, MAX_EVENTS = 64, MAX_FDS = 1024, RUN_BYTES = 0x3000,
+enum { MAX_LINES = 1024, MAX_CPUS = 16, MAX_CAPS = 256, MAX_MSRS = 64, MAX_LEAVES = 128, MAX_EVENTS = 64, MAX_FDS = 1024, MAX_SLOTS = 256, RUN_BYTES = 0x3000,
        IO_AT = 0x1000 };
 enum { FD_NONE, FD_SYSTEM, FD_VM, FD_VCPU };
 
@@ -57,6 +58,9 @@ static struct kvm_ioeventfd events[MAX_EVENTS];
 static size_t n_events;
 static struct kvm_irqchip chips[3];
 static struct kvm_pit_state2 pit;
+static struct kvm_userspace_memory_region slots[MAX_SLOTS];
+static char *noted;         /* the log up to now, for "until" */
+static size_t noted_bytes, noted_seen;
 static uint64_t dirty_slot = UINT64_MAX, dirty_page, clock_ns;
 static FILE *log_file;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -112,13 +116,24 @@ static void note(const char *format, ...)
 {
     va_list args;
 
+    char text[512];
+
     va_start(args, format);
+    size_t n = (size_t)vsnprintf(text, sizeof(text) - 1, format, args);
+    va_end(args);
+    n = n < sizeof(text) - 2 ? n : sizeof(text) - 2;
+    text[n++] = '\n';
     if (log_file) {
-        vfprintf(log_file, format, args);
-        fputc('\n', log_file);
+        fwrite(text, 1, n, log_file);
         fflush(log_file);
     }
-    va_end(args);
+    char *grown = realloc(noted, noted_bytes + n + 1);
+    if (grown) {
+        noted = grown;
+        memcpy(noted + noted_bytes, text, n);
+        noted_bytes += n;
+        noted[noted_bytes] = 0;
+    }
 }
 
 static int cap_value(int cap)
@@ -280,6 +295,9 @@ static int vm_request(unsigned long request, void *arg)
     case KVM_SET_USER_MEMORY_REGION:
         note("vm SET_USER_MEMORY_REGION slot=0x%x flags=%u gpa=0x%llx size=0x%llx", m->slot, m->flags, (unsigned long long)m->guest_phys_addr,
              (unsigned long long)m->memory_size);
+        if (m->slot < MAX_SLOTS) {
+            slots[m->slot] = *m;
+        }
         return 0;
     case KVM_GET_DIRTY_LOG:
         note("vm GET_DIRTY_LOG slot=0x%x", log->slot);
@@ -383,6 +401,50 @@ static void fill_io(FakeCpu *c, bool out, unsigned port, unsigned size, uint32_t
     memcpy((uint8_t *)c->run + IO_AT, &value, 4);
 }
 
+static void *guest_memory(uint64_t addr, unsigned bytes)
+{
+    for (size_t i = 0; i < MAX_SLOTS; i++) {
+        const struct kvm_userspace_memory_region *m = &slots[i];
+        if (addr >= m->guest_phys_addr && addr - m->guest_phys_addr < m->memory_size && bytes <= m->memory_size - (addr - m->guest_phys_addr)) {
+            return (char *)(uintptr_t)m->userspace_addr + (addr - m->guest_phys_addr);
+        }
+    }
+    return NULL;
+}
+
+static void poke(uint64_t addr, unsigned bytes, unsigned long long value)
+{
+    void *host = bytes <= 8 ? guest_memory(addr, bytes) : NULL;
+
+    if (host) {
+        memcpy(host, &value, bytes);
+    } else {
+        note("no memory at 0x%llx", (unsigned long long)addr);
+    }
+}
+
+static void peek(uint64_t addr, unsigned bytes)
+{
+    void *host = bytes <= 8 ? guest_memory(addr, bytes) : NULL;
+    unsigned long long value = 0;
+
+    if (host) {
+        memcpy(&value, host, bytes);
+    }
+    note("peek 0x%llx = 0x%llx", (unsigned long long)addr, value);
+}
+
+/* "until TEXT" has come true: the emulator has asked for it since the last one did. */
+static bool has_come(const char *text)
+{
+    char *at = noted ? strstr(noted + noted_seen, text) : NULL;
+
+    if (at) {
+        noted_seen = (size_t)(at - noted) + strlen(text);
+    }
+    return at;
+}
+
 /* One line of the script. 1: the emulator is to see it; 0: on with the next; -1: wait. */
 static int play(unsigned n, FakeCpu *c, const char *line)
 {
@@ -450,6 +512,12 @@ static int play(unsigned n, FakeCpu *c, const char *line)
     } else if (sscanf(line, "rip %llx", &value) == 1) {
         c->regs.rip = value;
         return 0;
+    } else if (sscanf(line, "poke %llx %u %llx", &addr, &a, &value) == 3) {
+        poke(addr, a, value);
+        return 0;
+    } else if (sscanf(line, "peek %llx %u", &addr, &a) == 2) {
+        peek(addr, a);
+        return 0;
     } else if (sscanf(line, "dirty %llx %llx", &addr, &value) == 2) {
         dirty_slot = addr;
         dirty_page = value;
@@ -473,6 +541,14 @@ static const char *next_line(unsigned n, FakeCpu *c)
     return NULL;
 }
 
+/* The other threads of the emulator go on meanwhile. */
+static void rest(void)
+{
+    pthread_mutex_unlock(&lock);
+    nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+    pthread_mutex_lock(&lock);
+}
+
 static int run_cpu(unsigned n)
 {
     FakeCpu *c = &cpus[n];
@@ -487,6 +563,13 @@ static int run_cpu(unsigned n)
     }
     note("vcpu%u RUN window=%u cr8=%llu", n, c->run->request_interrupt_window, (unsigned long long)c->run->cr8);
     while (!((volatile struct kvm_run *)c->run)->immediate_exit && (line = next_line(n, c))) {
+        if (!strncmp(line, "until ", 6)) {
+            if (!has_come(line + 6)) {
+                c->next_line--;
+                rest();
+            }
+            continue;
+        }
         int r = play(n, c, line);
         if (r > 0) {
             pthread_mutex_unlock(&lock);
