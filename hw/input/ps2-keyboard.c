@@ -121,7 +121,8 @@ static void keyboard_event(void *opaque, const InputEvent *event)
     } else if (input_key_to_xt(key)) {
         put_code(&s, kbd->scan_set, input_key_to_xt(key), event->down);
     }
-    if (s.n && !ps2_queue(&kbd->port, s.bytes, s.n)) {
+    /* The last byte is the overrun code's. */
+    if (s.n && (kbd->port.queue_n + s.n >= PS2_QUEUE_BYTES || !ps2_queue(&kbd->port, s.bytes, s.n))) {
         /* The buffer is full: the code for that, once. */
         uint8_t overrun = kbd->scan_set == 1 ? OVERRUN1 : OVERRUN2;
         Ps2Port *p = &kbd->port;

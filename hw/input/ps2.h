@@ -12,7 +12,11 @@
 #include "hw/device.h"
 #include "ui/input.h"
 
-enum { PS2_QUEUE_BYTES = 64, PS2_ANSWER_BYTES = 16, PS2_KEY_BYTES_MAX = 8, PS2_PACKET_BYTES_MAX = 4 };
+/*
+ * A keyboard holds 16 bytes; one of them is in the controller's output buffer. Drivers rely on it: Linux takes a controller that has more than
+ * 16 bytes to give at start-up for none at all.
+ */
+enum { PS2_QUEUE_BYTES = 15, PS2_ANSWER_BYTES = 16, PS2_KEY_BYTES_MAX = 8, PS2_PACKET_BYTES_MAX = 4 };
 
 typedef struct Ps2Port {
     void (*changed)(void *opaque); /* a byte may be ready, or no longer be */

@@ -191,7 +191,31 @@ def test_mode_switches():
     check(count('jump cache entries emptied') < 100000, f'segments do not cost whole jump caches: {counters}')
 
 
+def test_keys_ahead():
+    """Keys that nobody reads: what a driver finds when it starts is no more than a keyboard's 16 bytes, or Linux sees no controller."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'bios.bin')
+        with open(path, 'wb') as f:
+            f.write(bytes(0xfff0) + b'\xeb\xfe' + bytes(14))  # jmp to itself
+        with Emulator('-bios', path, machine='pc') as vm:
+            vm.qmp.ok('cont')
+            for translate in ('0x44', '0x04'):
+                vm.qmp.hmp('o /b 0x64 0x60')
+                vm.qmp.hmp(f'o /b 0x60 {translate}')
+                for i in range(80):
+                    key = {'type': 'key', 'data': {'down': i % 2 == 0, 'key': {'type': 'qcode', 'data': 'a'}}}
+                    vm.qmp.ok('input-send-event', events=[key])
+                n = 0
+                while int(vm.qmp.hmp('i /b 0x64').split('=')[1], 16) & 1 and n < 200:
+                    vm.qmp.hmp('i /b 0x60')
+                    n += 1
+                check(8 <= n <= 16, f'{n} bytes of keys, command byte {translate}')
+            vm.qmp.ok('quit')
+            vm.wait()
+
+
 test_names()
+test_keys_ahead()
 test_habits()
 test_mode_switches()
 test_timer_storm()
