@@ -1,13 +1,18 @@
 /*
- * events.c: writes of a guest that the kernel turns into signals of eventfds (KVM_IOEVENTFD): no exit, and the vCPU goes on.
+ * events.c: writes of a guest without an exit each: the kernel turns them into signals of eventfds (KVM_IOEVENTFD), or collects them in a
+ * ring (KVM_REGISTER_COALESCED_MMIO), which is emptied at the next exit.
  *
- * An eventfd that the kernel does not take is no loss: its writes are exits as before. SMM's view of memory has none, its kernel bus is
- * the same one.
+ * What the kernel does not take is no loss: its writes are exits as before. SMM's view of memory asks for nothing, its kernel bus is the
+ * same one.
  *
  * Threads: BQL.
  */
 #include <string.h>
 #include "kvm-int.h"
+#include "softmmu/bql.h"
+#include "softmmu/memory.h"
+
+static unsigned ring_page;  /* of a run area; 0: none */
 
 static void ioeventfd(gpa addr, const MemoryEventfd *event, uint32_t flags)
 {
@@ -47,14 +52,88 @@ static void port_del(MemoryListener *listener, gpa addr, const MemoryEventfd *ev
     ioeventfd(addr, event, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
+static void coalesce(const MemorySection *section, unsigned long request)
+{
+    for (size_t i = 0; ring_page && i < section->mr->coalesced.n; i++) {
+        const MemoryCoalesced *c = &section->mr->coalesced.at[i];
+        uint64_t first = MAX(c->offset, section->offset), end = (uint64_t)MIN(c->offset + (MemSize)c->bytes, section->offset + section->size);
+        if (first < end) {
+            struct kvm_coalesced_mmio_zone zone = { .addr = section->addr + (first - section->offset), .size = (uint32_t)(end - first) };
+            kvm_vm_ioctl(request, &zone);
+        }
+    }
+}
+
+static void region_add(MemoryListener *listener, const MemorySection *section)
+{
+    coalesce(section, KVM_REGISTER_COALESCED_MMIO);
+}
+
+static void region_del(MemoryListener *listener, const MemorySection *section)
+{
+    if (section->mr->coalesced.n) {
+        memory_flush_coalesced();
+    }
+    coalesce(section, KVM_UNREGISTER_COALESCED_MMIO);
+}
+
+/* The ring is in the run areas of all vCPUs: the first one's is as good as any. */
+static struct kvm_coalesced_mmio_ring *ring_of(void)
+{
+    KvmVcpu *k = ring_page && kvm.machine->n_vcpus ? kvm_of(kvm.machine->vcpus[0]) : NULL;
+
+    return k && k->started ? (void *)((uint8_t *)k->run + ring_page * MEMORY_PAGE_BYTES) : NULL;
+}
+
+static bool is_empty(struct kvm_coalesced_mmio_ring *ring)
+{
+    return atomic_load((_Atomic uint32_t *)&ring->last) == ring->first;
+}
+
+/* Devices that are written to may want it empty, too. */
+static void flush(void)
+{
+    static bool busy;
+    struct kvm_coalesced_mmio_ring *ring = ring_of();
+    const unsigned most = (MEMORY_PAGE_BYTES - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
+
+    if (!ring || busy) {
+        return;
+    }
+    busy = true;
+    while (!is_empty(ring)) {
+        struct kvm_coalesced_mmio e = ring->coalesced_mmio[ring->first % most];
+        atomic_store((_Atomic uint32_t *)&ring->first, (ring->first + 1) % most);
+        memory_write(&kvm.machine->memory, e.phys_addr, e.data, MIN(e.len, sizeof(e.data)), MEM_ATTRS_NONE);
+    }
+    busy = false;
+}
+
+void kvm_flush_ring(void)
+{
+    struct kvm_coalesced_mmio_ring *ring = ring_of();
+
+    if (ring && !is_empty(ring)) {
+        bool took = bql_enter();
+        memory_flush_coalesced();
+        bql_leave(took);
+    }
+}
+
 void kvm_events_init(Machine *machine)
 {
-    static MemoryListener memory = { .eventfd_add = memory_add, .eventfd_del = memory_del },
+    static MemoryListener zones = { .region_add = region_add, .region_del = region_del },
+                          memory = { .eventfd_add = memory_add, .eventfd_del = memory_del },
                           ports = { .eventfd_add = port_add, .eventfd_del = port_del };
 
     if (kvm_check_extension(KVM_CAP_IOEVENTFD)) {
         memory_set_eventfd_support(kvm_check_extension(KVM_CAP_IOEVENTFD_ANY_LENGTH) ? MEMORY_EVENTFDS_ANY_SIZE : MEMORY_EVENTFDS);
         memory_listener_add(&memory, &machine->memory);
         memory_listener_add(&ports, &machine->io);
+    }
+    ring_page = (unsigned)kvm_check_extension(KVM_CAP_COALESCED_MMIO);
+    if (ring_page && (ring_page + 1) * MEMORY_PAGE_BYTES <= kvm.run_bytes) {
+        memory_set_flush_hook(flush);
+        memory_listener_add(&zones, &machine->memory);
     }
 }

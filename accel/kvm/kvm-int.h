@@ -36,6 +36,7 @@ static inline KvmVcpu *kvm_of(Vcpu *vcpu) { return vcpu->kvm; }
 
 /* events.c */
 void kvm_events_init(Machine *machine);
+void kvm_flush_ring(void);  /* any thread */
 /* vcpu.c */
 bool kvm_vcpu_start(Vcpu *vcpu, Error **errp);
 int kvm_vcpu_thread_id(const Vcpu *vcpu);

@@ -191,6 +191,7 @@ static void run_once(KvmVcpu *k)
     }
     int r = ioctl(k->fd, KVM_RUN, NULL), e = errno;
     kvm.ops->after_run(vcpu);
+    kvm_flush_ring();
     if (r < 0 && e != EINTR && e != EAGAIN) {
         fail(vcpu, "KVM_RUN: %s", strerror(e));
     } else if (r >= 0) {

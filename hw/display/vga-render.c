@@ -383,6 +383,7 @@ static void vga_update(void *opaque)
     Vga *s = opaque;
     FbMode mode = {0};
 
+    memory_flush_coalesced();
     if (dispi_enabled(&s->dispi) && s->dispi.regs[DISPI_BPP] > 4) {
         if (s->colors_changed) {
             update_colors(s);

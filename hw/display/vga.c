@@ -410,6 +410,7 @@ bool vga_init(Vga *s, Device *owner, uint32_t vram_bytes, Console *con, Error **
     ram_dirty_log(s->vram.ram, DIRTY_DISPLAY, true);
     memory_region_init(&s->low, &owner->obj, "vga-lowmem-container", WINDOW_BYTES);
     memory_region_init_mmio(&s->window, &owner->obj, &window_ops, s, "vga-lowmem", WINDOW_BYTES);
+    memory_region_add_coalescing(&s->window, 0, WINDOW_BYTES);
     memory_region_init_alias(&s->chain4, &owner->obj, "vga.chain4", &s->vram, 0, 0x10000);
     memory_region_set_enabled(&s->chain4, false);
     memory_region_add(&s->low, 0, &s->window);

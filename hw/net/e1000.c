@@ -237,6 +237,7 @@ static bool nic_receive(NetPeer *self, const uint8_t *frame, size_t size)
     uint16_t tag = 0;
     bool has_tag = false;
 
+    memory_flush_coalesced();
     if (!(*reg(s, RCTL) & RCTL_EN) || !s->link_up || size > MAX_FRAME || (size > 1522 && !(*reg(s, RCTL) & RCTL_LPE)) || !wanted(s, frame, size)) {
         return true;
     }
@@ -637,6 +638,8 @@ static bool e1000_realize(PciDevice *pci, Error **errp)
     pci->config[PCI_INTERRUPT_PIN] = 1;
     pci->config[PCI_CACHE_LINE] = 0x10;
     memory_region_init_mmio(&s->mmio, &pci->dev.obj, &mmio_ops, s, "e1000-mmio", REG_BYTES);
+    memory_region_add_coalescing(&s->mmio, MTA, RA + 8 * N_RA - MTA); /* filters: looked at by nic_receive() alone */
+    memory_region_add_coalescing(&s->mmio, VFTA, 4096 / 8);
     memory_region_init_mmio(&s->io, &pci->dev.obj, &io_ops, s, "e1000-io", IO_BYTES);
     pci_add_bar(pci, 0, PCI_BAR_MEMORY, &s->mmio);
     pci_add_bar(pci, 1, PCI_BAR_IO, &s->io);

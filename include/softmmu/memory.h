@@ -88,6 +88,9 @@ typedef struct MemoryEventfd {
     int fd;
 } MemoryEventfd;
 
+/* A stretch of a region whose writes may wait. */
+typedef struct MemoryCoalesced { uint64_t offset, bytes; } MemoryCoalesced;
+
 /* What the accelerator's host takes. */
 typedef enum MemoryEventfdSupport { MEMORY_NO_EVENTFDS, MEMORY_EVENTFDS, MEMORY_EVENTFDS_ANY_SIZE } MemoryEventfdSupport;
 
@@ -107,6 +110,7 @@ struct MemoryRegion {
     RamBlock *ram; /* RAM, ROM, ROMD */
     char *label;
     VEC(MemoryEventfd) eventfds;
+    VEC(MemoryCoalesced) coalesced;
     _Atomic uint8_t dirty_clients; /* a mask of 1 << DirtyClient being logged */
 };
 
@@ -179,6 +183,13 @@ void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventfd *event);
 /* Set by the accelerator. Without support there is no use in adding any. */
 void memory_set_eventfd_support(MemoryEventfdSupport support);
 MemoryEventfdSupport memory_eventfd_support(void);
+/* Writes of vCPUs to [offset, offset + bytes) may be collected by the accelerator and carried out later, in order: before any other access of
+ * the vCPU that leaves its guest, before anybody reads the region, and when memory_flush_coalesced() says so, which is called by who looks at what
+ * such writes change without reading the region. Said before the region is added to a container. */
+void memory_region_add_coalescing(MemoryRegion *mr, uint64_t offset, uint64_t bytes);
+void memory_flush_coalesced(void);
+/* Set by the accelerator. */
+void memory_set_flush_hook(void (*flush)(void));
 
 /* --- Address spaces --- */
 typedef struct MemorySection {

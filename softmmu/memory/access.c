@@ -55,6 +55,24 @@ static bool nest_enter(const MemoryRegion *mr, uint64_t offset)
     return true;
 }
 
+static void (*flush_hook)(void);
+
+void memory_set_flush_hook(void (*flush)(void))
+{
+    flush_hook = flush;
+}
+
+/* What is carried out was written before whatever runs now, and is no part of it. */
+void memory_flush_coalesced(void)
+{
+    if (flush_hook) {
+        struct Nest outer = nest;
+        nest.n = 0;
+        flush_hook();
+        nest = outer;
+    }
+}
+
 static bool dma_to_itself(const AddressSpace *as, const MemoryRegion *mr)
 {
     if (!as->owner || mr->owner != as->owner) {
@@ -238,6 +256,9 @@ MemResult memory_region_read(MemoryRegion *mr, uint64_t offset, unsigned size, M
         return MEM_DECODE_ERROR;
     }
     bool took = mr->lockless ? false : bql_enter();
+    if (mr->coalesced.n) {
+        memory_flush_coalesced();
+    }
     uint64_t value;
     MemResult result = ops_read(mr, offset, size, &value, attrs);
     bql_leave(took);

@@ -268,6 +268,7 @@ void memory_region_finish(MemoryRegion *mr)
         mr->ram = NULL;
     }
     vec_free(&mr->eventfds);
+    vec_free(&mr->coalesced);
     free(mr->label);
     mr->label = NULL;
     object_unref(&mr->obj);
@@ -431,6 +432,12 @@ void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventfd *event)
             return;
         }
     }
+}
+
+void memory_region_add_coalescing(MemoryRegion *mr, uint64_t offset, uint64_t bytes)
+{
+    assert(!mr->container && offset + (MemSize)bytes <= mr->size);
+    *vec_push(&mr->coalesced) = (MemoryCoalesced){ offset, bytes };
 }
 
 /* --- address spaces --- */

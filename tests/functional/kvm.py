@@ -17,7 +17,7 @@ from emulator import check, check_equal, finish, failures
 EMULATOR, LIBRARY = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 IRQCHIP, USER_MEMORY, SET_TSS, NR_VCPUS, DESTROY_WORKS, IRQ_ROUTING, IRQFD, PIT2, IOEVENTFD, ADJUST_CLOCK = 0, 3, 4, 9, 21, 25, 32, 33, 36, 39
 XSAVE, XCRS, TSC_CONTROL, MAX_VCPUS, TSC_DEADLINE, KVMCLOCK_CTRL, SIGNAL_MSI, READONLY = 55, 56, 60, 66, 72, 76, 77, 81
-IOEVENTFD_ANY_LENGTH = 122
+COALESCED_MMIO, IOEVENTFD_ANY_LENGTH = 15, 122
 SMM, MULTI_SPACE, SPLIT, IMMEDIATE_EXIT, X2APIC_API = 117, 118, 121, 136, 129
 CAPS = {USER_MEMORY: 1, DESTROY_WORKS: 1, IMMEDIATE_EXIT: 1, READONLY: 1, IRQCHIP: 1, IRQ_ROUTING: 4096, IRQFD: 1, IOEVENTFD: 1, PIT2: 1,
         ADJUST_CLOCK: 14, XSAVE: 1, XCRS: 1, MAX_VCPUS: 1024, NR_VCPUS: 8, TSC_DEADLINE: 1, KVMCLOCK_CTRL: 1, SIGNAL_MSI: 1, SPLIT: 1,
@@ -369,6 +369,32 @@ def ioeventfds():
     h.order('memory-mapped transport', event(base + 0x50, 4, 1), 'ioeventfd addr=0xfeb00e50', event(base + 0x50, 4, 5))
 
 
+def coalescing():
+    """Writes that the kernel collects: video memory of planes, filters of a network card."""
+    planar = ''.join(out(port, 1, value) for port, value in ((0x3c4, 2), (0x3c5, 15), (0x3c4, 4), (0x3c5, 6), (0x3ce, 6), (0x3cf, 5), (0x3ce, 5), (0x3cf, 0), (0x3ce, 8),
+                                                                  (0x3cf, 255)))
+    h = Host(*KVM, '-vga', 'std', caps={COALESCED_MMIO: 2}, script=planar + store(0xa0010, 1, 0x5a) + store(0xa0010, 2, 0x77a5) + store(0xa0020, 1, 0x33) +
+             'exit 0 mmio read a0010 1\nexit 0 mmio read a0011 1\nexit 0 mmio read a0020 1\n' +
+             ''.join(store(0xa0100 + n, 1, n & 0xff) for n in range(300)) + 'exit 0 mmio read a022b 1\nexit 0 mmio read a0180 1\n', until='read 0xa0180')
+    h.order('planes', 'vm REGISTER_COALESCED_MMIO addr=0xa0000 size=131072', 'coalesced 0xa0010', 'coalesced 0xa0010', 'coalesced 0xa0020',
+            r'mmio read 0xa0010 = 0x\w*a5$', r'mmio read 0xa0011 = 0x\w*77$', r'mmio read 0xa0020 = 0x\w*33$', r'read 0xa022b = 0x\w*2b$', r'read 0xa0180 = 0x\w*80$')
+    check(165 < h.count('coalesced 0xa0[12]..') < 300, f"a full ring leaves an exit: {h.count('coalesced 0xa0[12]..')}")
+    h = Host(*KVM, '-vga', 'std', script=planar + store(0xa0010, 1, 0x5a) + 'exit 0 mmio read a0010 1\n', until='read 0xa0010')
+    h.order('no ring', r'mmio read 0xa0010 = 0x\w*5a$')
+    h.never('no ring', 'COALESCED')
+    # Without an exit of the vCPU that wrote: the monitor reads.
+    h = Host(*KVM, '-vga', 'std', '-monitor', 'stdio', caps={COALESCED_MMIO: 2}, script=planar + store(0xa0010, 1, 0x5a), until='coalesced', stdin='xp /1bx 0xa0010\nquit\n')
+    check('0x5a' in h.out, f'the monitor reads: {h.out}')
+    bar = 0xfe000000
+    h = Host(*KVM, '-device', 'e1000,addr=3', caps={COALESCED_MMIO: 2}, until=f'read 0x{bar + 0x57fc:x}', script=config(3, 0x10, 4, bar) + config(3, 4, 2, 6) +
+             store(bar + 0x5400, 4, 0x12345678) + store(bar + 0x57fc, 4, 0x9abcdef0) + store(bar + 0x38, 4, 0x8100) +
+             f'exit 0 mmio read {bar + 0x5400:x} 4\nexit 0 mmio read {bar + 0x57fc:x} 4\n' + config(3, 4, 2, 0))
+    h.order('filters', f'vm REGISTER_COALESCED_MMIO addr=0x{bar + 0x5200:x} size=640', f'vm REGISTER_COALESCED_MMIO addr=0x{bar + 0x5600:x} size=512',
+            'coalesced 0xfe005400', 'coalesced 0xfe0057fc', r'read 0xfe005400 = 0x\w*12345678$', r'read 0xfe0057fc = 0x\w*9abcdef0$',
+            f'UNREGISTER_COALESCED_MMIO addr=0x{bar + 0x5200:x} size=640')
+    h.never('nothing else waits', 'coalesced 0xfe000038')
+
+
 def unavailable():
     h = Host(*KVM, script='refuse open 2\n')
     check_equal((h.status, h.err.count('\n')), (1, 1), f'no /dev/kvm: {h.err}')
@@ -391,6 +417,6 @@ def unavailable():
     check(h.status == 1 and 'System Management Mode not supported by this hypervisor.' in h.err, h.err)
 
 
-for case in (machines, cpuid, exits, interrupts, debugger, clocks, ioeventfds, unavailable):
+for case in (machines, cpuid, exits, interrupts, debugger, clocks, ioeventfds, coalescing, unavailable):
     case()
 finish()

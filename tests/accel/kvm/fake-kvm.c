@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 enum { MAX_LINES = 1024, MAX_CPUS = 16, MAX_CAPS = 256, MAX_MSRS = 64, MAX_LEAVES = 128, MAX_EVENTS = 64, MAX_FDS = 1024, MAX_SLOTS = 256, RUN_BYTES = 0x3000,
-       IO_AT = 0x1000 };
+       IO_AT = 0x1000, RING_AT = 0x2000 };
 enum { FD_NONE, FD_SYSTEM, FD_VM, FD_VCPU };
 
 typedef struct FakeCpu {
@@ -56,6 +56,8 @@ static FakeCpu cpus[MAX_CPUS];
 static struct { unsigned char kind, cpu; } fds[MAX_FDS];
 static struct kvm_ioeventfd events[MAX_EVENTS];
 static size_t n_events;
+static struct kvm_coalesced_mmio_zone zones[MAX_EVENTS];
+static size_t n_zones;
 static struct kvm_irqchip chips[3];
 static struct kvm_pit_state2 pit;
 static struct kvm_userspace_memory_region slots[MAX_SLOTS];
@@ -273,6 +275,19 @@ static int set_ioeventfd(const struct kvm_ioeventfd *e)
     return 0;
 }
 
+static void set_zone(const struct kvm_coalesced_mmio_zone *zone, bool on)
+{
+    for (size_t i = 0; i < n_zones; i++) {
+        if (zones[i].addr == zone->addr && zones[i].size == zone->size) {
+            zones[i] = zones[--n_zones];
+            break;
+        }
+    }
+    if (on && n_zones < MAX_EVENTS) {
+        zones[n_zones++] = *zone;
+    }
+}
+
 static int vm_request(unsigned long request, void *arg)
 {
     struct kvm_userspace_memory_region *m = arg;
@@ -336,6 +351,7 @@ static int vm_request(unsigned long request, void *arg)
     case KVM_REGISTER_COALESCED_MMIO:
     case KVM_UNREGISTER_COALESCED_MMIO:
         note("vm %s addr=0x%llx size=%u", name_of(request), (unsigned long long)zone->addr, zone->size);
+        set_zone(zone, request == KVM_REGISTER_COALESCED_MMIO);
         return 0;
     case KVM_CREATE_IRQCHIP: note("vm CREATE_IRQCHIP"); return 0;
     }
@@ -385,6 +401,24 @@ static bool signals(uint64_t addr, unsigned len, uint64_t data, bool pio)
         if (e->addr == addr && port == pio && (!e->len || e->len == len) && (!(e->flags & KVM_IOEVENTFD_FLAG_DATAMATCH) || e->datamatch == data)) {
             note("ioeventfd addr=0x%llx", (unsigned long long)addr);
             return write(e->fd, &(uint64_t){ 1 }, 8) == 8;
+        }
+    }
+    return false;
+}
+
+/* One that the ring takes; a full one leaves exits. */
+static bool coalesced(uint64_t addr, unsigned len, uint64_t data)
+{
+    struct kvm_coalesced_mmio_ring *ring = (void *)((uint8_t *)cpus[0].run + RING_AT);
+    const unsigned most = (0x1000 - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
+
+    for (size_t i = 0; i < n_zones; i++) {
+        if (addr >= zones[i].addr && addr + len <= zones[i].addr + zones[i].size && (ring->last + 1) % most != ring->first) {
+            ring->coalesced_mmio[ring->last] = (struct kvm_coalesced_mmio){ .phys_addr = addr, .len = len };
+            memcpy(ring->coalesced_mmio[ring->last].data, &data, 8);
+            ring->last = (ring->last + 1) % most;
+            note("coalesced 0x%llx", (unsigned long long)addr);
+            return true;
         }
     }
     return false;
@@ -461,7 +495,7 @@ static int play(unsigned n, FakeCpu *c, const char *line)
         fill_io(c, false, a, b, 0);
         snprintf(c->pending, sizeof(c->pending), "io in 0x%x", a);
     } else if (sscanf(line, "mmio write %llx %u %llx", &addr, &a, &value) == 3) {
-        if (signals(addr, a, value, false)) {
+        if (signals(addr, a, value, false) || coalesced(addr, a, value)) {
             return 0;
         }
         run->exit_reason = KVM_EXIT_MMIO;
