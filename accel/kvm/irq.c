@@ -87,7 +87,7 @@ void kvm_route_pin(unsigned gsi, bool present, uint64_t address, uint32_t data)
     kvm_route_commit();
 }
 
-int kvm_route_msi(uint64_t address, uint32_t data, Error **errp)
+static int free_gsi(void)
 {
     unsigned most = MIN((unsigned)kvm_check_extension(KVM_CAP_IRQ_ROUTING), (unsigned)MAX_GSIS);
 
@@ -97,21 +97,22 @@ int kvm_route_msi(uint64_t address, uint32_t data, Error **errp)
     for (unsigned gsi = FIRST_MSI_GSI; gsi < most; gsi++) {
         if (!(msi_gsis[gsi / 64] & BIT(gsi % 64))) {
             msi_gsis[gsi / 64] |= BIT(gsi % 64);
-            set_msi(new_entry(), (int)gsi, address, data);
             return (int)gsi;
         }
     }
-    error_set(errp, "KVM has no interrupt route left");
     return -1;
 }
 
-void kvm_route_msi_update(int gsi, uint64_t address, uint32_t data)
+int kvm_route_msi(int gsi, uint64_t address, uint32_t data)
 {
-    struct kvm_irq_routing_entry *e = find_msi(gsi);
+    struct kvm_irq_routing_entry *e = gsi >= 0 ? find_msi(gsi) : NULL;
 
-    if (e) {
-        set_msi(e, gsi, address, data);
+    gsi = gsi >= 0 ? gsi : free_gsi();
+    if (gsi >= 0) {
+        set_msi(e ? e : new_entry(), gsi, address, data);
+        kvm_route_commit();
     }
+    return gsi;
 }
 
 void kvm_route_release(int gsi)
@@ -121,6 +122,7 @@ void kvm_route_release(int gsi)
     if (e) {
         *e = table->entries[--table->nr];
         msi_gsis[gsi / 64] &= ~BIT(gsi % 64);
+        kvm_route_commit();
     }
 }
 
@@ -134,11 +136,9 @@ void kvm_route_commit(void)
     }
 }
 
-bool kvm_irqfd(int fd, int resample_fd, int gsi, bool add)
+bool kvm_irqfd(int gsi, int fd, bool add)
 {
-    struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = (uint32_t)gsi,
-                               .flags = (add ? 0 : KVM_IRQFD_FLAG_DEASSIGN) | (resample_fd >= 0 ? KVM_IRQFD_FLAG_RESAMPLE : 0),
-                               .resamplefd = resample_fd >= 0 ? (uint32_t)resample_fd : 0 };
+    struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = (uint32_t)gsi, .flags = add ? 0 : KVM_IRQFD_FLAG_DEASSIGN };
 
     return kvm_vm_ioctl(KVM_IRQFD, &irqfd) >= 0;
 }

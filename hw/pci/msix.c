@@ -26,7 +26,10 @@ static bool is_masked(const PciDevice *pci, unsigned vector)
 static void deliver(PciDevice *pci, unsigned vector)
 {
     const uint8_t *entry = pci->msix.table + vector * ENTRY_BYTES;
-    memory_store(&pci->dma, ldle64(entry), 4, MEM_LITTLE_ENDIAN, ldle32(entry + 8), MEM_ATTRS_NONE);
+
+    if (!pci_wire_send(pci, vector, ldle64(entry), ldle32(entry + 8))) {
+        memory_store(&pci->dma, ldle64(entry), 4, MEM_LITTLE_ENDIAN, ldle32(entry + 8), MEM_ATTRS_NONE);
+    }
 }
 
 void pci_msix_notify(PciDevice *pci, unsigned vector)
@@ -48,6 +51,19 @@ static void deliver_pending(PciDevice *pci, unsigned vector)
     if (pci_msix_enabled(pci) && !is_masked(pci, vector) && (pci->msix.pending[vector / 8] & bit)) {
         pci->msix.pending[vector / 8] &= (uint8_t)~bit;
         deliver(pci, vector);
+    }
+}
+
+void pci_msix_written(PciDevice *pci, unsigned offset, unsigned size)
+{
+    if (!pci->msix.cap || offset > pci->msix.cap + 3u || offset + size <= pci->msix.cap + 2u) {
+        return;
+    }
+    if (!pci_msix_enabled(pci)) {
+        pci_release_wires(pci);
+    }
+    for (unsigned i = 0; i < pci->msix.n_vectors; i++) {
+        deliver_pending(pci, i);
     }
 }
 
@@ -116,8 +132,11 @@ bool pci_add_msix(PciDevice *pci, unsigned n_vectors, unsigned bar, MemoryRegion
 
 void pci_finish_msix(PciDevice *pci)
 {
+    pci_release_wires(pci);
+    free(pci->msix.wires);
     free(pci->msix.table);
     free(pci->msix.pending);
     pci->msix.table = pci->msix.pending = NULL;
+    pci->msix.wires = NULL;
     pci->msix.n_vectors = pci->msix.cap = 0;
 }

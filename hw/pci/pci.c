@@ -335,6 +335,7 @@ static void device_config_write(PciDevice *pci, unsigned offset, unsigned size, 
     if (pci->msi.cap) {
         pci_msi_written(pci, offset, size);
     }
+    pci_msix_written(pci, offset, size);
     if (pci_type(pci)->config_written) {
         pci_type(pci)->config_written(pci, offset, size);
     }
@@ -451,6 +452,7 @@ void pci_device_reset(Device *dev, ResetKind kind)
         pci->config[i] &= (uint8_t)~(pci->write_mask[i] | pci->w1c_mask[i]);
     }
     if (pci->msix.cap) {
+        pci_release_wires(pci);
         memset(pci->msix.table, 0, pci->msix.n_vectors * 16);
         for (unsigned i = 0; i < pci->msix.n_vectors; i++) {
             pci->msix.table[i * 16 + 12] = 1; /* masked */

@@ -484,6 +484,9 @@ bool virtio_pci_realize(PciDevice *pci, Error **errp)
             return false;
         }
         pci_add_bar(pci, l->msix_bar, PCI_BAR_MEMORY, &s->msix_mr);
+        if (s->use_eventfds) {
+            pci_msix_use_wires(pci);
+        }
     }
     return true;
 }
@@ -517,7 +520,7 @@ static const Property virtio_pci_props[] = {
     { .name = "disable-legacy", .kind = PROP_ENUM, .offset = offsetof(VirtioPci, disable_legacy), .names = on_off_auto,
       .def = LEGACY_AUTO, .has_default = true, .type_name = "OnOffAuto", .help = "Modern only" },
     PROP_B("disable-modern", VirtioPci, disable_modern, false, "Legacy only"),
-    PROP_B("ioeventfd", VirtioPci, use_eventfds, true, "Kicks of queues through eventfds, where the accelerator has them"),
+    PROP_B("ioeventfd", VirtioPci, use_eventfds, true, "Kicks and messages by eventfds, where the accelerator has them"),
     PROP_U32("vectors", VirtioPci, n_vectors, UINT32_MAX, "MSI-X vectors; 0: none"),
 };
 

@@ -70,11 +70,12 @@ bool kvm_send_msi(uint64_t address, uint32_t data);
 void kvm_route_pin(unsigned gsi, bool present, uint64_t address, uint32_t data);
 /* The routing table of an in-kernel or split irqchip; commit makes it the kernel's. */
 void kvm_route_irqchip(unsigned gsi, unsigned chip, unsigned pin);
-int kvm_route_msi(uint64_t address, uint32_t data, Error **errp);  /* a new GSI; negative on failure */
-void kvm_route_msi_update(int gsi, uint64_t address, uint32_t data);
-void kvm_route_release(int gsi);
 void kvm_route_commit(void);
-bool kvm_irqfd(int fd, int resample_fd, int gsi, bool add);
+/* Messages: a new GSI for this one (gsi -1), or another message for a GSI; negative when there is none left. Both commit. */
+int kvm_route_msi(int gsi, uint64_t address, uint32_t data);
+void kvm_route_release(int gsi);
+/* A write to the eventfd sends what the GSI is routed to. */
+bool kvm_irqfd(int gsi, int fd, bool add);
 
 extern const AccelOps accel_kvm;
 

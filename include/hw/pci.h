@@ -59,11 +59,14 @@ typedef struct PciBar {
     uint8_t flags;
 } PciBar;
 
+typedef struct PciWire PciWire;
+
 typedef struct PciMsix {
     uint8_t cap;                 /* offset of the capability; 0: none */
     unsigned n_vectors;
     uint8_t *table;              /* 16 bytes a vector */
     uint8_t *pending;
+    PciWire *wires;              /* one a vector; NULL: messages are stores */
     MemoryRegion table_mr, pending_mr;
 } PciMsix;
 
@@ -135,6 +138,20 @@ bool pci_add_msix(PciDevice *pci, unsigned n_vectors, unsigned bar, MemoryRegion
 void pci_finish_msix(PciDevice *pci);
 bool pci_msix_enabled(const PciDevice *pci);
 void pci_msix_notify(PciDevice *pci, unsigned vector);
+/* After a write to configuration space: messages held back by the function's mask go out, a disabled one gives its wires back. */
+void pci_msix_written(PciDevice *pci, unsigned offset, unsigned size);
+
+/* wire.c: messages by eventfds. Set by an accelerator that has the interrupt controllers in the kernel. */
+typedef struct PciWiring {
+    int (*route)(int route, uint64_t address, uint32_t data); /* route -1: a new one. Negative: not this message */
+    void (*release)(int route);
+    bool (*connect)(int route, int fd, bool on);
+} PciWiring;
+void pci_set_wiring(const PciWiring *wiring);
+/* After pci_add_msix(): vectors are to have wires where there is such an accelerator. */
+void pci_msix_use_wires(PciDevice *pci);
+bool pci_wire_send(PciDevice *pci, unsigned vector, uint64_t address, uint32_t data); /* false: a store has to */
+void pci_release_wires(PciDevice *pci);
 
 /* msi.c: 1, 2, 4, … 32 messages; the capability is at ret's offset. */
 NODISCARD bool pci_add_msi(PciDevice *pci, unsigned n_vectors, bool has_64, bool has_mask, Error **errp);

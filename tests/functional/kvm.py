@@ -369,6 +369,57 @@ def ioeventfds():
     h.order('memory-mapped transport', event(base + 0x50, 4, 1), 'ioeventfd addr=0xfeb00e50', event(base + 0x50, 4, 5))
 
 
+MSIX_CONTROL, PENDING = 0x9a, TABLE + 0x4000
+
+
+def message(vector, address, data, control=0):
+    return ''.join(store(TABLE + 16 * vector + offset, 4, value) for offset, value in ((0, address), (4, 0), (8, data), (12, control)))
+
+
+def served(n):
+    """A kick that is an exit where eventfds want two bytes; the driver polls until its n-th buffer has come back."""
+    return buffer(n - 1) + store(KICK, 4, 0) + f'exit 0 await 12002 2 {n:x}\n'
+
+
+def irqfds():
+    """Messages of MSI-X by eventfds, and what holds them back."""
+    begin = place(3) + config(3, MSIX_CONTROL, 2, 0x8000) + message(1, 0xfee00000, 0x4041) + start_modern(vector=1)
+    pending = f'exit 0 mmio read {PENDING:x} 4\n'
+    masked = store(TABLE + 16 + 12, 4, 1) + served(2) + pending + message(1, 0xfee01000, 0x4042) + until('message gsi=48') + pending
+    function = config(3, MSIX_CONTROL, 2, 0xc000) + served(3) + pending + config(3, MSIX_CONTROL, 2, 0x8000) + until('message gsi=48')
+    elsewhere = message(1, 0x30000, 0x1234) + served(4) + 'exit 0 await 30000 4 1234\nexit 0 peek 30000 4\n'
+    again = message(1, 0xfee00000, 0x4043) + served(5) + until('message gsi=48') + config(3, MSIX_CONTROL, 2, 0)
+    for irqchip in 'on', 'split':
+        h = Host('-accel', f'kvm,kernel-irqchip={irqchip}', *RNG, caps={IOEVENTFD_ANY_LENGTH: 0}, until='peek 0x7000',
+                 script=begin + served(1) + until('message gsi=48') + masked + function + elsewhere + again + 'exit 0 peek 7000 1\n')
+        h.order(f'{irqchip}: messages', r'route gsi=48 msi address=fee00000 data=00004041', 'IRQFD gsi=48 flags=0', 'message gsi=48',
+                r'read 0xfe014000 = 0x\w*02$', 'IRQFD gsi=48 flags=1', r'route gsi=48 msi address=fee01000 data=00004042', 'IRQFD gsi=48 flags=0', 'message gsi=48',
+                r'read 0xfe014000 = 0x\w*00$', r'read 0xfe014000 = 0x\w*02$', 'message gsi=48', 'IRQFD gsi=48 flags=1', 'peek 0x30000 = 0x1234',
+                r'route gsi=48 msi address=fee00000 data=00004043', 'IRQFD gsi=48 flags=0', 'message gsi=48', 'IRQFD gsi=48 flags=1', 'SET_GSI_ROUTING', 'peek 0x7000')
+        h.never(f'{irqchip}: no other way', 'SIGNAL_MSI')
+        check_equal(h.count('IRQFD'), 6, f'{irqchip}: connected, disconnected')
+        last = max(n for n, line in enumerate(h.log) if 'SET_GSI_ROUTING' in line)
+        check(not any('gsi=48' in line for line in h.log[last:]), f'{irqchip}: the route is given back')
+    for what, args, accel, caps in (('no irqfd', RNG, 'kvm', {IRQFD: 0}), ('ioeventfd=off', ('-device', 'virtio-rng-pci,addr=3,ioeventfd=off'), 'kvm', {})):
+        h = Host('-accel', accel, *args, caps={IOEVENTFD_ANY_LENGTH: 0, **caps}, script=begin + served(1), until='SIGNAL_MSI')
+        h.order(what, 'SIGNAL_MSI address=0x0+fee00000 data=0x4041')
+        h.never(what, 'IRQFD')
+    refused = Host(*KVM, *RNG, caps={IOEVENTFD_ANY_LENGTH: 0}, script='refuse IRQFD 22\n' + begin + served(1) + served(2), until='SIGNAL_MSI')
+    refused.order('refused', 'refused IRQFD', 'SIGNAL_MSI', 'SIGNAL_MSI')
+    check_equal(refused.count('refused IRQFD'), 1, 'refused: not asked for again')
+    reset = os.path.join(work.name, 'reset')
+
+    def system_reset():
+        client = connect(reset)
+        wait_for('message', 1)
+        client.sendall(b'system_reset\n')
+        wait_for('IRQFD', 2)
+
+    h = Host(*KVM, *RNG, '-chardev', f'socket,id=m,path={reset},server=on,wait=off', '-mon', 'chardev=m', caps={IOEVENTFD_ANY_LENGTH: 0},
+             script=begin + served(1) + until('message'), act=system_reset)
+    h.order('reset', 'IRQFD gsi=48 flags=0', 'IRQFD gsi=48 flags=1')
+
+
 def coalescing():
     """Writes that the kernel collects: video memory of planes, filters of a network card."""
     planar = ''.join(out(port, 1, value) for port, value in ((0x3c4, 2), (0x3c5, 15), (0x3c4, 4), (0x3c5, 6), (0x3ce, 6), (0x3cf, 5), (0x3ce, 5), (0x3cf, 0), (0x3ce, 8),
@@ -417,6 +468,6 @@ def unavailable():
     check(h.status == 1 and 'System Management Mode not supported by this hypervisor.' in h.err, h.err)
 
 
-for case in (machines, cpuid, exits, interrupts, debugger, clocks, ioeventfds, coalescing, unavailable):
+for case in (machines, cpuid, exits, interrupts, debugger, clocks, ioeventfds, irqfds, coalescing, unavailable):
     case()
 finish()

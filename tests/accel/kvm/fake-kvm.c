@@ -4,7 +4,8 @@
  *
  * FAKE_KVM_SCRIPT has a line for each: "cap N VALUE"; "cpuid LEAF SUB EAX EBX ECX EDX"; "msr INDEX"; "refuse NAME ERRNO" (a request fails);
  * "exit VCPU WHAT…" (what successive KVM_RUN of a vCPU return; after the last, a vCPU waits to be kicked). Some are no exits: "poke GPA
- * SIZE VALUE" stores to memory, "peek GPA SIZE" writes down what is there, "until TEXT" waits for a request. FAKE_KVM_LOG gets a line a
+ * SIZE VALUE" stores to memory, "peek GPA SIZE" writes down what is there, "until TEXT" waits for a request, "await GPA SIZE VALUE" for that in
+ * memory. A write to an eventfd of KVM_IRQFD is written down by these two ("message gsi=N"). FAKE_KVM_LOG gets a line a
  * request: "sys|vm|vcpuN NAME key=value…". Facts: Linux Documentation/virt/kvm/api.rst.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are both called */
@@ -56,6 +57,8 @@ static FakeCpu cpus[MAX_CPUS];
 static struct { unsigned char kind, cpu; } fds[MAX_FDS];
 static struct kvm_ioeventfd events[MAX_EVENTS];
 static size_t n_events;
+static struct kvm_irqfd irqfds[MAX_EVENTS];
+static size_t n_irqfds;
 static struct kvm_coalesced_mmio_zone zones[MAX_EVENTS];
 static size_t n_zones;
 static struct kvm_irqchip chips[3];
@@ -275,6 +278,32 @@ static int set_ioeventfd(const struct kvm_ioeventfd *e)
     return 0;
 }
 
+static int set_irqfd(const struct kvm_irqfd *f)
+{
+    note("vm IRQFD gsi=%u flags=%u", f->gsi, f->flags);
+    for (size_t i = 0; i < n_irqfds; i++) {
+        if (irqfds[i].fd == f->fd && irqfds[i].gsi == f->gsi) {
+            irqfds[i] = irqfds[--n_irqfds];
+            break;
+        }
+    }
+    if (!(f->flags & KVM_IRQFD_FLAG_DEASSIGN) && n_irqfds < MAX_EVENTS) {
+        irqfds[n_irqfds++] = *f;
+    }
+    return 0;
+}
+
+static void take_messages(void)
+{
+    uint64_t count;
+
+    for (size_t i = 0; i < n_irqfds; i++) {
+        if (read((int)irqfds[i].fd, &count, sizeof(count)) == sizeof(count)) {
+            note("message gsi=%u", irqfds[i].gsi);
+        }
+    }
+}
+
 static void set_zone(const struct kvm_coalesced_mmio_zone *zone, bool on)
 {
     for (size_t i = 0; i < n_zones; i++) {
@@ -295,7 +324,6 @@ static int vm_request(unsigned long request, void *arg)
     struct kvm_irq_level *level = arg;
     struct kvm_msi *msi = arg;
     struct kvm_irqchip *chip = arg;
-    struct kvm_irqfd *irqfd = arg;
     struct kvm_dirty_log *log = arg;
     struct kvm_clock_data *clock = arg;
     struct kvm_coalesced_mmio_zone *zone = arg;
@@ -323,7 +351,7 @@ static int vm_request(unsigned long request, void *arg)
         return 0;
     case KVM_IRQ_LINE: note("vm IRQ_LINE gsi=%u level=%u", level->irq, level->level); return 0;
     case KVM_SIGNAL_MSI: note("vm SIGNAL_MSI address=0x%x%08x data=0x%x", msi->address_hi, msi->address_lo, msi->data); return 1;
-    case KVM_IRQFD: note("vm IRQFD gsi=%u flags=%u", irqfd->gsi, irqfd->flags); return 0;
+    case KVM_IRQFD: return set_irqfd(arg);
     case KVM_IOEVENTFD: return set_ioeventfd(arg);
     case KVM_GET_IRQCHIP:
         note("vm GET_IRQCHIP chip=%u", chip->chip_id);
@@ -468,11 +496,25 @@ static void peek(uint64_t addr, unsigned bytes)
     note("peek 0x%llx = 0x%llx", (unsigned long long)addr, value);
 }
 
-/* "until TEXT" has come true: the emulator has asked for it since the last one did. */
-static bool has_come(const char *text)
+/* Whether this is no line to wait at, or what it waits for has come: a request since the last one that was waited for, a value in memory. */
+static bool has_come(const char *line)
 {
-    char *at = noted ? strstr(noted + noted_seen, text) : NULL;
+    const char *text = line + 6;
+    unsigned long long addr, value, have = 0;
+    unsigned bytes;
 
+    if (strncmp(line, "until ", 6) && strncmp(line, "await ", 6)) {
+        return true;
+    }
+    take_messages();
+    if (sscanf(line, "await %llx %u %llx", &addr, &bytes, &value) == 3) {
+        const void *host = bytes <= 8 ? guest_memory(addr, bytes) : NULL;
+        if (host) {
+            memcpy(&have, host, bytes);
+        }
+        return host && have == value;
+    }
+    char *at = noted ? strstr(noted + noted_seen, text) : NULL;
     if (at) {
         noted_seen = (size_t)(at - noted) + strlen(text);
     }
@@ -549,6 +591,8 @@ static int play(unsigned n, FakeCpu *c, const char *line)
     } else if (sscanf(line, "poke %llx %u %llx", &addr, &a, &value) == 3) {
         poke(addr, a, value);
         return 0;
+    } else if (!strncmp(line, "until ", 6) || !strncmp(line, "await ", 6)) {
+        return 0;
     } else if (sscanf(line, "peek %llx %u", &addr, &a) == 2) {
         peek(addr, a);
         return 0;
@@ -597,11 +641,9 @@ static int run_cpu(unsigned n)
     }
     note("vcpu%u RUN window=%u cr8=%llu", n, c->run->request_interrupt_window, (unsigned long long)c->run->cr8);
     while (!((volatile struct kvm_run *)c->run)->immediate_exit && (line = next_line(n, c))) {
-        if (!strncmp(line, "until ", 6)) {
-            if (!has_come(line + 6)) {
-                c->next_line--;
-                rest();
-            }
+        if (!has_come(line)) {
+            c->next_line--;
+            rest();
             continue;
         }
         int r = play(n, c, line);
