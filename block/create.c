@@ -7,6 +7,7 @@
 #include "block/node-internal.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 void block_check_say(BlockCheck *check, const char *fmt, ...)
 {
@@ -49,23 +50,15 @@ static Json *typed_value(const BlockOption *row, const char *text, Error **errp)
 
     switch (row->kind) {
     case OPTION_BOOL:
-        if (!options_parse_bool(text, &flag)) {
-            error_set(errp, "Parameter '%s' expects 'on' or 'off'", row->name);
-            return NULL;
-        }
-        return json_bool(flag);
+        return parse_bool(row->name, text, &flag, errp) ? json_bool(flag) : NULL;
     case OPTION_NUMBER:
-        if (!options_parse_uint(text, &number)) {
-            error_set(errp, "Parameter '%s' expects a number", row->name);
-            return NULL;
-        }
-        return json_uint(number);
+        return parse_uint(row->name, text, UINT64_MAX, &number, errp) ? json_uint(number) : NULL;
     case OPTION_SIZE:
         if (*text == '-') {
             error_set(errp, "Value '%s' is out of range for parameter '%s'", text, row->name);
             return NULL;
         }
-        if (!options_parse_size(text, 1, &number)) {
+        if (!text_to_size(text, 1, &number)) {
             error_set(errp, "Parameter '%s' expects a non-negative number below 2^64", row->name);
             return NULL;
         }

@@ -38,7 +38,7 @@ static char *drive_prop_get(const void *field)
     return blk ? xstrdup(block_id(blk)) : NULL;
 }
 
-static void print_network(void (*print)(void *opaque, const char *text), void *opaque)
+static void print_network(PrintFn *print, void *opaque)
 {
     char *text = net_info();
     print(opaque, text);
@@ -55,7 +55,7 @@ static const char *cache_mode(const Json *cache)
     return unsafe ? "writeback, ignore flushes" : direct ? "writeback, direct" : "writeback";
 }
 
-static void print_block(void (*print)(void *opaque, const char *text), void *opaque)
+static void print_block(PrintFn *print, void *opaque)
 {
     Json *list = block_query(false);
     for (size_t i = 0; i < json_count(list); i++) {

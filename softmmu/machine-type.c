@@ -73,28 +73,22 @@ const MachineType *machine_type_default(const char *arch)
 }
 
 typedef struct PrintVisit {
-    void (*print)(void *opaque, const char *text);
+    PrintFn *print;
     void *opaque;
 } PrintVisit;
 
 static void print_visit(const MachineType *type, void *opaque)
 {
     PrintVisit *v = opaque;
-    char *text;
 
     if (type->alias) {
-        text = xasprintf("%-20s %s (alias of %s)\n", type->alias, type->desc, type->name);
-        v->print(v->opaque, text);
-        free(text);
+        print_fmt(v->print, v->opaque, "%-20s %s (alias of %s)\n", type->alias, type->desc, type->name);
     }
-    text = xasprintf("%-20s %s%s\n", type->name, type->desc,
-                     type->is_default ? " (default)" : "");
-    v->print(v->opaque, text);
-    free(text);
+    print_fmt(v->print, v->opaque, "%-20s %s%s\n", type->name, type->desc,
+              type->is_default ? " (default)" : "");
 }
 
-void machine_print_types(const char *arch, void (*print)(void *opaque, const char *text),
-                         void *opaque)
+void machine_print_types(const char *arch, PrintFn *print, void *opaque)
 {
     PrintVisit v = { print, opaque };
 
@@ -114,14 +108,11 @@ static int prop_by_name(const void *a, const void *b)
     return strcmp((*(const Property *const *)a)->name, (*(const Property *const *)b)->name);
 }
 
-void machine_print_help(const MachineType *type,
-                        void (*print)(void *opaque, const char *text), void *opaque)
+void machine_print_help(const MachineType *type, PrintFn *print, void *opaque)
 {
     PropList props = {0};
-    char *text = xasprintf("%s options:\n", type->type.name);
 
-    print(opaque, text);
-    free(text);
+    print_fmt(print, opaque, "%s options:\n", type->type.name);
     object_type_foreach_prop(&type->type, collect_prop, &props);
     if (props.n) {
         qsort(props.at, props.n, sizeof(*props.at), prop_by_name);
@@ -130,11 +121,9 @@ void machine_print_help(const MachineType *type,
         const Property *p = props.at[i];
         char *head = xasprintf("%s=<%s>", p->name, property_type_name(p));
         char *def = property_default_text(p);
-        text = xasprintf("  %-22s%s%s%s%s%s\n", head, p->help || def ? " - " : "",
-                         p->help ? p->help : "", def ? " (default: " : "", def ? def : "",
-                         def ? ")" : "");
-        print(opaque, text);
-        free(text);
+        print_fmt(print, opaque, "  %-22s%s%s%s%s%s\n", head, p->help || def ? " - " : "",
+                  p->help ? p->help : "", def ? " (default: " : "", def ? def : "",
+                  def ? ")" : "");
         free(head);
         free(def);
     }

@@ -323,15 +323,13 @@ void machine_drop_roms(Machine *m, const char *name)
     roms.n = kept;
 }
 
-void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque)
+void machine_print_roms(PrintFn *print, void *opaque)
 {
     for (size_t i = 0; i < roms.n; i++) {
-        char *text = xasprintf("addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=%s name=\"%s\"\n",
-                               roms.at[i].addr, roms.at[i].mem_len,
-                               memory_lookup(&the_machine->memory, roms.at[i].addr).readonly
-                                   ? "rom" : "ram", roms.at[i].name);
-        print(opaque, text);
-        free(text);
+        print_fmt(print, opaque, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=%s name=\"%s\"\n",
+                  roms.at[i].addr, roms.at[i].mem_len,
+                  memory_lookup(&the_machine->memory, roms.at[i].addr).readonly
+                  ? "rom" : "ram", roms.at[i].name);
     }
 }
 

@@ -23,6 +23,7 @@
 #include "target/target.h"
 #include "ui/display.h"
 #include "util/log.h"
+#include "util/parse.h"
 #include "util/random.h"
 #include "util/trace.h"
 
@@ -345,7 +346,7 @@ static bool no_sandbox(GivenOption *opt, Error **errp)
 static bool set_seed(GivenOption *opt, Error **errp)
 {
     uint64_t seed;
-    if (!options_parse_uint(opt->text, &seed)) {
+    if (!text_to_uint(opt->text, &seed)) {
         error_set(errp, "Invalid seed number: %s", opt->text);
         return false;
     }
@@ -356,7 +357,7 @@ static bool set_seed(GivenOption *opt, Error **errp)
 static bool set_echr(GivenOption *opt, Error **errp)
 {
     uint64_t c;
-    if (!options_parse_uint(opt->text, &c) || c > 255) {
+    if (!text_to_uint(opt->text, &c) || c > 255) {
         error_set(errp, "a character code from 0 to 255 is expected");
         return false;
     }

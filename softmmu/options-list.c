@@ -1,10 +1,10 @@
 /*
  * options-list.c: key=value lists as Json objects and typed access (options.h).
  */
-#include <errno.h>
 #include <stdio.h>
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 /* A command line is short; this keeps a hostile -readconfig file in bounds. */
 #define OPTS_MAX_BYTES (1u << 20)
@@ -165,101 +165,6 @@ bool opts_nest(Json *opts, Error **errp)
     return ok;
 }
 
-/* ---- value parsers ---- */
-
-bool options_parse_bool(const char *text, bool *ret)
-{
-    static const char *const yes[] = { "on", "yes", "true", "y" };
-    static const char *const no[] = { "off", "no", "false", "n" };
-    for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-        if (!strcmp(text, yes[i]) || !strcmp(text, no[i])) {
-            *ret = !strcmp(text, yes[i]);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool options_parse_uint(const char *text, uint64_t *ret)
-{
-    char *end;
-    if (*text < '0' || *text > '9') {
-        return false;
-    }
-    errno = 0;
-    uint64_t v = strtoull(text, &end, 0);
-    if (errno || *end) {
-        return false;
-    }
-    *ret = v;
-    return true;
-}
-
-bool options_parse_int(const char *text, int64_t *ret)
-{
-    uint64_t v;
-    bool negative = *text == '-';
-    if (!options_parse_uint(text + negative, &v) || v > (uint64_t)INT64_MAX + negative) {
-        return false;
-    }
-    *ret = negative ? (int64_t)(0 - v) : (int64_t)v;
-    return true;
-}
-
-static int suffix_shift(char c)
-{
-    switch (c) {
-    case 'b': case 'B': return 0;
-    case 'k': case 'K': return 10;
-    case 'm': case 'M': return 20;
-    case 'g': case 'G': return 30;
-    case 't': case 'T': return 40;
-    case 'p': case 'P': return 50;
-    case 'e': case 'E': return 60;
-    default: return -1;
-    }
-}
-
-bool options_parse_size(const char *text, uint64_t suffix_bytes, uint64_t *ret_bytes)
-{
-    if (*text < '0' || *text > '9') {
-        return false;
-    }
-    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    char *end;
-    errno = 0;
-    /* Base 10 or 16 only: a size with a leading zero is not octal. */
-    uint64_t whole = strtoull(text, &end, hex ? 16 : 10);
-    if (errno) {
-        return false;
-    }
-    long double fraction = 0;
-    bool has_fraction = *end == '.' && !hex;
-    if (has_fraction) {
-        long double unit = 0.1L;
-        for (end++; *end >= '0' && *end <= '9'; end++, unit /= 10) {
-            fraction += (*end - '0') * unit;
-        }
-    }
-    uint64_t mul = suffix_bytes;
-    if (*end) {
-        int shift = suffix_shift(*end);
-        if (shift < 0 || end[1] || (hex && shift == 0)) {
-            return false;
-        }
-        mul = (uint64_t)1 << shift;
-    } else if (has_fraction && mul == 1) {
-        return false;
-    }
-    uint64_t bytes;
-    if (__builtin_mul_overflow(whole, mul, &bytes) ||
-        __builtin_add_overflow(bytes, (uint64_t)(fraction * mul), &bytes)) {
-        return false;
-    }
-    *ret_bytes = bytes;
-    return true;
-}
-
 bool options_id_ok(const char *id)
 {
     if (!((*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z'))) {
@@ -306,7 +211,7 @@ bool opts_bool(const Json *opts, const char *key, bool fallback, bool *ret, Erro
         *ret = fallback;
     } else if (json_is(value, JSON_BOOL)) {
         *ret = json_as_bool(value);
-    } else if (!json_is(value, JSON_STRING) || !options_parse_bool(json_as_string(value), ret)) {
+    } else if (!json_is(value, JSON_STRING) || !text_to_bool(json_as_string(value), ret)) {
         return bad_type(value, key, "'on' or 'off'", errp);
     }
     return true;
@@ -319,7 +224,7 @@ bool opts_int(const Json *opts, const char *key, int64_t fallback, int64_t *ret,
         *ret = fallback;
     } else if (json_is(value, JSON_INT)) {
         *ret = json_as_int(value);
-    } else if (!json_is(value, JSON_STRING) || !options_parse_int(json_as_string(value), ret)) {
+    } else if (!json_is(value, JSON_STRING) || !text_to_int(json_as_string(value), ret)) {
         return bad_type(value, key, "a number", errp);
     }
     return true;
@@ -340,7 +245,7 @@ bool opts_uint(const Json *opts, const char *key, uint64_t fallback, uint64_t *r
     if (!value) {
         *ret = fallback;
     } else if (!json_natural(value, ret) &&
-               (!json_is(value, JSON_STRING) || !options_parse_uint(json_as_string(value), ret))) {
+               (!json_is(value, JSON_STRING) || !text_to_uint(json_as_string(value), ret))) {
         return bad_type(value, key, "a number that is not negative", errp);
     }
     return true;
@@ -354,7 +259,7 @@ bool opts_size(const Json *opts, const char *key, uint64_t fallback_bytes, uint6
         *ret_bytes = fallback_bytes;
     } else if (!json_natural(value, ret_bytes) &&
                (!json_is(value, JSON_STRING) ||
-                !options_parse_size(json_as_string(value), 1, ret_bytes))) {
+                !text_to_size(json_as_string(value), 1, ret_bytes))) {
         return bad_type(value, key, "a size below 2^64 bytes, such as 512M or 4G", errp);
     }
     return true;

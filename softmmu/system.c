@@ -23,6 +23,7 @@
 #include "softmmu/system-priv.h"
 #include "target/target.h"
 #include "util/log.h"
+#include "util/parse.h"
 #include <glib.h> /* after ours: it redefines MIN and MAX alike */
 
 SystemConfig system_config = { .uuid = "00000000-0000-0000-0000-000000000000" };
@@ -255,7 +256,7 @@ bool system_set_overcommit(GivenOption *opt, Error **errp)
         return false;
     }
     bool on_fault = lock && !strcmp(lock, "on-fault");
-    if (lock && !on_fault && !options_parse_bool(lock, &on)) {
+    if (lock && !on_fault && !text_to_bool(lock, &on)) {
         error_set(errp, "parameter 'mem-lock' expects one of: on, off, on-fault");
         return false;
     }
@@ -387,7 +388,7 @@ static bool memory_size(const Json *opts, const char *key, uint64_t suffix, uint
     if (!value) {
         return true;
     }
-    if (json_is(value, JSON_STRING) ? options_parse_size(json_as_string(value), suffix, ret)
+    if (json_is(value, JSON_STRING) ? text_to_size(json_as_string(value), suffix, ret)
                                     : opts_size(opts, key, 0, ret, NULL)) {
         return true;
     }

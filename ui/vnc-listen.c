@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "softmmu/options.h"
 #include "ui/vnc-server.h"
+#include "util/parse.h"
 
 enum { PORT_VNC = 5900, PORT_WEBSOCKET = 5700, BACKLOG = 16 };
 
@@ -273,7 +274,7 @@ static bool parse_tcp(const char *where, const Json *opts, Address *a, Error **e
         error_set(errp, "no vnc port specified");
         return false;
     }
-    if (!options_parse_uint(colon + 1, &display) || display > 65535 - PORT_VNC) {
+    if (!text_to_uint(colon + 1, &display) || display > 65535 - PORT_VNC) {
         error_set(errp, "can't convert to a number: '%s' (a display number from 0 to %d is expected)", colon + 1, 65535 - PORT_VNC);
         return false;
     }
@@ -303,14 +304,14 @@ static bool open_websocket(VncServer *s, const char *text, const Address *rfb, u
     bool on;
 
     a.websocket = true;
-    if (!colon && options_parse_bool(text, &on) && strcmp(text, "1") && strcmp(text, "0")) {
+    if (!colon && text_to_bool(text, &on) && strcmp(text, "1") && strcmp(text, "0")) {
         if (!on) {
             return true;
         }
         a.port = a.to = PORT_WEBSOCKET + display;
         return listen_tcp(s, &a, errp);
     }
-    if (!options_parse_uint(colon ? colon + 1 : text, &port) || !port || port > 65535) {
+    if (!text_to_uint(colon ? colon + 1 : text, &port) || !port || port > 65535) {
         error_set(errp, "websocket=%s: a port number, [host]:port or on is expected", text);
         return false;
     }
@@ -362,7 +363,7 @@ static bool set_parameters(VncServer *s, const Json *opts, Error **errp)
         !opts_string(opts, "key-delay-ms", NULL, &key_delay, errp)) {
         return false;
     }
-    if (key_delay && !options_parse_uint(key_delay, &delay)) {
+    if (key_delay && !text_to_uint(key_delay, &delay)) {
         error_set(errp, "key-delay-ms=%s: a number is expected", key_delay);
         return false;
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
+#include "util/parse.h"
 #include "icount.h"
 #include "tlb.h"
 #include "vcpu-thread.h"
@@ -332,24 +333,12 @@ static bool tcg_available(const char *arch, Error **errp)
     return true;
 }
 
-static bool parse_on_off(const char *key, const char *value, bool *ret, Error **errp)
-{
-    if (!strcmp(value, "on") || !strcmp(value, "off")) {
-        *ret = value[1] == 'n';
-        return true;
-    }
-    error_set(errp, "parameter '%s' expects 'on' or 'off'", key);
-    return false;
-}
-
 static bool tcg_set_option(const char *key, const char *value, Error **errp)
 {
     bool ignored;
     if (!strcmp(key, "tb-size")) {
-        char *end;
-        unsigned long long mib = strtoull(value, &end, 0);
-        if (!*value || *end || mib > 2047) {
-            error_set(errp, "parameter 'tb-size' expects a number of MiB up to 2047");
+        uint64_t mib;
+        if (!parse_uint(key, value, 2047, &mib, errp)) { /* MiB */
             return false;
         }
         options.cache_bytes = mib * MiB;
@@ -365,24 +354,24 @@ static bool tcg_set_option(const char *key, const char *value, Error **errp)
         return true;
     }
     if (!strcmp(key, "one-insn-per-tb")) {
-        return parse_on_off(key, value, &options.one_insn_per_tb, errp);
+        return parse_bool(key, value, &options.one_insn_per_tb, errp);
     }
     if (!strcmp(key, "interpreter")) {
-        return parse_on_off(key, value, &options.interpreter, errp);
+        return parse_bool(key, value, &options.interpreter, errp);
     }
     if (!strcmp(key, "perfmap")) {
         bool on;
-        if (!parse_on_off(key, value, &on, errp)) {
+        if (!parse_bool(key, value, &on, errp)) {
             return false;
         }
         options.perfmap_path = on ? "/tmp/perf-%d.map" : NULL;
         return true;
     }
     if (!strcmp(key, "jitdump")) {
-        return parse_on_off(key, value, &options.jitdump, errp);
+        return parse_bool(key, value, &options.jitdump, errp);
     }
     if (!strcmp(key, "split-wx")) {
-        return parse_on_off(key, value, &ignored, errp); /* always on */
+        return parse_bool(key, value, &ignored, errp); /* always on */
     }
     error_set(errp, "property 'tcg-accel.%s' not found", key);
     return false;

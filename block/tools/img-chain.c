@@ -8,6 +8,7 @@
 #include "block/tools/img.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 #define COPY_BYTES (1 * MiB)
 
@@ -375,7 +376,7 @@ static bool bench_number(const ImgArgs *args, const char *name, uint64_t low, ui
 {
     const char *text = img_arg(args, name);
 
-    if (text && (!options_parse_size(text, 1, ret) || *ret < low || *ret > high)) {
+    if (text && (!text_to_size(text, 1, ret) || *ret < low || *ret > high)) {
         error_report("Invalid %s specified: '%s'", name, text);
         return false;
     }

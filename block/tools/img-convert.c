@@ -11,6 +11,7 @@
 #include "block/tools/img.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 enum { MAX_PARALLEL = 16 };
 #define BUFFER_BYTES (2 * MiB)
@@ -445,7 +446,7 @@ static bool read_numbers(ImgArgs *args, Convert *c, unsigned *parallel)
         c->min_sparse = ROUND_DOWN(c->min_sparse, (uint64_t)512);
     }
     if (img_arg(args, "parallel")) {
-        if (!options_parse_uint(img_arg(args, "parallel"), &n) || n < 1 || n > MAX_PARALLEL) {
+        if (!text_to_uint(img_arg(args, "parallel"), &n) || n < 1 || n > MAX_PARALLEL) {
             error_report("Invalid number of coroutines specified. Must be between 1 and %d.", MAX_PARALLEL);
             return false;
         }
@@ -557,7 +558,7 @@ static int run_dd(ImgArgs *args)
         } else if (!strncmp(word, "of=", 3)) {
             out = eq + 1;
         } else if (!strncmp(word, "bs=", 3)) {
-            if (!options_parse_size(eq + 1, 1, &bs)) {
+            if (!text_to_size(eq + 1, 1, &bs)) {
                 error_report("Invalid bs specified: '%s'", eq + 1);
                 return 1;
             }
@@ -566,12 +567,12 @@ static int run_dd(ImgArgs *args)
                 return 1;
             }
         } else if (!strncmp(word, "count=", 6)) {
-            if (!options_parse_size(eq + 1, 1, &count)) {
+            if (!text_to_size(eq + 1, 1, &count)) {
                 error_report("Invalid count specified: '%s'", eq + 1);
                 return 1;
             }
         } else if (!strncmp(word, "skip=", 5)) {
-            if (!options_parse_size(eq + 1, 1, &skip)) {
+            if (!text_to_size(eq + 1, 1, &skip)) {
                 error_report("Invalid skip specified: '%s'", eq + 1);
                 return 1;
             }

@@ -6,6 +6,7 @@
 #include "block/tools/img.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 /* -- create ---------------------------------------------------------------------------------------------------------- */
 
@@ -222,7 +223,7 @@ static int run_resize(ImgArgs *args)
     }
     const char *text = args->files[1];
     char sign = *text == '+' || *text == '-' ? *text++ : 0;
-    if (*text == '-' || !options_parse_size(text, 1, &size)) {
+    if (*text == '-' || !text_to_size(text, 1, &size)) {
         error_report("Parameter 'size' expects a non-negative number below 2^64\nOptional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, "
                      "peta-\nand exabytes, respectively.");
         return 1;

@@ -10,6 +10,7 @@
 #include "softmmu/options.h"
 #include "softmmu/version.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 static const ImgCommand *const commands[] = {
     &img_amend, &img_bench, &img_check, &img_commit, &img_compare, &img_convert, &img_create, &img_dd, &img_info, &img_map, &img_measure,
@@ -185,7 +186,7 @@ bool img_wants_json(const ImgArgs *args)
 
 bool img_size(const char *text, const char *what, uint64_t *ret)
 {
-    bool ok = *text != '-' && options_parse_size(text, 1, ret);
+    bool ok = *text != '-' && text_to_size(text, 1, ret);
     bool number = ok || (strspn(text + (*text == '-'), "0123456789") == strlen(text) - (*text == '-') && strlen(text) > 1);
     if (!number) {
         error_report("Invalid %s specified: '%s'", what, text);

@@ -9,6 +9,7 @@
 #include "block/tools/io.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 enum { MAX_PIECES = 64, DEFAULT_PATTERN = 0xcd };
 #define MAX_BYTES ((int64_t)INT32_MAX - 511)
@@ -174,7 +175,7 @@ static bool read_pattern(const char *text, uint8_t *ret)
 {
     uint64_t value;
 
-    if (!options_parse_uint(text, &value) || value > 255) {
+    if (!text_to_uint(text, &value) || value > 255) {
         printf("%s is not a valid pattern byte\n", text);
         return false;
     }

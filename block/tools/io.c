@@ -12,6 +12,7 @@
 #include "softmmu/options.h"
 #include "softmmu/version.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 enum { MAX_WORDS = 64 };
 
@@ -36,7 +37,7 @@ bool io_number(const char *text, int64_t *ret)
 {
     uint64_t value;
 
-    if (*text == '-' || !options_parse_size(text, 1, &value) || value > INT64_MAX) {
+    if (*text == '-' || !text_to_size(text, 1, &value) || value > INT64_MAX) {
         printf("Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- %s\n", text);
         return false;
     }

@@ -4,20 +4,6 @@
 #include "hw/core/internal.h"
 #include "softmmu/machine.h"
 
-typedef void PrintFn(void *opaque, const char *text);
-
-static void emit(PrintFn *print, void *opaque, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void emit(PrintFn *print, void *opaque, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    char *text = xvasprintf(fmt, ap);
-    va_end(ap);
-    print(opaque, text);
-    free(text);
-}
-
 const char *device_category_title(DeviceCategory category)
 {
     static const char *const titles[] = {
@@ -52,21 +38,21 @@ static void help_type(const ObjectType *type, void *opaque)
         return;
     }
     if (!v->any) {
-        emit(v->print, v->opaque, "%s%s:\n", v->category ? "\n" : "",
+        print_fmt(v->print, v->opaque, "%s%s:\n", v->category ? "\n" : "",
              device_category_title(v->category));
         v->any = true;
     }
-    emit(v->print, v->opaque, "name \"%s\"", type->name);
+    print_fmt(v->print, v->opaque, "name \"%s\"", type->name);
     if (dt->bus) {
-        emit(v->print, v->opaque, ", bus %s", dt->bus);
+        print_fmt(v->print, v->opaque, ", bus %s", dt->bus);
     }
     if (dt->alias) {
-        emit(v->print, v->opaque, ", alias \"%s\"", dt->alias);
+        print_fmt(v->print, v->opaque, ", alias \"%s\"", dt->alias);
     }
     if (type->summary) {
-        emit(v->print, v->opaque, ", desc \"%s\"", type->summary);
+        print_fmt(v->print, v->opaque, ", desc \"%s\"", type->summary);
     }
-    emit(v->print, v->opaque, "\n");
+    print_fmt(v->print, v->opaque, "\n");
 }
 
 void device_print_types(PrintFn *print, void *opaque)
@@ -102,23 +88,23 @@ bool device_print_help(const char *name, PrintFn *print, void *opaque, Error **e
     }
     object_type_foreach_prop(&type->type, collect_prop, &props);
     if (!props.n) {
-        emit(print, opaque, "There are no options for %s.\n", type->type.name);
+        print_fmt(print, opaque, "There are no options for %s.\n", type->type.name);
         return true;
     }
     qsort(props.at, props.n, sizeof(*props.at), prop_by_name);
-    emit(print, opaque, "%s options:\n", type->type.name);
+    print_fmt(print, opaque, "%s options:\n", type->type.name);
     for (size_t i = 0; i < props.n; i++) {
         const Property *p = props.at[i];
         char *head = xasprintf("%s=<%s>", p->name, property_type_name(p));
         char *def = property_default_text(p);
-        emit(print, opaque, "  %-22s", head);
+        print_fmt(print, opaque, "  %-22s", head);
         if (p->help || def) {
-            emit(print, opaque, " - %s%s", p->help ? p->help : "", p->help && def ? " " : "");
+            print_fmt(print, opaque, " - %s%s", p->help ? p->help : "", p->help && def ? " " : "");
         }
         if (def) {
-            emit(print, opaque, "(default: %s)", def);
+            print_fmt(print, opaque, "(default: %s)", def);
         }
-        emit(print, opaque, "\n");
+        print_fmt(print, opaque, "\n");
         free(head);
         free(def);
     }
@@ -146,12 +132,12 @@ static void tree_prop(const ObjectType *owner, const Property *prop, void *opaqu
     }
     char *text = prop_value_text(&value);
     if (value.kind == VALUE_UINT) {
-        emit(v->print, v->opaque, "%*s%s = %s (0x%" PRIx64 ")\n", v->indent, "", prop->name, text,
+        print_fmt(v->print, v->opaque, "%*s%s = %s (0x%" PRIx64 ")\n", v->indent, "", prop->name, text,
              value.u);
     } else if (prop->kind == PROP_MACADDR || prop->kind == PROP_PCI_ADDR) {
-        emit(v->print, v->opaque, "%*s%s = %s\n", v->indent, "", prop->name, value.s);
+        print_fmt(v->print, v->opaque, "%*s%s = %s\n", v->indent, "", prop->name, value.s);
     } else {
-        emit(v->print, v->opaque, "%*s%s = %s\n", v->indent, "", prop->name, text);
+        print_fmt(v->print, v->opaque, "%*s%s = %s\n", v->indent, "", prop->name, text);
     }
     free(text);
     prop_value_finish(&value);
@@ -162,32 +148,32 @@ static void print_indented(void *opaque, const char *text)
 {
     TreeVisit *v = opaque;
 
-    emit(v->print, v->opaque, "%*s%s", v->indent, "", text);
+    print_fmt(v->print, v->opaque, "%*s%s", v->indent, "", text);
 }
 
 static void tree_bus(Bus *bus, int indent, PrintFn *print, void *opaque)
 {
-    emit(print, opaque, "%*sbus: %s\n", indent, "", bus->name);
-    emit(print, opaque, "%*stype %s\n", indent + 2, "", bus->obj.type->name);
+    print_fmt(print, opaque, "%*sbus: %s\n", indent, "", bus->name);
+    print_fmt(print, opaque, "%*stype %s\n", indent + 2, "", bus->obj.type->name);
     for (Device *dev = bus->last; dev; dev = dev->bus_prev) {
         TreeVisit v = { print, opaque, indent + 4, dev };
 
-        emit(print, opaque, "%*sdev: %s, id \"%s\"\n", indent + 2, "", dev->obj.type->name,
+        print_fmt(print, opaque, "%*sdev: %s, id \"%s\"\n", indent + 2, "", dev->obj.type->name,
              dev->id ? dev->id : "");
         for (IrqGroup *g = dev->irqs; g; g = g->next) {
             if (g->n_in) {
-                emit(print, opaque, "%*sgpio-in \"%s\" %u\n", indent + 4, "",
+                print_fmt(print, opaque, "%*sgpio-in \"%s\" %u\n", indent + 4, "",
                      g->name ? g->name : "", g->n_in);
             }
             if (g->n_out) {
-                emit(print, opaque, "%*sgpio-out \"%s\" %u\n", indent + 4, "",
+                print_fmt(print, opaque, "%*sgpio-out \"%s\" %u\n", indent + 4, "",
                      g->name ? g->name : "", g->n_out);
             }
         }
         object_type_foreach_prop(dev->obj.type, tree_prop, &v);
         for (unsigned i = 0; i < dev->n_mmio && bus == sysbus_get(); i++) {
             uint64_t size = memory_region_size(dev->mmio[i]);
-            emit(print, opaque, "%*smmio " GPA_FMT "/" GPA_FMT "\n", indent + 4, "",
+            print_fmt(print, opaque, "%*smmio " GPA_FMT "/" GPA_FMT "\n", indent + 4, "",
                  dev->mmio_addr[i], size);
         }
         if (device_type(dev)->print) {

@@ -2,11 +2,11 @@
  * property.c: reading and setting properties of objects, typed or as text.
  * The chardev, drive and netdev kinds are resolved by hooks that their rooms set.
  */
-#include <errno.h>
 #include <stdio.h>
 #include "hw/device.h"
 #include "hw/prop-hooks.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 static PropHooks prop_hooks[PROP_CUSTOM + 1];
 
@@ -40,80 +40,6 @@ char *prop_value_text(const PropValue *value)
     case VALUE_STRING: return xasprintf("\"%s\"", value->s);
     default: return xstrdup("<null>");
     }
-}
-
-bool parse_bool(const char *name, const char *text, bool *ret, Error **errp)
-{
-    static const char *const on[] = { "on", "yes", "true", "y" };
-    static const char *const off[] = { "off", "no", "false", "n" };
-
-    for (size_t i = 0; i < ARRAY_SIZE(on); i++) {
-        if (!strcmp(text, on[i]) || !strcmp(text, off[i])) {
-            *ret = !strcmp(text, on[i]);
-            return true;
-        }
-    }
-    error_set(errp, "Parameter '%s' expects 'on' or 'off'", name);
-    return false;
-}
-
-bool parse_uint(const char *name, const char *text, uint64_t max, uint64_t *ret, Error **errp)
-{
-    char *end;
-
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 0);
-    if (end == text || *end || errno || strchr(text, '-') || value > max) {
-        if (end != text && !*end && !strchr(text, '-') && (value > max || errno == ERANGE)) {
-            error_set(errp, "Parameter '%s' expects a number up to %" PRIu64, name, max);
-        } else {
-            error_set(errp, "Parameter '%s' expects a number", name);
-        }
-        return false;
-    }
-    *ret = value;
-    return true;
-}
-
-bool parse_size(const char *text, uint64_t *ret, Error **errp)
-{
-    char *end, *dot;
-    uint64_t scale = 1;
-
-    errno = 0;
-    uint64_t whole = strtoull(text, &end, 0);
-    double fraction = 0;
-    if (end != text && *end == '.') {
-        fraction = strtod(end, &dot);
-        end = dot;
-    }
-    if (end == text || errno || strchr(text, '-')) {
-        goto bad;
-    }
-    switch (*end) {
-    case 'e': case 'E': scale <<= 10; /* fall through */
-    case 'p': case 'P': scale <<= 10; /* fall through */
-    case 't': case 'T': scale <<= 10; /* fall through */
-    case 'g': case 'G': scale <<= 10; /* fall through */
-    case 'm': case 'M': scale <<= 10; /* fall through */
-    case 'k': case 'K': scale <<= 10; /* fall through */
-    case 'b': case 'B':
-        end++;
-        break;
-    case '\0':
-        break;
-    default:
-        goto bad;
-    }
-    if (*end || whole > UINT64_MAX / scale) {
-        goto bad;
-    }
-    *ret = whole * scale + (uint64_t)(fraction * (double)scale);
-    return true;
-bad:
-    error_set(errp, "'%s' is not a size (a number with an optional suffix k, M, G, T, P or E)",
-              text);
-    return false;
 }
 
 /* --- typed access --- */
@@ -460,10 +386,8 @@ bool object_property_parse(Object *obj, const char *name, const char *text, Erro
         break;
     case PROP_INT32:
     case PROP_INT64: {
-        char *end;
-        errno = 0;
-        int64_t i = strtoll(text, &end, 0);
-        if (end == text || *end || errno) {
+        int64_t i;
+        if (!text_to_int(text, &i)) {
             error_set(errp, "Parameter '%s' expects a number", name);
             return false;
         }

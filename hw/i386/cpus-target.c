@@ -136,19 +136,6 @@ static const X86Platform platform = {
     .smm_changed = plat_smm_changed, .ferr = plat_ferr, .triple_fault = plat_triple_fault,
 };
 
-/* Page-table walks: RAM only. */
-static void *phys_ptr(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write)
-{
-    rcu_read_lock();
-    MemLookup at = memory_lookup(vcpu->as, addr);
-    bool ok = at.host && at.length >= size_bytes && !(write && at.readonly);
-    if (ok && write) {
-        ram_mark_dirty(at.ram, at.offset, size_bytes);
-    }
-    rcu_read_unlock();
-    return ok ? at.host : NULL;
-}
-
 static Vcpu *ops_create(X86Cpu *cpu, const char *model, Error **errp)
 {
     Machine *m = cpu->machine;
@@ -157,7 +144,7 @@ static Vcpu *ops_create(X86Cpu *cpu, const char *model, Error **errp)
     vcpu->index = (int)cpu->index;
     vcpu->machine = m;
     vcpu->as = &cpu->memory;
-    vcpu->phys_ptr = phys_ptr;
+    vcpu->phys_ptr = memory_ram_of_vcpu;
     vcpu->parallel = m->smp.cpus > 1;
     x86_cpu_connect(vcpu, cpu->apic_id, cpu->index == 0, &platform, cpu);
     x86_cpu_set_topology(vcpu, (X86Topology){ .n_dies = (uint16_t)m->smp.dies, .n_threads = (uint16_t)m->smp.threads,

@@ -14,6 +14,7 @@
 #include "hw/i386/pc-tables.h"
 #include "hw/i386/pc-versions.h"
 #include "hw/i386/rtc.h"
+#include "util/parse.h"
 
 enum { PC_MAX_CPUS = 255, Q35_MAX_CPUS = 288, PIIX_CPU_STATUS = 0xaf00, ICH9_CPU_STATUS = 0xcd8 };
 

@@ -187,7 +187,7 @@ char *x86_vcpu_path(Machine *m, unsigned index)
     return object_path(&x86_cpu(m, index)->obj);
 }
 
-void x86_print_pic(Machine *m, void (*print)(void *opaque, const char *text), void *opaque)
+void x86_print_pic(Machine *m, PrintFn *print, void *opaque)
 {
     X86Machine *x = (X86Machine *)m;
 
@@ -199,7 +199,7 @@ void x86_print_pic(Machine *m, void (*print)(void *opaque, const char *text), vo
     }
 }
 
-void x86_print_lapic(Machine *m, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque)
+void x86_print_lapic(Machine *m, unsigned vcpu, PrintFn *print, void *opaque)
 {
     apic_print(x86_cpu(m, vcpu)->lapic, print, opaque);
 }

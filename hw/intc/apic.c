@@ -816,67 +816,61 @@ DEVICE_TYPE_REGISTER(apic_type);
 
 /* -- "info lapic" -------------------------------------------------------------------------------------------------------- */
 
-static void emit(void (*print)(void *opaque, const char *text), void *opaque, char *text)
-{
-    print(opaque, text);
-    free(text);
-}
-
 static const char *const delivery_names[] = { "Fixed", "LowPri", "SMI", "...", "NMI", "INIT", "SIPI", "ExtINT" };
 
-static void print_lvt(const Lapic *s, const char *name, unsigned n, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_lvt(const Lapic *s, const char *name, unsigned n, PrintFn *print, void *opaque)
 {
     static const char *const modes[] = { "one-shot", "periodic", "tsc-deadline", "reserved" };
     uint32_t lvt = s->lvt[n];
     bool has_mode = n != LVT_TIMER && n != LVT_ERROR;
 
-    emit(print, opaque, xasprintf("%s\t 0x%08x %s %-5s %-6s %-7s %-12s %-6s (vec %u)\n", name, lvt,
-                                  lvt & LVT_LOW ? "active-lo" : "active-hi", lvt & LVT_LEVEL ? "level" : "edge",
-                                  lvt & LVT_MASKED ? "masked" : "", lvt & LVT_PENDING ? "pending" : "",
-                                  n == LVT_TIMER ? modes[timer_mode(s)] : "", delivery_names[has_mode ? lvt >> 8 & 7 : 0],
-                                  lvt & 0xff));
+    print_fmt(print, opaque, "%s\t 0x%08x %s %-5s %-6s %-7s %-12s %-6s (vec %u)\n", name, lvt,
+              lvt & LVT_LOW ? "active-lo" : "active-hi", lvt & LVT_LEVEL ? "level" : "edge",
+              lvt & LVT_MASKED ? "masked" : "", lvt & LVT_PENDING ? "pending" : "",
+              n == LVT_TIMER ? modes[timer_mode(s)] : "", delivery_names[has_mode ? lvt >> 8 & 7 : 0],
+              lvt & 0xff);
 }
 
 static void print_set(const uint32_t set[8], const uint32_t tmr[8], const char *name,
-                      void (*print)(void *opaque, const char *text), void *opaque)
+                      PrintFn *print, void *opaque)
 {
-    emit(print, opaque, xasprintf("%s\t ", name));
+    print_fmt(print, opaque, "%s\t ", name);
     if (highest(set) < 0) {
         print(opaque, "(none)");
     }
     for (unsigned n = 0; n < 256; n++) {
         if (get_bit(set, n)) {
-            emit(print, opaque, xasprintf("%u%s ", n, tmr && get_bit(tmr, n) ? "(level)" : ""));
+            print_fmt(print, opaque, "%u%s ", n, tmr && get_bit(tmr, n) ? "(level)" : "");
         }
     }
     print(opaque, "\n");
 }
 
-void apic_print(Device *apic, void (*print)(void *opaque, const char *text), void *opaque)
+void apic_print(Device *apic, PrintFn *print, void *opaque)
 {
     static const char *const shorthands[] = { "no-shorthand", "self", "all-self", "all" };
     Lapic *s = (Lapic *)apic;
 
     apic_pre_save(s);
     uint32_t icr = s->icr[0];
-    emit(print, opaque, xasprintf("dumping local APIC state for CPU %u\n\n", s->initial_id));
+    print_fmt(print, opaque, "dumping local APIC state for CPU %u\n\n", s->initial_id);
     print_lvt(s, "LVT0", LVT_LINT0, print, opaque);
     print_lvt(s, "LVT1", LVT_LINT1, print, opaque);
     print_lvt(s, "LVTPC", LVT_PERF, print, opaque);
     print_lvt(s, "LVTERR", LVT_ERROR, print, opaque);
     print_lvt(s, "LVTTHMR", LVT_THERMAL, print, opaque);
     print_lvt(s, "LVTT", LVT_TIMER, print, opaque);
-    emit(print, opaque, xasprintf("Timer\t DCR=0x%x (divide by %u) initial_count = %u current_count = %u\n", s->divide,
-                                  1u << divide_shift(s), s->initial, apic_current_count(s)));
-    emit(print, opaque, xasprintf("SPIV\t 0x%08x APIC %s, focus=off, spurious vec %u\n", s->svr,
-                                  s->svr & SVR_ENABLE ? "enabled" : "disabled", s->svr & 0xff));
-    emit(print, opaque, xasprintf("ICR\t 0x%08x %s %s %s %s\n", icr, icr >> 11 & 1 ? "logical" : "physical",
-                                  icr >> 15 & 1 ? "level" : "edge", icr >> 14 & 1 ? "assert" : "de-assert",
-                                  shorthands[icr >> 18 & 3]));
-    emit(print, opaque, xasprintf("ICR2\t 0x%08x cpu %u (APIC ID)\n", s->icr[1], is_x2(s) ? s->icr[1] : s->icr[1] >> 24));
-    emit(print, opaque, xasprintf("ESR\t 0x%08x\n", s->esr));
+    print_fmt(print, opaque, "Timer\t DCR=0x%x (divide by %u) initial_count = %u current_count = %u\n", s->divide,
+              1u << divide_shift(s), s->initial, apic_current_count(s));
+    print_fmt(print, opaque, "SPIV\t 0x%08x APIC %s, focus=off, spurious vec %u\n", s->svr,
+              s->svr & SVR_ENABLE ? "enabled" : "disabled", s->svr & 0xff);
+    print_fmt(print, opaque, "ICR\t 0x%08x %s %s %s %s\n", icr, icr >> 11 & 1 ? "logical" : "physical",
+              icr >> 15 & 1 ? "level" : "edge", icr >> 14 & 1 ? "assert" : "de-assert",
+              shorthands[icr >> 18 & 3]);
+    print_fmt(print, opaque, "ICR2\t 0x%08x cpu %u (APIC ID)\n", s->icr[1], is_x2(s) ? s->icr[1] : s->icr[1] >> 24);
+    print_fmt(print, opaque, "ESR\t 0x%08x\n", s->esr);
     print_set(s->isr, s->tmr, "ISR", print, opaque);
     print_set(s->irr, s->tmr, "IRR", print, opaque);
-    emit(print, opaque, xasprintf("\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR 0x%02x PPR 0x%02x\n", s->tpr, s->tpr, s->dfr >> 28,
-                                  is_x2(s) ? x2_ldr(s) : s->ldr >> 24, ppr(s)));
+    print_fmt(print, opaque, "\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR 0x%02x PPR 0x%02x\n", s->tpr, s->tpr, s->dfr >> 28,
+              is_x2(s) ? x2_ldr(s) : s->ldr >> 24, ppr(s));
 }

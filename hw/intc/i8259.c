@@ -376,15 +376,13 @@ Device *i8259_create(IsaBus *bus, const char *type, Irq *to, Irq *ret_irqs[ISA_N
     return master;
 }
 
-static void print_one(const Pic *s, unsigned n, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_one(const Pic *s, unsigned n, PrintFn *print, void *opaque)
 {
-    char *text = xasprintf("pic%u: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%u elcr=%02x fnm=%u\n", n, s->irr,
-                           s->imr, s->isr, (s->lowest + 1u) & 7, s->base, s->read_isr, s->elcr, (s->icw4 & ICW4_SFNM) != 0);
-    print(opaque, text);
-    free(text);
+    print_fmt(print, opaque, "pic%u: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%u elcr=%02x fnm=%u\n", n, s->irr,
+              s->imr, s->isr, (s->lowest + 1u) & 7, s->base, s->read_isr, s->elcr, (s->icw4 & ICW4_SFNM) != 0);
 }
 
-void i8259_print(Device *master, void (*print)(void *opaque, const char *text), void *opaque)
+void i8259_print(Device *master, PrintFn *print, void *opaque)
 {
     Pic *s = (Pic *)master;
 

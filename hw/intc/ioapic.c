@@ -225,33 +225,24 @@ static const DeviceType ioapic_type = {
 };
 DEVICE_TYPE_REGISTER(ioapic_type);
 
-void ioapic_print(Device *ioapic, void (*print)(void *opaque, const char *text), void *opaque)
+void ioapic_print(Device *ioapic, PrintFn *print, void *opaque)
 {
     IoApic *s = (IoApic *)ioapic;
 
     ioapic_pre_save(s);
-    char *text = xasprintf("ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", s->version, s->id, s->select);
-
-    print(opaque, text);
-    free(text);
+    print_fmt(print, opaque, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", s->version, s->id, s->select);
     for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         static const char *const modes[] = { "fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT" };
         uint64_t e = s->table[n];
-        text = xasprintf("  pin %-2u 0x%016" PRIx64 " dest=%" PRIx64 " vec=%-3u %s %s %s %s %s\n", n, e, e >> 56,
-                         (unsigned)(e & 0xff), e & RTE_LOW ? "active-lo" : "active-hi", e & RTE_LEVEL ? "level" : "edge ",
-                         e & RTE_MASKED ? "masked" : "      ", modes[e >> 8 & 7], e & RTE_LOGICAL ? "logical" : "physical");
-        print(opaque, text);
-        free(text);
+        print_fmt(print, opaque, "  pin %-2u 0x%016" PRIx64 " dest=%" PRIx64 " vec=%-3u %s %s %s %s %s\n", n, e, e >> 56,
+                  (unsigned)(e & 0xff), e & RTE_LOW ? "active-lo" : "active-hi", e & RTE_LEVEL ? "level" : "edge ",
+                  e & RTE_MASKED ? "masked" : "      ", modes[e >> 8 & 7], e & RTE_LOGICAL ? "logical" : "physical");
     }
-    text = xasprintf("  IRR      0x%08x\n  Remote IRR", s->irr);
-    print(opaque, text);
-    free(text);
+    print_fmt(print, opaque, "  IRR      0x%08x\n  Remote IRR", s->irr);
     bool any = false;
     for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         if (s->table[n] & RTE_REMOTE_IRR) {
-            text = xasprintf(" %u", n);
-            print(opaque, text);
-            free(text);
+            print_fmt(print, opaque, " %u", n);
             any = true;
         }
     }

@@ -39,12 +39,6 @@ const char *pci_class_name(uint16_t class_code)
     return NULL;
 }
 
-static void emit(void (*print)(void *opaque, const char *text), void *opaque, char *text)
-{
-    print(opaque, text);
-    free(text);
-}
-
 static char *class_text(const PciDevice *pci)
 {
     uint16_t code = pci_get16(pci, PCI_CLASS);
@@ -58,58 +52,58 @@ static bool has_subsystem(const PciDevice *pci)
     return !pci->ptype->is_bridge;
 }
 
-void pci_print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque)
+void pci_print_device(Device *dev, PrintFn *print, void *opaque)
 {
     PciDevice *pci = PCI_DEVICE(dev);
     char *name = class_text(pci);
     unsigned vendor = has_subsystem(pci) ? pci_get16(pci, PCI_SUBSYSTEM_VENDOR) : 0;
     unsigned id = has_subsystem(pci) ? pci_get16(pci, PCI_SUBSYSTEM_ID) : 0;
 
-    emit(print, opaque, xasprintf("class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", name,
-                                  pci_bus_number(pci->bus), pci->devfn >> 3, pci->devfn & 7, pci_get16(pci, PCI_VENDOR_ID),
-                                  pci_get16(pci, PCI_DEVICE_ID), vendor, id));
+    print_fmt(print, opaque, "class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", name,
+              pci_bus_number(pci->bus), pci->devfn >> 3, pci->devfn & 7, pci_get16(pci, PCI_VENDOR_ID),
+              pci_get16(pci, PCI_DEVICE_ID), vendor, id);
     free(name);
     for (unsigned n = 0; n <= PCI_ROM_BAR; n++) {
         const PciBar *bar = &pci->bars[n];
         if (bar->mr) {
-            emit(print, opaque, xasprintf("bar %u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", n, bar->flags & PCI_BAR_IO ? "i/o" : "mem",
-                                          bar->addr, bar->addr + bar->size_bytes - 1));
+            print_fmt(print, opaque, "bar %u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", n, bar->flags & PCI_BAR_IO ? "i/o" : "mem",
+                      bar->addr, bar->addr + bar->size_bytes - 1);
         }
     }
 }
 
-static void print_bridge(const PciDevice *pci, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_bridge(const PciDevice *pci, PrintFn *print, void *opaque)
 {
     const uint8_t *c = pci->config;
 
-    emit(print, opaque, xasprintf("      BUS %u.\n      secondary bus %u.\n      subordinate bus %u.\n", c[PCI_PRIMARY_BUS],
-                                  c[PCI_SECONDARY_BUS], c[PCI_SUBORDINATE_BUS]));
-    emit(print, opaque, xasprintf("      IO range [0x%04x, 0x%04x]\n", (c[PCI_IO_BASE] & 0xf0) << 8, (c[PCI_IO_LIMIT] & 0xf0) << 8 | 0xfff));
-    emit(print, opaque, xasprintf("      memory range [0x%08x, 0x%08x]\n", (pci_get16(pci, PCI_MEM_BASE) & 0xfff0u) << 16,
-                                  (pci_get16(pci, PCI_MEM_LIMIT) & 0xfff0u) << 16 | 0xfffff));
+    print_fmt(print, opaque, "      BUS %u.\n      secondary bus %u.\n      subordinate bus %u.\n", c[PCI_PRIMARY_BUS],
+              c[PCI_SECONDARY_BUS], c[PCI_SUBORDINATE_BUS]);
+    print_fmt(print, opaque, "      IO range [0x%04x, 0x%04x]\n", (c[PCI_IO_BASE] & 0xf0) << 8, (c[PCI_IO_LIMIT] & 0xf0) << 8 | 0xfff);
+    print_fmt(print, opaque, "      memory range [0x%08x, 0x%08x]\n", (pci_get16(pci, PCI_MEM_BASE) & 0xfff0u) << 16,
+              (pci_get16(pci, PCI_MEM_LIMIT) & 0xfff0u) << 16 | 0xfffff);
     uint64_t base = (uint64_t)pci_get32(pci, PCI_PREF_BASE_HIGH) << 32 | (uint64_t)(pci_get16(pci, PCI_PREF_BASE) & 0xfff0) << 16;
     uint64_t limit = (uint64_t)pci_get32(pci, PCI_PREF_LIMIT_HIGH) << 32 |
                      (uint64_t)(pci_get16(pci, PCI_PREF_LIMIT) & 0xfff0) << 16 | 0xfffff;
-    emit(print, opaque, xasprintf("      prefetchable memory range [0x%08" PRIx64 ", 0x%08" PRIx64 "]\n", base, limit));
+    print_fmt(print, opaque, "      prefetchable memory range [0x%08" PRIx64 ", 0x%08" PRIx64 "]\n", base, limit);
 }
 
-static void print_bar(const PciDevice *pci, unsigned n, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_bar(const PciDevice *pci, unsigned n, PrintFn *print, void *opaque)
 {
     const PciBar *bar = &pci->bars[n];
     uint64_t last = bar->addr + bar->size_bytes - 1;
 
     if (bar->flags & PCI_BAR_IO) {
-        emit(print, opaque, xasprintf("      BAR%u: I/O at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n", n, bar->addr,
-                                      bar->addr == UINT64_MAX ? last & 0xffff : last));
+        print_fmt(print, opaque, "      BAR%u: I/O at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n", n, bar->addr,
+                  bar->addr == UINT64_MAX ? last & 0xffff : last);
     } else {
         bool is64 = bar->flags & PCI_BAR_64;
-        emit(print, opaque, xasprintf("      BAR%u: %s%s memory at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n", n, is64 ? "64 bit" : "32 bit",
-                                      bar->flags & PCI_BAR_PREFETCH ? " prefetchable" : "", bar->addr,
-                                      bar->addr == UINT64_MAX && !is64 ? last & UINT32_MAX : last));
+        print_fmt(print, opaque, "      BAR%u: %s%s memory at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n", n, is64 ? "64 bit" : "32 bit",
+                  bar->flags & PCI_BAR_PREFETCH ? " prefetchable" : "", bar->addr,
+                  bar->addr == UINT64_MAX && !is64 ? last & UINT32_MAX : last);
     }
 }
 
-static void print_bus(PciBus *bus, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_bus(PciBus *bus, PrintFn *print, void *opaque)
 {
     for (unsigned i = 0; i < 256; i++) {
         PciDevice *pci = bus->devices[i];
@@ -117,15 +111,15 @@ static void print_bus(PciBus *bus, void (*print)(void *opaque, const char *text)
             continue;
         }
         char *name = class_text(pci);
-        emit(print, opaque, xasprintf("  Bus %2u, device %3u, function %u:\n    %s: PCI device %04x:%04x\n", pci_bus_number(bus), i >> 3,
-                                      i & 7, name, pci_get16(pci, PCI_VENDOR_ID), pci_get16(pci, PCI_DEVICE_ID)));
+        print_fmt(print, opaque, "  Bus %2u, device %3u, function %u:\n    %s: PCI device %04x:%04x\n", pci_bus_number(bus), i >> 3,
+                  i & 7, name, pci_get16(pci, PCI_VENDOR_ID), pci_get16(pci, PCI_DEVICE_ID));
         free(name);
         if (has_subsystem(pci)) {
-            emit(print, opaque, xasprintf("      PCI subsystem %04x:%04x\n", pci_get16(pci, PCI_SUBSYSTEM_VENDOR),
-                                          pci_get16(pci, PCI_SUBSYSTEM_ID)));
+            print_fmt(print, opaque, "      PCI subsystem %04x:%04x\n", pci_get16(pci, PCI_SUBSYSTEM_VENDOR),
+                      pci_get16(pci, PCI_SUBSYSTEM_ID));
         }
         if (pci->config[PCI_INTERRUPT_PIN]) {
-            emit(print, opaque, xasprintf("      IRQ %u, pin %c\n", pci->config[PCI_INTERRUPT_LINE], 'A' + pci->config[PCI_INTERRUPT_PIN] - 1));
+            print_fmt(print, opaque, "      IRQ %u, pin %c\n", pci->config[PCI_INTERRUPT_LINE], 'A' + pci->config[PCI_INTERRUPT_PIN] - 1);
         }
         if (pci_secondary(pci)) {
             print_bridge(pci, print, opaque);
@@ -135,14 +129,14 @@ static void print_bus(PciBus *bus, void (*print)(void *opaque, const char *text)
                 print_bar(pci, n, print, opaque);
             }
         }
-        emit(print, opaque, xasprintf("      id \"%s\"\n", pci->dev.id ? pci->dev.id : ""));
+        print_fmt(print, opaque, "      id \"%s\"\n", pci->dev.id ? pci->dev.id : "");
         if (pci_secondary(pci)) {
             print_bus(pci_secondary(pci), print, opaque);
         }
     }
 }
 
-void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque)
+void pci_print(PciBus *root, PrintFn *print, void *opaque)
 {
     print_bus(root, print, opaque);
 }

@@ -1,7 +1,7 @@
 /*
  * harts-target.c: the board's harts as vCPUs of target/riscv.
  *
- * Threads: created and reset under the BQL; hart_phys_ptr, hart_time and
+ * Threads: created and reset under the BQL; hart_time and
  * hart_stimer_set are called by the vCPU's own thread, without it.
  */
 #include "hw/riscv/harts.h"
@@ -51,18 +51,6 @@ static const RiscvPlatform hart_platform = {
     .time_hz = 10000000,
 };
 
-static void *hart_phys_ptr(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write)
-{
-    rcu_read_lock();
-    MemLookup at = memory_lookup(vcpu->as, addr);
-    bool ok = at.host && at.length >= size_bytes && !(write && at.readonly);
-    if (ok && write) {
-        ram_mark_dirty(at.ram, at.offset, size_bytes);
-    }
-    rcu_read_unlock();
-    return ok ? at.host : NULL;
-}
-
 static Vcpu *hart_create(Machine *m, unsigned index, const char *model, uint64_t reset_pc,
                          Error **errp)
 {
@@ -72,7 +60,7 @@ static Vcpu *hart_create(Machine *m, unsigned index, const char *model, uint64_t
     vcpu->index = (int)index;
     vcpu->machine = m;
     vcpu->as = &m->memory;
-    vcpu->phys_ptr = hart_phys_ptr;
+    vcpu->phys_ptr = memory_ram_of_vcpu;
     vcpu->parallel = m->smp.cpus > 1;
     p->vcpu = vcpu;
     timer_init(&p->stimer, VM_CLOCK_VIRTUAL, hart_stimer_fire, p);

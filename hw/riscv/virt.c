@@ -10,6 +10,7 @@
 #include "hw/fw_cfg.h"
 #include "hw/riscv/fdt.h"
 #include "hw/riscv/virt.h"
+#include "util/parse.h"
 
 const VirtPlace virt_map[VIRT_N_PARTS] = {
     [VIRT_ROM]          = {     0x1000,     0xf000 },

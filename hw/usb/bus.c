@@ -160,18 +160,15 @@ char *usb_fw_path(Device *device)
     return whole;
 }
 
-static void print_device(Device *device, void (*print)(void *opaque, const char *text), void *opaque)
+static void print_device(Device *device, PrintFn *print, void *opaque)
 {
     UsbDevice *dev = USB_DEVICE(device);
-    char *text = xasprintf("addr 0.%u, port %s, speed %u, name %s, attached\n", dev->address, dev->port->path,
-                           usb_speed_mbit(dev->speed), dev->utype->product);
-
-    print(opaque, text);
-    free(text);
+    print_fmt(print, opaque, "addr 0.%u, port %s, speed %u, name %s, attached\n", dev->address, dev->port->path,
+              usb_speed_mbit(dev->speed), dev->utype->product);
 }
 
 typedef struct Print {
-    void (*print)(void *opaque, const char *text);
+    PrintFn *print;
     void *opaque;
     bool found;
 } Print;
@@ -182,10 +179,8 @@ static void print_bus(Object *obj, Print *p, unsigned *number)
         p->found = true;
         for (Device *at = BUS(obj)->first; at; at = at->bus_next) {
             UsbDevice *dev = USB_DEVICE(at);
-            char *text = xasprintf("  Device %u.%u, Port %s, Speed %u Mb/s, Product %s%s%s\n", *number, dev->address, dev->port->path,
-                                   usb_speed_mbit(dev->speed), dev->utype->product, at->id ? ", ID: " : "", at->id ? at->id : "");
-            p->print(p->opaque, text);
-            free(text);
+            print_fmt(p->print, p->opaque, "  Device %u.%u, Port %s, Speed %u Mb/s, Product %s%s%s\n", *number, dev->address, dev->port->path,
+                      usb_speed_mbit(dev->speed), dev->utype->product, at->id ? ", ID: " : "", at->id ? at->id : "");
         }
         ++*number;
     }
@@ -194,7 +189,7 @@ static void print_bus(Object *obj, Print *p, unsigned *number)
     }
 }
 
-bool usb_print(void (*print)(void *opaque, const char *text), void *opaque)
+bool usb_print(PrintFn *print, void *opaque)
 {
     Print p = { print, opaque, false };
     unsigned number = 0;

@@ -19,6 +19,7 @@
 #include "hw/irq.h"
 #include "hw/object.h"
 #include "softmmu/memory.h"
+#include "util/print.h"
 
 typedef struct Device Device;
 typedef struct DeviceType DeviceType;
@@ -173,7 +174,7 @@ struct DeviceType {
     bool hotpluggable;
     bool user_creatable;       /* with -device */
     /* Extra lines of "info qtree", and what firmware calls it in boot paths (malloc'd). */
-    void (*print)(Device *dev, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*print)(Device *dev, PrintFn *print, void *opaque);
     char *(*fw_path)(Device *dev);
 };
 
@@ -234,11 +235,10 @@ Device *device_find(const char *id_or_path);
 /* Calls fn for every realized device below the machine's buses. */
 void device_foreach(void (*fn)(Device *dev, void *opaque), void *opaque);
 /* Text of -device help and -device NAME,help. */
-void device_print_types(void (*print)(void *opaque, const char *text), void *opaque);
+void device_print_types(PrintFn *print, void *opaque);
 NODISCARD bool device_print_help(const char *type,
-                                 void (*print)(void *opaque, const char *text), void *opaque,
-                                 Error **errp);
-void device_print_tree(void (*print)(void *opaque, const char *text), void *opaque);
+                                 PrintFn *print, void *opaque, Error **errp);
+void device_print_tree(PrintFn *print, void *opaque);
 /* The DEVICE_DELETED hook of the monitor. */
 void device_set_deleted_hook(void (*hook)(const char *id, const char *path));
 
@@ -270,8 +270,7 @@ struct BusType {
     const char *kind;     /* what DeviceType.bus names; subtypes match too */
     unsigned max_devices; /* 0: no limit */
     bool (*check)(Bus *bus, Device *dev, Error **errp); /* may this device go here */
-    void (*print_device)(Device *dev, void (*print)(void *opaque, const char *text),
-                         void *opaque);
+    void (*print_device)(Device *dev, PrintFn *print, void *opaque);
     char *(*fw_path)(Device *dev);
 };
 

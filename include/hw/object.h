@@ -223,10 +223,4 @@ Object *object_create_user(const char *type, const char *id, const char *const *
                            Error **errp);
 NODISCARD bool object_delete_user(const char *id, Error **errp);
 
-/* "128M", "0x1000", "1.5G" (units of 1024). */
-NODISCARD bool parse_size(const char *text, uint64_t *ret, Error **errp);
-NODISCARD bool parse_bool(const char *name, const char *text, bool *ret, Error **errp);
-NODISCARD bool parse_uint(const char *name, const char *text, uint64_t max, uint64_t *ret,
-                          Error **errp);
-
 #endif

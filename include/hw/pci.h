@@ -13,6 +13,7 @@
 
 #include "hw/device.h"
 #include "util/bits.h"
+#include "util/print.h"
 
 typedef struct PciDevice PciDevice;
 typedef struct PciBus PciBus;
@@ -186,9 +187,9 @@ void pci_reroute_irqs(PciBus *root);
 PciBus *pci_secondary(const PciDevice *bridge);
 /* print.c: "VGA controller"; its line in "info qtree". */
 const char *pci_class_name(uint16_t class_code);
-void pci_print_device(Device *dev, void (*print)(void *opaque, const char *text), void *opaque);
+void pci_print_device(Device *dev, PrintFn *print, void *opaque);
 /* "info pci" */
-void pci_print(PciBus *root, void (*print)(void *opaque, const char *text), void *opaque);
+void pci_print(PciBus *root, PrintFn *print, void *opaque);
 PciBus *pci_first_root(void);
 
 #endif

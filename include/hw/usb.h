@@ -19,6 +19,7 @@
 
 #include "hw/dma.h"
 #include "hw/device.h"
+#include "util/print.h"
 
 typedef struct UsbBus UsbBus;
 typedef struct UsbDevice UsbDevice;
@@ -233,6 +234,6 @@ void usb_reset(UsbDevice *dev);
 UsbDevice *usb_hub_child(const UsbDevice *hub, unsigned number);
 unsigned usb_speed_mbit(UsbSpeed speed);
 /* "info usb"; false: there is no USB. */
-bool usb_print(void (*print)(void *opaque, const char *text), void *opaque);
+bool usb_print(PrintFn *print, void *opaque);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "hw/device.h"
 #include "softmmu/clock.h"
+#include "util/print.h"
 
 typedef struct Machine Machine;
 typedef struct MachineType MachineType;
@@ -80,8 +81,8 @@ struct MachineType {
     bool (*hotplug_ok)(Machine *machine, Device *dev, Error **errp);
     char *(*vcpu_path)(Machine *machine, unsigned index); /* in the object tree, malloc'd; NULL: /machine/soc0/harts[N] */
     /* "info pic", "info lapic" of a vCPU, "nmi"; NULL: the board has no such thing. */
-    void (*print_pic)(Machine *machine, void (*print)(void *opaque, const char *text), void *opaque);
-    void (*print_lapic)(Machine *machine, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque);
+    void (*print_pic)(Machine *machine, PrintFn *print, void *opaque);
+    void (*print_lapic)(Machine *machine, unsigned vcpu, PrintFn *print, void *opaque);
     void (*inject_nmi)(Machine *machine);
     bool creates_nic;              /* one of default_nic when no option speaks of the network */
     bool has_vga;                  /* takes -vga */
@@ -154,10 +155,8 @@ void machine_type_foreach(const char *arch, void (*fn)(const MachineType *type, 
                           void *opaque);
 
 /* -M help, and -M NAME,help. */
-void machine_print_types(const char *arch, void (*print)(void *opaque, const char *text),
-                         void *opaque);
-void machine_print_help(const MachineType *type,
-                        void (*print)(void *opaque, const char *text), void *opaque);
+void machine_print_types(const char *arch, PrintFn *print, void *opaque);
+void machine_print_help(const MachineType *type, PrintFn *print, void *opaque);
 
 /* Makes /machine. Set options through the fields or object_property_parse(). */
 Machine *machine_new(const MachineType *type, const char *arch);
@@ -182,7 +181,7 @@ void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, u
 void machine_drop_roms(Machine *machine, const char *name);
 
 /* "info roms" */
-void machine_print_roms(void (*print)(void *opaque, const char *text), void *opaque);
+void machine_print_roms(PrintFn *print, void *opaque);
 
 /* --- Run state --- */
 /* Starts or continues / stops vCPUs and the virtual clock. */

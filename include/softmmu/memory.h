@@ -22,8 +22,10 @@
 
 #include "hw/object.h"
 #include "util/alloc.h"
+#include "util/print.h"
 #include "util/rcu.h"
 
+struct Vcpu;
 typedef struct MemoryRegion MemoryRegion;
 typedef struct AddressSpace AddressSpace;
 typedef struct FlatView FlatView;
@@ -248,6 +250,9 @@ MemLookup memory_lookup(AddressSpace *as, gpa addr);
  * ram_addr are those of the page's first byte and length is page_bytes.
  * Otherwise as memory_lookup() of addr, with host NULL. */
 MemLookup memory_lookup_page(AddressSpace *as, gpa addr, uint64_t page_bytes);
+/* For Vcpu.phys_ptr: `size_bytes` naturally aligned bytes of RAM in the vCPU's address space, NULL where there are none. They are
+ * marked dirty when about to be written. */
+void *memory_ram_of_vcpu(struct Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write);
 
 /* --- Access through a region (the slow path of a TLB) --- */
 MemResult memory_region_read(MemoryRegion *mr, uint64_t offset, unsigned size, MemEndian endian,
@@ -330,6 +335,6 @@ void memory_set_watch_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t
 void memory_set_code_hook(void (*hook)(RamBlock *ram, uint64_t offset, uint64_t len));
 
 /* "info mtree"; flat: the rendered views; disabled: with what is switched off. Text goes to print(opaque, text). */
-void memory_print_tree(bool flat, bool disabled, void (*print)(void *opaque, const char *text), void *opaque);
+void memory_print_tree(bool flat, bool disabled, PrintFn *print, void *opaque);
 
 #endif

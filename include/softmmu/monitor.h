@@ -15,6 +15,7 @@
 
 #include "softmmu/chardev.h"
 #include "util/json.h"
+#include "util/print.h"
 
 typedef struct Monitor Monitor;
 
@@ -53,9 +54,7 @@ void monitor_puts(Monitor *mon, const char *text);
 void monitor_print(void *mon, const char *text);
 
 /* What "info network", "usernet", "block", "pci" and "pic" print: set by the rooms that know. */
-void monitor_register_info(const char *what, void (*fn)(void (*print)(void *opaque,
-                                                                      const char *text),
-                                                        void *opaque));
+void monitor_register_info(const char *what, void (*fn)(PrintFn *print, void *opaque));
 
 /* A descriptor named by getfd, or a plain number; dup'ed or handed over: the caller's to
  * close. -1 with an error if there is none. */

@@ -38,11 +38,6 @@ bool opts_is_set(const Json *opts, const char *key);
 /* True if the list asks for help: "help" or "?" as key or as value of `key` (may be NULL). */
 bool opts_wants_help(const Json *opts, const char *key);
 
-/* The value parsers by themselves. `suffix_bytes` multiplies a number without suffix. */
-bool options_parse_size(const char *text, uint64_t suffix_bytes, uint64_t *ret_bytes);
-bool options_parse_bool(const char *text, bool *ret); /* on/off/yes/no/true/false/y/n */
-bool options_parse_uint(const char *text, uint64_t *ret); /* decimal, 0x…, 0… octal */
-bool options_parse_int(const char *text, int64_t *ret);
 /* An id as -device and friends take it: a letter, then letters, digits, '-', '.', '_'. */
 bool options_id_ok(const char *id);
 /* Back from a list to "a=1,b=x,,y"; caller's, freed with free(). */

@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "softmmu/chardev/priv.h"
+#include "util/parse.h"
 
 typedef struct CharSocket {
     CharFd cf;             /* in == out == the connection; -1: none */
@@ -616,7 +617,7 @@ static int sock_inherited(CharSocket *s, const Json *opts, Error **errp)
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
     const char *text = json_get_string(opts, "fd");
-    if (!text || !options_parse_uint(text, &fd) || fd > INT32_MAX ||
+    if (!text || !text_to_uint(text, &fd) || fd > INT32_MAX ||
         getsockname((int)fd, (struct sockaddr *)&sa, &len) < 0) {
         error_set(errp, "chardev: socket: fd '%s' is not an open socket", text ? text : "");
         return -1;

@@ -6,6 +6,7 @@
  * accesses are single host accesses.
  * Threads: any; the BQL is taken round callbacks unless the region is lockless.
  */
+#include "accel/vcpu.h"
 #include "softmmu/bql.h"
 #include "softmmu/memory/internal.h"
 #include "util/bits.h"
@@ -614,4 +615,16 @@ void memory_unmap(AddressSpace *as, void *host, uint64_t len, bool is_write, uin
         memory_write(as, bounce->addr, bounce->data, MIN(used, bounce->len), bounce->attrs);
     }
     free(bounce);
+}
+
+void *memory_ram_of_vcpu(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write)
+{
+    rcu_read_lock();
+    MemLookup at = memory_lookup(vcpu->as, addr);
+    bool ok = at.host && at.length >= size_bytes && !(write && at.readonly);
+    if (ok && write) {
+        ram_mark_dirty(at.ram, at.offset, size_bytes);
+    }
+    rcu_read_unlock();
+    return ok ? at.host : NULL;
 }

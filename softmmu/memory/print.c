@@ -5,20 +5,6 @@
 
 typedef VEC(MemoryRegion *) RegionList;
 
-typedef void PrintFn(void *opaque, const char *text);
-
-static void emit(PrintFn *print, void *opaque, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void emit(PrintFn *print, void *opaque, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    char *text = xvasprintf(fmt, ap);
-    va_end(ap);
-    print(opaque, text);
-    free(text);
-}
-
 static const char *kind_name(const MemoryRegion *mr)
 {
     switch (mr->kind) {
@@ -54,7 +40,7 @@ static void print_region(const MemoryRegion *mr, unsigned level, uint64_t base, 
         return;
     }
     if (mr->alias) {
-        emit(print, opaque, "%*s" GPA_FMT "-" GPA_FMT " (prio %d, %s): alias %s @%s " GPA_FMT "-"
+        print_fmt(print, opaque, "%*s" GPA_FMT "-" GPA_FMT " (prio %d, %s): alias %s @%s " GPA_FMT "-"
              GPA_FMT "%s\n", (int)level * 2, "", first, last, mr->priority,
              kind_name(mr->alias), mr->label, mr->alias->label, mr->alias_offset,
              last_of(mr->alias_offset, mr->size), off);
@@ -71,7 +57,7 @@ static void print_region(const MemoryRegion *mr, unsigned level, uint64_t base, 
         }
         return;
     }
-    emit(print, opaque, "%*s" GPA_FMT "-" GPA_FMT " (prio %d, %s): %s%s\n", (int)level * 2, "",
+    print_fmt(print, opaque, "%*s" GPA_FMT "-" GPA_FMT " (prio %d, %s): %s%s\n", (int)level * 2, "",
          first, last, mr->priority, kind_name(mr), mr->label, off);
     RegionList children = {0};
     for (MemoryRegion *child = mr->first_child; child; child = child->next_sibling) {
@@ -90,22 +76,22 @@ static void print_flat(AddressSpace *as, PrintFn *print, void *opaque)
 {
     FlatView *view = as->view;
 
-    emit(print, opaque, "FlatView\n AS \"%s\", root: %s\n Root memory region: %s\n", as->name,
+    print_fmt(print, opaque, "FlatView\n AS \"%s\", root: %s\n Root memory region: %s\n", as->name,
          as->root ? as->root->label : "(none)", as->root ? as->root->label : "(none)");
     if (!view->n) {
-        emit(print, opaque, "  No rendered FlatView\n\n");
+        print_fmt(print, opaque, "  No rendered FlatView\n\n");
         return;
     }
     for (size_t i = 0; i < view->n; i++) {
         const FlatRange *r = &view->ranges[i];
-        emit(print, opaque, "  " GPA_FMT "-" GPA_FMT " (prio %d, %s): %s", r->first, r->last,
+        print_fmt(print, opaque, "  " GPA_FMT "-" GPA_FMT " (prio %d, %s): %s", r->first, r->last,
              r->mr->priority, kind_name(r->mr), r->mr->label);
         if (r->offset) {
-            emit(print, opaque, " @" GPA_FMT, r->offset);
+            print_fmt(print, opaque, " @" GPA_FMT, r->offset);
         }
-        emit(print, opaque, "\n");
+        print_fmt(print, opaque, "\n");
     }
-    emit(print, opaque, "\n");
+    print_fmt(print, opaque, "\n");
 }
 
 void memory_print_tree(bool flat, bool disabled, PrintFn *print, void *opaque)
@@ -117,16 +103,16 @@ void memory_print_tree(bool flat, bool disabled, PrintFn *print, void *opaque)
             print_flat(as, print, opaque);
             continue;
         }
-        emit(print, opaque, "address-space: %s\n", as->name);
+        print_fmt(print, opaque, "address-space: %s\n", as->name);
         if (as->root) {
             print_region(as->root, 1, 0, disabled, &aliased, print, opaque);
         }
-        emit(print, opaque, "\n");
+        print_fmt(print, opaque, "\n");
     }
     for (size_t i = 0; i < aliased.n; i++) {
-        emit(print, opaque, "memory-region: %s\n", aliased.at[i]->label);
+        print_fmt(print, opaque, "memory-region: %s\n", aliased.at[i]->label);
         print_region(aliased.at[i], 1, 0, disabled, &aliased, print, opaque);
-        emit(print, opaque, "\n");
+        print_fmt(print, opaque, "\n");
     }
     vec_free(&aliased);
 }

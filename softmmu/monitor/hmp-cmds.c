@@ -9,6 +9,7 @@
 #include "softmmu/monitor/priv.h"
 #include "softmmu/system.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 /* Calls and reports; the result is only tested. */
 static bool call(Monitor *mon, const char *name, Json *args)
@@ -255,9 +256,9 @@ void hmp_qom_set(Monitor *mon, const Json *args)
         const char *text = json_get_string(args, "value");
         int64_t number;
         bool on;
-        if (options_parse_int(text, &number)) {
+        if (text_to_int(text, &number)) {
             json_put_int(copy, "value", number);
-        } else if (options_parse_bool(text, &on)) {
+        } else if (text_to_bool(text, &on)) {
             json_put_bool(copy, "value", on);
         }
     }

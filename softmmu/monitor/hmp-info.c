@@ -15,12 +15,10 @@
 
 static struct InfoPrinter {
     const char *what;
-    void (*fn)(void (*print)(void *opaque, const char *text), void *opaque);
+    void (*fn)(PrintFn *print, void *opaque);
 } printers[16];
 
-void monitor_register_info(const char *what, void (*fn)(void (*print)(void *opaque,
-                                                                      const char *text),
-                                                        void *opaque))
+void monitor_register_info(const char *what, void (*fn)(PrintFn *print, void *opaque))
 {
     size_t i = 0;
     while (i < ARRAY_SIZE(printers) - 1 && printers[i].what && strcmp(printers[i].what, what)) {

@@ -5,6 +5,7 @@
 #include "softmmu/monitor/priv.h"
 #include "ui/display.h"
 #include "ui/input.h"
+#include "util/parse.h"
 
 static bool call(Monitor *mon, const char *name, Json *args)
 {
@@ -29,7 +30,7 @@ void hmp_sendkey(Monitor *mon, const Json *args)
             free(word);
             word = xstrdup("less");
         }
-        if (!strncmp(word, "0x", 2) && options_parse_uint(word, &number) && number <= INT32_MAX) {
+        if (!strncmp(word, "0x", 2) && text_to_uint(word, &number) && number <= INT32_MAX) {
             json_put_string(key, "type", "number");
             json_put_int(key, "data", (int64_t)number);
         } else if (input_key_from_name(word, strlen(word)) != INPUT_N_KEYS) {

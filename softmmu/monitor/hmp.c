@@ -7,6 +7,7 @@
 #include "softmmu/monitor/priv.h"
 #include "softmmu/version.h"
 #include "util/log.h"
+#include "util/parse.h"
 #include "util/trace.h"
 
 typedef struct HmpCommand {
@@ -162,14 +163,14 @@ static bool take_value(Monitor *mon, char kind, const char *key, const char **p,
     }
     bool ok = true;
     if (kind == 'b') {
-        ok = options_parse_bool(word, &on);
+        ok = text_to_bool(word, &on);
         if (ok) {
             json_put_bool(args, key, on);
         } else {
             error_set(errp, "Expected 'on' or 'off'");
         }
     } else if (kind == 'o') {
-        ok = options_parse_size(word, MiB, &size);
+        ok = text_to_size(word, MiB, &size);
         if (ok) {
             json_put_uint(args, key, size);
         } else {

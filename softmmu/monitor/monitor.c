@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include "softmmu/monitor/priv.h"
+#include "util/parse.h"
 #include "util/trace.h"
 
 static Monitor *monitors;
@@ -238,7 +239,7 @@ int monitor_take_fd(Monitor *mon, const char *name, Error **errp)
 {
     uint64_t number;
     int fd = -1;
-    if (options_parse_uint(name, &number) && number <= INT32_MAX) {
+    if (text_to_uint(name, &number) && number <= INT32_MAX) {
         fd = fcntl((int)number, F_DUPFD_CLOEXEC, 0);
         if (fd < 0) {
             error_set_errno(errp, errno, "file descriptor %s", name);
@@ -355,7 +356,7 @@ int monitor_fdset_open(const char *path, int flags, Error **errp)
     static const char prefix[] = "/dev/fdset/";
     int64_t set;
     if (strncmp(path, prefix, strlen(prefix)) ||
-        !options_parse_int(path + strlen(prefix), &set)) {
+        !text_to_int(path + strlen(prefix), &set)) {
         error_set(errp, "'%s' is not /dev/fdset/NUMBER", path);
         return -1;
     }

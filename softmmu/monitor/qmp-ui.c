@@ -10,6 +10,7 @@
 #include "ui/console.h"
 #include "ui/display.h"
 #include "ui/input.h"
+#include "util/parse.h"
 
 /* ---- the picture ---- */
 
@@ -247,7 +248,7 @@ Json *qmp_expire_password(Monitor *mon, const Json *args, Error **errp)
         at_s = VNC_EXPIRED;
     } else if (!strcmp(text, "never")) {
         at_s = VNC_EXPIRES_NEVER;
-    } else if (options_parse_uint(text + (*text == '+'), &number) && number < INT32_MAX * (uint64_t)1000) {
+    } else if (text_to_uint(text + (*text == '+'), &number) && number < INT32_MAX * (uint64_t)1000) {
         at_s = (int64_t)number + (*text == '+' ? time(NULL) : 0);
     } else {
         error_set(errp, "invalid expiration time '%s'", text);

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include "target/riscv/cpu.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 enum { EXT_HIDDEN = 1, EXT_FIXED = 2 };
 
@@ -158,37 +159,11 @@ static void make_isa_string(RiscvModel *m)
     }
 }
 
-static bool parse_bool(const char *name, const char *value, bool *ret, Error **errp)
-{
-    if (!strcmp(value, "on") || !strcmp(value, "true") || !strcmp(value, "yes") || !strcmp(value, "y")) {
-        *ret = true;
-    } else if (!strcmp(value, "off") || !strcmp(value, "false") || !strcmp(value, "no") || !strcmp(value, "n")) {
-        *ret = false;
-    } else {
-        error_set(errp, "Parameter '%s' expects 'on' or 'off'", name);
-        return false;
-    }
-    return true;
-}
-
-static bool parse_number(const char *name, const char *value, uint64_t max, uint64_t *ret, Error **errp)
-{
-    char *end;
-    unsigned long long v = strtoull(value, &end, 0);
-
-    if (!*value || *end || *value == '-' || v > max) {
-        error_set(errp, "Parameter '%s' expects a number up to 0x%" PRIx64, name, max);
-        return false;
-    }
-    *ret = v;
-    return true;
-}
-
 static bool parse_block(const char *name, const char *value, uint16_t *ret, Error **errp)
 {
     uint64_t v;
 
-    if (!parse_number(name, value, 4096, &v, errp)) {
+    if (!parse_uint(name, value, 4096, &v, errp)) {
         return false;
     }
     if (!bits_is_pow2(v) || v < 8) {
@@ -239,7 +214,7 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
     } else if (!strcmp(name, "pmp")) {
         return parse_bool(name, value, &m->pmp, errp);
     } else if (!strcmp(name, "num-pmp-regions")) {
-        if (!parse_number(name, value, 64, &v, errp)) {
+        if (!parse_uint(name, value, 64, &v, errp)) {
             return false;
         }
         m->n_pmp = (uint8_t)v;
@@ -251,7 +226,7 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
     } else if (!strcmp(name, "cboz_blocksize")) {
         return parse_block(name, value, &m->cboz_bytes, errp);
     } else if (!strcmp(name, "vlen")) {
-        if (!parse_number(name, value, UINT16_MAX, &v, errp)) {
+        if (!parse_uint(name, value, UINT16_MAX, &v, errp)) {
             return false;
         }
         if (!bits_is_pow2(v) || v < 128 || v > 8 * RVV_MAX_VLENB) {
@@ -262,7 +237,7 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
         m->vlen_bits = (uint16_t)v;
         return true;
     } else if (!strcmp(name, "elen")) {
-        if (!parse_number(name, value, UINT16_MAX, &v, errp)) {
+        if (!parse_uint(name, value, UINT16_MAX, &v, errp)) {
             return false;
         }
         if (v != 32 && v != 64) {
@@ -278,11 +253,11 @@ static bool set_property(RiscvModel *m, Setting *set, const char *name, const ch
         }
         return true;
     } else if (!strcmp(name, "mvendorid")) {
-        return parse_number(name, value, UINT32_MAX, &m->mvendorid, errp);
+        return parse_uint(name, value, UINT32_MAX, &m->mvendorid, errp);
     } else if (!strcmp(name, "marchid")) {
-        return parse_number(name, value, UINT64_MAX, &m->marchid, errp);
+        return parse_uint(name, value, UINT64_MAX, &m->marchid, errp);
     } else if (!strcmp(name, "mimpid")) {
-        return parse_number(name, value, UINT64_MAX, &m->mimpid, errp);
+        return parse_uint(name, value, UINT64_MAX, &m->mimpid, errp);
     }
     error_set(errp, "Property '%s-riscv-cpu.%s' not found", m->name, name);
     return false;

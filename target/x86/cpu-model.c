@@ -4,10 +4,10 @@
  * A model is a row of models.def. What the translator cannot do is masked, with a warning unless check=off, an error with
  * enforce=on. `max` is everything that can be done. Leaf numbers grow with the features, as on processors that exist.
  */
-#include <errno.h>
 #include <stdio.h>
 #include "target/x86/cpu-model.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 typedef struct WordInfo { const char *text; } WordInfo;
 static const WordInfo words[X86_N_FEATURE_WORDS] = {
@@ -155,41 +155,10 @@ typedef struct Parse {
     uint32_t plus[X86_N_FEATURE_WORDS], minus[X86_N_FEATURE_WORDS];
 } Parse;
 
-static bool parse_bool(const char *name, const char *value, bool *ret, Error **errp)
-{
-    if (!strcmp(value, "on") || !strcmp(value, "true") || !strcmp(value, "yes") || !strcmp(value, "y")) {
-        *ret = true;
-    } else if (!strcmp(value, "off") || !strcmp(value, "false") || !strcmp(value, "no") || !strcmp(value, "n")) {
-        *ret = false;
-    } else {
-        error_set(errp, "Parameter '%s' expects 'on' or 'off'", name);
-        return false;
-    }
-    return true;
-}
-
-static bool parse_number(const char *name, const char *value, uint64_t max, uint64_t *ret, Error **errp)
-{
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(value, &end, 0);
-
-    if (!*value || *end || errno) {
-        error_set(errp, "Parameter '%s' expects uint64", name);
-        return false;
-    }
-    if (v > max) {
-        error_set(errp, "parameter '%s' can be at most %" PRIu64, name, max);
-        return false;
-    }
-    *ret = v;
-    return true;
-}
-
 static bool parse_u32(const char *name, const char *value, uint64_t max, uint32_t *ret, Error **errp)
 {
     uint64_t v;
-    if (!parse_number(name, value, max, &v, errp)) {
+    if (!parse_uint(name, value, max, &v, errp)) {
         return false;
     }
     *ret = (uint32_t)v;
@@ -209,7 +178,7 @@ static bool set_vendor(Parse *p, const char *value, Error **errp)
 static bool set_phys_bits(Parse *p, const char *value, Error **errp)
 {
     uint64_t v;
-    if (!parse_number("phys-bits", value, UINT8_MAX, &v, errp)) {
+    if (!parse_uint("phys-bits", value, UINT8_MAX, &v, errp)) {
         return false;
     }
     p->m->phys_bits = (uint8_t)v;
@@ -250,9 +219,9 @@ static bool set_property(Parse *p, const char *name, const char *value, Error **
     } else if (!strcmp(name, "phys-bits")) {
         return set_phys_bits(p, value, errp);
     } else if (!strcmp(name, "ucode-rev")) {
-        return parse_number(name, value, UINT64_MAX, &m->ucode_rev, errp);
+        return parse_uint(name, value, UINT64_MAX, &m->ucode_rev, errp);
     } else if (!strcmp(name, "tsc-frequency")) {
-        return parse_number(name, value, INT64_MAX, &m->tsc_hz, errp);
+        return parse_uint(name, value, INT64_MAX, &m->tsc_hz, errp);
     } else if (!strcmp(name, "check")) {
         return parse_bool(name, value, &p->check, errp);
     } else if (!strcmp(name, "enforce")) {

@@ -1,11 +1,13 @@
 /*
  * fuzz-options.c: option lists and values: what parses prints and parses again to the same list.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "softmmu/options.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 const char *const fuzz_seeds[] = {
     "virtio-blk-pci,drive=d0,id=x,bootindex=1", "driver=qcow2,file.driver=file,file.filename=a,,b,list.0=x",
@@ -29,16 +31,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t u;
     int64_t i;
     bool b;
-    if (options_parse_size(text, 1, &u) && !strpbrk(text, "kKmMgGtTpPeEbBxX.")) {
+    if (text_to_size(text, 1, &u) && !strpbrk(text, "kKmMgGtTpPeEbBxX.")) {
         char again[32];
         uint64_t v;
         snprintf(again, sizeof(again), "%" PRIu64, u);
-        require(options_parse_size(again, 1, &v) && u == v, "a size is stable");
+        require(text_to_size(again, 1, &v) && u == v, "a size is stable");
     }
-    options_parse_size(text, 1 << 20, &u);
-    options_parse_int(text, &i);
-    options_parse_uint(text, &u);
-    options_parse_bool(text, &b);
+    require(!text_to_size(text, 1 << 20, &u) || isdigit((unsigned char)*text), "a size begins with a digit");
+    require(!text_to_uint(text, &u) || u > INT64_MAX || (text_to_int(text, &i) && (uint64_t)i == u), "a number is a signed one");
+    require(!text_to_bool(text, &b) || isalpha((unsigned char)*text), "a truth value is a word");
     options_id_ok(text);
     Error *err = NULL;
     Json *opts = opts_parse(text, "driver", &err);

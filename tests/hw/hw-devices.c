@@ -13,6 +13,7 @@
 #include "tests/hw/chardev-double.h"
 #include "tests/hw/contract.h"
 #include "tests/test.h"
+#include "util/parse.h"
 
 static Machine *machine;
 

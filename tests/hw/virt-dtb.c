@@ -6,6 +6,7 @@
 #include <string.h>
 #include "softmmu/bql.h"
 #include "softmmu/machine.h"
+#include "util/parse.h"
 
 int main(int argc, char **argv)
 {

@@ -14,6 +14,7 @@
 #include "target/target.h"
 #include "tests/hw/chardev-double.h"
 #include "util/log.h"
+#include "util/parse.h"
 #include <glib.h>
 
 static GMainLoop *loop;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "softmmu/options.h"
 #include "tests/test.h"
+#include "util/parse.h"
 
 static void test_lists(void)
 {
@@ -51,7 +52,7 @@ static void test_lists(void)
 static void check_size(const char *text, uint64_t suffix, bool ok, uint64_t bytes)
 {
     uint64_t v = 0;
-    CHECK(options_parse_size(text, suffix, &v) == ok);
+    CHECK(text_to_size(text, suffix, &v) == ok);
     if (ok) {
         CHECK_EQ(v, bytes);
     }
@@ -62,6 +63,8 @@ static void test_sizes(void)
     check_size("4G", MiB, true, 4 * GiB);
     check_size("512", MiB, true, 512 * MiB);
     check_size("1.5k", 1, true, 1536);
+    check_size("0.1k", 1, true, 102);
+    check_size("1.9999999999999999999999k", 1, true, 2047);
     check_size("0x1000", 1, true, 4096);
     check_size("010", 1, true, 10);
     check_size("17E", 1, false, 0);
@@ -71,8 +74,8 @@ static void test_sizes(void)
     check_size("", 1, false, 0);
     check_size("1GB", 1, false, 0);
     int64_t i;
-    CHECK(options_parse_int("-9223372036854775808", &i) && i == INT64_MIN);
-    CHECK(!options_parse_int("9223372036854775808", &i));
+    CHECK(text_to_int("-9223372036854775808", &i) && i == INT64_MIN);
+    CHECK(!text_to_int("9223372036854775808", &i));
     CHECK(options_id_ok("a-1_.") && !options_id_ok("1a") && !options_id_ok("") &&
           !options_id_ok("a b"));
 }

@@ -13,6 +13,7 @@
 
 #include "hw/device.h"
 #include "hw/i386/irqchip.h"
+#include "util/print.h"
 
 typedef struct ApicBus ApicBus;
 
@@ -70,8 +71,8 @@ void apic_set_tpr(Device *apic, uint8_t tpr);
 bool apic_msr_read(Device *apic, uint32_t msr, uint64_t *ret);
 bool apic_msr_write(Device *apic, uint32_t msr, uint64_t value);
 /* "info lapic" */
-void apic_print(Device *apic, void (*print)(void *opaque, const char *text), void *opaque);
-void ioapic_print(Device *ioapic, void (*print)(void *opaque, const char *text), void *opaque);
+void apic_print(Device *apic, PrintFn *print, void *opaque);
+void ioapic_print(Device *ioapic, PrintFn *print, void *opaque);
 
 /* Between apic.c and apic-bus.c. */
 void apic_bus_add(ApicBus *bus, Device *apic);

@@ -7,6 +7,7 @@
 #include "hw/i386/cpus.h"
 #include "hw/i386/pci-host.h"
 #include "hw/loader.h"
+#include "util/print.h"
 
 typedef enum OnOffAuto { AUTO, ON, OFF } OnOffAuto;
 /* Enumeration names of the above, for property tables. */
@@ -70,8 +71,8 @@ NODISCARD bool x86_create_fw_cfg(X86Machine *x, Error **errp);
 void x86_fill_fw_cfg(X86Machine *x);
 /* Of the MachineType. */
 char *x86_vcpu_path(Machine *m, unsigned index);
-void x86_print_pic(Machine *m, void (*print)(void *opaque, const char *text), void *opaque);
-void x86_print_lapic(Machine *m, unsigned vcpu, void (*print)(void *opaque, const char *text), void *opaque);
+void x86_print_pic(Machine *m, PrintFn *print, void *opaque);
+void x86_print_lapic(Machine *m, unsigned vcpu, PrintFn *print, void *opaque);
 #define X86_MACHINE_HOOKS .vcpu_path = x86_vcpu_path, .print_pic = x86_print_pic, .print_lapic = x86_print_lapic, \
                           .inject_nmi = x86_cpus_nmi
 

@@ -5,6 +5,7 @@
 #define HW_I386_PIC_H
 
 #include "hw/isa.h"
+#include "util/print.h"
 
 /* Makes master and slave of this type ("isa-i8259", an accelerator's) on the bus; the master's INT drives `to`. NULL: error. The
  * inputs 0..15 are in ret_irqs (2, the cascade, is not for use); to NULL: there are no lines here, ret_irqs is left alone. */
@@ -14,6 +15,6 @@ unsigned i8259_acknowledge(Device *master);
 /* Whether INT is high. */
 bool i8259_pending(Device *master);
 /* "info pic" */
-void i8259_print(Device *master, void (*print)(void *opaque, const char *text), void *opaque);
+void i8259_print(Device *master, PrintFn *print, void *opaque);
 
 #endif

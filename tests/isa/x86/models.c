@@ -91,8 +91,8 @@ static void test_errors(void)
     drop(make("qemu64,+foo", "Property 'qemu64-x86_64-cpu.foo' not found"));
     drop(make("qemu64,foo=1", "can't apply global qemu64-x86_64-cpu.foo=1: Property 'qemu64-x86_64-cpu.foo' not found"));
     drop(make("qemu64,avx=maybe", "can't apply global qemu64-x86_64-cpu.avx=maybe: Parameter 'avx' expects 'on' or 'off'"));
-    drop(make("qemu64,family=abc", "can't apply global qemu64-x86_64-cpu.family=abc: Parameter 'family' expects uint64"));
-    drop(make("qemu64,family=271", "can't apply global qemu64-x86_64-cpu.family=271: parameter 'family' can be at most 270"));
+    drop(make("qemu64,family=abc", "can't apply global qemu64-x86_64-cpu.family=abc: Parameter 'family' expects a number"));
+    drop(make("qemu64,family=271", "can't apply global qemu64-x86_64-cpu.family=271: Parameter 'family' expects a number up to 270"));
     drop(make("qemu64,vendor=abc", "can't apply global qemu64-x86_64-cpu.vendor=abc: value of property 'vendor' must consist of exactly 12 characters"));
     drop(make("qemu64,phys-bits=31", "phys-bits should be at least 32 (but is 31)"));
     drop(make("qemu64,enforce", NULL));

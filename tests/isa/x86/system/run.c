@@ -66,18 +66,6 @@ static const X86Platform platform = {
     .io_read = io_read, .io_write = io_write, .interrupt_ack = interrupt_ack, .triple_fault = triple_fault,
 };
 
-static void *phys_ptr(Vcpu *vcpu, gpa addr, unsigned size_bytes, bool write)
-{
-    rcu_read_lock();
-    MemLookup at = memory_lookup(vcpu->as, addr);
-    bool ok = at.host && at.length >= size_bytes && !(write && at.readonly);
-    if (ok && write) {
-        ram_mark_dirty(at.ram, at.offset, size_bytes);
-    }
-    rcu_read_unlock();
-    return ok ? at.host : NULL;
-}
-
 static bool board(const char *path)
 {
     bql_lock();
@@ -124,7 +112,7 @@ int main(int argc, char **argv)
     }
     Vcpu *vcpu = vcpu_new(&target_x86_64, true);
     vcpu->as = &as;
-    vcpu->phys_ptr = phys_ptr;
+    vcpu->phys_ptr = memory_ram_of_vcpu;
     x86_cpu_connect(vcpu, 0, true, &platform, NULL);
     if (!vcpu->target->cpu_init(vcpu, model, &err)) {
         error_report_free(err);
