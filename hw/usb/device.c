@@ -435,7 +435,10 @@ const StateDesc usb_device_state = {
     .name = "usb-device", .version = 1, .fields = fields, .n_fields = ARRAY_SIZE(fields), .post_load = post_load,
 };
 
-static const Property props[] = { USB_PROPS(UsbDevice, ) };
+static const Property props[] = {
+    PROP_STR("port", UsbDevice, port_path, "Port: 1, or 1.2 for the second port of the hub in port 1; default: the first that is free"),
+    PROP_STR("serial", UsbDevice, serial, "Serial number the guest sees"),
+};
 
 static const ObjectType usb_device_type = {
     .name = "usb-device", .parent = "device", .summary = "the ancestor of every USB device", .size_bytes = sizeof(UsbDevice), .abstract = true,

@@ -109,7 +109,7 @@ uint8_t hid_key_usage(InputKey key);
         .speeds = { [USB_SPEED_FULL] = &name##_speed[0] },                                                             \
     }
 
-#define HID_PROPS USB_PROPS(UsbHid, usb.), PROP_U32("usb_version", UsbHid, usb_version, 2, "2, or 1: no high speed")
+#define HID_PROPS PROP_U32("usb_version", UsbHid, usb_version, 2, "2, or 1: no high speed")
 #define HID_DISPLAY_PROP PROP_STR("display", UsbHid, display, "The display whose input it gets; default: any")
 
 #endif

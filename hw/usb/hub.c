@@ -271,7 +271,7 @@ static const UsbDeviceType hub_class = {
 };
 
 static const Property props[] = {
-    USB_PROPS(UsbHub, usb.), PROP_U32("ports", UsbHub, usb.n_ports, MAX_PORTS, "1 to 8"),
+    PROP_U32("ports", UsbHub, usb.n_ports, MAX_PORTS, "1 to 8"),
     PROP_B("port-power", UsbHub, port_power, false, "Each port's power can be switched"),
 };
 

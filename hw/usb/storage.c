@@ -388,7 +388,7 @@ static const UsbDeviceType storage_class = {
 };
 
 static const Property props[] = {
-    USB_PROPS(UsbStorage, usb.), BLOCK_CONF_PROPS(UsbStorage, conf), PROP_B("removable", UsbStorage, removable, false, "The medium can be changed"),
+    BLOCK_CONF_PROPS(UsbStorage, conf), PROP_B("removable", UsbStorage, removable, false, "The medium can be changed"),
 };
 
 static const DeviceType storage_type = {

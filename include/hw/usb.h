@@ -173,10 +173,6 @@ struct UsbDevice {
 };
 
 #define USB_DEVICE(p) ((UsbDevice *)(p))
-#define USB_PROPS(T, m)                                                                                        \
-    PROP_STR("port", T, m port_path, "Port: 1, or 1.2 for the second port of the hub in port 1; default: the first that is free"), \
-    PROP_STR("serial", T, m serial, "Serial number the guest sees")
-
 bool usb_device_realize(Device *dev, Error **errp);
 void usb_device_unrealize(Device *dev);
 void usb_device_reset(Device *dev, ResetKind kind);
