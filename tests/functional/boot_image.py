@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""boot_image.py EMULATOR IMAGE TEST [--log FILE]: a Debian disk image of scripts/debian-image in daily use on a PC.
+"""boot_image.py EMULATOR FOLDER TEST [--log FILE]: a Debian disk image of scripts/debian-image in daily use on a PC.
 
-The image (a copy; skipped with 77 if there is none) starts from the disk that TEST names: GRUB's menu, the kernel, systemd and a login on the serial
+FOLDER has debian-amd64.img and debian-amd64-efi.img. A copy of one (skipped with 77 if there is none) starts from the disk that TEST names: GRUB's menu, the kernel, systemd and a login on the serial
 port; a package is installed from the image's own archive, used and removed; the guest reboots, a second login finds what the first one wrote, and
-powers off. The root file system must be clean then. Times are printed, not judged.
+powers off. The root file system must be clean then. TEST boots-... starts it ten times to the login instead. Times are printed, not judged.
 """
 import argparse
 import os
@@ -26,10 +26,12 @@ DISKS = {
     'pc-ide': f'-M pc -drive {DISK}',
     'pc-virtio-blk': f'-M pc -drive if=virtio,{DISK}',
     'q35-ahci': f'-M q35 -drive {DISK}',
+    'q35-virtio-blk': f'-M q35 -drive if=none,id=d,{DISK} -device virtio-blk-pci,drive=d',
     'q35-virtio-scsi': f'-M q35 -drive if=none,id=d,{DISK} -device virtio-scsi-pci -device scsi-hd,drive=d',
     'q35-nvme': f'-M q35 -drive if=none,id=d,{DISK} -device nvme,serial=s,drive=d',
 }
-TESTS = {**DISKS, **{f'efi-{name}': EFI + options for name, options in DISKS.items()}}
+TESTS = {**DISKS, **{f'efi-{name}': EFI + options for name, options in DISKS.items()}, 'boots-q35-smp2': f'-M q35 -smp 2 -snapshot -drive {DISK}'}
+BOOTS = 10
 COMMON = '-m 512M -nodefaults -display none -serial stdio'
 LOCAL_ONLY = '-o Dir::Etc::sourcelist=sources.list.d/local.list -o Dir::Etc::sourceparts=-'
 
@@ -45,6 +47,10 @@ class Guest:
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log, self.text, self.start = log, '', time.monotonic()
 
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
     def cpu_s(self):
         fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -53,7 +59,7 @@ class Guest:
         """More of the guest's output; false at its end."""
         left = self.start + TIMEOUT_S - time.monotonic()
         if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-            raise Failed(f'still running after {TIMEOUT_S} s')
+            raise Failed(f'{self.text[-1500:]}\nstill running after {TIMEOUT_S} s')
         data = os.read(self.process.stdout.fileno(), 65536)
         self.log.write(data)
         self.log.flush()
@@ -65,7 +71,7 @@ class Guest:
         """The text up to the pattern, which is taken away."""
         while not (match := re.search(pattern, self.text)):
             if not self.read():
-                raise Failed(f'the emulator ended before {what}, status {self.process.wait()}')
+                raise Failed(f'{self.text[-1500:]}\nthe emulator ended before {what}, status {self.process.wait()}')
         before, self.text = self.text[:match.start()], self.text[match.end():]
         return before
 
@@ -97,25 +103,54 @@ class Guest:
         self.send(PASSWORD)
         self.wait(PROMPT, f'{what}: shell')
 
+    def running(self):
+        """All units have started."""
+        self.shell('systemctl is-system-running --wait; systemctl --failed --no-legend --plain; '
+                   'systemctl show -p Result --value $(systemctl --failed --no-legend --plain | cut -d" " -f1)', 'running')
+
 
 def daily_use(guest):
     guest.login('start')
     guest.shell('stty columns 300')  # a line that readline wraps cannot be recognized
     guest.shell('echo "it was here" > /root/marker')
-    guest.shell('systemctl is-system-running --wait', 'running')
+    guest.running()
     guest.shell(f'apt-get {LOCAL_ONLY} update && apt-get {LOCAL_ONLY} -y install jq')
     guest.shell("""echo '{"a": [1, 22]}' | jq -Mc '.a[1]'""", '22')
     guest.shell('apt-get -y autoremove --purge jq')
     guest.shell('dpkg --status libjq1', status=1)
     guest.send('reboot')
     guest.login('second start')
+    guest.shell('stty columns 300')
     guest.shell('cat /root/marker', 'it was here')
+    guest.running()
     guest.send('poweroff')
     while guest.read():
         pass
     if guest.process.wait():
         raise Failed(f'the emulator ended with status {guest.process.returncode}, not by the power off')
     print(f'{time.monotonic() - guest.start:7.1f} s: power off')
+
+
+def many_boots(start):
+    """Each start is a new emulator with the disk as it was."""
+    for number in range(1, BOOTS + 1):
+        guest = start()
+        try:
+            guest.wait(r'debian login: ', f'start {number}: login')
+            guest.report(f'start {number}: login')
+        finally:
+            guest.end()
+
+
+def one_day(start, image):
+    guest = start()
+    try:
+        daily_use(guest)
+    finally:
+        guest.end()
+    check = subprocess.run(['e2fsck', '-fn', f'{image}?offset={root_offset(image)}'], capture_output=True, text=True)
+    if check.returncode:
+        raise Failed(f'the file system is not clean\n{check.stdout}{check.stderr}')
 
 
 def root_offset(image):
@@ -131,31 +166,28 @@ def root_offset(image):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('emulator')
-    parser.add_argument('image', type=pathlib.Path)
+    parser.add_argument('folder', type=pathlib.Path)
     parser.add_argument('test', choices=TESTS)
     parser.add_argument('--log', help="the guest's serial output goes there")
     args = parser.parse_args()
-    if not args.image.exists():
-        print('no image: scripts/debian-image makes one')
+    original = args.folder / ('debian-amd64-efi.img' if args.test.startswith('efi-') else 'debian-amd64.img')
+    if not original.exists():
+        print(f'no {original}: scripts/debian-image makes it')
         sys.exit(77)
     os.environ['PATH'] += ':/usr/sbin:/sbin'
-    with tempfile.TemporaryDirectory(prefix='boot-image-', dir=args.image.parent) as folder:
-        image, variables = pathlib.Path(folder, 'disk.img'), pathlib.Path(folder, 'vars.fd')
-        subprocess.run(['cp', '--sparse=always', args.image, image], check=True)
+    with tempfile.TemporaryDirectory(prefix='boot-image-', dir=args.folder) as work, open(args.log or os.devnull, 'wb') as log:
+        image, variables = pathlib.Path(work, 'disk.img'), pathlib.Path(work, 'vars.fd')
+        subprocess.run(['cp', '--sparse=always', original, image], check=True)
         if args.test.startswith('efi-'):
             shutil.copyfile(OVMF / 'OVMF_VARS_4M.fd', variables)
-        with open(args.log or os.devnull, 'wb') as log:
-            guest = Guest([args.emulator, *COMMON.split(), *TESTS[args.test].format(image=image, vars=variables).split()], log)
-            try:
-                daily_use(guest)
-                check = subprocess.run(['e2fsck', '-fn', f'{image}?offset={root_offset(image)}'], capture_output=True, text=True)
-                if check.returncode:
-                    raise Failed(f'the file system is not clean\n{check.stdout}{check.stderr}')
-            except Failed as error:
-                sys.exit(f'{guest.text[-1500:]}\n{args.test}: {error}')
-            finally:
-                guest.process.kill()
-                guest.process.wait()
+        command = [args.emulator, *COMMON.split(), *TESTS[args.test].format(image=image, vars=variables).split()]
+        try:
+            if args.test.startswith('boots-'):
+                many_boots(lambda: Guest(command, log))
+            else:
+                one_day(lambda: Guest(command, log), image)
+        except Failed as error:
+            sys.exit(f'{args.test}: {error}')
     print(f'{args.test}: passed')
 
 
