@@ -38,16 +38,17 @@ def run(*args, stdin=b'', timeout=TIMEOUT_S, **kwargs):
 class Qmp:
     """A QMP client on a connected socket."""
 
-    def __init__(self, sock, negotiate=True):
+    def __init__(self, sock, negotiate=True, patience_s=TIMEOUT_S):
         self.sock = sock
+        self.patience_s = patience_s
         self.buffer = b''
         self.events = []
         self.greeting = self.receive()
         if negotiate:
             self.ok('qmp_capabilities')
 
-    def receive(self, timeout=TIMEOUT_S):
-        end = time.time() + timeout
+    def receive(self, timeout=None):
+        end = time.time() + (self.patience_s if timeout is None else timeout)
         while b'\n' not in self.buffer:
             if not select.select([self.sock], [], [], max(0, end - time.time()))[0]:
                 raise TimeoutError('no answer')
@@ -105,7 +106,8 @@ class Qmp:
 class Emulator:
     """A running emulator with a QMP monitor on a unix socket."""
 
-    def __init__(self, *args, machine='none', qmp=True, **kwargs):
+    def __init__(self, *args, machine='none', qmp=True, patience_s=TIMEOUT_S, **kwargs):
+        self.patience_s = patience_s
         self.dir = tempfile.TemporaryDirectory(prefix='emulator-test-')
         self.qmp_path = os.path.join(self.dir.name, 'qmp')
         command = [BINARY, '-M', machine, '-nodefaults', '-display', 'none', '-S']
@@ -115,12 +117,12 @@ class Emulator:
         self.qmp = self.connect() if qmp else None
 
     def connect(self, path=None, negotiate=True):
-        end = time.time() + TIMEOUT_S
+        end = time.time() + self.patience_s
         while True:
             sock = socket.socket(socket.AF_UNIX)
             try:
                 sock.connect(path or self.qmp_path)
-                return Qmp(sock, negotiate)
+                return Qmp(sock, negotiate, self.patience_s)
             except (FileNotFoundError, ConnectionRefusedError):
                 sock.close()
                 if time.time() > end or self.process.poll() is not None:
