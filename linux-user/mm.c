@@ -211,6 +211,8 @@ static vaddr start_with_guard(const Vma *v)
     return v->flags & VMA_GROWS ? v->start - MIN(v->start, (vaddr)STACK_GUARD_BYTES) : v->start;
 }
 
+#define MAP_32BIT_END UINT64_C(0x80000000) /* mmap(2): the first 2 GiB */
+
 /* The highest gap of len bytes below `top`; 0: none. */
 static vaddr find_gap_below(vaddr top, uint64_t len, uint64_t align)
 {
@@ -480,8 +482,12 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     bool had_exec = false;
 
     lock_to_map();
-    if (!fixed) {
+    if (!fixed && (flags & MAP_32BIT) && user.abi->has_map_32bit) {
+        addr = find_gap_below(MAP_32BIT_END, map_len, align);
+    } else if (!fixed) {
         addr = find_gap(addr, map_len, align);
+    }
+    if (!fixed) {
         if (!addr) {
             unlock();
             return -ENOMEM;

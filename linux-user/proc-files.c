@@ -169,6 +169,10 @@ static void write_maps(FILE *out, bool smaps)
             break;
         }
     }
+    if (user.abi->vsyscall_page && !smaps) {
+        fprintf(out, "%" PRIx64 "-%" PRIx64 " --xp 00000000 00:00 0                  [vsyscall]\n", user.abi->vsyscall_page,
+                user.abi->vsyscall_page + 4096);
+    }
     vec_free(&details);
     free(line);
     if (in) {

@@ -370,6 +370,7 @@ void signal_raise_sync(Thread *t, int sig, int code, vaddr addr)
     t->sync_info.si_code = code;
     t->sync_info.si_addr = (void *)(uintptr_t)addr;
     t->sync_write = false;
+    t->sync_fault = 0;
     t->sync_valid = true;
     atomic_store_explicit(&t->pending, 1, memory_order_relaxed);
 }
@@ -422,6 +423,9 @@ vaddr signal_frame_sp(Thread *t, const GuestSigaction *act, size_t size_bytes)
         return UINT64_MAX & ~(vaddr)15;
     }
     if ((act->flags & SA_ONSTACK) && t->altstack_bytes && !on_alt) {
+        if (size_bytes >= t->altstack_bytes) {
+            return UINT64_MAX & ~(vaddr)15;
+        }
         sp = t->altstack_sp + t->altstack_bytes;
     }
     return ROUND_DOWN(sp - size_bytes, (vaddr)16);

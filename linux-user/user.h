@@ -61,6 +61,8 @@ struct Abi {
     bool big_endian;
     bool has_restorer;           /* struct sigaction names the code that signal handlers return to */
     bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
+    bool has_map_32bit;          /* flag 40h of mmap(2) */
+    uint64_t vsyscall_page;      /* calls at fixed addresses, which are nobody's memory; 0: none */
     bool fault_address_lost;     /* a fault at no canonical address says SI_KERNEL and 0, as on hosts of this kind */
     const uint16_t *syscall_numbers;   /* by row of syscall/table.def: number + 1; 0: the ABI does not have it */
     const struct StructVariant *structs; /* structures that differ from the generic ABI's; ends with NULLs */
@@ -162,6 +164,7 @@ struct Thread {
     CapturedSignal captured[6];  /* at most one plus the never-blocked fault signals */
     bool sync_valid;
     bool sync_write;             /* the fault was a store */
+    uint32_t sync_fault;         /* the exception, as the architecture numbers it; 0: what the signal says */
     siginfo_t sync_info;
     vaddr altstack_sp;
     uint64_t altstack_bytes;

@@ -27,27 +27,29 @@ const uint16_t syscall_numbers_generic32[SYSCALL_N] = {
 };
 
 enum { MAX_NUMBER = 512 };
-static uint16_t index_of[MAX_NUMBER]; /* row + 1; 0: none */
-static _Atomic bool index_ready;
+static uint16_t index_of[2][MAX_NUMBER]; /* by word size, of which a process may use both: row + 1; 0: none */
+static _Atomic bool index_ready[2];
 
 static void build_index(const Abi *abi)
 {
+    bool is64 = abi->word_bytes == 8;
     /* Every thread that comes here first writes the same. */
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         unsigned nr = abi->syscall_numbers[i];
         if (nr && nr <= MAX_NUMBER) {
-            index_of[nr - 1] = (uint16_t)(i + 1);
+            index_of[is64][nr - 1] = (uint16_t)(i + 1);
         }
     }
-    atomic_store_explicit(&index_ready, true, memory_order_release);
+    atomic_store_explicit(&index_ready[is64], true, memory_order_release);
 }
 
 const Syscall *syscall_find(const Abi *abi, uint64_t nr)
 {
-    if (unlikely(!atomic_load_explicit(&index_ready, memory_order_acquire))) {
+    bool is64 = abi->word_bytes == 8;
+    if (unlikely(!atomic_load_explicit(&index_ready[is64], memory_order_acquire))) {
         build_index(abi);
     }
-    return nr < MAX_NUMBER && index_of[nr] ? &rows[index_of[nr] - 1] : NULL;
+    return nr < MAX_NUMBER && index_of[is64][nr] ? &rows[index_of[is64][nr] - 1] : NULL;
 }
 
 void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], uint64_t args[6])

@@ -8,17 +8,21 @@ int64_t sys_brk(Thread *t, const uint64_t *a)
     return mm_brk(a[0]);
 }
 
+/* A 32-bit call of a 64-bit program (x86: INT 80h) must get what it can name. */
+static int map_flags(const Thread *t, uint64_t flags)
+{
+    return (int)flags | (t->abi->word_bytes == 4 ? MAP_32BIT : 0);
+}
+
 int64_t sys_mmap(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5], 0);
+    return mm_mmap(a[0], a[1], (int)a[2], map_flags(t, a[3]), (int)a[4], a[5], 0);
 }
 
 /* The offset is in units of 4096 bytes whatever the page size. */
 int64_t sys_mmap2(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5] << 12, 0);
+    return mm_mmap(a[0], a[1], (int)a[2], map_flags(t, a[3]), (int)a[4], a[5] << 12, 0);
 }
 
 int64_t sys_munmap(Thread *t, const uint64_t *a)

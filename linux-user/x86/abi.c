@@ -51,7 +51,7 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
     s->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | (xsave ? X86_CR4_OSXSAVE : 0) |
              (x86_has(vcpu, X86_FEAT_FSGSBASE) ? X86_CR4_FSGSBASE : 0);
     s->efer = (is64 ? X86_EFER_LME | X86_EFER_LMA : 0) | X86_EFER_SCE | X86_EFER_NXE;
-    s->xcr0 = xsave ? (x86_has(vcpu, X86_FEAT_AVX) ? 7 : 3) : 0;
+    s->xcr0 = x86_user_xcr0(vcpu);
     s->gdt_base = make_gdt();
     s->gdt_limit = X86_GDT_ENTRIES * 8 - 1;
     x86_seg_set(vcpu, X86_CS, is64 ? X86_USER_CS : X86_USER32_CS, 0, UINT32_MAX, is64 ? FLAT_CODE64 : FLAT_CODE32);
@@ -64,6 +64,7 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
         }
     }
     x86_eflags_set(vcpu, 2 | X86_IF);
+    x86_debug_update(vcpu);
     memset(s->gpr, 0, sizeof(s->gpr));
     s->pc = entry;
     s->gpr[X86_RSP] = sp;
@@ -76,6 +77,8 @@ static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls
     child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
     X86State *s = x86_state(child->vcpu);
     s->gpr[X86_RAX] = 0;
+    s->db_pending = 0;
+    x86_debug_update(child->vcpu);
     if (sp) {
         s->gpr[X86_RSP] = sp;
     }
@@ -85,7 +88,7 @@ static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls
         /* i386: a struct user_desc for the child's descriptors. */
         x86_user_copy_gdt(s);
         sys_x86_set_thread_area(child, (const uint64_t[6]){ *tls });
-        x86_seg_load(child->vcpu, X86_GS, s->seg_sel[X86_GS]);
+        x86_user_load_data(child, X86_GS, s->seg_sel[X86_GS]);
     }
 }
 
@@ -205,7 +208,7 @@ const Abi abi_i386 = {
 
 const Abi abi_x86_64 = {
     .target = "x86_64", .uname_machine = "x86_64", .default_cpu = "max", .proc_isa = "x86-64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_X86_64,
-    .has_restorer = true, .clone_tls_last = true, .fault_address_lost = true, .platform = "x86_64",
+    .has_restorer = true, .clone_tls_last = true, .has_map_32bit = true, .vsyscall_page = X86_VSYSCALL_PAGE, .fault_address_lost = true, .platform = "x86_64",
     .syscall_numbers = x86_64_syscall_numbers, .structs = x86_64_structs,
     .stack_top = 0x3ffffff000, .mmap_top = 0x3ff7000000, .pie_base = 0x2aaaaaa000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = x86_user_cpu_loop, .clone_regs = clone_regs,

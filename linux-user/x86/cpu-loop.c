@@ -6,9 +6,6 @@
 #include "gdbstub/gdbstub.h"
 #include "linux-user/x86/abi.h"
 
-/* The vsyscall page of x86-64: three functions at fixed addresses above everything. */
-#define VSYSCALL_PAGE 0xffffffffff600000u
-
 static int fp_code(unsigned flags)
 {
     return flags & 1 ? FPE_FLTINV : flags & 4 ? FPE_FLTDIV : flags & 8 ? FPE_FLTOVF : flags & 0x12 ? FPE_FLTUND : flags & 0x20 ? FPE_FLTRES : 0;
@@ -20,14 +17,14 @@ static bool vsyscall(Thread *t, vaddr pc)
     X86State *s = x86_state(t->vcpu);
     uint64_t ret;
 
-    if (pc < VSYSCALL_PAGE || (pc & 0x3ff) || (pc - VSYSCALL_PAGE) >> 10 >= ARRAY_SIZE(numbers)) {
+    if (pc < X86_VSYSCALL_PAGE || (pc & 0x3ff) || (pc - X86_VSYSCALL_PAGE) >> 10 >= ARRAY_SIZE(numbers)) {
         return false;
     }
     if (!load_guest_u64(s->gpr[X86_RSP], &ret)) {
         return false;
     }
     const uint64_t args[6] = { s->gpr[X86_RDI], s->gpr[X86_RSI], s->gpr[X86_RDX] };
-    s->gpr[X86_RAX] = (uint64_t)syscall_dispatch(t, numbers[(pc - VSYSCALL_PAGE) >> 10], args);
+    s->gpr[X86_RAX] = (uint64_t)syscall_dispatch(t, numbers[(pc - X86_VSYSCALL_PAGE) >> 10], args);
     s->gpr[X86_RSP] += 8;
     s->pc = ret;
     return true;
@@ -40,7 +37,7 @@ static bool do_syscall(Thread *t)
     X86State *s = x86_state(vcpu);
     uint64_t *g = s->gpr;
     bool is64 = t->abi->word_bytes == 8;
-    uint64_t nr = is64 ? g[X86_RAX] : (uint32_t)g[X86_RAX], args[6];
+    uint64_t nr = (uint32_t)g[X86_RAX], args[6]; /* Linux looks at the low half */
     vaddr pc = s->pc;
     bool debugged = unlikely(gdb_user_active());
 
@@ -77,6 +74,37 @@ static bool do_syscall(Thread *t)
     return true;
 }
 
+/* INT 80h in a 64-bit program: a system call of i386, which knows the low halves of registers. */
+static void do_syscall_i386(Thread *t, unsigned length)
+{
+    X86State *s = x86_state(t->vcpu);
+    const uint64_t *g = s->gpr;
+    const uint64_t args[6] = { (uint32_t)g[X86_RBX], (uint32_t)g[X86_RCX], (uint32_t)g[X86_RDX], (uint32_t)g[X86_RSI], (uint32_t)g[X86_RDI],
+                               (uint32_t)g[X86_RBP] };
+    const Abi *own = t->abi;
+    uint32_t nr = (uint32_t)g[X86_RAX];
+    vaddr pc = s->pc;
+    int64_t r = -ENOSYS;
+
+    s->pc = pc + length;
+    /* DEVIATION: new threads and frames of the other kind are not made this way. */
+    if (nr == I386_NR_CLONE || nr == I386_NR_VFORK || nr == I386_NR_SIGRETURN || nr == I386_NR_RT_SIGRETURN) {
+        log_unimp("int $0x80 of a 64-bit program: system call %u\n", nr);
+    } else {
+        t->abi = &abi_i386;
+        r = syscall_dispatch(t, nr, args);
+        t->abi = own;
+    }
+    if (unlikely(t->exiting)) {
+        return;
+    }
+    if (r == -USER_ERESTARTNOINTR || (r == -USER_ERESTARTSYS && signal_wants_restart(t))) {
+        s->pc = pc;
+    } else {
+        s->gpr[X86_RAX] = (uint64_t)(r == -USER_ERESTARTSYS ? -EINTR : r);
+    }
+}
+
 static void raise_exception(Thread *t)
 {
     Vcpu *vcpu = t->vcpu;
@@ -91,16 +119,28 @@ static void raise_exception(Thread *t)
         return;
     }
     unsigned vector = (unsigned)cause & X86_CAUSE_VECTOR_MASK;
-    if ((cause & X86_CAUSE_SOFT) && vector == 0x80 && t->abi->word_bytes == 4) {
-        if (likely(!atomic_load_explicit(&t->pending, memory_order_relaxed))) {
+    if (s->eflags & X86_TF) { /* an instruction that faults, or goes through a gate, is not stepped over */
+        s->db_pending = 0;
+        x86_debug_update(vcpu);
+    }
+    if ((cause & X86_CAUSE_SOFT) && vector == 0x80) {
+        if (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed))) {
+            return;
+        }
+        if (t->abi->word_bytes == 4) {
             do_syscall(t); /* the loop sees it when the thread has ended */
+        } else {
+            do_syscall_i386(t, (unsigned)(value >> 32));
         }
         return;
     }
+    bool icebp = (cause & X86_CAUSE_SOFT) && vector == X86_EXC_DB && (value >> 32 & X86_SOFT_ICEBP);
+    uint32_t code = (uint32_t)value & 0xffff;
     if (cause & X86_CAUSE_SOFT) {
-        if (vector == X86_EXC_BP || vector == X86_EXC_OF) {
-            s->pc = pc + (value >> 32);
+        if (vector == X86_EXC_BP || vector == X86_EXC_OF || icebp) {
+            s->pc = pc = pc + (value >> 32 & 15);
         } else {
+            code = vector * 8 + 2;
             vector = X86_EXC_GP; /* gates that user mode may not use */
         }
     }
@@ -109,7 +149,7 @@ static void raise_exception(Thread *t)
         signal_raise_sync(t, SIGFPE, FPE_INTDIV, pc);
         break;
     case X86_EXC_DB:
-        signal_raise_sync(t, SIGTRAP, s->eflags & X86_TF ? TRAP_TRACE : TRAP_BRKPT, pc);
+        signal_raise_sync(t, SIGTRAP, !icebp && (value & BIT(14)) ? TRAP_TRACE : TRAP_BRKPT, pc); /* DR6.BS */
         break;
     case X86_EXC_BP:
         signal_raise_sync(t, SIGTRAP, SI_KERNEL, 0);
@@ -120,6 +160,7 @@ static void raise_exception(Thread *t)
     case X86_EXC_NP:
     case X86_EXC_SS:
         signal_raise_sync(t, SIGBUS, SI_KERNEL, 0);
+        t->sync_fault = x86_user_fault(vector, code);
         break;
     case X86_EXC_PF:
         signal_raise_sync(t, SIGSEGV, mm_page_prot(s->cr2) < 0 ? SEGV_MAPERR : SEGV_ACCERR, s->cr2);
@@ -138,6 +179,7 @@ static void raise_exception(Thread *t)
         break;
     default: /* GP, TS, OF, BR */
         signal_raise_sync(t, SIGSEGV, SI_KERNEL, 0);
+        t->sync_fault = x86_user_fault(vector, vector == X86_EXC_GP || vector == X86_EXC_TS ? code : 0);
     }
 }
 
@@ -153,6 +195,7 @@ void x86_user_cpu_loop(Thread *t)
         case VCPU_EXIT_HALTED:
             break;
         case VCPU_EXIT_REQUEST:
+            x86_debug_update(vcpu); /* POPF of TF */
             if (gdb_user_active()) {
                 gdb_user_check(vcpu);
             }

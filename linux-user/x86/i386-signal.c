@@ -23,7 +23,7 @@ static const uint8_t pusha[8] = { X86_RDI, X86_RSI, X86_RBP, X86_RSP, X86_RBX, X
 
 static unsigned fx_bytes(Thread *t)
 {
-    uint64_t xcr0 = x86_state(t->vcpu)->xcr0;
+    uint64_t xcr0 = x86_user_xcr0(t->vcpu); /* also before the registers are set: AT_MINSIGSTKSZ */
     return xcr0 ? x86_xsave_size(xcr0) : FXSAVE_BYTES;
 }
 
@@ -138,10 +138,10 @@ bool i386_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gue
     s->gpr[X86_RDX] = rt ? (uint32_t)(at + RT_INFO) : 0;
     s->gpr[X86_RCX] = rt ? (uint32_t)(at + RT_UC) : 0;
     s->gpr[X86_RSP] = (uint32_t)at;
-    x86_seg_load(t->vcpu, X86_DS, X86_USER_DS);
-    x86_seg_load(t->vcpu, X86_ES, X86_USER_DS);
+    x86_user_enter_handler(t);
     s->pc = act->handler;
     x86_eflags_set(t->vcpu, x86_eflags_get(t->vcpu) & ~(uint32_t)(X86_DF | X86_RF | X86_TF));
+    x86_debug_update(t->vcpu);
     return true;
 }
 
@@ -150,9 +150,6 @@ static int64_t get_context(Thread *t, const uint8_t *sc, uint64_t mask)
     X86State *s = x86_state(t->vcpu);
     static const struct { uint8_t at, seg; } segs[] = { { SC_GS, X86_GS }, { SC_FS, X86_FS }, { SC_ES, X86_ES }, { SC_DS, X86_DS } };
 
-    if (!get_fp(t, ldle32(sc + SC_FPSTATE))) {
-        return -EFAULT;
-    }
     if (!signal_set_mask(t, mask)) {
         return -USER_ERESTARTNOINTR;
     }
@@ -162,12 +159,17 @@ static int64_t get_context(Thread *t, const uint8_t *sc, uint64_t mask)
     for (unsigned i = 0; i < ARRAY_SIZE(segs); i++) {
         uint16_t sel = ldle16(sc + segs[i].at);
         if (sel != s->seg_sel[segs[i].seg]) {
-            x86_seg_load(t->vcpu, (X86SegId)segs[i].seg, sel > 3 ? sel | 3 : sel);
+            x86_user_load_data(t, (X86SegId)segs[i].seg, sel > 3 ? sel | 3 : sel);
         }
     }
-    s->pc = ldle32(sc + SC_IP);
     uint32_t flags = x86_eflags_get(t->vcpu);
     x86_eflags_set(t->vcpu, (flags & ~(uint32_t)X86_USER_FLAGS) | (ldle32(sc + SC_FLAGS) & (uint32_t)X86_USER_FLAGS));
+    x86_debug_update(t->vcpu);
+    x86_user_return_to(t, ldle16(sc + SC_CS), ldle16(sc + SC_SS), ldle32(sc + SC_IP));
+    if (!get_fp(t, ldle32(sc + SC_FPSTATE))) {
+        get_fp(t, 0);
+        return -EFAULT;
+    }
     return -USER_ESIGRETURN;
 }
 

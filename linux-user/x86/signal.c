@@ -23,7 +23,7 @@ enum { SC_RIP = 16 * 8, SC_FLAGS = 17 * 8 };
 
 static unsigned fp_bytes(Thread *t)
 {
-    uint64_t xcr0 = x86_state(t->vcpu)->xcr0;
+    uint64_t xcr0 = x86_user_xcr0(t->vcpu); /* also before the registers are set: AT_MINSIGSTKSZ */
     return xcr0 ? x86_xsave_size(xcr0) : FXSAVE_BYTES;
 }
 
@@ -73,7 +73,10 @@ static bool get_fp(Thread *t, vaddr at)
 void x86_user_trap(const Thread *t, int sig, const siginfo_t *info, uint64_t *trap, uint64_t *code)
 {
     *trap = *code = 0;
-    if (info->si_code > 0) {
+    if (info->si_code > 0 && t->sync_fault) {
+        *trap = t->sync_fault & 0xff;
+        *code = t->sync_fault >> 8 & 0xffff;
+    } else if (info->si_code > 0) {
         switch (sig) {
         case SIGSEGV:
             *trap = info->si_code == SI_KERNEL ? X86_EXC_GP : X86_EXC_PF;
@@ -98,7 +101,8 @@ bool x86_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gues
         return false; /* as Linux: there is nothing to return to */
     }
     stle64(f, act->restorer);
-    stle64(f + UC, (s->xcr0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS);
+    bool code64 = s->seg_sel[X86_CS] == X86_USER_CS;
+    stle64(f + UC, (s->xcr0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | (code64 ? UC_STRICT_RESTORE_SS : 0));
     stle64(f + UC_STACK, t->altstack_sp);
     stle32(f + UC_STACK + 8, !t->altstack_bytes ? SS_DISABLE
                              : (signal_on_altstack(t, s->gpr[X86_RSP]) ? SS_ONSTACK : 0) | t->altstack_flags);
@@ -106,7 +110,7 @@ bool x86_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gues
     for (unsigned i = 0; i < 16; i++) {
         stle64(sc + 8 * i, s->gpr[order[i]]);
     }
-    stle64(sc + SC_RIP, s->pc);
+    stle64(sc + SC_RIP, x86_ip(t->vcpu));
     stle64(sc + SC_FLAGS, x86_eflags_get(t->vcpu));
     stle16(sc + SC_SEGS, s->seg_sel[X86_CS]);
     stle16(sc + SC_SEGS + 2, s->seg_sel[X86_GS]);
@@ -130,8 +134,10 @@ bool x86_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gues
     s->gpr[X86_RDX] = at + UC;
     s->gpr[X86_RAX] = 0;
     s->gpr[X86_RSP] = at;
+    x86_user_enter_handler(t);
     s->pc = act->handler;
     x86_eflags_set(t->vcpu, x86_eflags_get(t->vcpu) & ~(uint32_t)(X86_DF | X86_RF | X86_TF));
+    x86_debug_update(t->vcpu);
     return true;
 }
 
@@ -142,7 +148,7 @@ int64_t x86_user_signal_return(Thread *t)
     const uint8_t *sc = f + UC_REGS;
     vaddr at = s->gpr[X86_RSP] - 8; /* the handler's return took the address */
 
-    if (!copy_from_guest(f, at, sizeof(f)) || !get_fp(t, ldle64(sc + SC_FPSTATE))) {
+    if (!copy_from_guest(f, at, sizeof(f))) {
         return -EFAULT;
     }
     if (!signal_set_mask(t, ldle64(f + UC_MASK))) {
@@ -151,9 +157,20 @@ int64_t x86_user_signal_return(Thread *t)
     for (unsigned i = 0; i < 16; i++) {
         s->gpr[order[i]] = ldle64(sc + 8 * i);
     }
-    s->pc = ldle64(sc + SC_RIP);
     uint32_t flags = x86_eflags_get(t->vcpu);
     x86_eflags_set(t->vcpu, (flags & ~(uint32_t)X86_USER_FLAGS) | ((uint32_t)ldle64(sc + SC_FLAGS) & (uint32_t)X86_USER_FLAGS));
+    x86_debug_update(t->vcpu);
+    x86_user_return_to(t, ldle16(sc + SC_SEGS), ldle16(sc + SC_SEGS + 6), ldle64(sc + SC_RIP));
+    if (t->sync_valid && !(ldle64(f + UC) & UC_STRICT_RESTORE_SS) && ldle16(sc + SC_SEGS) == X86_USER_CS) {
+        /* A program that does not know of SS there: a flat one for 64-bit code. */
+        t->sync_valid = false;
+        x86_user_return_to(t, X86_USER_CS, X86_USER_DS, ldle64(sc + SC_RIP));
+    }
+    /* Last, as Linux does: the handler of the SIGSEGV that follows a bad image finds the registers restored. */
+    if (!get_fp(t, ldle64(sc + SC_FPSTATE))) {
+        get_fp(t, 0);
+        return -EFAULT;
+    }
     t->altstack_sp = ldle64(f + UC_STACK);
     t->altstack_flags = ldle32(f + UC_STACK + 8) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
     t->altstack_bytes = ldle32(f + UC_STACK + 8) & SS_DISABLE ? 0 : ldle64(f + UC_STACK + 16);

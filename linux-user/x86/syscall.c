@@ -119,6 +119,18 @@ static uint64_t make_descriptor(uint32_t base, uint32_t limit, uint32_t bits)
     return (uint64_t)high << 32 | low;
 }
 
+/* Hidden parts of this thread's segment registers follow their descriptors; others' do when they load them again. */
+static void reload(Thread *t, uint16_t sel)
+{
+    const X86State *s = x86_state(t->vcpu);
+
+    for (X86SegId seg = X86_ES; seg < X86_N_SEGS; seg++) {
+        if (seg != X86_CS && seg != X86_SS && s->seg_sel[seg] == sel) {
+            x86_user_load_data(t, seg, sel);
+        }
+    }
+}
+
 static bool is_empty(uint32_t base, uint32_t limit, uint32_t bits, bool old)
 {
     return !base && !limit && (old || (bits & 127) == (UD_READ_ONLY | UD_NOT_PRESENT));
@@ -183,6 +195,7 @@ int64_t sys_x86_modify_ldt(Thread *t, const uint64_t *a)
     }
     thread_list_unlock();
     s->ldt_base = ldt_base;
+    reload(t, (uint16_t)(number << 3 | 7));
     return 0;
 }
 
@@ -213,7 +226,15 @@ int64_t sys_x86_set_thread_area(Thread *t, const uint64_t *a)
     if (number < X86_GDT_TLS_FIRST || number >= X86_GDT_TLS_FIRST + X86_GDT_N_TLS) {
         return -EINVAL;
     }
-    return store_guest_u64(s->gdt_base + 8 * number, is_empty(base, limit, bits, false) ? 0 : make_descriptor(base, limit, bits)) ? 0 : -EFAULT;
+    bool empty = is_empty(base, limit, bits, false) || (!base && !limit && !bits);
+    if (!empty && (!(bits & UD_32BIT) || (bits & UD_CONTENTS) > 2 || (bits & UD_NOT_PRESENT))) {
+        return -EINVAL; /* only present 32-bit data segments go into the GDT */
+    }
+    if (!store_guest_u64(s->gdt_base + 8 * number, empty ? 0 : make_descriptor(base, limit, bits))) {
+        return -EFAULT;
+    }
+    reload(t, (uint16_t)(number << 3 | 3));
+    return 0;
 }
 
 int64_t sys_x86_get_thread_area(Thread *t, const uint64_t *a)

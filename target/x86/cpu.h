@@ -179,6 +179,7 @@ enum {
     /* vcpu->exception.cause: vector | X86_CAUSE_*; .value: error code, with CR2 already set for #PF. */
     X86_CAUSE_HAS_CODE = 0x100,   /* .value is pushed */
     X86_CAUSE_SOFT = 0x200,       /* INT n, INT3, INTO: DPL of the gate is checked, pc is that of the instruction; next ip = pc + .value >> 32 */
+    X86_SOFT_ICEBP = 0x80,        /* user mode, in that length: INT1, not INT 1 */
     X86_CAUSE_CANONICAL = 0x400,  /* #GP of an address that is not canonical: #SS if it was the stack's */
     X86_CAUSE_VECTOR_MASK = 0xff,
 };
@@ -275,6 +276,9 @@ static inline unsigned x86_cpl(const Vcpu *vcpu)
 /* sysreg.c: after PKRU changed other than by WRPKRU. */
 void x86_pkru_changed(Vcpu *vcpu);
 
+/* debug.c. After DR7, TF or db_pending changed. */
+void x86_debug_update(Vcpu *vcpu);
+
 /* segment.c. After CR0.PE, EFER.LMA, EFLAGS.VM or a segment register changed: seg_check. */
 void x86_seg_changed(Vcpu *vcpu);
 /* Sets a segment register's hidden part as given; keeps seg_check. */
@@ -297,6 +301,7 @@ typedef struct X86Model {
     const struct X86Caches *caches;           /* cpuid.c */
 } X86Model;
 
+bool x86_is_amd(const X86Model *m); /* cpuid.c: AMD's, and Hygon's, which behave as they do */
 static inline const X86Model *x86_model(const Vcpu *vcpu) { return vcpu->model; }
 static inline bool x86_has(const Vcpu *vcpu, X86Feature f)
 {

@@ -35,7 +35,7 @@ static const X86Caches caches[] = {
     { NULL, "", { { 1, 1, 8, 0, 64, 1 }, { 2, 1, 8, 0, 64, 1 }, { 3, 2, 16, 0, 4096, 1 }, { 3, 3, 16, 0, 16384, 6 } } },
 };
 
-static bool is_amd(const X86Model *m) { return !strcmp(m->vendor, AMD) || !strcmp(m->vendor, "HygonGenuine"); }
+bool x86_is_amd(const X86Model *m) { return !strcmp(m->vendor, AMD) || !strcmp(m->vendor, "HygonGenuine"); }
 
 void x86_cpuid_caches_init(X86Model *m)
 {
@@ -140,7 +140,7 @@ static void l1_leaf(const X86Model *m, uint32_t r[4])
 {
     const Cache *d = cache_at(m, 0), *i = cache_at(m, 1);
 
-    if (d && is_amd(m)) {
+    if (d && x86_is_amd(m)) {
         r[0] = r[1] = 0x01ff01ff; /* fully associative TLBs of 255 entries */
         r[2] = cache_kib(d) << 24 | (uint32_t)d->ways << 16 | (uint32_t)d->lines_per_tag << 8 | LINE_BYTES;
         r[3] = cache_kib(i) << 24 | (uint32_t)i->ways << 16 | (uint32_t)i->lines_per_tag << 8 | LINE_BYTES;
@@ -155,7 +155,7 @@ static void l2_leaf(const X86Model *m, uint32_t r[4])
         return;
     }
     r[2] = cache_kib(l2) << 16 | assoc_code(l2->ways) << 12 | (uint32_t)l2->lines_per_tag << 8 | LINE_BYTES;
-    if (is_amd(m)) {
+    if (x86_is_amd(m)) {
         r[1] = 0x42004200; /* 512 entries, 4 ways */
         r[3] = l3 ? cache_kib(l3) / 512 << 18 | assoc_code(l3->ways) << 12 | (uint32_t)l3->lines_per_tag << 8 | LINE_BYTES : 0;
     }
@@ -301,7 +301,7 @@ static void extended_features(const Vcpu *vcpu, uint32_t r[4])
     if (x86_state(vcpu)->misc_enable & X86_MISC_XD_DISABLE) {
         r[3] &= ~(1u << X86_FEAT_NX % 32);
     }
-    if (is_amd(m)) {
+    if (x86_is_amd(m)) {
         r[3] |= m->features[X86_WORD_1_EDX] & same_as_leaf1;
         r[2] |= logical_processors(&t) > 1 ? 1u << X86_FEAT_CMP_LEGACY % 32 : 0;
     }
@@ -342,13 +342,13 @@ static void basic(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         leaf1(vcpu, r);
         break;
     case 2:
-        if (m->caches && !is_amd(m)) {
+        if (m->caches && !x86_is_amd(m)) {
             r[0] = 1;
             r[3] = 0xff; /* leaf 4 tells */
         }
         break;
     case 4:
-        if (!is_amd(m)) {
+        if (!x86_is_amd(m)) {
             cache_leaf(vcpu, subleaf, false, r);
         }
         break;
@@ -384,7 +384,7 @@ static void extended(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
     switch (leaf) {
     case 0x80000000:
         r[0] = m->xlevel;
-        if (is_amd(m)) {
+        if (x86_is_amd(m)) {
             vendor(m, r);
         }
         break;
@@ -410,7 +410,7 @@ static void extended(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         sizes_leaf(vcpu, r);
         break;
     case 0x8000001d:
-        if (is_amd(m)) {
+        if (x86_is_amd(m)) {
             cache_leaf(vcpu, subleaf, true, r);
         }
         break;

@@ -499,11 +499,20 @@ static void flat(Vcpu *vcpu, X86SegId seg, unsigned sel, unsigned dpl, bool code
     x86_seg_set(vcpu, seg, (uint16_t)((sel & 0xfffc) | dpl), 0, UINT32_MAX, attr);
 }
 
+/* Long mode of AMD's processors has neither (APM volume 3). */
+static void need_sysenter(Vcpu *vcpu)
+{
+    if (x86_is_long(x86_state(vcpu)) && x86_is_amd(x86_model(vcpu))) {
+        x86_raise(vcpu, X86_EXC_UD);
+    }
+}
+
 uint64_t x86_helper_sysenter(Vcpu *vcpu)
 {
     X86State *s = x86_state(vcpu);
     bool is_long = x86_is_long(s);
 
+    need_sysenter(vcpu);
     if (x86_is_real(s) || !(s->sysenter_cs & 0xfffc)) {
         x86_raise_code(vcpu, X86_EXC_GP, 0);
     }
@@ -520,6 +529,7 @@ uint64_t x86_helper_sysexit(Vcpu *vcpu, uint32_t width)
     bool to64 = width == 8;
     uint64_t ip = s->gpr[X86_RDX], sp = s->gpr[X86_RCX];
 
+    need_sysenter(vcpu);
     if (x86_is_real(s) || x86_cpl(vcpu) || !(s->sysenter_cs & 0xfffc) ||
         (to64 && (!x86_is_canonical(s, ip) || !x86_is_canonical(s, sp)))) {
         x86_raise_code(vcpu, X86_EXC_GP, 0);

@@ -131,8 +131,7 @@ noreturn void x86_shutdown(Vcpu *vcpu);
 void x86_smm_enter(Vcpu *vcpu);
 bool x86_smm_leave(Vcpu *vcpu); /* RSM; false: the saved state is not possible */
 
-/* debug.c (SDM 18.2, 18.3). After DR7, TF or db_pending changed. */
-void x86_debug_update(Vcpu *vcpu);
+/* debug.c (SDM 18.2, 18.3); cpu.h has x86_debug_update(). */
 void x86_debug_step_by_new_tf(Vcpu *vcpu);
 /* A port or a trap bit of a TSS: BT, or breakpoints on I/O. */
 void x86_debug_io(Vcpu *vcpu, uint16_t port, unsigned size_bytes);

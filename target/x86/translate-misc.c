@@ -90,9 +90,9 @@ static void user_popf(TransCtx *ctx, unsigned size, IrRef value)
     ir_put(b, X86_SLOT_EFLAGS, now);
     x86_cc_set_flags(ctx, ir_op2_imm(b, IR_and, IR_I32, value, X86_ARITH_FLAGS));
     x86_stack_add(ctx, (int)size);
-    /* What this code depends on has nearly always stayed. */
+    /* What this code depends on has nearly always stayed. The loop looks whether each instruction is to be stopped at now. */
     IrRef changed = ir_op2_imm(b, IR_and, IR_I32, ir_op2(b, IR_xor, IR_I32, before, now), X86_TF | X86_AC);
-    trans_leave_if(ctx, IR_NE, changed, ir_i32(b, 0), VCPU_EXIT_NONE, ctx->next_pc);
+    trans_leave_if(ctx, IR_NE, changed, ir_i32(b, 0), VCPU_EXIT_REQUEST, ctx->next_pc);
 }
 
 void x86_trans_popf(TransCtx *ctx, const X86Insn *in)

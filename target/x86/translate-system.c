@@ -125,7 +125,9 @@ void x86_trans_int_n(TransCtx *ctx, const X86Insn *in)
 void x86_trans_int1(TransCtx *ctx, const X86Insn *in)
 {
     if (is_user(ctx)) {
-        x86_raise_exc(ctx, X86_EXC_DB);
+        x86_call(ctx, X86_HELPER_raise_soft, 1, (IrRef[]){ i32(ctx, X86_EXC_DB | (uint32_t)(in->length | X86_SOFT_ICEBP) << 8) });
+        ir_trap(ctx->b);
+        ctx->ended = true;
         return;
     }
     leave_to(ctx, x86_call(ctx, X86_HELPER_int1, 1, (IrRef[]){ i64(ctx, x86_next_ip(ctx)) }));

@@ -203,7 +203,11 @@ static void system_calls(void)
     EQ(caught.rip, syscall_stepped_back);
     EQ(caught.rflags >> 8 & 1, 1);
     wrmsr(0x174, 0);
-    TRAP3(13, 0, ASM("sysenter"));
+    /* AMD's processors do not have it in long mode. */
+    u32 eax = 0, ebx, ecx, edx;
+    ASM("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+    TRAP3(ebx == 0x68747541 ? 6 : 13, 0, ASM("sysenter"));
+    TRAP0(ebx == 0x68747541 ? 6 : 13, 0, ASM("sysexit"));
 }
 
 static bool has7(unsigned reg, unsigned bit);
