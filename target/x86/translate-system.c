@@ -166,6 +166,10 @@ void x86_trans_sysret(TransCtx *ctx, const X86Insn *in)
 
 void x86_trans_sysenter(TransCtx *ctx, const X86Insn *in)
 {
+    if (is_user(ctx) && ctx->target->word_bits == 64 && x86_is_amd(x86_model(ctx->vcpu))) {
+        x86_raise_exc(ctx, X86_EXC_UD);
+        return;
+    }
     if (is_user(ctx)) {
         x86_raise_gp(ctx);
         return;

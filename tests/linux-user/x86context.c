@@ -26,7 +26,6 @@ typedef uint32_t word;
 #define W "l"
 #endif
 
-static sigjmp_buf back;
 static volatile int steps, codes[4];
 static volatile word stop_at, seen_flags, seen_ip;
 
@@ -239,6 +238,18 @@ static void bad_state(void)
 
 /* -- segments and calls --------------------------------------------------------------------------------------------------------------- */
 
+#ifdef __x86_64__
+static sigjmp_buf back;
+
+static void on_no_insn(int sig, siginfo_t *info, void *context)
+{
+    (void)sig;
+    (void)info;
+    (void)context;
+    siglongjmp(back, 1);
+}
+#endif
+
 static void segments(void)
 {
     struct user_desc d = { .entry_number = -1, .limit = 0xffff, .seg_32bit = 1 }, bad;
@@ -277,6 +288,13 @@ static void segments(void)
     printf("close %ld\n", r);
     asm volatile("int $0x80" : "=a"(r) : "a"(192), "b"(0), "c"(4096), "d"(3), "S"(0x22), "D"(-1) : "memory", "r8", "r9", "r10", "r11");
     printf("mmap2 %d\n", r > 0 && r < 0xffffffffl);
+    unsigned leaf = 0, vendor, c, d2;
+    asm volatile("cpuid" : "+a"(leaf), "=b"(vendor), "=c"(c), "=d"(d2));
+    handle(SIGILL, on_no_insn, SA_ONSTACK);
+    if (vendor == 0x68747541 && !sigsetjmp(back, 1)) { /* AMD's long mode does not have it */
+        asm volatile("sysenter" : : : "memory");
+        printf("sysenter is there\n");
+    }
     register long number asm("rax") = 39 | 1l << 32;
     asm volatile("syscall" : "+r"(number) : : "rcx", "r11", "memory");
     printf("high half %d\n", number == getpid());
@@ -310,9 +328,7 @@ int main(void)
 {
     single_steps();
     traps();
-    if (!sigsetjmp(back, 1)) {
-        returns();
-    }
+    returns();
     bad_state();
     segments();
     alternate();
