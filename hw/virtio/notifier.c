@@ -12,6 +12,7 @@
 #include "hw/virtio.h"
 #include "softmmu/loop.h"
 #include "softmmu/machine.h"
+#include "util/trace.h"
 
 struct VirtNotifier {
     VirtQueue *vq;      /* NULL: stopped */
@@ -31,6 +32,7 @@ static void signalled(void *opaque, unsigned events)
     VirtNotifier *n = opaque;
 
     if (take_signal(n) && n->vq) {
+        TRACE("virtio_queue_eventfd", "device %s queue %u", n->vq->vdev->dev.obj.type->name, n->vq->index);
         virtio_kick(n->vq->vdev, n->vq->index);
     }
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""boot_kvm.py EMULATOR MACHINE KERNEL-IRQCHIP: SeaBIOS starts GRUB's rescue CD under KVM, and its menu is the picture that it is under TCG, pixel by
-pixel. Skipped (77) where /dev/kvm is not there or makes no machine, and without the CD (Debian's grub-rescue-pc) or SeaBIOS.
+"""boot_kvm.py EMULATOR MACHINE KERNEL-IRQCHIP [virtio-blk]: SeaBIOS starts GRUB's rescue CD under KVM, from an IDE drive or a virtio disk whose kicks
+come by eventfds, and its menu is the picture that it is under TCG, pixel by pixel. Skipped (77) where /dev/kvm is not there or makes no machine, and without the CD (Debian's grub-rescue-pc) or SeaBIOS.
 """
 import fcntl
 import os
 import pathlib
 import re
 import sys
+import tempfile
 import time
 
 from emulator import Emulator, check, check_equal, finish, failures
@@ -55,9 +56,14 @@ def wait_cells(vm, what, test):
     print(f'FAILED: {what}; the screen:\n{text_of(cells)}\n', vm.qmp.hmp('info status'), vm.qmp.hmp('info registers'), file=sys.stderr)
 
 
-def menu(machine, accel, whole):
+def drive(disk):
+    return ('-drive', f'file={CD},format=raw,if=none,id=cd,snapshot=on', '-device', 'virtio-blk-pci,drive=cd') if disk else ('-cdrom', CD)
+
+
+def menu(machine, accel, disk, whole, trace):
     """The menu as cells and as a picture, once a key has ended its countdown and it is `whole`: GRUB draws it line by line, then the colours."""
-    with Emulator('-accel', accel, '-m', '128', '-net', 'none', '-vga', 'std', '-cdrom', CD, machine=machine) as vm:
+    with Emulator('-accel', accel, '-m', '128', '-net', 'none', '-vga', 'std', *drive(disk), '-trace', 'virtio_queue_eventfd', '-D', trace.name,
+                  machine=machine) as vm:
         vm.qmp.ok('cont')
         if not wait_cells(vm, f'{accel}: the menu', lambda cells, _: 'executed automatically in' in text_of(cells)):
             return None, None
@@ -77,14 +83,19 @@ def drawn(cells, before):
 
 
 def main():
-    machine, irqchip = sys.argv[2:]
+    machine, irqchip, *disk = sys.argv[2:]
     if not CD.exists() or not pathlib.Path('/usr/share/seabios/bios-256k.bin').exists() or not kvm_works():
         sys.exit(77)
-    cells, expected = menu(machine, 'tcg', drawn)
+    trace = tempfile.NamedTemporaryFile()
+    cells, expected = menu(machine, 'tcg', disk, drawn, trace)
+    check('virtio_queue_eventfd' not in trace.read().decode(), 'tcg: kicks are calls')
     if not expected:
         finish()
-    _, got = menu(machine, f'kvm,kernel-irqchip={irqchip}', lambda now, _: now == cells)
+    _, got = menu(machine, f'kvm,kernel-irqchip={irqchip}', disk, lambda now, _: now == cells, trace)
     if got:
+        kicks = trace.read().decode().count('virtio_queue_eventfd device virtio-blk-device queue 0')
+        print(kicks, 'kicks by eventfd')
+        check(kicks > 100 if disk else not kicks, f'{kicks} kicks by eventfd')
         size = [re.match(rb'P6\n(\d+) (\d+)\n255\n', picture) for picture in (expected, got)]
         check_equal(size[1] and size[1].groups(), size[0].groups(), 'size')
         different = sum(a != b for a, b in zip(expected, got))

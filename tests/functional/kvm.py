@@ -464,6 +464,10 @@ def unavailable():
     check(h.status == 1 and "Parameter 'kernel-irqchip' does not accept value 'maybe'" in h.err, h.err)
     h = Host('-enable-kvm', '-accel', 'tcg')
     check(h.status == 1 and 'incompatible' in h.err, h.err)
+    h = Host('-M', 'microvm,ioapic2=on', *KVM)
+    check(h.status == 1 and "ioapic2=on: the accelerator's interrupt controllers have one I/O APIC" in h.err, f'second I/O APIC, kernel-irqchip=on: {h.err}')
+    h = Host('-M', 'microvm,ioapic2=on', '-accel', 'kvm,kernel-irqchip=split', '-monitor', 'stdio', until='RUN', stdin='info pic\nquit\n')
+    check_equal(h.out.count('pin 23 '), 2, f'second I/O APIC, split: {h.err}')
     h = Host('-M', 'pc,smm=on', *KVM)
     check(h.status == 1 and 'System Management Mode not supported by this hypervisor.' in h.err, h.err)
 
