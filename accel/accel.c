@@ -4,8 +4,9 @@
 #include <string.h>
 #include "accel/accel.h"
 #include "accel/kvm.h"
+#include "accel/qtest.h"
 
-const AccelOps *const accel_list[] = { &accel_tcg, &accel_kvm, NULL };
+const AccelOps *const accel_list[] = { &accel_tcg, &accel_kvm, &accel_qtest, NULL };
 
 const AccelOps *accel_find(const char *name)
 {

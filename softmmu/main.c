@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "accel/accel.h"
+#include "accel/qtest.h"
 #include "hw/chardev-prop.h"
 #include "hw/device.h"
 #include "net/net.h"
@@ -149,7 +150,7 @@ static bool help_for(const GivenOption *opt, const char *program)
         if (opts_wants_help(opt->opts, "accel")) {
             printf("Accelerators supported in QEMU binary:\n");
             for (size_t i = 0; accel_list[i]; i++) {
-                if (accel_is_for(accel_list[i], system_config.arch)) {
+                if (accel_is_for(accel_list[i], system_config.arch) && !accel_list[i]->unlisted) {
                     printf("%s\n", accel_list[i]->name);
                 }
             }
@@ -995,7 +996,7 @@ static Machine *make_machine(CommandLine *line)
         fail(err);
     }
     /* Nothing to run, nothing to reserve memory for. */
-    if (strcmp(m->type->name, "none") && !init_accel(m, &err)) {
+    if ((strcmp(m->type->name, "none") || system_config.accel == &accel_qtest) && !init_accel(m, &err)) {
         fail(err);
     }
     if (!machine_build(m, &err)) {
@@ -1101,6 +1102,10 @@ int main(int argc, char **argv)
     attach_monitors(&line);
     static const Phase gdb[] = { { OPTION_GDB, start_gdb }, { OPTION_GDB_S, start_gdb } };
     run_phases(&line, gdb, ARRAY_SIZE(gdb));
+    const GivenOption *qtest = options_last(&line, OPTION_QTEST), *qtest_log = options_last(&line, OPTION_QTEST_LOG);
+    if (qtest && !system_start_qtest(qtest->text, qtest_log ? qtest_log->text : NULL, &err)) {
+        error_exit("-qtest %s: %s", qtest->text, error_message(err));
+    }
     machine_reset(m, RESET_COLD);
     change_process(&line);
     if (!m->no_autostart) {

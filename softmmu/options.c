@@ -32,8 +32,8 @@ static const char *const absent_names[] = {
     "dump-vmstate", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
     "no-fd-bootchk", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
-    "only-migratable", "plugin", "portrait", "preconfig", "prom-env", "qtest",
-    "qtest-log", "rotate", "soundhw", "spice",
+    "only-migratable", "plugin", "portrait", "preconfig", "prom-env",
+    "rotate", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "virtfs", "win2k-hack", "xen-attach",
     "xen-domid", "xen-domid-restrict",
 };

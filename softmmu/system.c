@@ -273,7 +273,7 @@ bool system_set_overcommit(GivenOption *opt, Error **errp)
 /* Accelerators of the field that are not built in: their names are no mistakes. */
 static bool accel_is_absent(const char *name)
 {
-    static const char *const others[] = { "xen", "hvf", "whpx", "nvmm", "mshv", "qtest" };
+    static const char *const others[] = { "xen", "hvf", "whpx", "nvmm", "mshv" };
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         if (!strcmp(others[i], name)) {
             return true;

@@ -22,6 +22,7 @@ typedef struct IcountConfig {
 typedef struct AccelOps {
     const char *name;      /* "tcg" */
     const char *summary;
+    bool unlisted;         /* -accel help is about others */
     /* Whether it could run guests of this architecture on such a host at all; NULL: every one. */
     bool (*for_arch)(const char *arch);
     /* Whether it works here; -accel A:B takes the first that does. */

@@ -41,5 +41,7 @@ bool system_debug_write(struct Vcpu *vcpu, uint64_t addr, const void *buf, size_
 Json *system_describe_options(const char *name, Error **errp);
 /* Starts the gdb stub on a chardev spelling ("tcp::1234"); "none" stops it. */
 bool system_start_gdb(const char *device, Error **errp);
+/* qtest.c: -qtest CHARDEV; log NULL: to stderr, "none": nowhere. */
+bool system_start_qtest(const char *chardev, const char *log, Error **errp);
 
 #endif
