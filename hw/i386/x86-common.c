@@ -197,6 +197,9 @@ void x86_print_pic(Machine *m, PrintFn *print, void *opaque)
     if (x->pic) {
         i8259_print(x->pic, print, opaque);
     }
+    if (x->ioapic2) {
+        ioapic_print(x->ioapic2, print, opaque);
+    }
 }
 
 void x86_print_lapic(Machine *m, unsigned vcpu, PrintFn *print, void *opaque)
