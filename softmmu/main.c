@@ -22,6 +22,7 @@
 #include "softmmu/system.h"
 #include "softmmu/version.h"
 #include "target/target.h"
+#include "ui/audio.h"
 #include "ui/display.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -289,14 +290,9 @@ static bool add_usb_device(GivenOption *opt, Error **errp)
     return false;
 }
 
-static bool no_audio(GivenOption *opt, Error **errp)
+static bool add_audio(GivenOption *opt, Error **errp)
 {
-    const char *driver = json_get_string(opt->opts, "driver");
-    if (driver && !strcmp(driver, "none")) {
-        return true;
-    }
-    error_set(errp, "there is no sound back end '%s'; only none", driver ? driver : "");
-    return false;
+    return audio_add(opt->opts, errp);
 }
 
 static bool set_display(GivenOption *opt, Error **errp)
@@ -780,6 +776,8 @@ static const Phase early_phases[] = {
     { OPTION_L, add_data_dir },
     { OPTION_ECHR, set_echr },
     { OPTION_SANDBOX, no_sandbox },
+    { OPTION_AUDIODEV, add_audio },
+    { OPTION_AUDIO, add_audio },
     { OPTION_DISPLAY, set_display },
     { OPTION_SDL, set_sdl },
     { OPTION_FULL_SCREEN, set_full_screen },
@@ -788,8 +786,6 @@ static const Phase early_phases[] = {
     { OPTION_SEMIHOSTING, set_semihosting },
     { OPTION_SEMIHOSTING_CONFIG, set_semihosting },
     { OPTION_VNC, add_vnc },
-    { OPTION_AUDIODEV, no_audio },
-    { OPTION_AUDIO, no_audio },
     { OPTION_FW_CFG, system_add_fw_cfg },
     { OPTION_RTC, system_set_rtc },
     { OPTION_ACCEL, set_accel },

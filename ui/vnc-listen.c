@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "softmmu/options.h"
+#include "ui/audio.h"
 #include "ui/vnc-server.h"
 #include "util/parse.h"
 
@@ -329,10 +330,13 @@ static bool refuse_parameters(const Json *opts, Error **errp)
     } refused[] = {
         { "tls-creds", "TLS is not supported" }, { "tls-authz", "TLS is not supported" }, { "sasl-authz", "SASL is not supported" },
         { "password-secret", "secret objects are not supported: use password=on and set_password" },
-        { "audiodev", "VNC carries no sound here" },
     };
+    const char *audio = json_get_string(opts, "audiodev");
     bool sasl;
 
+    if (audio && !audio_check(audio, errp)) {
+        return false;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
         if (opts_is_set(opts, refused[i].key)) {
             error_set(errp, "%s: %s", refused[i].key, refused[i].why);

@@ -138,7 +138,6 @@ void ich9_pm_init(Ich9Pm *s, Object *owner, MemoryRegion *io)
 {
     s->io = io;
     s->base = UNMAPPED;
-    s->pm.s4_value = s->pm.s4_value ? s->pm.s4_value : 2;
     memory_region_init(&s->container, owner, "ich9-pm", PM_BYTES);
     acpi_pm_init(&s->pm, owner, GPE0_BYTES);
     memory_region_set_size(&s->pm.pm1_mr, GPE0);

@@ -86,7 +86,7 @@ static bool create_pit(X86Machine *x, Error **errp)
         device_connect_irq(x->pit, NULL, 0, isa_irq(x->isa, 0));
     }
     char *path = object_path(&x->pit->obj);
-    bool ok = isa_create(x, "isa-pcspk", (const char *const[]){ "pit", path, NULL }, errp) != NULL;
+    bool ok = isa_create(x, "isa-pcspk", (const char *const[]){ "pit", path, "audiodev", x->pcspk_audiodev ? x->pcspk_audiodev : "", NULL }, errp) != NULL;
     free(path);
     return ok;
 }

@@ -89,6 +89,14 @@ static void describe_isa(X86Machine *x, AcpiBoard *b)
     b->fw_cfg_port = 0x510;
 }
 
+static uint8_t pm_property(Device *pm, const char *name)
+{
+    PropValue value;
+    bool ok = object_property_get(&pm->obj, name, &value, NULL);
+    assert(ok && value.kind == VALUE_UINT);
+    return (uint8_t)value.u;
+}
+
 static bool install_acpi(X86Machine *x, Error **errp)
 {
     Machine *m = &x->machine;
@@ -102,8 +110,8 @@ static bool install_acpi(X86Machine *x, Error **errp)
         .root = x->root, .pci_hole = { hole, IOAPIC_ADDR - hole }, .lpc_devfn = q35 ? 0xf8 : 0x08,
         .pm_base = 0x600, .gpe0_base = q35 ? 0x620 : 0xafe0, .gpe0_bytes = q35 ? 16 : 4,
         .acpi_enable = q35 ? ICH9_ACPI_ENABLE : 0xf1, .acpi_disable = q35 ? ICH9_ACPI_DISABLE : 0xf0, .reset_register = true,
-        .s4_value = 2,
     };
+    Device *pm = q35 ? x->south : x->pm;
 
     for (unsigned i = 0; i < m->smp.max_cpus; i++) {
         ids[i] = x86_apic_id(&m->smp, i);
@@ -112,6 +120,9 @@ static bool install_acpi(X86Machine *x, Error **errp)
         b.ecam = ecam;
         b.opaque = x;
     }
+    b.no_s3 = pm_property(pm, "disable_s3");
+    b.no_s4 = pm_property(pm, "disable_s4");
+    b.s4_value = pm_property(pm, "s4_val");
     describe_isa(x, &b);
     return acpi_install(&b, errp);
 }

@@ -272,6 +272,7 @@ static const Property pc_props[] = {
       .help = "Maximum ram below the 4G boundary (32bit boundary)" },
     { .name = "max-fw-size", .kind = PROP_SIZE, .offset = offsetof(X86Machine, max_fw_bytes),
       .help = "Maximum combined firmware size" },
+    PROP_STR("pcspk-audiodev", X86Machine, pcspk_audiodev, "ID of an audiodev for the PC speaker"),
     PROP_STR("smbios-entry-point-type", X86Machine, smbios_entry, "SMBIOS Entry Point type [32, 64]"),
     PROP_STR("x-oem-id", X86Machine, oem_id,
              "Override the default value of field OEMID in ACPI table header.The string may be up to 6 bytes in size"),
@@ -282,7 +283,7 @@ static const Property pc_props[] = {
 };
 
 static const ObjectType pc_base_type = {
-    .name = "pc-machine", .parent = "machine", .summary = "what PC boards share", .size_bytes = sizeof(X86Machine),
+    .name = "generic-pc-machine", .parent = "machine", .summary = "what PC boards share", .size_bytes = sizeof(X86Machine),
     .abstract = true, .props = pc_props, .n_props = ARRAY_SIZE(pc_props), .init = pc_obj_init, .finish = pc_obj_finish,
 };
 OBJECT_TYPE_REGISTER(pc_base_type);
@@ -291,7 +292,7 @@ static const char *const pc_arches[] = { "x86_64", "i386", NULL };
 
 #define PC_TYPE(id, version, is_newest, chip, description, init_fn, cpus, block_if, units, nic)                                  \
     static const MachineType id = {                                                                                     \
-        .type = { .name = version "-machine", .parent = "pc-machine", .summary = description, .size_bytes = sizeof(X86Machine) }, \
+        .type = { .name = version "-machine", .parent = "generic-pc-machine", .summary = description, .size_bytes = sizeof(X86Machine) }, \
         .name = version, .alias = is_newest ? chip : NULL, .desc = description, .arches = pc_arches,                       \
         .is_default = is_newest && chip[0] == 'p', .default_cpu32 = "qemu32", .default_cpu64 = "qemu64", .max_cpus = cpus,    \
         .default_cpus = 1, .default_ram_bytes = 128 * MiB, .ram_id = "pc.ram", .default_block_if = block_if, .default_nic = nic, \

@@ -21,6 +21,7 @@ typedef struct Ich9Lpc {
     Irq sci, smi;                /* from the power management block */
     Irq *board_smi;
     bool sci_level, no_reboot, smm_compat;
+    uint8_t disable_s3, disable_s4, s4_value;
     uint32_t smi_features;       /* x-smi-*: bits */
     bool pirq[N_PIRQS];
     uint8_t reset_control;
@@ -224,6 +225,9 @@ static bool lpc_realize(PciDevice *pci, Error **errp)
     memset(pci->write_mask + 0xd0, 0xff, 0x0e);    /* firmware hub, BIOS control */
     stle32(pci->write_mask + RCBA, 0xffffc001);
     irq_init(&s->sci, sci_line, s, 0);
+    s->pm.pm.no_s3 = s->disable_s3;
+    s->pm.pm.no_s4 = s->disable_s4;
+    s->pm.pm.s4_value = s->s4_value;
     ich9_pm_init(&s->pm, &pci->dev.obj, pci->bus->io);
     irq_init(&s->smi, smi_line, s, 0);
     s->pm.pm.sci = &s->sci;
@@ -327,7 +331,9 @@ static const StateDesc lpc_state = {
     .post_load = lpc_post_load,
 };
 static const Property lpc_props[] = {
-    PROP_B("noreboot", Ich9Lpc, no_reboot, true, NULL), PROP_B("smm-compat", Ich9Lpc, smm_compat, false, NULL),
+    PROP_U8("disable_s3", Ich9Lpc, disable_s3, 0, NULL), PROP_U8("disable_s4", Ich9Lpc, disable_s4, 0, NULL),
+    PROP_B("noreboot", Ich9Lpc, no_reboot, true, NULL), PROP_U8("s4_val", Ich9Lpc, s4_value, 2, NULL),
+    PROP_B("smm-compat", Ich9Lpc, smm_compat, false, NULL),
 };
 static const DeviceType lpc_type = {
     .type = { .name = "ICH9-LPC", .parent = "pci-device", .summary = "ICH9 LPC bridge", .size_bytes = sizeof(Ich9Lpc),

@@ -7,6 +7,7 @@
 #include "hw/i386/pit.h"
 #include "hw/isa.h"
 #include "softmmu/clock.h"
+#include "ui/audio.h"
 
 enum { GATE2 = 1, SPEAKER = 2, REFRESH = 0x10, OUT2 = 0x20, REFRESH_NS = 15085 };
 
@@ -50,8 +51,7 @@ static bool pcspk_realize(Device *dev, Error **errp)
         error_set(errp, "isa-pcspk: no pit given");
         return false;
     }
-    if (s->audiodev && *s->audiodev) {
-        error_set(errp, "isa-pcspk: audiodev '%s' not found: audio is not available", s->audiodev);
+    if (s->audiodev && *s->audiodev && !audio_check(s->audiodev, errp)) {
         return false;
     }
     isa_add_io(isa_bus_of(dev), (uint16_t)s->iobase, device_mmio(dev, 0));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hw/fw_cfg.h"
 #include "hw/isa.h"
 #include "softmmu/bql.h"
 #include "tests/hw/chardev-double.h"
@@ -856,9 +857,27 @@ static void test_testdev(void)
     out(0x2009, 1, 0);
 }
 
+/* Sleeping switched off (as libvirt does): neither tables nor firmware offer it. */
+static void test_sleep(bool offered)
+{
+    uint32_t len = 0;
+    const uint8_t *states = fw_cfg_file(pc->fw_cfg, "etc/system-states", &len);
+
+    CHECK_EQ(len, 6);
+    if (!states) {
+        return;
+    }
+    CHECK_EQ(states[0], 0x80);
+    CHECK_EQ(states[3], offered ? 0x81 : 0);
+    CHECK_EQ(states[4], offered ? 0x82 : 0);
+    CHECK_EQ(states[5], 0x80);
+    CHECK_EQ(machine_can_suspend(), offered);
+}
+
 int main(int argc, char **argv)
 {
     const char *board = argc > 1 ? argv[1] : "pc";
+    bool sleep = argc <= 2 || strcmp(argv[2], "no-sleep");
     static const ClockSource source = { .now_ns = guest_now, .deadline_changed = deadline_changed, .runs_timers = true };
     Error *err = NULL;
     unsigned n = 0;
@@ -876,6 +895,10 @@ int main(int argc, char **argv)
         return 1;
     }
     m->firmware = xstrdup(file);
+    for (unsigned i = 0; !sleep && i < 2; i++) {
+        object_add_global(i ? "ICH9-LPC" : "PIIX4_PM", "disable_s3", "1");
+        object_add_global(i ? "ICH9-LPC" : "PIIX4_PM", "disable_s4", "1");
+    }
     CHECK(machine_set_smp(m, &(SmpConfig){ .cpus = 3 }, NULL));
     bool ok = machine_build(m, &err) &&
               device_add("pci-bridge", (const char *const[]){ "id", "bridge", NULL }, &err) &&
@@ -886,6 +909,7 @@ int main(int argc, char **argv)
         return 1;
     }
     reset();
+    test_sleep(sleep);
     test_pic();
     test_pit();
     test_rtc();

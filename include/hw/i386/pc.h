@@ -27,7 +27,7 @@ typedef struct X86Machine {
     int acpi, smm, pic_option, pit_option, vmport, rtc_option, ioapic2_option, pcie_option; /* OnOffAuto */
     bool hpet_on, i8042_on, sata_on, smbus_on, isa_serial_on, fd_bootchk, option_roms_on, auto_cmdline_on;
     uint64_t max_ram_below_4g, max_fw_bytes;
-    char *smbios_entry, *oem_id, *oem_table_id, *pflash[X86_MAX_FLASH];
+    char *pcspk_audiodev, *smbios_entry, *oem_id, *oem_table_id, *pflash[X86_MAX_FLASH];
     uint32_t compat;
     /* Memory. */
     uint64_t below_4g_bytes, above_4g_bytes;
