@@ -231,7 +231,7 @@ static VcpuExit run_exclusive(TcgVcpu *tv)
     exclusive_begin(tv);
     VcpuExit reason;
     do {
-        reason = run_units(tv, (unit_flags(tv->vcpu) | UNIT_STEP) & ~(uint32_t)UNIT_PARALLEL);
+        reason = run_units(tv, (unit_flags(tv->vcpu) | UNIT_STEP | UNIT_EXCLUSIVE) & ~(uint32_t)UNIT_PARALLEL);
     } while (reason == VCPU_EXIT_ATOMIC);
     exclusive_end(tv);
     return reason;

@@ -42,6 +42,7 @@ enum {
     UNIT_ONE_INSN = 2,
     UNIT_STEP = 4,      /* for single-stepping and exclusive sections: never linked */
     UNIT_ICOUNT = 8,
+    UNIT_EXCLUSIVE = 16, /* for exclusive sections: atomic accesses need not be */
 };
 
 /* Where a unit comes from: pages that are written to or shared are not worth keeping. */

@@ -319,10 +319,10 @@ static void *slow_atomic(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, 
     COUNT(a.tv, slow_stores);
     TlbEntry *e = find(&a, addr, crosses(addr, a.size_bytes) ? 1 : a.size_bytes, &side);
     vaddr tag = tlb_tag_get(e, kind);
-    if (tag & TLB_MMIO) {
-        raise_bus_error(&a, addr, side); /* devices take no atomic accesses */
+    if ((tag & TLB_MMIO) && !vcpu->target->device_atomics) {
+        raise_bus_error(&a, addr, side);
     }
-    if (crosses(addr, a.size_bytes)) {
+    if ((tag & TLB_MMIO) || crosses(addr, a.size_bytes)) {
         if (a.tv->exclusive) {
             raise_bus_error(&a, addr, side);
         }

@@ -695,6 +695,7 @@ static void driver_begin_unit(TransDriver *d, vaddr pc)
     unit->addr32 = vcpu->target->word_bits == 32;
     unit->guest_base_zero = !vcpu->softmmu && !vcpu->jit.guest_base;
     unit->parallel = d->flags & UNIT_PARALLEL;
+    unit->exclusive = d->flags & UNIT_EXCLUSIVE;
     d->tr->builder.all_insns = log_enabled(LOG_OP | LOG_OP_OPT);
     d->tr->builder.icount_left = d->flags & UNIT_ICOUNT ? VCPU_JIT_OFFSET(icount_left) : 0;
     ir_builder_begin(&d->tr->builder);

@@ -174,6 +174,7 @@ struct Target {
     bool (*mappings)(Vcpu *vcpu, TargetMapping *emit, void *opaque);
     void (*unaligned)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index); /* fills exception */
     void (*bus_error)(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);           /* fills exception */
+    bool device_atomics;                     /* atomic accesses to devices: as loads and stores while all others are stopped; false: bus errors */
     bool (*interrupt_pending)(Vcpu *vcpu);   /* an enabled interrupt waits */
     bool (*interrupt_take)(Vcpu *vcpu);      /* enters the handler; false if none after all */
     void (*exception_enter)(Vcpu *vcpu);     /* vcpu->exception -> the guest's handler */

@@ -231,6 +231,7 @@ typedef struct IrUnit {
     bool addr32;              /* guest addresses wrap at 4 GiB */
     bool guest_base_zero;     /* !softmmu: no base register needed */
     bool parallel;            /* other threads may run: atomics must be atomic */
+    bool exclusive;           /* all others are stopped */
     VEC(IrInsn) insns;
     VEC(IrBlock) blocks;
     VEC(IrMem) mem;

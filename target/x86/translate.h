@@ -39,7 +39,7 @@ static inline bool x86_is64(const TransCtx *ctx) { return x86_code(ctx) == X86_C
 /* No other thread, process or device sees memory change in the middle of an instruction (user mode; code made so is not used any more once one can). */
 static inline bool x86_alone(const TransCtx *ctx)
 {
-    return !ctx->vcpu->softmmu && !ctx->vcpu->parallel && !ctx->b->unit->parallel && !ctx->vcpu->single_step;
+    return ctx->b->unit->exclusive || (!ctx->vcpu->softmmu && !ctx->vcpu->parallel && !ctx->b->unit->parallel && !ctx->vcpu->single_step);
 }
 static inline unsigned x86_mmu(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, X86_MODE_MMU, 2); }
 static inline bool x86_mode_bit(const TransCtx *ctx, unsigned bit) { return ctx->mode >> bit & 1; }

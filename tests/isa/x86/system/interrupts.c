@@ -194,8 +194,46 @@ static void lines(void)
     on_trap = NULL;
 }
 
+/* LOCK works on whatever answers at the address, and across pages. */
+static void locked(void)
+{
+    static u8 two[0x3000];
+    u32 ram = ((u32)two + 0x1fff) & ~0xfffu, at[] = { ram - 3, 0xe0000010, 0xe0000ffe, ram - 1 };
+    u32 eax, edx;
+    for (unsigned i = 0; i < (own_board() ? 4 : 1); i++) {
+        volatile u32 *p = (u32 *)at[i];
+        *p = 0x12345678;
+        ASM("xchgl %0, %1" : "=r"(eax), "+m"(*p) : "0"(0x7f000001) : "memory");
+        CHECK_EQ(eax, 0x12345678);
+        CHECK_EQ(*p, 0x7f000001);
+        ASM("lock incl %0" : "+m"(*p) : : "cc");
+        ASM("lock addw $0x10, %0" : "+m"(*(volatile u16 *)p) : : "cc");
+        ASM("lock orb $0x80, %0" : "+m"(*(volatile u8 *)p) : : "cc");
+        CHECK_EQ(*p, 0x7f000092);
+        ASM("lock xaddl %0, %1" : "=r"(eax), "+m"(*p) : "0"(5) : "cc");
+        CHECK_EQ(eax, 0x7f000092);
+        ASM("lock cmpxchgl %3, %1" : "=a"(eax), "+m"(*p) : "0"(0x7f000097), "r"(3) : "cc");
+        CHECK_EQ(eax, 0x7f000097);
+        CHECK_EQ(*p, 3);
+        ASM("lock cmpxchgl %3, %1" : "=a"(eax), "+m"(*p) : "0"(4), "r"(9) : "cc");
+        CHECK_EQ(eax, 3);
+        ASM("lock negl %0" : "+m"(*p) : : "cc");
+        ASM("lock notl %0" : "+m"(*p));
+        CHECK_EQ(*p, 2);
+        ASM("lock btsl $9, %0" : "+m"(*p) : : "cc");
+        CHECK_EQ(*p, 0x202);
+        p[1] = 0x55;
+        eax = 0x202;
+        edx = 0x55;
+        ASM("lock cmpxchg8b %0" : "+m"(*(volatile u64 *)p), "+a"(eax), "+d"(edx) : "b"(1), "c"(2) : "cc");
+        CHECK_EQ(p[0], 1);
+        CHECK_EQ(p[1], 2);
+    }
+}
+
 void test_interrupts(void)
 {
+    locked();
     software();
     exceptions();
     nested();

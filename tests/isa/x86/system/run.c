@@ -3,7 +3,8 @@
  * port F4h. Arguments: IMAGE [interp] [cpu=MODEL].
  *
  * Ports: E9h prints, F4h ends (0: passed). What only this board has, for images that find 58h in port 503h: 500h an SMI, 501h as many
- * NMIs at once as is written, 502h an interrupt of the vector written.
+ * NMIs at once as is written, 502h an interrupt of the vector written. A device of 8 KiB at E0000000h
+ * keeps what is written to it.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@
 
 enum { ROM_BYTES = 0x10000, RAM_BYTES = 16 * MiB, PORT_PRINT = 0xe9, PORT_EXIT = 0xf4, PORT_SMI = 0x500, PORT_NMI, PORT_INTR, PORT_MAGIC };
 
-static MemoryRegion root, ram, rom, rom_top;
+static MemoryRegion root, ram, rom, rom_top, device;
+static uint8_t device_bytes[0x2000];
 static AddressSpace as;
 static int vector = -1;
 
@@ -66,6 +68,21 @@ static const X86Platform platform = {
     .io_read = io_read, .io_write = io_write, .interrupt_ack = interrupt_ack, .triple_fault = triple_fault,
 };
 
+static MemResult device_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
+{
+    *ret = 0;
+    memcpy(ret, device_bytes + offset, size);
+    return MEM_OK;
+}
+
+static MemResult device_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
+{
+    memcpy(device_bytes + offset, &value, size);
+    return MEM_OK;
+}
+
+static const MemoryOps device_ops = { .read = device_read, .write = device_write, .valid = { 1, 8, true }, .impl = { 1, 8, true } };
+
 static bool board(const char *path)
 {
     bql_lock();
@@ -75,6 +92,8 @@ static bool board(const char *path)
         !memory_region_init_rom(&rom, NULL, "rom", ROM_BYTES, error_fatal)) {
         return false;
     }
+    memory_region_init_mmio(&device, NULL, &device_ops, NULL, "device", sizeof(device_bytes));
+    memory_region_add(&root, 0xe0000000, &device);
     memory_region_init_alias(&rom_top, NULL, "rom at the top", &rom, 0, ROM_BYTES);
     memory_region_add(&root, 0, &ram);
     memory_region_add_overlap(&root, 0xf0000, &rom, 1);
