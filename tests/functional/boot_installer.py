@@ -37,22 +37,23 @@ def distance(a, b):
     return max(abs(x - y) for x, y in zip(a, b))
 
 
+def columns_changed(width, a, b):
+    return [x for x in range(width) if a[3 * x:3 * x + 3] != b[3 * x:3 * x + 3]]
+
+
 def bar_moved(before, after):
-    """True: a bar that was in one row of text is in the next one below."""
+    """True: two neighbouring rows of text swapped their colours. (The mark of a scroll bar may have moved, too.)"""
     width, old = before
     if after[0] != width or len(after[1]) != len(old):
         return False
     new = after[1]
-    changed = [y for y, (a, b) in enumerate(zip(old, new)) if a != b]
+    changed = [y for y, (a, b) in enumerate(zip(old, new)) if a != b and len(columns_changed(width, a, b)) >= width // 8]
     if not changed:
         return False
     top, n = changed[0], changed[-1] + 1 - changed[0]
     if not 2 * MIN_BAR_ROWS <= n <= 2 * MAX_BAR_ROWS:
         return False
-    middle = [top + n // 4, top + n - 1 - n // 4]     # of the upper and of the lower row of text
-    columns = [x for x in range(width) if old[middle[0]][3 * x:3 * x + 3] != new[middle[0]][3 * x:3 * x + 3]]
-    if len(columns) < width // 8:
-        return False
+    columns = columns_changed(width, old[top], new[top])
     halves = [(top, top + n // 2), (top + (n + 1) // 2, top + n)]
     upper_old, lower_old = (mean(old[a:b], columns) for a, b in halves)
     upper_new, lower_new = (mean(new[a:b], columns) for a, b in halves)
