@@ -120,7 +120,7 @@ def main():
         if way != 'kernel':
             wait_for_list(vm)
             report("the menu's bar moves")
-            press(vm, 'up')
+            press(vm, 'home')
             settled(vm)
             press(vm, 'ret')
         wait_for_list(vm)
