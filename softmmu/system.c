@@ -676,11 +676,11 @@ bool system_add_parallel(GivenOption *opt, Error **errp)
     return chardev_new_legacy(id, opt->text, NULL, &machine_current()->parallels[n_parallels++], errp);
 }
 
-/* What firmware and small kernels write to port E9h. */
+/* What firmware and small kernels write to port E9h, or -global isa-debugcon.iobase= (SeaBIOS and OVMF: 402h). */
 bool system_add_debugcon(GivenOption *opt, Error **errp)
 {
     bool named = !strncmp(opt->text, "chardev:", 8);
-    const char *const props[] = { "iobase", "0xe9", "chardev", named ? opt->text + 8 : "debugcon", NULL };
+    const char *const props[] = { "chardev", named ? opt->text + 8 : "debugcon", NULL };
     Chardev *chr = NULL;
 
     return chardev_new_legacy("debugcon", opt->text, NULL, &chr, errp) && (!chr || device_add("isa-debugcon", props, errp));

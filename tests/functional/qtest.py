@@ -93,6 +93,13 @@ def ports():
         m.expect(('readl 0x8000', 'OK 0x0000000000000055'))
 
 
+    for port, args in (0xe9, ()), (0x402, ('-global', 'isa-debugcon.iobase=0x402')):
+        path = os.path.join(work.name, 'debug')
+        with Machine('-debugcon', f'file:{path}', *args) as m:
+            m.expect((f'outb {port} 0x41', 'OK'), (f'inb {port}', 'OK 0x00e9'))
+        check_equal(open(path).read(), 'A', f'-debugcon at port {port:x}')
+
+
 def clock():
     with Machine(board='none') as m:
         m.expect(('clock_step', 'FAIL cannot advance clock to the next deadline because there is no pending deadline'), ('clock_step 0', 'FAIL could not advance time'),
