@@ -304,6 +304,16 @@ void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value)
                         .a = value, .b = (uint32_t)offset, .c = IR_NONE });
 }
 
+IrRef ir_fpget(IrBuilder *b)
+{
+    return append(b, (IrInsn){ .op = IR_fpget, .type = IR_I32, .a = IR_NONE, .b = IR_NONE, .c = IR_NONE });
+}
+
+void ir_fpset(IrBuilder *b, IrRef value)
+{
+    append(b, (IrInsn){ .op = IR_fpset, .type = IR_I32, .a = value, .b = IR_NONE, .c = IR_NONE });
+}
+
 static inline bool is_conversion(unsigned op)
 {
     return (op >= IR_sext8 && op <= IR_zext32) || (op >= IR_trunc && op <= IR_ext_u);

@@ -426,6 +426,12 @@ VcpuExit interp_run(Vcpu *vcpu, const IrUnit *unit)
         case IR_stenv:
             memcpy(state + (int32_t)in->b, value(&ip, in->a, &room), 1u << in->aux);
             break;
+        case IR_fpget: ip.values[at].u64[0] = vcpu->jit.fp_control_guest; break;
+        case IR_fpset: {
+            const InterpValue *mode = value(&ip, in->a, &room);
+            vcpu->jit.fp_control_guest = (uint32_t)mode->u64[0];
+            break;
+        }
         case IR_poll:
             if (atomic_load_explicit(&vcpu->jit.exit_request, memory_order_acquire)) {
                 set_pc(&ip, in->imm);

@@ -75,6 +75,10 @@ void ir_kill(IrBuilder *b, unsigned slot);
 IrRef ir_ldenv(IrBuilder *b, IrType type, int offset, unsigned size_bytes, bool sign);
 void ir_stenv(IrBuilder *b, int offset, unsigned size_bytes, IrRef value);
 
+/* jit.fp_control_guest where the host may have it in a register of its own. */
+IrRef ir_fpget(IrBuilder *b);
+void ir_fpset(IrBuilder *b, IrRef value);
+
 /* Any op with value operands a, b, c (IR_NONE where absent): folds, else emits. */
 IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b_, IrRef c);
 

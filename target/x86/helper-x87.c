@@ -324,18 +324,3 @@ void x86_helper_xsetbv(Vcpu *vcpu, uint32_t number, uint64_t value)
     }
     s->xcr0 = value;
 }
-
-/* ---- MXCSR ---- */
-
-uint32_t x86_helper_mxcsr_get(Vcpu *vcpu)
-{
-    return x86_mxcsr_get(vcpu);
-}
-
-void x86_helper_mxcsr_set(Vcpu *vcpu, uint32_t value)
-{
-    if (value & ~0xffffu) {
-        x86_raise_code(vcpu, X86_EXC_GP, 0);
-    }
-    x86_mxcsr_set(vcpu, value);
-}

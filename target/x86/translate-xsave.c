@@ -73,18 +73,26 @@ void x86_trans_xsetbv(TransCtx *ctx, const X86Insn *in)
 
 /* ---- MXCSR ---- */
 
+/* fp-status.c says how the register is kept in two parts. */
+enum { FLAGS = 0x3f, MASKS = 0x1f80 };
+
 void x86_trans_stmxcsr(TransCtx *ctx, const X86Insn *in)
 {
-    x86_op_store(ctx, in, 0, x86_call(ctx, X86_HELPER_mxcsr_get, 0, NULL));
+    IrBuilder *b = ctx->b;
+    IrRef raised = ir_op2_imm(b, IR_and, IR_I32, ir_fpget(b), FLAGS);
+    IrRef rest = ir_ldenv(b, IR_I32, (int)offsetof(X86State, mxcsr), 4, false);
+    x86_op_store(ctx, in, 0, ir_op2(b, IR_or, IR_I32, rest, raised));
 }
 
 /* Leaves when the mode changes: whether exceptions are masked is part of it. */
 void x86_trans_ldmxcsr(TransCtx *ctx, const X86Insn *in)
 {
-    enum { MASKS = 0x1f80 };
     IrBuilder *b = ctx->b;
     IrRef value = x86_op_load(ctx, in, 0);
-    x86_call(ctx, X86_HELPER_mxcsr_set, 1, (IrRef[]){ value });
+    IrRef reserved = ir_op2_imm(b, IR_and, IR_I32, value, 0xffff0000);
+    trans_raise_if(ctx, IR_NE, reserved, ir_i32(b, 0), X86_HELPER_raise_zero, X86_EXC_GP);
+    ir_stenv(b, (int)offsetof(X86State, mxcsr), 4, value);
+    ir_fpset(b, ir_op2_imm(b, IR_or, IR_I32, ir_op2_imm(b, IR_and, IR_I32, value, (uint32_t)~FLAGS), MASKS));
     if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
         return;

@@ -619,6 +619,22 @@ static void lower_stenv(HostCompiler *hc, const IrInsn *in)
     ra_consume(hc);
 }
 
+static void lower_fpget(HostCompiler *hc)
+{
+    Reg d = ra_dest(hc, NO_REG, 0);
+    x_rm(&hc->as, M_0F | 0xae, 3, JIT_MEM(fp_control_guest)); /* stmxcsr */
+    x_load(&hc->as, 2, false, false, d, JIT_MEM(fp_control_guest));
+    ra_done(hc);
+}
+
+/* Nobody asks what the mode was: of the two it is stmxcsr that is slow. */
+static void lower_fpset(HostCompiler *hc)
+{
+    x_store(&hc->as, 2, JIT_MEM(fp_control_guest), ra_use(hc, hc->ops[0]));
+    x_rm(&hc->as, M_0F | 0xae, 2, JIT_MEM(fp_control_guest)); /* ldmxcsr */
+    ra_consume(hc);
+}
+
 /* ---- the walk ---- */
 
 static void lower_insn(HostCompiler *hc, const IrInsn *in)
@@ -650,6 +666,8 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     case IR_put: ra_put(hc, in->aux, hc->ops[0]); break;
     case IR_ldenv: lower_ldenv(hc, in); break;
     case IR_stenv: lower_stenv(hc, in); break;
+    case IR_fpget: lower_fpget(hc); break;
+    case IR_fpset: lower_fpset(hc); break;
     case IR_poll: case IR_icount: lower_poll(hc, in); break;
     case IR_call:
         lower_call(hc, in);

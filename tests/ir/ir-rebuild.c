@@ -37,6 +37,8 @@ static IrRef replay(Rebuild *r, const IrInsn *in)
     case IR_ldenv:
         return ir_ldenv(b, in->type, (int32_t)in->b, 1u << (in->aux & 7), in->aux & IR_ENV_SIGN);
     case IR_stenv: ir_stenv(b, (int32_t)in->b, 1u << in->aux, mapped(r, in->a)); return IR_NONE;
+    case IR_fpget: return ir_fpget(b);
+    case IR_fpset: ir_fpset(b, mapped(r, in->a)); return IR_NONE;
     case IR_poll: ir_poll(b, in->imm); return IR_NONE;
     case IR_icount: ir_icount(b, in->imm, in->aux); return IR_NONE;
     case IR_ld:
