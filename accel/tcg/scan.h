@@ -13,7 +13,7 @@ typedef struct ScanNode {
     vaddr pc, target;
     uint8_t kind, length;      /* ScanKind */
     bool leader;               /* begins a block */
-    bool glued, sets;          /* ScanInsn */
+    bool glued, keeps, sets;   /* ScanInsn */
     bool copy;                 /* of an instruction that is another node as well: see turn_loop() */
     bool turned;               /* began a loop that has been turned */
     uint16_t n_preds;

@@ -75,6 +75,7 @@ typedef enum ScanKind {
 typedef struct ScanInsn {
     uint8_t kind, length;
     bool glued;        /* reads what the one before has just computed (flags): not a good place to begin a unit */
+    bool keeps;        /* leaves some of that as it was, which costs something where it is not known how that is to be read */
     bool sets;         /* whatever instructions that are glued read is new behind this one, in every case */
     vaddr target;
 } ScanInsn;

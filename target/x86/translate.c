@@ -111,6 +111,7 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     }
     ret->kind = in.row->kind;
     ret->glued = in.row->flags.tested & X86_ROWFLAG_ARITH;
+    ret->keeps = in.row->handler == x86_trans_rotate;
     ret->sets = (in.row->flags.written & X86_ROWFLAG_ARITH) == X86_ROWFLAG_ARITH && !keeps_flags(&in);
     if (in.row->handler == x86_trans_popf && !ctx->vcpu->softmmu) {
         ret->kind = SCAN_NORMAL;

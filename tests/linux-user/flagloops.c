@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static uint64_t sum, seed = 0x243f6a8885a308d3;
-static void mix(uint64_t x) { sum = (sum ^ x) * 0x9e3779b97f4a7c15u; sum ^= sum >> 29; }
+static __attribute__((noinline)) void mix(uint64_t x) { sum = (sum ^ x) * 0x9e3779b97f4a7c15u; sum ^= sum >> 29; }
 static unsigned long any(void)
 {
     seed ^= seed << 13;
@@ -54,6 +54,8 @@ static void carried(void)
     /* two ways round, with rules of their own; and one that leaves early */
     LOOP("", "jc 3f; add %2, %1; lea 5(%2), %2; dec %0; jz 2f; cmp %1, %2; jmp 1b; 3: sub $9, %2; dec %0;");
     LOOP("", "ja 3f; sub %2, %1; 3: ror $5, %2; dec %0;");
+    LOOP("cmp %1, %2;", "ror $3, %1; pushf; rol %%cl, %2; popf; adc %2, %1; dec %0;");
+    LOOP("", "ror $1, %1; seta %b2; rol $2, %1; sub %1, %2; dec %0;");
     LOOP("", "jbe 3f; neg %1; dec %0; jz 2f; jmp 1b; 3: shr %%cl, %2; inc %1; dec %0;");
     /* shifts that may do nothing */
     LOOP("", "shl %%cl, %1; jnc 3f; inc %2; 3: mov %k0, %%ecx; lea -2(%%ecx), %%ecx; dec %0;");

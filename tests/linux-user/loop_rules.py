@@ -19,6 +19,7 @@ LOOPS = {
     'two carries': 'adcx %rbx, %rbx; adox %rdx, %rbx; sub $1, %rdi; jnz 1b',
     'carry set and complemented': 'stc; cmc; adc $0, %rbx; clc; sub $1, %rdi; jnz 1b',
     'rotation through the carry': 'rcl $1, %rbx; rcr $1, %rdx; dec %rdi; jnz 1b',
+    'rotation before an access': 'rol $1, %rbx; mov (%rsp), %rdx; cmp %rbx, %rdi; dec %rdi; jnz 1b',
     'a condition first': 'cmovs %rdx, %rbx; add $3, %rdx; sub $1, %rdi; jnz 1b',
 }
 
