@@ -163,6 +163,7 @@ struct CodeRegion {
     X(slow_stores, "slow-path stores")                          \
     X(slow_notdirty, "stores to pages with code")               \
     X(mmio, "device accesses")                                  \
+    X(rests, "rests of waiting loops")                          \
     X(exclusive, "exclusive sections")
 
 typedef struct TcgCounters {
@@ -198,6 +199,8 @@ struct TcgVcpu {
     uint64_t cache_clock;
     Translator *translator;      /* in use by this thread now */
     _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
+    unsigned n_spins, dense_spins; /* PAUSE and its like: see rest_in_loop() */
+    uint64_t spin_ns;
     unsigned idle_spins;         /* halts in a row that ended at once, with no interrupt taken since */
     bool exclusive;              /* inside an exclusive section */
     bool alone_next;             /* the next instruction gets a unit to itself: it overwrites the code it is in */

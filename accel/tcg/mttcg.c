@@ -92,6 +92,27 @@ static void rest_if_spinning(Vcpu *vcpu)
     }
 }
 
+/*
+ * A lone vCPU that spins waits for time to pass or for a device: both go on without it. After a quarter of a millisecond of nothing but that it
+ * rests for a moment again and again, or until it is kicked.
+ */
+static void rest_in_loop(Vcpu *vcpu)
+{
+    enum { SPINS = 16, DENSE_NS = SPINS * 1000, MANY = 16, REST_NS = 50 * 1000 };
+    TcgVcpu *tv = tcg_vcpu(vcpu);
+    if (++tv->n_spins % SPINS) {
+        return;
+    }
+    uint64_t now = tcg_now_ns();
+    tv->dense_spins = now - tv->spin_ns < DENSE_NS ? tv->dense_spins + 1 : 0;
+    if (tv->dense_spins > MANY) {
+        futex_wait(vcpu, &(struct timespec){ .tv_nsec = REST_NS });
+        COUNT(tv, rests);
+        now = tcg_now_ns();
+    }
+    tv->spin_ns = now;
+}
+
 static void wait_while_halted(Vcpu *vcpu)
 {
     for (;;) {
@@ -198,6 +219,7 @@ static bool tcg_vcpu_start(Vcpu *vcpu, Error **errp)
     TcgVcpu *tv = tcg_vcpu(vcpu);
     VcpuThread *t = xnew(VcpuThread);
     vcpu->use_icount = icount_enabled();
+    vcpu->spin = in_one_thread() ? NULL : rest_in_loop;
     atomic_store(&vcpu->stop_request, true);
     atomic_store(&tv->thread, t); /* with one thread for all, it looks meanwhile */
     if (!(in_one_thread() ? single_vcpu_start(vcpu, errp) : start_thread(vcpu, t, errp))) {

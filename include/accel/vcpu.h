@@ -166,6 +166,7 @@ struct Vcpu {
     bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
     struct KvmVcpu *kvm;             /* accel/kvm's; NULL: another accelerator runs it */
+    void (*spin)(Vcpu *vcpu);        /* the guest says that it waits in a loop and shares nothing (parallel is false); NULL: no concern of ours */
     void (*wake)(Vcpu *vcpu);        /* of an accelerator that does not wait on exit_request; NULL */
     void *host_frame;                /* registers saved by a slow path under way, or NULL */
     const void *model;               /* target's CPU model data */

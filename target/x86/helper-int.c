@@ -354,5 +354,7 @@ void x86_helper_pause(Vcpu *vcpu)
 {
     if (vcpu->parallel) {
         sched_yield();
+    } else if (vcpu->spin) {
+        vcpu->spin(vcpu);
     }
 }

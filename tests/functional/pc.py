@@ -164,6 +164,30 @@ def test_timer_storm():
             vm.wait()
 
 
+def counters_of(code, *options):
+    """What the translator counted when a BIOS of `code` (at f000:0000) has written to port 0xe9: a function of a counter's name, and all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, log = os.path.join(folder, 'bios.bin'), os.path.join(folder, 'log')
+        with open(path, 'wb') as f:
+            f.write(code.ljust(0xfff0, b'\0') + bytes.fromhex('ea000000f0').ljust(16, b'\0'))
+        with Emulator('-bios', path, '-debugcon', f'file:{log}', *options, machine='pc') as vm:
+            vm.qmp.ok('cont')
+            while not os.path.exists(log) or not os.path.getsize(log):
+                time.sleep(0.05)
+            counters = vm.qmp.hmp('info jit')
+            vm.qmp.ok('quit')
+            vm.wait()
+    return (lambda what: max([int(line.split()[0]) for line in counters.splitlines() if line.endswith(f'  {what}')], default=0)), counters
+
+
+def test_waiting():
+    """A lone vCPU that spins with PAUSE rests; one of several, one that counts instructions, and a loop without PAUSE do not."""
+    for code, options, rests in (('f390', (), True), ('f390', ('-smp', '2'), False), ('f390', ('-icount', 'shift=0'), False), ('9090', (), False)):
+        # mov ecx,50000; L: pause; loop L; "!" to port 0xe9; jmp to itself
+        count, counters = counters_of(bytes.fromhex(f'66b950c30000 {code} 67e2fb b021 e6e9 ebfe'), *options)
+        check_equal(count('rests of waiting loops') > 0, rests, f'{code} {options} rests: {counters}')
+
+
 def test_mode_switches():
     """Loaders for BIOSes toggle CR0.PE and jump from segment to segment all the time: neither throws away what the translator knows."""
     # mov cx,1000; L: mov eax,cr0; xor al,1; mov cr0,eax; loop L; mov cx,100; jmp f000:0100
@@ -171,21 +195,7 @@ def test_mode_switches():
     for segment in range(0xf001, 0xf011):
         code += (bytes.fromhex('ea0001') + segment.to_bytes(2, 'little')).ljust(16, b'\0')  # jmp segment:0100, where the next one is
     code += bytes.fromhex('49 7405 ea000100f0 b021 e6e9 ebfe')  # dec cx; jz M; jmp f000:0100; M: "!" to port 0xe9; jmp to itself
-    with tempfile.TemporaryDirectory() as folder:
-        path, log = os.path.join(folder, 'bios.bin'), os.path.join(folder, 'log')
-        with open(path, 'wb') as f:
-            f.write(code.ljust(0xfff0, b'\0') + bytes.fromhex('ea000000f0').ljust(16, b'\0'))
-        with Emulator('-bios', path, '-debugcon', f'file:{log}', machine='pc') as vm:
-            vm.qmp.ok('cont')
-            while not os.path.exists(log) or not os.path.getsize(log):
-                time.sleep(0.05)
-            counters = vm.qmp.hmp('info jit')
-            vm.qmp.ok('quit')
-            vm.wait()
-
-    def count(what):
-        return max([int(line.split()[0]) for line in counters.splitlines() if line.endswith(f'  {what}')], default=0)
-
+    count, counters = counters_of(code)
     check(count('units translated') > 16, f'the translator ran: {counters}')
     check(count('TLB flushes, whole') < 100, f'CR0.PE does not flush the TLB: {counters}')
     check(count('jump cache entries emptied') < 100000, f'segments do not cost whole jump caches: {counters}')
@@ -217,6 +227,7 @@ def test_keys_ahead():
 test_names()
 test_keys_ahead()
 test_habits()
+test_waiting()
 test_mode_switches()
 test_timer_storm()
 test_trees()
