@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "hw/pci.h"
+#include "util/trace.h"
 
 struct PciWire {
     int fd, route;          /* -1: none */
@@ -72,6 +73,7 @@ static bool carries(PciWire *w, uint64_t address, uint32_t data)
         w->connected = wiring->connect(route, w->fd, true);
     }
     w->refused = !w->connected;
+    TRACE("pci_msix_wire", "address 0x%" PRIx64 " data 0x%x route %d connected %d", address, data, w->route, w->connected);
     return w->connected;
 }
 
