@@ -47,7 +47,7 @@ static unsigned map_pirq(void *opaque, unsigned devfn, unsigned pin)
     unsigned slot = devfn >> 3;
 
     if (slot == 30) {
-        return pin; /* the PCI bridge's pins are PIRQA to PIRQD */
+        return 4 + pin; /* what is behind the DMI-to-PCI bridge: boards wire it to PIRQE to PIRQH, and so does _PRT (dsdt-pci.c) */
     }
     if (slot >= FIRST_DIR_SLOT) {
         return ldle16(s->rcrb + dir_offset(slot)) >> 4 * pin & 7;
