@@ -152,6 +152,8 @@ typedef struct Parse {
     const char *name;       /* as the user wrote it */
     bool check, enforce;
     bool level_set, xlevel_set, phys_set;
+    bool host_phys_set, host_phys;
+    uint32_t host_phys_limit;
     uint32_t plus[X86_N_FEATURE_WORDS], minus[X86_N_FEATURE_WORDS];
 } Parse;
 
@@ -186,9 +188,52 @@ static bool set_phys_bits(Parse *p, const char *value, Error **errp)
     return true;
 }
 
+/* What the kernel's side of a hypervisor does, or hides: '-' stands for '_', too. */
+static const char *const kvm_only[] = {
+    "host-cache-info", "host-phys-bits", "host-phys-bits-limit", "hv-apicv", "hv-avic", "hv-crash", "hv-emsr-bitmap", "hv-enforce-cpuid", "hv-evmcs",
+    "hv-frequencies", "hv-ipi", "hv-no-nonarch-coresharing", "hv-passthrough", "hv-reenlightenment", "hv-relaxed", "hv-reset", "hv-runtime",
+    "hv-spinlocks", "hv-stimer", "hv-stimer-direct", "hv-syndbg", "hv-synic", "hv-time", "hv-tlbflush", "hv-tlbflush-direct", "hv-tlbflush-ext",
+    "hv-vapic", "hv-vendor-id", "hv-version-id-build", "hv-version-id-major", "hv-version-id-minor", "hv-version-id-sbranch",
+    "hv-version-id-snumber", "hv-version-id-spack", "hv-vpindex", "hv-xmm-input", "kvm-hint-dedicated", "kvm-pv-enforce-cpuid", "lmce", "pmu",
+    "vmware-cpuid-freq",
+};
+
+static bool is_kvm_only(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kvm_only); i++) {
+        const char *a = kvm_only[i], *b = name;
+        while (*a && (*a == *b || (*a == '-' && *b == '_'))) {
+            a++, b++;
+        }
+        if (!*a && !*b) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Off is how it is; on is nothing that the translator's guests could notice, and under KVM not there. */
+static bool set_kvm_only(Parse *p, const char *name, const char *value, Error **errp)
+{
+    bool on;
+
+    if (text_to_bool(value, &on) && !on) {
+        return true;
+    }
+    if (host) {
+        error_set(errp, "'%s' is not supported", name);
+        return false;
+    }
+    if (p->check && p->vcpu->index == 0) {
+        error_warn("-cpu %s,%s: has no effect without KVM", p->name, name);
+    }
+    return true;
+}
+
 static bool set_property(Parse *p, const char *name, const char *value, Error **errp)
 {
     X86Model *m = p->m;
+    uint32_t number;
     bool on;
     int f = feature_find(name, strlen(name));
 
@@ -216,6 +261,19 @@ static bool set_property(Parse *p, const char *name, const char *value, Error **
     } else if (!strcmp(name, "xlevel")) {
         p->xlevel_set = true;
         return parse_u32(name, value, UINT32_MAX, &m->xlevel, errp);
+    } else if (!strcmp(name, "min-level")) {
+        bool ok = parse_u32(name, value, UINT32_MAX, &number, errp);
+        m->level = ok ? MAX(m->level, number) : m->level;
+        return ok;
+    } else if (!strcmp(name, "min-xlevel")) {
+        bool ok = parse_u32(name, value, UINT32_MAX, &number, errp);
+        m->xlevel = ok ? MAX(m->xlevel, number) : m->xlevel;
+        return ok;
+    } else if (host && !strcmp(name, "host-phys-bits")) {
+        p->host_phys_set = true;
+        return parse_bool(name, value, &p->host_phys, errp);
+    } else if (host && !strcmp(name, "host-phys-bits-limit")) {
+        return parse_u32(name, value, UINT8_MAX, &p->host_phys_limit, errp);
     } else if (!strcmp(name, "phys-bits")) {
         return set_phys_bits(p, value, errp);
     } else if (!strcmp(name, "ucode-rev")) {
@@ -236,6 +294,9 @@ static bool set_property(Parse *p, const char *name, const char *value, Error **
         return parse_bool(name, value, &m->l3_cache, errp);
     } else if (!strcmp(name, "migratable") && m->is_max) {
         return parse_bool(name, value, &on, errp); /* what we can do is the same on every host */
+    }
+    if (is_kvm_only(name)) {
+        return set_kvm_only(p, name, value, errp);
     }
     error_set(errp, "Property '%s-%s-cpu.%s' not found", p->name, p->vcpu->target->name, name);
     return false;
@@ -346,6 +407,12 @@ static bool set_address_bits(Parse *p, Error **errp)
 {
     X86Model *m = p->m;
 
+    if (p->host_phys_set && !p->phys_set) {
+        m->phys_bits = p->host_phys ? host->phys_bits : 0;
+    }
+    if (p->host_phys_limit && !p->phys_set) {
+        m->phys_bits = (uint8_t)MIN(m->phys_bits, p->host_phys_limit);
+    }
     if (!p->phys_set && m->phys_bits) {
         /* the host's */
     } else if (!p->phys_set) {

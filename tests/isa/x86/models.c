@@ -84,6 +84,29 @@ static void test_properties(void)
     drop(vcpu);
 }
 
+/* What only a hypervisor does: taken, and nothing the guest sees. */
+static void test_kvm_only(void)
+{
+    uint32_t with[4], without[4];
+    Vcpu *a = make("qemu64,check=off,hv-time=on,hv_relaxed,hv_spinlocks=0x1fff,hv-vendor-id=abc,pmu=on,host-phys-bits=on,lmce=off", NULL);
+    Vcpu *b = make("qemu64", NULL);
+
+    for (uint32_t leaf = 0; leaf < 0x10; leaf++) {
+        x86_cpuid(a, leaf, 0, with), x86_cpuid(b, leaf, 0, without);
+        CHECK(!memcmp(with, without, sizeof(with)));
+        x86_cpuid(a, 0x40000000 + leaf, 0, with), x86_cpuid(b, 0x40000000 + leaf, 0, without);
+        CHECK(!memcmp(with, without, sizeof(with)));
+    }
+    CHECK_EQ(x86_model(a)->phys_bits, x86_model(b)->phys_bits);
+    drop(a);
+    drop(b);
+    Vcpu *c = make("qemu64,min-level=0x16,min-xlevel=0x8000001f", NULL);
+    CHECK(x86_model(c)->level == 0x16 && x86_model(c)->xlevel == 0x8000001f);
+    drop(c);
+    drop(make("qemu64,hv-tim=on", "can't apply global qemu64-x86_64-cpu.hv-tim=on: Property 'qemu64-x86_64-cpu.hv-tim' not found"));
+    drop(make("qemu64,hv-times=on", "can't apply global qemu64-x86_64-cpu.hv-times=on: Property 'qemu64-x86_64-cpu.hv-times' not found"));
+}
+
 static void test_errors(void)
 {
     drop(make("foo", "unable to find CPU model 'foo'"));
@@ -168,6 +191,7 @@ int main(void)
     test_all();
     test_topology();
     test_properties();
+    test_kvm_only();
     test_errors();
     test_cpuid();
     return test_result();
