@@ -1,7 +1,9 @@
 /*
- * bridge.c: PCI-to-PCI bridges: "pci-bridge", and the PCI Express root ports "pcie-root-port" and "ioh3420".
+ * bridge.c: PCI-to-PCI bridges: "pci-bridge", "i82801b11-bridge" (the ICH's, on the root bus) and "pcie-pci-bridge" (behind a port), and
+ * the PCI Express root ports "pcie-root-port" and "ioh3420".
  *
- * Specification: PCI-to-PCI Bridge 1.2, 3.2 (configuration space), 9.1 (interrupts); PCI Express Base 4.0, 7.5.1.3, 7.5.3. Left out: hot
+ * Specification: PCI-to-PCI Bridge 1.2, 3.2 (configuration space), 9.1 (interrupts); PCI Express Base 4.0, 7.5.1.3, 7.5.3; PCI Express to
+ * PCI/PCI-X Bridge 1.0, 3.2; Intel ICH9 datasheet 11.1 (DMI-to-PCI bridge). Left out: hot
  * plug, error reporting, VGA and ISA enable.
  */
 #include "hw/pci.h"
@@ -18,7 +20,9 @@ typedef struct Bridge {
 typedef struct BridgeType {
     PciType pci;             /* first: ObjectType.class_data is a PciType */
     bool is_port;            /* PCI Express root port: a link behind it */
-    bool has_msi, has_msix;
+    bool has_msi, has_chassis, has_subsystem, has_power;
+    uint8_t express_type;    /* device/port type in the PCI Express capability (7.5.3.2) */
+    bool no_interrupt;
 } BridgeType;
 
 static const BridgeType *bridge_type(const PciDevice *pci)
@@ -98,16 +102,28 @@ static bool bridge_realize(PciDevice *pci, Error **errp)
     stle16(pci->config + PCI_PREF_LIMIT, 1);
     memset(pci->write_mask + PCI_PREF_BASE_HIGH, 0xff, 8);
     stle16(pci->write_mask + PCI_BRIDGE_CONTROL, 0x5f);
-    pci->config[PCI_INTERRUPT_PIN] = 1;
-    if (!t->is_port) {
+    pci->config[PCI_INTERRUPT_PIN] = !t->no_interrupt;
+    if (t->has_subsystem) {
+        pci_add_cap(pci, PCI_CAP_SUBSYSTEM, 8); /* PCI-to-PCI Bridge 1.2, 3.2.5.13: vendor and subsystem, both zero */
+    }
+    if (t->has_chassis) {
         uint8_t slot = pci_add_cap(pci, PCI_CAP_SLOT, 4); /* PCI-to-PCI Bridge 1.2, 13: no slots, the chassis */
         pci->config[slot + 3] = s->chassis_nr;
-        return !t->has_msi || pci_add_msi(pci, 1, true, true, errp);
     }
-    if (t->has_msi && !pci_add_msi(pci, 2, false, true, errp)) {
+    if (t->has_power) {
+        uint8_t power = pci_add_cap(pci, PCI_CAP_POWER, 8);
+        stle16(pci->config + power + 2, 3);         /* version of PCI Power Management 1.2; D0 and D3hot */
+        stle16(pci->write_mask + power + 4, 3);
+    }
+    if (t->has_msi && !pci_add_msi(pci, t->is_port ? 2 : 1, !t->is_port, true, errp)) {
         return false;
     }
-    pci_add_express_cap(pci, 4);
+    if (t->express_type) {
+        pci_add_express_cap(pci, t->express_type);
+    }
+    if (!t->is_port) {
+        return true;
+    }
     uint8_t *cap = pci->config + pci->config[PCI_CAPABILITIES];
     stle32(cap + 12, ldle32(cap + 12) | (uint32_t)s->port << 24);
     stle32(cap + 20, (uint32_t)(s->slot & 0x1fff) << 19);
@@ -126,17 +142,28 @@ static void bridge_unrealize(PciDevice *pci)
 
 /* -- types ------------------------------------------------------------------------------------------------------------ */
 
+enum { EXPRESS_ROOT_PORT = 4, EXPRESS_TO_PCI = 7 };
+
 #define PORT_HOOKS .is_bridge = true, .realize = bridge_realize, .unrealize = bridge_unrealize, .config_written = bridge_written, \
                    .reset = update_windows, .class_code = 0x0604
 
 static const BridgeType root_port = {
     .pci = { .vendor = 0x1b36, .device = 0x000c, .is_express = true, PORT_HOOKS }, .is_port = true,
+    .express_type = EXPRESS_ROOT_PORT,
 };
 static const BridgeType ioh3420 = {
     .pci = { .vendor = 0x8086, .device = 0x3420, .revision = 2, .is_express = true, PORT_HOOKS }, .is_port = true, .has_msi = true,
+    .express_type = EXPRESS_ROOT_PORT,
 };
 static const BridgeType pci_bridge = {
-    .pci = { .vendor = 0x1b36, .device = 0x0001, PORT_HOOKS }, .has_msi = true,
+    .pci = { .vendor = 0x1b36, .device = 0x0001, PORT_HOOKS }, .has_msi = true, .has_chassis = true,
+};
+static const BridgeType i82801b11 = {
+    .pci = { .vendor = 0x8086, .device = 0x244e, .revision = 0x92, PORT_HOOKS }, .has_subsystem = true, .no_interrupt = true,
+};
+static const BridgeType express_to_pci = {
+    .pci = { .vendor = 0x1b36, .device = 0x000e, .is_express = true, PORT_HOOKS }, .has_msi = true, .has_power = true,
+    .express_type = EXPRESS_TO_PCI,
 };
 
 static const StateField bridge_fields[] = {
@@ -160,15 +187,18 @@ static const Property port_props[] = {
 };
 static const Property bridge_props[] = { PROP_U8("chassis_nr", Bridge, chassis_nr, 0, "Chassis number") };
 
-#define BRIDGE_TYPE(id, type_name, text, data, properties)                                                                  \
-    static const DeviceType id = {                                                                                          \
-        .type = { .name = type_name, .parent = "pci-device", .size_bytes = sizeof(Bridge), .summary = text,                    \
-                  .props = properties, .n_props = ARRAY_SIZE(properties), .class_data = &(data).pci },                          \
-        .category = DEVICE_BRIDGE, .state = &bridge_state, .user_creatable = true, .bus = "PCI", .realize = pci_device_realize,  \
-        .unrealize = pci_device_unrealize, .reset_hold = pci_device_reset,                                                       \
-    };                                                                                                                        \
+#define BRIDGE_TYPE(id, type_name, text, data, ...)                                                                        \
+    static const DeviceType id = {                                                                                         \
+        .type = { .name = type_name, .parent = "pci-device", .size_bytes = sizeof(Bridge), .summary = text,                  \
+                  .class_data = &(data).pci, __VA_ARGS__ },                                                                  \
+        .category = DEVICE_BRIDGE, .state = &bridge_state, .user_creatable = true, .bus = "PCI", .realize = pci_device_realize, \
+        .unrealize = pci_device_unrealize, .reset_hold = pci_device_reset,                                                    \
+    };                                                                                                                     \
     DEVICE_TYPE_REGISTER(id)
+#define WITH_PROPS(p) .props = p, .n_props = ARRAY_SIZE(p)
 
-BRIDGE_TYPE(root_port_type, "pcie-root-port", "PCI Express root port", root_port, port_props);
-BRIDGE_TYPE(ioh3420_type, "ioh3420", "Intel IOH device id 3420 PCIE Root Port", ioh3420, port_props);
-BRIDGE_TYPE(pci_bridge_type, "pci-bridge", "Standard PCI Bridge", pci_bridge, bridge_props);
+BRIDGE_TYPE(root_port_type, "pcie-root-port", "PCI Express root port", root_port, WITH_PROPS(port_props));
+BRIDGE_TYPE(ioh3420_type, "ioh3420", "Intel IOH device id 3420 PCIE Root Port", ioh3420, WITH_PROPS(port_props));
+BRIDGE_TYPE(pci_bridge_type, "pci-bridge", "Standard PCI Bridge", pci_bridge, WITH_PROPS(bridge_props));
+BRIDGE_TYPE(i82801b11_type, "i82801b11-bridge", "Intel 82801 DMI to PCI bridge", i82801b11, .n_props = 0);
+BRIDGE_TYPE(express_to_pci_type, "pcie-pci-bridge", "PCI Express to PCI bridge", express_to_pci, .n_props = 0);

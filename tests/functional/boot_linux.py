@@ -106,7 +106,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def net(args, work, device):
+def net(args, work, device, *before):
     received, payload = hashlib.sha256(), os.urandom(4 * MIB)
     server = socket.create_server(('127.0.0.1', 0))
     forward = free_port()
@@ -132,7 +132,7 @@ def net(args, work, device):
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     lines = []
-    options = ['-netdev', f'user,id=n0,hostfwd=tcp:127.0.0.1:{forward}-:5555', '-device', device + ',netdev=n0']
+    options = [*before, '-netdev', f'user,id=n0,hostfwd=tcp:127.0.0.1:{forward}-:5555', '-device', device + ',netdev=n0']
     for line in boot(args, 'net', options, f'port={server.getsockname()[1]}'):
         lines.append(line)
         if line == 'listening':
@@ -164,6 +164,10 @@ TESTS = {
     'net-pci': lambda a, w: net(a, w, 'virtio-net-pci'),
     'net-e1000': lambda a, w: net(a, w, 'e1000'),
     'net-rtl8139': lambda a, w: net(a, w, 'rtl8139'),
+    'net-bridge': lambda a, w: net(a, w, 'rtl8139,bus=b1,addr=3', '-M', 'q35', '-device', 'pcie-root-port,id=r1', '-device',
+                                   'pcie-pci-bridge,id=b1,bus=r1'),
+    'net-dmi-bridge': lambda a, w: net(a, w, 'rtl8139,bus=b2,addr=2', '-M', 'q35', '-device', 'i82801b11-bridge,id=b1,addr=1e.0', '-device',
+                                       'pci-bridge,id=b2,bus=b1,addr=1,chassis_nr=2'),
     'net-mmio': lambda a, w: net(a, w, 'virtio-net-device,mrg_rxbuf=off'),
 }
 

@@ -43,9 +43,12 @@ def domain(machine, buses, tmp):
         '-global', 'kvm-pit.lost_tick_policy=delay', '-no-hpet', '-no-shutdown', '-global', 'ICH9-LPC.disable_s3=1', '-global',
         'ICH9-LPC.disable_s4=1', '-global', 'PIIX4_PM.disable_s3=1', '-global', 'PIIX4_PM.disable_s4=1', '-boot', 'strict=on']
     for n in range(1, 6):
-        if machine != 'pc':
+        if machine == 'q35':
             command += ['-device', f'pcie-root-port,port={15 + n},chassis={n},id=pci.{n},bus=pcie.0,addr=0x2.{n - 1:#x}'
                         + (',multifunction=on' if n == 1 else '')]
+    if machine == 'q35':
+        command += ['-device', 'pcie-root-port,port=21,chassis=6,id=pci.6,bus=pcie.0,addr=0x2.0x5', '-device', 'pcie-pci-bridge,id=pci.16,bus=pci.6,addr=0x0',
+                    '-device', 'i6300esb,id=watchdog0,bus=pci.16,addr=0x1', '-watchdog-action', 'reset']
     command += [
         '-device', f'qemu-xhci,p2=15,p3=15,id=usb,{buses[0]}', '-device', f'virtio-serial-pci,id=virtio-serial0,{buses[1]}', '-blockdev',
         '{"driver":"file","filename":"%s","node-name":"libvirt-1-storage","auto-read-only":true,"discard":"unmap"}' % disk, '-blockdev',
