@@ -237,7 +237,8 @@ void x86_drop_inner_segments(Vcpu *vcpu)
         uint32_t attr = s->seg_attr[data[i]];
         bool conforming = (attr & X86_ATTR_CODE) && (attr & X86_ATTR_E);
         if ((attr & X86_ATTR_P) && !conforming && (attr >> 13 & 3) < cpl) {
-            x86_seg_null(vcpu, data[i], 0);
+            /* The selector becomes null, the base stays: 64-bit code goes on using those of FS and GS. */
+            x86_seg_set(vcpu, data[i], 0, s->seg_base[data[i]], s->seg_limit[data[i]], 0);
         }
     }
 }

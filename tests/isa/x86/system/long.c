@@ -427,8 +427,28 @@ static void pcid(void)
     set_cr4(cr4() & ~(1ul << 17));
 }
 
+static u64 through_gs;
+static void read_gs(void) { ASM("movq %%gs:0, %%rax; movq %%rax, %0" : "=m"(through_gs) : : "rax", "memory"); }
+
+/* A return to level 3 takes away the selector of an inner level's segment, not the base. */
+static void returns_keep_bases(void)
+{
+    u64 value = 0x1122334455667788, old = rdmsr(0xc0000101);
+    u16 sel = 0x10;
+    ASM("mov %0, %%gs" : : "r"(sel));
+    wrmsr(0xc0000101, (u64)&value);
+    through_gs = 0;
+    try3(read_gs);
+    check_trap(-1, 0, __LINE__);
+    EQ(through_gs, value);
+    ASM("mov %%gs, %0" : "=r"(sel));
+    EQ(sel, 0);
+    wrmsr(0xc0000101, old);
+}
+
 static void bases(void)
 {
+    returns_keep_bases();
     static u64 cells[2] = { 0x1111, 0x2222 };
     u64 v;
     wrmsr(0xc0000100, (u64)cells);
