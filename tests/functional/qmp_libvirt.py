@@ -43,7 +43,7 @@ def test_probe():
         q.error('migrate-set-capabilities', 'xbzrle', capabilities=[{'capability': 'xbzrle', 'state': True}])
         for name in ['virtio-blk-pci-non-transitional', 'virtio-net-pci-transitional', 'tcg-accel']:
             check(name in types, f'type {name}: libvirt looks for it')
-        check_equal([t['name'] for t in q.ok('qom-list-types', implements='accel')], ['tcg-accel'], 'accelerators')
+        check_equal({t['name'] for t in q.ok('qom-list-types', implements='accel')}, {'tcg-accel', 'qtest-accel'}, 'accelerators')
         options = {o['option']: {p['name'] for p in o['parameters']} for o in q.ok('query-command-line-options')}
         check({'guest', 'debug-threads'} <= options['name'], '-name')
         check('timestamp' in options['msg'], '-msg')
