@@ -69,12 +69,13 @@ static void region_add(MemoryListener *listener, const MemorySection *section)
     coalesce(section, KVM_REGISTER_COALESCED_MMIO);
 }
 
+/* What came before the zone went is this region's still. */
 static void region_del(MemoryListener *listener, const MemorySection *section)
 {
+    coalesce(section, KVM_UNREGISTER_COALESCED_MMIO);
     if (section->mr->coalesced.n) {
         memory_flush_coalesced();
     }
-    coalesce(section, KVM_UNREGISTER_COALESCED_MMIO);
 }
 
 /* The ring is in the run areas of all vCPUs: the first one's is as good as any. */
@@ -85,26 +86,34 @@ static struct kvm_coalesced_mmio_ring *ring_of(void)
     return k && k->started ? (void *)((uint8_t *)k->run + ring_page * MEMORY_PAGE_BYTES) : NULL;
 }
 
-static bool is_empty(struct kvm_coalesced_mmio_ring *ring)
+enum { RING_ENTRIES = (MEMORY_PAGE_BYTES - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio) };
+
+/* Entries that wait. The kernel moves `last` and puts no entry behind an index that is out of range, so there is nothing to take then. */
+static unsigned n_waiting(struct kvm_coalesced_mmio_ring *ring)
 {
-    return atomic_load((_Atomic uint32_t *)&ring->last) == ring->first;
+    unsigned first = atomic_load((_Atomic uint32_t *)&ring->first), last = atomic_load((_Atomic uint32_t *)&ring->last);
+
+    return first < RING_ENTRIES && last < RING_ENTRIES ? (last + RING_ENTRIES - first) % RING_ENTRIES : 0;
 }
 
-/* Devices that are written to may want it empty, too. */
+/*
+ * Carries out what waits now: vCPUs that go on writing do not keep the BQL here. An entry is given back when it has been carried out, so that
+ * whoever finds the ring empty without the BQL finds the writes done. Devices that are written to may want it empty, too.
+ */
 static void flush(void)
 {
     static bool busy;
     struct kvm_coalesced_mmio_ring *ring = ring_of();
-    const unsigned most = (MEMORY_PAGE_BYTES - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
 
     if (!ring || busy) {
         return;
     }
     busy = true;
-    while (!is_empty(ring)) {
-        struct kvm_coalesced_mmio e = ring->coalesced_mmio[ring->first % most];
-        atomic_store((_Atomic uint32_t *)&ring->first, (ring->first + 1) % most);
-        memory_write(&kvm.machine->memory, e.phys_addr, e.data, MIN(e.len, sizeof(e.data)), MEM_ATTRS_NONE);
+    for (unsigned n = n_waiting(ring); n; n--) {
+        unsigned first = ring->first;
+        struct kvm_coalesced_mmio e = ring->coalesced_mmio[first];
+        memory_write(e.pio ? &kvm.machine->io : &kvm.machine->memory, e.phys_addr, e.data, MIN(e.len, sizeof(e.data)), MEM_ATTRS_NONE);
+        atomic_store((_Atomic uint32_t *)&ring->first, (first + 1) % RING_ENTRIES);
     }
     busy = false;
 }
@@ -113,7 +122,7 @@ void kvm_flush_ring(void)
 {
     struct kvm_coalesced_mmio_ring *ring = ring_of();
 
-    if (ring && !is_empty(ring)) {
+    if (ring && n_waiting(ring)) {
         bool took = bql_enter();
         memory_flush_coalesced();
         bql_leave(took);
@@ -132,7 +141,10 @@ void kvm_events_init(Machine *machine)
         memory_listener_add(&ports, &machine->io);
     }
     ring_page = (unsigned)kvm_check_extension(KVM_CAP_COALESCED_MMIO);
-    if (ring_page && (ring_page + 1) * MEMORY_PAGE_BYTES <= kvm.run_bytes) {
+    if (ring_page && kvm.run_bytes / MEMORY_PAGE_BYTES <= ring_page) {
+        ring_page = 0;
+    }
+    if (ring_page) {
         memory_set_flush_hook(flush);
         memory_listener_add(&zones, &machine->memory);
     }

@@ -444,6 +444,15 @@ def coalescing():
             'coalesced 0xfe005400', 'coalesced 0xfe0057fc', r'read 0xfe005400 = 0x\w*12345678$', r'read 0xfe0057fc = 0x\w*9abcdef0$',
             f'UNREGISTER_COALESCED_MMIO addr=0x{bar + 0x5200:x} size=640')
     h.never('nothing else waits', 'coalesced 0xfe000038')
+    load = 'exit 0 mmio read a0010 1\n'
+    for last in (170, 0xffffffff):
+        h = Host(*KVM, '-vga', 'std', caps={COALESCED_MMIO: 2}, script=planar + f'exit 0 ring {last:x}\n' + store(0xa0010, 1, 0x5a) + load, until='read 0xa0010')
+        h.order('an index out of range', r'mmio read 0xa0010 = 0x\w*5a$')
+        check_equal(h.status, 0, 'an index out of range')
+    h = Host(*KVM, '-vga', 'std', caps={COALESCED_MMIO: 3}, script=planar + store(0xa0010, 1, 0x5a) + load, until='read 0xa0010')
+    h.order('a ring outside of the run area', r'mmio read 0xa0010 = 0x\w*5a$')
+    h.never('a ring outside of the run area', 'COALESCED')
+    check_equal(h.status, 0, 'a ring outside of the run area')
 
 
 def unavailable():

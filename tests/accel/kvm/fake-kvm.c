@@ -4,7 +4,7 @@
  *
  * FAKE_KVM_SCRIPT has a line for each: "cap N VALUE"; "cpuid LEAF SUB EAX EBX ECX EDX"; "msr INDEX"; "refuse NAME ERRNO" (a request fails);
  * "exit VCPU WHAT…" (what successive KVM_RUN of a vCPU return; after the last, a vCPU waits to be kicked). Some are no exits: "poke GPA
- * SIZE VALUE" stores to memory, "peek GPA SIZE" writes down what is there, "until TEXT" waits for a request, "await GPA SIZE VALUE" for that in
+ * SIZE VALUE" stores to memory, "ring LAST" sets the ring's index, "peek GPA SIZE" writes down what is there, "until TEXT" waits for a request, "await GPA SIZE VALUE" for that in
  * memory. A write to an eventfd of KVM_IRQFD is written down by these two ("message gsi=N"). FAKE_KVM_LOG gets a line a
  * request: "sys|vm|vcpuN NAME key=value…". Facts: Linux Documentation/virt/kvm/api.rst.
  */
@@ -440,7 +440,7 @@ static bool coalesced(uint64_t addr, unsigned len, uint64_t data)
     struct kvm_coalesced_mmio_ring *ring = (void *)((uint8_t *)cpus[0].run + RING_AT);
     const unsigned most = (0x1000 - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
 
-    for (size_t i = 0; i < n_zones; i++) {
+    for (size_t i = 0; ring->last < most && i < n_zones; i++) {
         if (addr >= zones[i].addr && addr + len <= zones[i].addr + zones[i].size && (ring->last + 1) % most != ring->first) {
             ring->coalesced_mmio[ring->last] = (struct kvm_coalesced_mmio){ .phys_addr = addr, .len = len };
             memcpy(ring->coalesced_mmio[ring->last].data, &data, 8);
@@ -590,6 +590,9 @@ static int play(unsigned n, FakeCpu *c, const char *line)
         return 0;
     } else if (sscanf(line, "poke %llx %u %llx", &addr, &a, &value) == 3) {
         poke(addr, a, value);
+        return 0;
+    } else if (sscanf(line, "ring %x", &a) == 1) {
+        ((struct kvm_coalesced_mmio_ring *)(void *)((uint8_t *)cpus[0].run + RING_AT))->last = a;
         return 0;
     } else if (!strncmp(line, "until ", 6) || !strncmp(line, "await ", 6)) {
         return 0;
