@@ -1,0 +1,121 @@
+/*
+ * translate-flags.c: lazy flags in IR. Where CC_OP is known, a condition becomes a comparison of the operands; elsewhere (at
+ * joins whose ways in differ) a pure helper computes it.
+ */
+#include "target/arm/translate.h"
+
+void arm_cc_set(TransCtx *ctx, ArmCc rule, IrRef a, IrRef b)
+{
+    ir_put(ctx->b, ARM_SLOT_CC_A, a);
+    if (b == IR_NONE) {
+        ir_kill(ctx->b, ARM_SLOT_CC_B);
+    } else {
+        ir_put(ctx->b, ARM_SLOT_CC_B, b);
+    }
+    ir_put(ctx->b, ARM_SLOT_CC_OP, ir_i32(ctx->b, rule));
+}
+
+IrRef arm_cc_get(TransCtx *ctx)
+{
+    IrRef op = ir_get(ctx->b, ARM_SLOT_CC_OP), a = ir_get(ctx->b, ARM_SLOT_CC_A);
+
+    if (ir_is_const(ctx->b->unit, op) && ir_insn(ctx->b->unit, op)->imm == ARM_CC_FLAGS) {
+        return a;
+    }
+    return ir_call(ctx->b, ARM_HELPER_cc_flags, 3, (IrRef[]){ a, ir_get(ctx->b, ARM_SLOT_CC_B), op });
+}
+
+static ArmCondRef always(TransCtx *ctx, bool holds)
+{
+    return (ArmCondRef){ holds ? IR_EQ : IR_NE, ir_i32(ctx->b, 0), ir_i32(ctx->b, 0) };
+}
+
+/* which: condition / 2, not 7. */
+static ArmCondRef flags_cond(TransCtx *ctx, unsigned which)
+{
+    static const uint32_t mask[4] = { ARM_Z, ARM_C, ARM_N, ARM_V };
+    IrBuilder *b = ctx->b;
+    IrRef f = ir_get(b, ARM_SLOT_CC_A);
+
+    if (which < 4) {
+        return (ArmCondRef){ IR_TSTNE, f, ir_i64(b, (uint64_t)mask[which] << 28) };
+    }
+    if (which == 4) { /* C and not Z */
+        IrRef cz = ir_op2_imm(b, IR_and, IR_I64, f, (uint64_t)(ARM_C | ARM_Z) << 28);
+        return (ArmCondRef){ IR_EQ, cz, ir_i64(b, (uint64_t)ARM_C << 28) };
+    }
+    IrRef differ = ir_op2(b, IR_xor, IR_I64, f, ir_op2_imm(b, IR_shl, IR_I64, f, 3)); /* bit 31: N != V */
+    if (which == 5) {
+        return (ArmCondRef){ IR_TSTEQ, differ, ir_i64(b, BIT(31)) };
+    }
+    IrRef z = ir_op2_imm(b, IR_shl, IR_I64, f, 1);
+    return (ArmCondRef){ IR_TSTEQ, ir_op2(b, IR_or, IR_I64, differ, z), ir_i64(b, BIT(31)) };
+}
+
+/* False: no short way. */
+static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *ret)
+{
+    static const IrCond sub[7] = { IR_EQ, IR_GEU, IR_LT, IR_NE, IR_GTU, IR_GE, IR_GT };
+    IrBuilder *b = ctx->b;
+
+    if (rule == ARM_CC_FLAGS) {
+        *ret = flags_cond(ctx, which);
+        return true;
+    }
+    bool wide = rule == ARM_CC_ADD64 || rule == ARM_CC_SUB64 || rule == ARM_CC_LOGIC64;
+    IrType type = arm_type(wide);
+    IrRef zero = ir_const(b, type, 0), x = arm_narrow(ctx, wide, ir_get(b, ARM_SLOT_CC_A));
+    if (rule == ARM_CC_LOGIC32 || rule == ARM_CC_LOGIC64) {
+        static const IrCond logic[7] = { [0] = IR_EQ, [2] = IR_LT, [5] = IR_GE, [6] = IR_GT };
+        *ret = which == 1 || which == 3 || which == 4 ? always(ctx, false) : (ArmCondRef){ logic[which], x, zero };
+        return true;
+    }
+    IrRef y = arm_narrow(ctx, wide, ir_get(b, ARM_SLOT_CC_B));
+    if (rule == ARM_CC_SUB32 || rule == ARM_CC_SUB64) {
+        if (which == 2) {
+            *ret = (ArmCondRef){ IR_LT, ir_op2(b, IR_sub, type, x, y), zero };
+            return true;
+        }
+        if (which == 3) {
+            IrRef r = ir_op2(b, IR_sub, type, x, y);
+            IrRef v = ir_op2(b, IR_and, type, ir_op2(b, IR_xor, type, x, y), ir_op2(b, IR_xor, type, x, r));
+            *ret = (ArmCondRef){ IR_LT, v, zero };
+            return true;
+        }
+        *ret = (ArmCondRef){ sub[which], x, y };
+        return true;
+    }
+    IrRef r = ir_op2(b, IR_add, type, x, y);
+    switch (which) {
+    case 0: *ret = (ArmCondRef){ IR_EQ, r, zero }; return true;
+    case 1: *ret = (ArmCondRef){ IR_LTU, r, x }; return true;
+    case 2: *ret = (ArmCondRef){ IR_LT, r, zero }; return true;
+    case 3: *ret = (ArmCondRef){ IR_LT, ir_op2(b, IR_andn, type, ir_op2(b, IR_xor, type, x, r), ir_op2(b, IR_xor, type, x, y)), zero }; return true;
+    default: return false;
+    }
+}
+
+ArmCondRef arm_cond(TransCtx *ctx, unsigned condition)
+{
+    IrRef op = ir_get(ctx->b, ARM_SLOT_CC_OP);
+    ArmCondRef c;
+
+    if (condition >> 1 == 7) {
+        return always(ctx, true);
+    }
+    if (!ir_is_const(ctx->b->unit, op) || !short_cond(ctx, (ArmCc)ir_insn(ctx->b->unit, op)->imm, condition >> 1, &c)) {
+        IrRef holds = ir_call(ctx->b, ARM_HELPER_cc_cond, 4,
+                              (IrRef[]){ ir_get(ctx->b, ARM_SLOT_CC_A), ir_get(ctx->b, ARM_SLOT_CC_B), op, ir_i32(ctx->b, condition & 14) });
+        c = (ArmCondRef){ IR_NE, holds, ir_i64(ctx->b, 0) };
+    }
+    if (condition & 1) {
+        c.cond = ir_cond_invert(c.cond);
+    }
+    return c;
+}
+
+IrRef arm_carry(TransCtx *ctx)
+{
+    ArmCondRef c = arm_cond(ctx, 2);
+    return ir_setcond(ctx->b, IR_I64, c.cond, c.a, c.b);
+}

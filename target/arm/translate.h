@@ -1,0 +1,91 @@
+/*
+ * translate.h: shared by the A64 handlers (translate-*.c). A handler gets one decoded instruction and emits IR; ctx->pc and
+ * ctx->next_pc are set. Handlers end the block only where the row's kind says so, or through arm_undefined().
+ */
+#ifndef TARGET_ARM_TRANSLATE_H
+#define TARGET_ARM_TRANSLATE_H
+
+#include "arm-decode.h"
+#include "target/arm/flags.h"
+#include "target/translate.h"
+
+enum { /* TransCtx.data */
+    ARM_DATA_INSN,    /* instruction word */
+};
+
+/* Helper ids (helpers.def). */
+typedef enum ArmHelper {
+#define HELPER(name, flags, ctype, cargs, result, n, ...) ARM_HELPER_##name,
+#include "target/arm/helpers.def"
+#undef HELPER
+    ARM_N_HELPERS
+} ArmHelper;
+
+#define HELPER(name, flags, ctype, cargs, result, n, ...) ctype arm_helper_##name cargs;
+#include "target/arm/helpers.def"
+#undef HELPER
+
+enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
+
+static inline IrType arm_type(int sf) { return sf ? IR_I64 : IR_I32; }
+static inline unsigned arm_mmu(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_MMU, 4); }
+
+/* 64-bit registers; number 31 is zero, or SP in the forms named so. */
+static inline IrRef arm_x(TransCtx *ctx, unsigned n)
+{
+    return n == ARM_ZR ? ir_i64(ctx->b, 0) : ir_get(ctx->b, ARM_SLOT_X + n);
+}
+
+static inline void arm_set_x(TransCtx *ctx, unsigned n, IrRef value)
+{
+    if (n != ARM_ZR) {
+        ir_put(ctx->b, ARM_SLOT_X + n, value);
+    }
+}
+
+static inline IrRef arm_xsp(TransCtx *ctx, unsigned n)
+{
+    return ir_get(ctx->b, n == ARM_ZR ? ARM_SLOT_SP : ARM_SLOT_X + n);
+}
+
+static inline void arm_set_xsp(TransCtx *ctx, unsigned n, IrRef value)
+{
+    ir_put(ctx->b, n == ARM_ZR ? ARM_SLOT_SP : ARM_SLOT_X + n, value);
+}
+
+/* A 64-bit value in the operation's width, and back: W results are zero-extended. */
+static inline IrRef arm_narrow(TransCtx *ctx, int sf, IrRef value)
+{
+    return sf ? value : ir_op1(ctx->b, IR_trunc, IR_I32, value);
+}
+
+static inline IrRef arm_widen(TransCtx *ctx, int sf, IrRef value)
+{
+    return sf ? value : ir_op1(ctx->b, IR_ext_u, IR_I64, value);
+}
+
+/* Registers in the operation's width. */
+static inline IrRef arm_r(TransCtx *ctx, int sf, unsigned n) { return arm_narrow(ctx, sf, arm_x(ctx, n)); }
+static inline IrRef arm_rsp(TransCtx *ctx, int sf, unsigned n) { return arm_narrow(ctx, sf, arm_xsp(ctx, n)); }
+static inline void arm_set_r(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_set_x(ctx, n, arm_widen(ctx, sf, v)); }
+static inline void arm_set_rsp(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_set_xsp(ctx, n, arm_widen(ctx, sf, v)); }
+
+/* translate.c: the exception of an unallocated encoding; ends the block. */
+void arm_undefined(TransCtx *ctx);
+
+/* translate-flags.c. A condition as a comparison. */
+typedef struct ArmCondRef { IrCond cond; IrRef a, b; } ArmCondRef;
+/* The flags are those of `rule` on a and b (I64; b may be IR_NONE where the rule has none). */
+void arm_cc_set(TransCtx *ctx, ArmCc rule, IrRef a, IrRef b);
+/* N Z C V in bits 31 to 28 of an I64, the others zero. */
+IrRef arm_cc_get(TransCtx *ctx);
+ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
+/* 1 or 0 as I64. */
+IrRef arm_carry(TransCtx *ctx);
+
+/* translate-int.c. DecodeBitMasks (J1, shared/functions): false for reserved values. */
+bool arm_bit_masks(unsigned n, unsigned imms, unsigned immr, bool immediate, uint64_t *ret_wmask, uint64_t *ret_tmask);
+/* ExtendReg of X[n] by option, shifted left; an I64. */
+IrRef arm_extend_reg(TransCtx *ctx, unsigned n, unsigned option, unsigned shift);
+
+#endif
