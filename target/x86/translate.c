@@ -37,8 +37,24 @@ uint64_t x86_trans_mode(const Vcpu *vcpu)
     return mode;
 }
 
+/*
+ * What the scan of the present unit has decoded: an instruction is translated from the form it was scanned in. Looked up by pc, because
+ * units are emitted in another order than scanned, some blocks twice, and STI translates the instruction behind it too. One that
+ * another has displaced is decoded again. A thread translates one unit at a time.
+ */
+enum { N_SCANNED = 256 };
+typedef struct Scanned { uint64_t unit; X86Insn in; } Scanned;
+static _Thread_local Scanned scanned[N_SCANNED];
+static _Thread_local uint64_t scanned_unit; /* 0: none yet */
+
+static Scanned *scanned_at(vaddr pc)
+{
+    return &scanned[pc % N_SCANNED];
+}
+
 bool x86_trans_begin(TransCtx *ctx)
 {
+    scanned_unit++;
     memset(ctx->data, 0, sizeof(ctx->data));
     ctx->data[X86_DATA_WT] = ctx->target->word_bits == 64 ? IR_I64 : IR_I32;
     ctx->b->unit->addr32 = ctx->target->word_bits == 32;
@@ -105,6 +121,9 @@ bool x86_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     if (!fetch(ctx, pc, &in, &result)) {
         return false;
     }
+    if (result == X86_DECODE_OK) {
+        *scanned_at(pc) = (Scanned){ .unit = scanned_unit, .in = in };
+    }
     *ret = (ScanInsn){ .length = MAX(in.length, 1), .kind = SCAN_STOP };
     if (result != X86_DECODE_OK || ctx->mode & (BIT(X86_MODE_TF) | BIT(X86_MODE_INHIBIT))) {
         return true;
@@ -151,9 +170,12 @@ static bool usable(TransCtx *ctx, const X86Insn *in)
 void x86_translate(TransCtx *ctx)
 {
     X86Insn in;
-    X86DecodeResult result;
+    X86DecodeResult result = X86_DECODE_OK;
+    const Scanned *known = scanned_at(ctx->pc);
 
-    if (!fetch(ctx, ctx->pc, &in, &result)) {
+    if (known->unit == scanned_unit && known->in.pc == ctx->pc) {
+        in = known->in;
+    } else if (!fetch(ctx, ctx->pc, &in, &result)) {
         /* The page went away since the scan; entering it again raises the fault. */
         ctx->next_pc = ctx->pc;
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->pc);
