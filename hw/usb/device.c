@@ -22,7 +22,7 @@ uint64_t usb_copy(UsbPacket *p, void *data, uint64_t bytes)
 {
     uint64_t n = MIN(bytes, p->bytes - p->done), moved = n;
 
-    if (p->dma_failed) {
+    if (p->dma_failed || !n) {
         return 0;
     }
     if (!p->as) {

@@ -634,6 +634,7 @@ static void start(void)
     vm_start(m);
 }
 
+#ifndef __SANITIZE_ADDRESS__
 static long resident_pages(void)
 {
     long total = 0, resident = 0;
@@ -647,6 +648,7 @@ static long resident_pages(void)
     }
     return resident;
 }
+#endif
 
 /* Freed memory is kept for a while where addresses are checked: no measure there. */
 static void check_growth(void)
