@@ -253,6 +253,19 @@ static bool same(const X86State *a, const X86State *b)
     return ok;
 }
 
+/* FSCALE of a denormal by 0 and FPREM and FPREM1 of one by an infinity, where underflow is not masked: the result is tiny, and the operand
+ * unchanged. Some processors take the exception with its biased result, as the software does, others leave the operand; the manuals do not say. */
+static bool is_open(unsigned opcode, unsigned modrm, const X86State *s)
+{
+    const X86Fpr *value = &s->fpr[s->ftop], *other = &s->fpr[(s->ftop + 1) & 7];
+
+    if (opcode != 0xd9 || s->fcw & X87_UE || value->sign_exp & 0x7fff) {
+        return false;
+    }
+    return modrm == 0xfd ? !(other->sign_exp & 0x7fff) && !other->mantissa
+                         : (modrm == 0xf5 || modrm == 0xf8) && (other->sign_exp & 0x7fff) == 0x7fff && other->mantissa == BIT(63);
+}
+
 static unsigned limit = 10, n_bad, bad_of[1024];
 
 static void check(Vcpu *vcpu, unsigned n)
@@ -285,6 +298,9 @@ static void check(Vcpu *vcpu, unsigned n)
     memset(s, 0, sizeof(*s));
     from_image(s, &before);
     start = *s;
+    if (is_open(opcode, modrm, s)) {
+        return;
+    }
     memset(&expected, 0, sizeof(expected));
     from_image(&expected, &host.image);
     if (insn->has_memory) {
