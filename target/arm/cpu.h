@@ -17,14 +17,85 @@ typedef union ArmVector {
     uint64_t d[2];
 } __attribute__((aligned(16))) ArmVector;
 
+/* The generic timers (D11): an index of ArmState.cnt_ctl, and which output of the processing element. */
+typedef enum ArmTimer {
+    ARM_TIMER_PHYS, ARM_TIMER_VIRT, ARM_TIMER_HYP, ARM_TIMER_HYPVIRT, ARM_TIMER_SEC,
+    ARM_N_TIMERS
+} ArmTimer;
+
+/* Outputs of a processing element that a board wires to private peripheral interrupts: the timers, by ArmTimer, then these. */
+enum { ARM_OUT_PMU = ARM_N_TIMERS, ARM_OUT_GIC_MAINTENANCE, ARM_N_OUTS };
+
+/* Its inputs: lines of Target.irq_set, bits of vcpu->interrupt_request. */
+enum { ARM_IRQ_IRQ, ARM_IRQ_FIQ, ARM_IRQ_VIRQ, ARM_IRQ_VFIQ, ARM_IRQ_SERROR, ARM_N_IRQS };
+
+/*
+ * A machine's side of the processing elements; arm_cpu_connect(). NULL functions: there is none of it. Called by the vCPU's own
+ * thread without the device lock, and by arm_timer_expired() with it.
+ */
+typedef struct ArmPlatform {
+    uint64_t (*guest_ns)(void *opaque);   /* the clock behind the system counter */
+    /* Calls arm_timer_expired(vcpu, timer), under the device lock, when that clock reaches `ns` (UINT64_MAX: never). */
+    void (*timer_set)(void *opaque, Vcpu *vcpu, ArmTimer timer, uint64_t ns);
+    void (*output)(void *opaque, Vcpu *vcpu, unsigned output, bool level);
+    uint64_t cntfrq_hz;                   /* the counter's rate; CNTFRQ_EL0 begins with it */
+} ArmPlatform;
+
+/* A system register as bits 20 to 5 of MRS and MSR say it. */
+#define ARM_SYSREG(op0, op1, crn, crm, op2) ((uint32_t)(op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+
+/*
+ * A GIC's system registers (ICC_*, ICV_*, ICH_*): op0 3, CRn 4 CRm 6 (ICC_PMR_EL1) and CRn 12 CRm 8 to 15. The processing element has
+ * checked that the level is high enough for the number (op1) and asked for SCR_EL3/HCR_EL2 nothing: which of ICC and ICV answers
+ * is decided by arm_gic_virtual(). False: the register does not exist, or is not accessible now: undefined. To trap to a level instead the
+ * function calls arm_trap(vcpu, level), which does not return. Called by the vCPU's thread, without the device lock.
+ */
+typedef struct ArmGicOps {
+    bool (*read)(void *opaque, Vcpu *vcpu, uint32_t sysreg, uint64_t *ret);
+    bool (*write)(void *opaque, Vcpu *vcpu, uint32_t sysreg, uint64_t value);
+} ArmGicOps;
+
+/*
+ * PSCI (DEN 0022) as the machine's service: HVC or SMC, as `conduit` says, with immediate 0 calls it instead of an exception. X0 to X3 hold
+ * function and arguments, the result goes to X0 (leave() may also power down, reset or halt the vCPU). False: not a function of
+ * PSCI; X0 becomes NOT_SUPPORTED (-1). Called by the vCPU's thread, without the device lock, pc already behind the call.
+ */
+typedef enum ArmConduit { ARM_CONDUIT_HVC, ARM_CONDUIT_SMC } ArmConduit;
+typedef struct ArmPsci {
+    ArmConduit conduit;
+    bool (*call)(void *opaque, Vcpu *vcpu);
+} ArmPsci;
+
+/* What an exception says beside vcpu->exception: filled by whoever fills that, taken and cleared by the entry. */
+typedef struct ArmFault {
+    uint32_t iss;
+    uint8_t target_el;    /* 0: as routed */
+    bool stage2;
+    uint64_t ipa;         /* of a stage 2 fault */
+} ArmFault;
+
 typedef struct ArmState {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
 #define FIELD_ARRAY_1
+#define FIELD_ARRAY_4 [4]
+#define FIELD_ARRAY_5 [5]
+#define FIELD_ARRAY_8 [8]
+#define FIELD_ARRAY_16 [16]
 #define FIELD_ARRAY_31 [31]
 #define FIELD_ARRAY_32 [32]
 #include "target/arm/cpu-state.def"
 #undef FIELD
+    /* Below: derived or wiring, not migrated. */
+    ArmFault fault;
+    bool tagged_tlb;           /* the TLB may hold entries of addresses with a tag (TBI) */
+    bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
+    const ArmPlatform *platform;
+    void *platform_opaque;
+    const ArmGicOps *gic;      /* NULL: no system register interface */
+    void *gic_opaque;
+    const ArmPsci *psci;       /* NULL: HVC and SMC are the guest's */
+    void *psci_opaque;
 } ArmState;
 
 static inline ArmState *arm_state(const Vcpu *vcpu)
@@ -36,6 +107,10 @@ static inline ArmState *arm_state(const Vcpu *vcpu)
 typedef struct ArmModel {
     bool ext[ARM_N_EXTS];
     const char *name;
+    uint64_t midr, revidr;
+    uint64_t ctr, clidr, ccsidr[3][2]; /* caches: by level, [1] of instructions */
+    uint8_t pa_bits;           /* 32 to 52 */
+    uint8_t n_breakpoints, n_watchpoints, n_pmu_counters;
 } ArmModel;
 
 static inline const ArmModel *arm_model(const Vcpu *vcpu)
@@ -61,13 +136,46 @@ enum {
 enum {
     ARM_MODE_EL = 0,     /* 2 bits */
     ARM_MODE_MMU = 2,    /* 4 bits: MMU index of data accesses */
+    ARM_MODE_UNPRIV = 6, /* 4 bits: MMU index of LDTR and STTR */
+    ARM_MODE_FP_TRAP = 10, /* 1 bit: instructions of floating point and SIMD raise an exception */
+    ARM_MODE_ALIGN = 11, /* 1 bit: unaligned accesses fault (SCTLR_ELx.A, or stage 1 off, which makes all memory Device) */
+    ARM_MODE_ALIGN_SP = 12, /* 1 bit: and a misaligned SP as a base */
+    ARM_MODE_IL = 13,    /* 1 bit: PSTATE.IL, every instruction raises an exception */
+    ARM_MODE_SPSEL = 14, /* 1 bit: PSTATE.SP, handlers know without asking which SP is in use */
+    ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
 };
+
+/* MMU indexes. Which translation regime they belong to is a property of the TLB set in force (mmu.c). */
+enum { ARM_MMU_USER, ARM_MMU_PRIV, ARM_MMU_PRIV_PAN, ARM_N_MMU };
 
 /* Exception classes (D24.2.40, ESR_ELx.EC): causes of vcpu->exception. */
 enum {
     ARM_EC_UNKNOWN = 0x00,
+    ARM_EC_WFX = 0x01,
+    ARM_EC_FP = 0x07,
+    ARM_EC_PAC = 0x09,
+    ARM_EC_BTI = 0x0d,
+    ARM_EC_ILLEGAL = 0x0e,
     ARM_EC_SVC64 = 0x15,
+    ARM_EC_HVC64 = 0x16,
+    ARM_EC_SMC64 = 0x17,
+    ARM_EC_SYSREG = 0x18,
+    ARM_EC_ERET = 0x1a,
+    ARM_EC_FPAC = 0x1c,
+    ARM_EC_IABT_LOWER = 0x20,
+    ARM_EC_IABT = 0x21,      /* as a cause: the entry finds out from which level */
+    ARM_EC_PC_ALIGN = 0x22,
+    ARM_EC_DABT_LOWER = 0x24,
+    ARM_EC_DABT = 0x25,      /* likewise */
+    ARM_EC_SP_ALIGN = 0x26,
+    ARM_EC_FP64 = 0x2c,
+    ARM_EC_SERROR = 0x2f,
+    ARM_EC_BREAKPOINT_LOWER = 0x30,
+    ARM_EC_STEP_LOWER = 0x32,
+    ARM_EC_WATCHPOINT_LOWER = 0x34,
     ARM_EC_BRK64 = 0x3c,
+    /* Not the architecture's. */
+    ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
 /* translate.c */
@@ -75,5 +183,24 @@ uint64_t arm_trans_mode(const Vcpu *vcpu);
 bool arm_trans_begin(TransCtx *ctx);
 bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret);
 void arm_translate(TransCtx *ctx);
+
+/*
+ * What a board calls.
+ *
+ * Before the first reset: affinity (MPIDR_EL1), where it starts (RVBAR), what it can ask of the machine. The others may be NULL.
+ */
+void arm_cpu_connect(Vcpu *vcpu, uint64_t mpidr, uint64_t rvbar, const ArmPlatform *platform, void *opaque);
+void arm_cpu_set_gic(Vcpu *vcpu, const ArmGicOps *ops, void *opaque);
+void arm_cpu_set_psci(Vcpu *vcpu, const ArmPsci *psci, void *opaque);
+/* The highest level there is: 1, 2 or 3. */
+unsigned arm_highest_el(const Vcpu *vcpu);
+/* After a reset: as firmware would enter an operating system or CPU_ON does: at `el`, pc and X0 as given, SP_ELx selected, interrupts masked. */
+void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0);
+/* Under the device lock. */
+void arm_timer_expired(Vcpu *vcpu, ArmTimer timer);
+/* Whether accesses to ICC_* of that group (0, 1) are to ICV_* now (HCR_EL2.FMO, IMO). */
+bool arm_gic_virtual(const Vcpu *vcpu, unsigned group);
+/* From a system register's function: the access traps to a higher level. */
+noreturn void arm_trap(Vcpu *vcpu, unsigned target_el);
 
 #endif

@@ -1,0 +1,178 @@
+/*
+ * system.h: what the files of the system level share: fields of control registers, PSTATE, levels and regimes.
+ *
+ * Arm ARM DDI 0487, D24 (registers), C5.2 (PSTATE). Bits are named REGISTER_FIELD.
+ */
+#ifndef TARGET_ARM_SYSTEM_H
+#define TARGET_ARM_SYSTEM_H
+
+#include "target/arm/cpu.h"
+
+/* PSTATE as in SPSR_ELx (C5.2.19). */
+#define PSTATE_SP    BIT(0)
+#define PSTATE_M_EL  (3 * BIT(2))
+#define PSTATE_NRW   BIT(4)        /* AArch32: not implemented, an illegal return */
+#define PSTATE_F     BIT(6)
+#define PSTATE_I     BIT(7)
+#define PSTATE_A     BIT(8)
+#define PSTATE_D     BIT(9)
+#define PSTATE_DAIF  (15 * BIT(6))
+#define PSTATE_BTYPE (3 * BIT(10))
+#define PSTATE_SSBS  BIT(12)
+#define PSTATE_IL    BIT(20)
+#define PSTATE_SS    BIT(21)
+#define PSTATE_PAN   BIT(22)
+#define PSTATE_UAO   BIT(23)
+#define PSTATE_DIT   BIT(24)
+#define PSTATE_TCO   BIT(25)
+#define PSTATE_NZCV  (15 * BIT(28))
+
+#define SCTLR_M      BIT(0)
+#define SCTLR_A      BIT(1)
+#define SCTLR_C      BIT(2)
+#define SCTLR_SA     BIT(3)
+#define SCTLR_SA0    BIT(4)
+#define SCTLR_UMA    BIT(9)
+#define SCTLR_I      BIT(12)
+#define SCTLR_DZE    BIT(14)
+#define SCTLR_UCT    BIT(15)
+#define SCTLR_NTWI   BIT(16)
+#define SCTLR_NTWE   BIT(18)
+#define SCTLR_WXN    BIT(19)
+#define SCTLR_TSCXT  BIT(20)
+#define SCTLR_SPAN   BIT(23)
+#define SCTLR_E0E    BIT(24)
+#define SCTLR_EE     BIT(25)
+#define SCTLR_UCI    BIT(26)
+#define SCTLR_DSSBS  BIT(44)
+#define SCTLR_EPAN   BIT(57)
+
+#define TCR_EPD0     BIT(7)
+#define TCR_A1       BIT(22)
+#define TCR_EPD1     BIT(23)
+#define TCR_AS       BIT(36)
+#define TCR_TBI0     BIT(37)
+#define TCR_TBI1     BIT(38)
+#define TCR_HA       BIT(39)
+#define TCR_HD       BIT(40)
+#define TCR_HPD0     BIT(41)
+#define TCR_HPD1     BIT(42)
+#define TCR_TBID0    BIT(51)
+#define TCR_TBID1    BIT(52)
+#define TCR_E0PD0    BIT(55)
+#define TCR_E0PD1    BIT(56)
+#define TCR_DS       BIT(59)
+/* TCR_EL2 without VHE, TCR_EL3, VTCR_EL2: one half only. */
+#define TCR2_TBI     BIT(20)
+#define TCR2_HA      BIT(21)
+#define TCR2_HD      BIT(22)
+#define TCR2_HPD     BIT(24)
+#define TCR2_TBID    BIT(29)
+#define TCR2_DS      BIT(32)
+
+#define HCR_VM       BIT(0)
+#define HCR_PTW      BIT(2)
+#define HCR_FMO      BIT(3)
+#define HCR_IMO      BIT(4)
+#define HCR_AMO      BIT(5)
+#define HCR_VF       BIT(6)
+#define HCR_VI       BIT(7)
+#define HCR_VSE      BIT(8)
+#define HCR_DC       BIT(12)
+#define HCR_TWI      BIT(13)
+#define HCR_TWE      BIT(14)
+#define HCR_TID1     BIT(16)
+#define HCR_TID2     BIT(17)
+#define HCR_TID3     BIT(18)
+#define HCR_TSC      BIT(19)
+#define HCR_TACR     BIT(21)
+#define HCR_TSW      BIT(22)
+#define HCR_TPCP     BIT(23)
+#define HCR_TPU      BIT(24)
+#define HCR_TTLB     BIT(25)
+#define HCR_TVM      BIT(26)
+#define HCR_TGE      BIT(27)
+#define HCR_TDZ      BIT(28)
+#define HCR_HCD      BIT(29)
+#define HCR_TRVM     BIT(30)
+#define HCR_RW       BIT(31)
+#define HCR_ID       BIT(33)
+#define HCR_E2H      BIT(34)
+#define HCR_TLOR     BIT(35)
+#define HCR_TERR     BIT(36)
+#define HCR_TEA      BIT(37)
+#define HCR_APK      BIT(40)
+#define HCR_API      BIT(41)
+#define HCR_FWB      BIT(46)
+#define HCR_TID4     BIT(49)
+#define HCR_TICAB    BIT(50)
+#define HCR_TOCU     BIT(52)
+#define HCR_ENSCXT   BIT(53)
+#define HCR_TTLBIS   BIT(54)
+#define HCR_TTLBOS   BIT(55)
+
+#define SCR_NS       BIT(0)
+#define SCR_IRQ      BIT(1)
+#define SCR_FIQ      BIT(2)
+#define SCR_EA       BIT(3)
+#define SCR_SMD      BIT(7)
+#define SCR_HCE      BIT(8)
+#define SCR_SIF      BIT(9)
+#define SCR_RW       BIT(10)
+#define SCR_ST       BIT(11)
+#define SCR_TWI      BIT(12)
+#define SCR_TWE      BIT(13)
+#define SCR_APK      BIT(16)
+#define SCR_API      BIT(17)
+#define SCR_EEL2     BIT(18)
+
+#define MDSCR_SS     BIT(0)
+#define MDSCR_TDCC   BIT(12)
+#define MDSCR_KDE    BIT(13)
+#define MDSCR_MDE    BIT(15)
+#define MDCR_TPMCR   BIT(5)
+#define MDCR_TPM     BIT(6)
+#define MDCR_TDE     BIT(8)
+#define MDCR_TDA     BIT(9)
+#define MDCR_TDOSA   BIT(10)
+#define MDCR_TDRA    BIT(11)
+
+static inline bool arm_is_secure_below_el3(const Vcpu *vcpu)
+{
+    return arm_has(vcpu, EL3) && !(arm_state(vcpu)->scr_el3 & SCR_NS);
+}
+
+/* EL2Enabled(): EL2 is there and, in secure state, switched on. */
+static inline bool arm_el2_enabled(const Vcpu *vcpu)
+{
+    return arm_has(vcpu, EL2) && (!arm_is_secure_below_el3(vcpu) || (arm_has(vcpu, SEL2) && (arm_state(vcpu)->scr_el3 & SCR_EEL2)));
+}
+
+/* HCR_EL2 as it acts: zero where EL2 is not enabled. */
+static inline uint64_t arm_hcr(const Vcpu *vcpu)
+{
+    return arm_el2_enabled(vcpu) ? arm_state(vcpu)->hcr_el2 : 0;
+}
+
+/* EL2&0 is the regime of EL0: the host of VHE. */
+static inline bool arm_is_host(uint64_t hcr) { return (hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE); }
+
+/* Translation regimes (D8.1.2). */
+typedef enum ArmRegime { ARM_REGIME_EL10, ARM_REGIME_EL20, ARM_REGIME_EL2, ARM_REGIME_EL3 } ArmRegime;
+
+static inline ArmRegime arm_regime(const Vcpu *vcpu, unsigned el)
+{
+    uint64_t hcr = arm_hcr(vcpu);
+
+    switch (el) {
+    case 3: return ARM_REGIME_EL3;
+    case 2: return hcr & HCR_E2H ? ARM_REGIME_EL20 : ARM_REGIME_EL2;
+    case 1: return ARM_REGIME_EL10;
+    default: return arm_is_host(hcr) ? ARM_REGIME_EL20 : ARM_REGIME_EL10;
+    }
+}
+
+/* Whose SCTLR, TCR, … control it. */
+static inline unsigned arm_regime_el(ArmRegime r) { return r == ARM_REGIME_EL10 ? 1 : r == ARM_REGIME_EL3 ? 3 : 2; }
+
+#endif
