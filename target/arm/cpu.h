@@ -120,6 +120,10 @@ static inline const ArmModel *arm_model(const Vcpu *vcpu)
 
 #define arm_has(vcpu, id) (arm_model(vcpu)->ext[ARM_EXT_##id])
 
+/* FPSR.QC, the sticky flag of saturation. */
+static inline bool arm_qc_get(const ArmState *st) { return (st->qc.d[0] | st->qc.d[1]) != 0; }
+static inline void arm_qc_set(ArmState *st, bool on) { st->qc = (ArmVector){ .d = { on, 0 } }; }
+
 /* Slots. */
 enum {
     ARM_SLOT_X = 0,      /* X0 to X30 */
@@ -129,7 +133,8 @@ enum {
     ARM_SLOT_CC_B = 34,  /* I64 */
     ARM_SLOT_CC_OP = 35, /* I32: the unit's rule slot */
     ARM_SLOT_V = 36,     /* V0 to V31, V128 */
-    ARM_N_SLOTS = 68,
+    ARM_SLOT_QC = 68,    /* V128 */
+    ARM_N_SLOTS = 69,
 };
 
 /* Translation mode: everything in CPU state that changes what code means. */
