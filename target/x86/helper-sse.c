@@ -438,7 +438,7 @@ static uint32_t compare_strings(const Strings *s, const uint8_t *x, const uint8_
 uint64_t x86_helper_sse_pcmpstr(uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1, uint64_t lengths, uint32_t how)
 {
     uint8_t x[16], y[16];
-    Strings s;
+    Strings s = { 0 };
     uint32_t all, r;
 
     s.n = how & 1 ? 8 : 16;
