@@ -92,7 +92,7 @@ void x86_trans_ldmxcsr(TransCtx *ctx, const X86Insn *in)
     IrRef reserved = ir_op2_imm(b, IR_and, IR_I32, value, 0xffff0000);
     trans_raise_if(ctx, IR_NE, reserved, ir_i32(b, 0), X86_HELPER_raise_zero, X86_EXC_GP);
     ir_stenv(b, (int)offsetof(X86State, mxcsr), 4, value);
-    ir_fpset(b, ir_op2_imm(b, IR_or, IR_I32, ir_op2_imm(b, IR_and, IR_I32, value, (uint32_t)~FLAGS), MASKS));
+    ir_fpset(b, ir_op2_imm(b, IR_or, IR_I32, value, MASKS));
     if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
         return;

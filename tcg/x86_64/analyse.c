@@ -169,6 +169,9 @@ static void find_loops(HostCompiler *hc)
                 }
             }
         }
+        if (hc->fp_control_asked) {
+            x64_find_fp_control_loop(hc, head, k);
+        }
         BlockInfo *h = &hc->block[head];
         h->loop_weight = arena_alloc(&hc->arena, IR_MAX_SLOTS);
         memset(h->loop_weight, 0, IR_MAX_SLOTS);
@@ -204,11 +207,13 @@ static void count_uses(HostCompiler *hc)
     const IrInsn *in = hc->insns;
     uint32_t n = hc->n_insns;
 
+    hc->fp_control_asked = false;
     for (uint32_t i = 0; i < n; i++, in++) {
         val[i] = fresh;
         if (in->op == IR_ext_u && val_is_alias(hc, in)) {
             val[in->a].wide = 1;
         }
+        hc->fp_control_asked |= in->op == IR_fpget;
         /* Operands stand before their uses. */
         switch (hc->op_operands[in->op]) {
         case 3: val[in->c != IR_NONE ? in->c : i].uses++; /* fall through */

@@ -105,6 +105,8 @@ typedef struct BlockInfo {
     bool reached;
     bool in_loop_mark;
     bool walked;
+    bool fp_control_lost;   /* at the end of a block that leads here, jit.fp_control_guest was not up to date */
+    bool fp_control_loop;   /* LOOP: asks for MXCSR and does nothing that could change its flags */
     uint8_t streams[2];     /* LOOP: numbers in use, as bits; that grow, that shrink */
     uint32_t set_up;        /* LOOP: offset of what sets streams up in front of its code, where ways into the core lead */
 } BlockInfo;
@@ -177,6 +179,8 @@ struct HostCompiler {
     bool state_valid;        /* hc->st is the state at the end of the previous block's fall-through */
     uint16_t fall_to;        /* block that hc->st belongs to, NO_INDEX none */
     uint32_t n_loops_open;
+    bool fp_control_asked;   /* the unit has an fpget */
+    bool fp_control_known;   /* jit.fp_control_guest is what MXCSR is at this point */
     bool x87_ready;          /* the guest's x87 state is in the host's unit at this point */
     uint8_t last_reg[IR_MAX_SLOTS]; /* where a slot's contents were last: a hint */
     IrRef flags_val;         /* host flags hold (value != 0) under flags_cc; IR_NONE: nothing */
@@ -317,6 +321,18 @@ void ra_move(HostCompiler *hc, Reg d, Reg s, unsigned type);
 void ra_load_const(HostCompiler *hc, Reg d, unsigned type, uint64_t imm);
 void ra_load(HostCompiler *hc, Reg d, unsigned type, Mem m);
 void ra_store(HostCompiler *hc, Mem m, unsigned type, Reg s);
+
+/* ---- fp-control.c: MXCSR read and written ---- */
+void x64_find_fp_control_loop(HostCompiler *hc, uint16_t head, uint32_t first_order); /* the loop of `head`, by in_loop_mark */
+void x64_fp_control_begin(HostCompiler *hc, uint16_t b);
+void x64_fp_control_leave(HostCompiler *hc);
+/* Surely changes nothing in MXCSR. */
+static inline bool x64_fp_control_keeps(const HostCompiler *hc, unsigned op)
+{
+    return op <= IR_maxu || hc->op_flags[op] & (IR_OP_MEM | IR_OP_TERM);
+}
+void lower_fpget(HostCompiler *hc);
+void lower_fpset(HostCompiler *hc);
 
 /* ---- lower.c and its siblings ---- */
 void lower_int(HostCompiler *hc, const IrInsn *in);

@@ -552,6 +552,7 @@ void lower_branch(HostCompiler *hc, const IrInsn *in)
     uint16_t taken = in->c & 0xffff, other = in->c >> 16;
     unsigned cc;
 
+    x64_fp_control_leave(hc);
     if (in->op == IR_br) {
         branch(hc, CC_ALWAYS, in->a, in->a);
         return;
@@ -619,22 +620,6 @@ static void lower_stenv(HostCompiler *hc, const IrInsn *in)
     ra_consume(hc);
 }
 
-static void lower_fpget(HostCompiler *hc)
-{
-    Reg d = ra_dest(hc, NO_REG, 0);
-    x_rm(&hc->as, M_0F | 0xae, 3, JIT_MEM(fp_control_guest)); /* stmxcsr */
-    x_load(&hc->as, 2, false, false, d, JIT_MEM(fp_control_guest));
-    ra_done(hc);
-}
-
-/* Nobody asks what the mode was: of the two it is stmxcsr that is slow. */
-static void lower_fpset(HostCompiler *hc)
-{
-    x_store(&hc->as, 2, JIT_MEM(fp_control_guest), ra_use(hc, hc->ops[0]));
-    x_rm(&hc->as, M_0F | 0xae, 2, JIT_MEM(fp_control_guest)); /* ldmxcsr */
-    ra_consume(hc);
-}
-
 /* ---- the walk ---- */
 
 static void lower_insn(HostCompiler *hc, const IrInsn *in)
@@ -661,6 +646,7 @@ static void lower_insn(HostCompiler *hc, const IrInsn *in)
     if (in->type == IR_V256) {
         hc->has_256 = true;
     }
+    hc->fp_control_known &= x64_fp_control_keeps(hc, in->op);
     switch (in->op) {
     case IR_get: ra_get(hc, in->aux, hc->i); break;
     case IR_put: ra_put(hc, in->aux, hc->ops[0]); break;
@@ -711,6 +697,7 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
     const IrBlock *bb = &hc->unit->blocks.at[b];
     bool falls = hc->fall_to == b;
 
+    x64_fp_control_begin(hc, b);
     hc->fall_to = NO_INDEX;
     hc->b = b;
     hc->x87_ready = false;
@@ -810,6 +797,7 @@ static bool x64_compile(HostCompiler *hc, const IrUnit *unit, uint8_t *out, size
         const IrBlock *bb = &unit->blocks.at[b];
         for (uint32_t i = bb->first; i < bb->end; i++) {
             if (hc->val[i].fused) {
+                hc->fp_control_known &= x64_fp_control_keeps(hc, hc->insns[i].op);
                 continue;
             }
             if (hc->as.end - hc->as.cur < X_ROOM) {

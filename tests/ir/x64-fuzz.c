@@ -44,7 +44,7 @@ static IrUnit unit;
 static IrBuilder bld;
 static IrBuilder *b = &bld;
 static uint8_t *area;
-static bool allow_fp, allow_vec, allow_256, allow_fault, x86_rules; /* f; w: 128 bits, v: 256 too; m; x */
+static bool allow_fp, allow_vec, allow_256, allow_fault, allow_control, x86_rules; /* f; w: 128 bits, v: 256 too; m; c; x */
 
 enum { MAX_POOL = 64 };
 typedef struct Pool {
@@ -274,6 +274,18 @@ static void gen_put(void)
     ir_put(b, s, value(type));
 }
 
+/* The floating-point mode: asked for, or set to another rounding mode and other flags, often to what it was. (x64-fuzz-fp.h: denormals) */
+static void gen_control(void)
+{
+    IrRef mode = ir_fpget(b);
+    if (pick(2)) {
+        pool_add(mode);
+        return;
+    }
+    IrRef v = pick(2) ? mode : ir_op2_imm(b, IR_and, IR_I32, pick(2) ? value(IR_I32) : mode, 0x603f);
+    ir_fpset(b, ir_op2_imm(b, IR_or, IR_I32, v, x86_rules ? 0x1f80 : 0x1f82));
+}
+
 void gen_fp(void);
 void gen_vec(void);
 #define FP_POOL 1
@@ -289,6 +301,9 @@ static void gen_ops(void)
         case 0: case 1: case 2: case 3: gen_put(); break;
         case 4: case 5: case 6: gen_mem(); break;
         case 7:
+            if (allow_control) {
+                gen_control();
+            }
             if (pick(4) == 0) {
                 gen_call();
             }
@@ -558,6 +573,7 @@ int main(int argc, char **argv)
     allow_256 = strchr(kinds, 'v');
     allow_vec = allow_256 || strchr(kinds, 'w');
     allow_fault = strchr(kinds, 'm');
+    allow_control = strchr(kinds, 'c');
     fuzz_target = test_target;
     fuzz_target.unaligned = fuzz_unaligned;
     x86_rules = strchr(kinds, 'x');
