@@ -497,7 +497,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         { AT_EGID, getegid() },
         { AT_SECURE, getauxval(AT_SECURE) },
         { AT_RANDOM, at_random },
-        { AT_HWCAP2, 0 },
+        { AT_HWCAP2, abi->hwcap2 ? abi->hwcap2(t) : 0 },
         { AT_EXECFN, execfn },
         { AT_SYSINFO_EHDR, user.vdso },
         { 51 /* AT_MINSIGSTKSZ */, abi->min_sigstack(t) },

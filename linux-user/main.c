@@ -122,7 +122,7 @@ int main(int argc, char **argv)
         argc -= 2;
     }
     if (!user.abi) {
-        error_exit("the name '%s' says no target: start it as qemu-riscv64 or qemu-riscv32", user.program);
+        error_exit("the name '%s' says no target: start it as qemu-ARCH, as in qemu-riscv64", user.program);
     }
     user.target = target_find(user.abi->target);
     if (!user.target) {

@@ -50,6 +50,9 @@ typedef struct VdsoFunction {
     bool is_sigreturn;           /* where signal handlers return to */
 } VdsoFunction;
 
+/* A flag of open(2) where the ABI's numbers are not the generic ones. */
+typedef struct OpenFlag { uint32_t guest, host; } OpenFlag;
+
 /* Initial registers, signal frames and the like: everything of an ABI that is no plain number. */
 struct Abi {
     const char *target;          /* Target.name */
@@ -65,6 +68,7 @@ struct Abi {
     uint64_t vsyscall_page;      /* calls at fixed addresses, which are nobody's memory; 0: none */
     bool fault_address_lost;     /* a fault at no canonical address says SI_KERNEL and 0, as on hosts of this kind */
     const uint16_t *syscall_numbers;   /* by row of syscall/table.def: number + 1; 0: the ABI does not have it */
+    const OpenFlag *open_flags;        /* ends with zeros; NULL: all as the generic ABI has them */
     const struct StructVariant *structs; /* structures that differ from the generic ABI's; ends with NULLs */
     uint16_t elf_machine;
     vaddr stack_top, mmap_top, pie_base; /* default layout, before -R */
@@ -85,6 +89,7 @@ struct Abi {
     /* The data address the instruction at pc accesses, when the host could not say. */
     vaddr (*fault_addr)(Thread *t);
     uint64_t (*hwcap)(Thread *t);
+    uint64_t (*hwcap2)(Thread *t);     /* AT_HWCAP2; NULL: 0 */
     /* The vDSO (vdso.c): its functions, the version of all of them, the ELF header's e_flags. */
     const VdsoFunction *vdso;
     unsigned n_vdso;
@@ -100,7 +105,7 @@ struct Abi {
 
 /* All ABIs, ending with NULL. */
 extern const Abi *const abi_list[];
-extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386;
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64;
 const Abi *abi_find(const char *target);
 extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 

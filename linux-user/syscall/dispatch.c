@@ -52,6 +52,22 @@ const Syscall *syscall_find(const Abi *abi, uint64_t nr)
     return nr < MAX_NUMBER && index_of[is64][nr] ? &rows[index_of[is64][nr] - 1] : NULL;
 }
 
+static uint32_t open_flags_convert(const Abi *abi, uint32_t flags, bool to_host)
+{
+    const OpenFlag *f = abi->open_flags;
+    uint32_t from = 0, to = 0;
+
+    for (; f && f->guest; f++) {
+        uint32_t is = to_host ? f->guest : f->host;
+        from |= is;
+        to |= flags & is ? to_host ? f->host : f->guest : 0;
+    }
+    return (flags & ~from) | to;
+}
+
+uint32_t open_flags_to_host(const Abi *abi, uint32_t flags) { return open_flags_convert(abi, flags, true); }
+uint32_t open_flags_to_guest(const Abi *abi, uint32_t flags) { return open_flags_convert(abi, flags, false); }
+
 void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], uint64_t args[6])
 {
     bool is32 = abi->word_bytes == 4;
@@ -59,7 +75,10 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
     for (unsigned i = 0; i < 6; i++) {
         uint64_t v = r < 6 ? regs[r++] : 0;
         switch (row->arg[i] & 0xff) {
-        case A_INT: case A_FD: case A_DIRFD: case A_SIG: case A_PROT: case A_MAPFLAGS: case A_OPENFLAGS:
+        case A_OPENFLAGS:
+            v = (uint64_t)(int32_t)open_flags_to_host(abi, (uint32_t)v);
+            break;
+        case A_INT: case A_FD: case A_DIRFD: case A_SIG: case A_PROT: case A_MAPFLAGS:
         case A_SIGHOW: case A_CLOCK: case A_FUTEX: case A_FCNTL: case A_RLIMIT:
             v = (uint64_t)(int32_t)v;
             break;

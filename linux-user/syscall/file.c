@@ -53,6 +53,7 @@ int64_t sys_openat2(Thread *t, const uint64_t *a)
         return -EFAULT;
     }
     how.flags = t->abi->big_endian ? ldbe64(raw) : ldle64(raw);
+    how.flags = (how.flags & ~(uint64_t)UINT32_MAX) | open_flags_to_host(t->abi, (uint32_t)how.flags);
     how.mode = t->abi->big_endian ? ldbe64(raw + 8) : ldle64(raw + 8);
     how.resolve = t->abi->big_endian ? ldbe64(raw + 16) : ldle64(raw + 16);
     if (!how.resolve) {
@@ -426,6 +427,12 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
         void *p = guest_out(a[2], 8, &ok);
         return ok ? RAW_SYSCALL(SYS_fcntl, fd, cmd, p) : -EFAULT;
     }
+    case F_GETFL: {
+        int64_t r = RAW_SYSCALL(SYS_fcntl, fd, cmd);
+        return r < 0 ? r : open_flags_to_guest(t->abi, (uint32_t)r);
+    }
+    case F_SETFL:
+        return RAW_SYSCALL(SYS_fcntl, fd, cmd, open_flags_to_host(t->abi, (uint32_t)a[2]));
     default:
         return RAW_SYSCALL(SYS_fcntl, fd, cmd, a[2]);
     }

@@ -53,6 +53,10 @@ const Syscall *syscall_find(const Abi *abi, uint64_t nr);
 /* Registers to arguments by kind. */
 void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], uint64_t args[6]);
 
+/* Flags of open(2) in the ABI's numbers and in the host's. */
+uint32_t open_flags_to_host(const Abi *abi, uint32_t flags);
+uint32_t open_flags_to_guest(const Abi *abi, uint32_t flags);
+
 /* Every handler in the table. */
 #define SYS(name, nr64, nr32, how, ...) how
 #define PASS(nr)

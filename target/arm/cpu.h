@@ -103,14 +103,23 @@ static inline ArmState *arm_state(const Vcpu *vcpu)
     return (ArmState *)vcpu->state;
 }
 
-/* What a CPU model is: vcpu->model. */
+/* Identification registers (id-regs.def). */
+typedef enum ArmIdReg {
+#define ID_REG(id, name, op0, op1, crn, crm, op2, user_mask, user_value) ARM_ID_##id,
+#include "target/arm/id-regs.def"
+#undef ID_REG
+    ARM_N_ID_REGS
+} ArmIdReg;
+
+/* What a CPU model is: vcpu->model. ext[] and id[] say the same (id-fields.def). */
 typedef struct ArmModel {
     bool ext[ARM_N_EXTS];
+    uint64_t id[ARM_N_ID_REGS];
     const char *name;
-    uint64_t midr, revidr;
-    uint64_t ctr, clidr, ccsidr[3][2]; /* caches: by level, [1] of instructions */
+    uint64_t clidr, ccsidr[3][2]; /* caches: by level, [1] of instructions */
     uint8_t pa_bits;           /* 32 to 52 */
     uint8_t n_breakpoints, n_watchpoints, n_pmu_counters;
+    uint32_t counter_hz;       /* CNTFRQ_EL0 in user mode, and what firmware would set */
 } ArmModel;
 
 static inline const ArmModel *arm_model(const Vcpu *vcpu)
@@ -182,6 +191,58 @@ enum {
     /* Not the architecture's. */
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
+
+extern const Target target_aarch64;
+
+/* cpu-model.c */
+bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);
+void arm_models_print(FILE *out);
+const char *const *arm_model_names(void);
+
+/* cpu.c: NZCV as the register has it, bits 31 to 28. */
+uint32_t arm_nzcv_get(const Vcpu *vcpu);
+void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv);
+void arm_cpu_reset(Vcpu *vcpu);
+
+/* fp-status.c: FPCR and FPSR as the architecture has them; arm_fp_sync folds in what inline operations raised. */
+void arm_fp_sync(Vcpu *vcpu);
+uint32_t arm_fpcr_get(Vcpu *vcpu);
+void arm_fpcr_set(Vcpu *vcpu, uint32_t value);
+uint32_t arm_fpsr_get(Vcpu *vcpu);
+void arm_fpsr_set(Vcpu *vcpu, uint32_t value);
+
+/*
+ * sysreg.c: registers of MRS and MSR and operations of SYS, by the bits 20:5 of the instruction: op0, op1, CRn, CRm, op2.
+ * Access functions return false for UNDEFINED.
+ */
+enum { ARM_SYSREG_NEVER = 4 };       /* ArmSysreg.read_el, write_el: not at any exception level */
+enum { ARM_SYSREG_ENDS = 1 };        /* ArmSysreg.flags: what follows a write may have to be translated anew */
+typedef struct ArmSysreg {
+    uint16_t key;
+    const char *name;
+    bool (*gate)(const Vcpu *vcpu);  /* NULL: always there */
+    uint8_t read_el, write_el;       /* lowest exception levels that may */
+    uint8_t flags;
+    int32_t field;                   /* offset in ArmState, -1 none */
+    uint64_t write_mask;
+    bool (*read)(Vcpu *vcpu, unsigned key, uint64_t *ret);
+    bool (*write)(Vcpu *vcpu, unsigned key, uint64_t value);
+} ArmSysreg;
+/* NULL: there is none, or the model has not got it. */
+const ArmSysreg *arm_sysreg_find(const Vcpu *vcpu, unsigned key);
+bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret);
+bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value);
+
+/* disas.c */
+size_t arm_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);
+
+/* gdb.c */
+const char *arm_gdb_feature(const char *group);
+const char *arm_gdb_types(const char *group);
+const RegDesc *arm_regs(const Vcpu *vcpu, size_t *n);
+bool arm_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
+bool arm_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
+void arm_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
 
 /* translate.c */
 uint64_t arm_trans_mode(const Vcpu *vcpu);

@@ -61,9 +61,7 @@ static void exception(TransCtx *ctx, unsigned class, unsigned imm, VcpuExit user
         trans_leave(ctx, user_exit, ctx->pc);
         return;
     }
-    ir_call(ctx->b, ARM_HELPER_raise, 2, (IrRef[]){ ir_i32(ctx->b, class), ir_i64(ctx->b, imm) });
-    ir_trap(ctx->b);
-    ctx->ended = true;
+    arm_raise(ctx, class, imm);
 }
 
 void arm_trans_svc(TransCtx *ctx, const ArmArgsExc *a) { exception(ctx, ARM_EC_SVC64, (unsigned)a->imm, VCPU_EXIT_SYSCALL); }

@@ -54,7 +54,8 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     arm_extract(row, insn, &args);
     switch ((DecodeKind)arm_rows[row].kind) {
     case DECODE_NORMAL:
-        ret->kind = SCAN_NORMAL;
+        ret->kind = (row == ARM_ROW_msr && arm_sysreg_write_ends(ctx->vcpu, (unsigned)args.sysw.reg)) ||
+                    (row == ARM_ROW_sys && arm_sysreg_write_ends(ctx->vcpu, (unsigned)args.sysop.op)) ? SCAN_STOP : SCAN_NORMAL;
         break;
     case DECODE_BRANCH:
         ret->kind = SCAN_BRANCH;
@@ -94,9 +95,14 @@ void arm_translate(TransCtx *ctx)
     arm_dispatch(row, ctx, &args);
 }
 
-void arm_undefined(TransCtx *ctx)
+void arm_raise(TransCtx *ctx, unsigned class, uint64_t value)
 {
-    ir_call(ctx->b, ARM_HELPER_raise, 2, (IrRef[]){ ir_i32(ctx->b, ARM_EC_UNKNOWN), ir_i64(ctx->b, ctx->data[ARM_DATA_INSN]) });
+    ir_call(ctx->b, ARM_HELPER_raise, 2, (IrRef[]){ ir_i32(ctx->b, class), ir_i64(ctx->b, value) });
     ir_trap(ctx->b);
     ctx->ended = true;
+}
+
+void arm_undefined(TransCtx *ctx)
+{
+    arm_raise(ctx, ARM_EC_UNKNOWN, ctx->data[ARM_DATA_INSN]);
 }

@@ -70,7 +70,8 @@ static inline IrRef arm_rsp(TransCtx *ctx, int sf, unsigned n) { return arm_narr
 static inline void arm_set_r(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_set_x(ctx, n, arm_widen(ctx, sf, v)); }
 static inline void arm_set_rsp(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_set_xsp(ctx, n, arm_widen(ctx, sf, v)); }
 
-/* translate.c: the exception of an unallocated encoding; ends the block. */
+/* translate.c: an exception of that class (ARM_EC_*); that of an unallocated encoding. Both end the block. */
+void arm_raise(TransCtx *ctx, unsigned class, uint64_t value);
 void arm_undefined(TransCtx *ctx);
 
 /* translate-flags.c. A condition as a comparison. */
@@ -82,6 +83,9 @@ IrRef arm_cc_get(TransCtx *ctx);
 ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
 /* 1 or 0 as I64. */
 IrRef arm_carry(TransCtx *ctx);
+
+/* translate-system.c: whether the unit ends behind a write of that register. */
+bool arm_sysreg_write_ends(const Vcpu *vcpu, unsigned key);
 
 /* translate-int.c. DecodeBitMasks (J1, shared/functions): false for reserved values. */
 bool arm_bit_masks(unsigned n, unsigned imms, unsigned immr, bool immediate, uint64_t *ret_wmask, uint64_t *ret_tmask);

@@ -1,0 +1,137 @@
+/*
+ * abi.c: aarch64 Linux as data, and the small functions that touch registers.
+ *
+ * The default layout is the one of a kernel with 39 bits of address, so that addresses look as on boards; what does not fit there is
+ * placed above it.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include "linux-user/aarch64/abi.h"
+
+static void init_regs(Thread *t, vaddr entry, vaddr sp)
+{
+    ArmState *s = arm_state(t->vcpu);
+    s->pc = entry;
+    s->sp = sp;
+}
+
+static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)
+{
+    memcpy(child->vcpu->state, parent->vcpu->state, user.target->state_size_bytes);
+    child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
+    ArmState *s = arm_state(child->vcpu);
+    s->x[0] = 0;
+    if (sp) {
+        s->sp = sp;
+    }
+    if (tls) {
+        s->tpidr_el0 = *tls;
+    }
+}
+
+static void set_result(Thread *t, int64_t result)
+{
+    arm_state(t->vcpu)->x[0] = (uint64_t)result;
+}
+
+static vaddr get_sp(Thread *t)
+{
+    return arm_state(t->vcpu)->sp;
+}
+
+/* Features by bit of AT_HWCAP and AT_HWCAP2, and by the name in /proc/cpuinfo (uapi asm/hwcap.h). */
+static const struct { uint8_t ext, word, bit; const char *name; } hwcaps[] = {
+    { ARM_EXT_FP, 1, 0, "fp" }, { ARM_EXT_AdvSIMD, 1, 1, "asimd" }, { ARM_EXT_AES, 1, 3, "aes" }, { ARM_EXT_PMULL, 1, 4, "pmull" },
+    { ARM_EXT_SHA1, 1, 5, "sha1" }, { ARM_EXT_SHA256, 1, 6, "sha2" }, { ARM_EXT_CRC32, 1, 7, "crc32" }, { ARM_EXT_LSE, 1, 8, "atomics" },
+    { ARM_EXT_FP16, 1, 9, "fphp" }, { ARM_EXT_FP16, 1, 10, "asimdhp" }, { ARM_EXT_RDM, 1, 12, "asimdrdm" }, { ARM_EXT_JSCVT, 1, 13, "jscvt" },
+    { ARM_EXT_FCMA, 1, 14, "fcma" }, { ARM_EXT_RCPC, 1, 15, "lrcpc" }, { ARM_EXT_DPB, 1, 16, "dcpop" }, { ARM_EXT_SHA3, 1, 17, "sha3" },
+    { ARM_EXT_SM3, 1, 18, "sm3" }, { ARM_EXT_SM4, 1, 19, "sm4" }, { ARM_EXT_DotProd, 1, 20, "asimddp" }, { ARM_EXT_SHA512, 1, 21, "sha512" },
+    { ARM_EXT_FHM, 1, 23, "asimdfhm" }, { ARM_EXT_LSE2, 1, 25, "uscat" }, { ARM_EXT_RCPC2, 1, 26, "ilrcpc" }, { ARM_EXT_FlagM, 1, 27, "flagm" },
+    { ARM_EXT_SSBS, 1, 28, "ssbs" }, { ARM_EXT_SB, 1, 29, "sb" }, { ARM_EXT_PAuth, 1, 30, "paca" }, { ARM_EXT_PAuth, 1, 31, "pacg" },
+    { ARM_EXT_DPB2, 2, 0, "dcpodp" }, { ARM_EXT_FlagM2, 2, 7, "flagm2" }, { ARM_EXT_FRINTTS, 2, 8, "frint" }, { ARM_EXT_I8MM, 2, 13, "i8mm" },
+    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
+    { ARM_EXT_MOPS, 2, 43, "mops" }, { ARM_EXT_HBC, 2, 44, "hbc" },
+};
+
+static uint64_t hwcap_word(Thread *t, unsigned word)
+{
+    uint64_t v = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(hwcaps); i++) {
+        if (hwcaps[i].word == word && arm_model(t->vcpu)->ext[hwcaps[i].ext]) {
+            v |= BIT(hwcaps[i].bit);
+        }
+    }
+    return v;
+}
+
+/* Bit 11: identification registers can be read, and "cpuid" in /proc/cpuinfo. */
+static uint64_t hwcap(Thread *t) { return hwcap_word(t, 1) | BIT(11); }
+static uint64_t hwcap2(Thread *t) { return hwcap_word(t, 2); }
+
+static void proc_cpuinfo(Thread *t, FILE *out)
+{
+    uint64_t midr = arm_model(t->vcpu)->id[ARM_ID_MIDR];
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (long i = 0; i < n; i++) {
+        fprintf(out, "processor\t: %ld\nBogoMIPS\t: 100.00\nFeatures\t:", i);
+        for (size_t k = 0, cpuid = 0; k < ARRAY_SIZE(hwcaps); k++) {
+            if (!cpuid && (hwcaps[k].word == 2 || hwcaps[k].bit > 11)) {
+                cpuid = 1;
+                fprintf(out, " cpuid");
+            }
+            if (arm_model(t->vcpu)->ext[hwcaps[k].ext]) {
+                fprintf(out, " %s", hwcaps[k].name);
+            }
+        }
+        fprintf(out, "\nCPU implementer\t: 0x%02x\nCPU architecture: 8\nCPU variant\t: 0x%x\nCPU part\t: 0x%03x\nCPU revision\t: %u\n\n",
+                (unsigned)bits_get(midr, 24, 8), (unsigned)bits_get(midr, 20, 4), (unsigned)bits_get(midr, 4, 12), (unsigned)bits_get(midr, 0, 4));
+    }
+}
+
+/* struct user_pt_regs: x0 to x30, sp, pc, pstate. */
+static void core_regs(Thread *t, void *out)
+{
+    const ArmState *s = arm_state(t->vcpu);
+    uint8_t *p = out;
+
+    for (unsigned i = 0; i < 31; i++) {
+        stle64(p + 8 * i, s->x[i]);
+    }
+    stle64(p + 8 * 31, s->sp);
+    stle64(p + 8 * 32, s->pc);
+    stle64(p + 8 * 33, arm_nzcv_get(t->vcpu));
+}
+
+/*
+ * The vDSO's functions are system calls (the clock is read without entering the host's kernel all the same): mov x8, #nr; svc #0; ret.
+ * Unwinders know a signal frame by the first two instructions of the trampoline.
+ */
+#define MOV_X8(nr) (0xd2800008 | (uint32_t)(nr) << 5)
+#define SVC 0xd4000001
+#define RET 0xd65f03c0
+#define CALLS(name, nr) { name, { MOV_X8(nr), SVC, RET }, 3, false }
+
+static const VdsoFunction vdso[] = {
+    { "__kernel_rt_sigreturn", { MOV_X8(139), SVC }, 2, true },
+    CALLS("__kernel_gettimeofday", 169),
+    CALLS("__kernel_clock_gettime", 113),
+    CALLS("__kernel_clock_getres", 114),
+};
+
+/* Arm's own numbers (uapi asm/fcntl.h). */
+static const OpenFlag open_flags[] = {
+    { 040000, O_DIRECTORY }, { 0100000, O_NOFOLLOW }, { 0200000, O_DIRECT }, { 0400000, 0100000 /* O_LARGEFILE */ }, { 0, 0 },
+};
+
+const Abi abi_aarch64 = {
+    .target = "aarch64", .uname_machine = "aarch64", .proc_isa = "AArch64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_AARCH64,
+    .platform = "aarch64", .syscall_numbers = aarch64_syscall_numbers, .open_flags = open_flags,
+    .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
+    .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
+    .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
+    .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2,
+    .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",
+    .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs,
+};

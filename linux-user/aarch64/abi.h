@@ -1,0 +1,19 @@
+/*
+ * abi.h: the Linux ABI of AArch64, shared by the files of this folder. Facts: AAPCS64, linux/arch/arm64 uapi.
+ */
+#ifndef LINUX_USER_AARCH64_ABI_H
+#define LINUX_USER_AARCH64_ABI_H
+
+#include "linux-user/user.h"
+#include "target/arm/cpu.h"
+
+enum { AARCH64_FP = 29, AARCH64_LR = 30, AARCH64_NR = 8 };
+
+void aarch64_user_cpu_loop(Thread *t);
+bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
+int64_t aarch64_user_signal_return(Thread *t);
+unsigned aarch64_user_min_sigstack(Thread *t);
+vaddr aarch64_user_fault_addr(Thread *t);
+extern const uint16_t aarch64_syscall_numbers[];
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * signal.c: AArch64 signal frames (linux uapi asm/sigcontext.h, asm/ucontext.h).
+ *
+ * struct rt_sigframe { siginfo[128]; ucontext }. ucontext: flags, link, stack, a signal set of 8 bytes in a field of 128, then the machine
+ * context aligned to 16: fault address, x0 to x30, sp, pc, pstate, and 4096 bytes of records { magic, size, … } that end with zeros:
+ * fpsimd_context always, esr_context after a fault. A record of frame pointer and link register stands above the frame.
+ */
+#include "linux-user/aarch64/abi.h"
+
+enum {
+    UC = 128, UC_STACK = UC + 16, UC_MASK = UC + 40, SC = UC + 176, SC_REGS = SC + 8, SC_SP = SC_REGS + 31 * 8, SC_PC = SC_SP + 8,
+    SC_PSTATE = SC_PC + 8, RECORDS = SC + 288, RECORDS_BYTES = 4096, FRAME_BYTES = RECORDS + RECORDS_BYTES,
+    FRAME_RECORD_BYTES = 16,
+    FPSIMD_MAGIC = 0x46508001, FPSIMD_BYTES = 528, ESR_MAGIC = 0x45535201, ESR_BYTES = 16, EXTRA_MAGIC = 0x45585401,
+};
+
+/* ESR_EL1 of a fault (D24.2.40): abort from EL0, 32-bit instruction; translation or permission fault of level 3. */
+static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
+{
+    enum { ABORT_DATA = 0x24, ABORT_INSN = 0x20, IL = 1 << 25, WRITE = 1 << 6, TRANSLATION = 7, PERMISSION = 15, ALIGNMENT = 0x21 };
+    bool fetch = (uintptr_t)info->si_addr == arm_state(t->vcpu)->pc;
+
+    if (info->si_code <= 0 || (sig != SIGSEGV && sig != SIGBUS)) {
+        return 0;
+    }
+    uint32_t code = sig == SIGBUS ? ALIGNMENT : info->si_code == SEGV_ACCERR ? PERMISSION : TRANSLATION;
+    return (uint32_t)(fetch ? ABORT_INSN : ABORT_DATA) << 26 | IL | (t->sync_write ? WRITE : 0) | code;
+}
+
+bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act)
+{
+    ArmState *s = arm_state(t->vcpu);
+    uint8_t f[FRAME_BYTES] = { 0 }, record[FRAME_RECORD_BYTES];
+    vaddr at = signal_frame_sp(t, act, FRAME_BYTES + FRAME_RECORD_BYTES), record_at = at + FRAME_BYTES;
+    uint32_t esr = fault_syndrome(t, sig, info);
+
+    stle64(f + UC_STACK, t->altstack_sp);
+    stle32(f + UC_STACK + 8, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, s->sp) ? SS_ONSTACK : 0) | t->altstack_flags);
+    stle64(f + UC_STACK + 16, t->altstack_bytes);
+    stle64(f + UC_MASK, t->restore_sigmask ? t->saved_sigmask : t->sigmask);
+    stle64(f + SC, esr ? (uintptr_t)info->si_addr : 0);
+    for (unsigned i = 0; i < 31; i++) {
+        stle64(f + SC_REGS + 8 * i, s->x[i]);
+    }
+    stle64(f + SC_SP, s->sp);
+    stle64(f + SC_PC, s->pc);
+    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu));
+    uint8_t *p = f + RECORDS;
+    stle32(p, FPSIMD_MAGIC);
+    stle32(p + 4, FPSIMD_BYTES);
+    stle32(p + 8, arm_fpsr_get(t->vcpu));
+    stle32(p + 12, arm_fpcr_get(t->vcpu));
+    memcpy(p + 16, s->v, sizeof(s->v));
+    p += FPSIMD_BYTES;
+    if (esr) {
+        stle32(p, ESR_MAGIC);
+        stle32(p + 4, ESR_BYTES);
+        stle64(p + 8, esr);
+    }
+    stle64(record, s->x[AARCH64_FP]);
+    stle64(record + 8, s->x[AARCH64_LR]);
+    if (!copy_to_guest(at, f, sizeof(f)) || !copy_to_guest(record_at, record, sizeof(record)) || !siginfo_to_guest(t->abi, at, info)) {
+        return false;
+    }
+    s->pc = act->handler;
+    s->sp = at;
+    s->x[0] = (uint64_t)sig;
+    s->x[1] = at;
+    s->x[2] = at + UC;
+    s->x[AARCH64_FP] = record_at;
+    s->x[AARCH64_LR] = act->flags & 0x04000000 /* SA_RESTORER */ ? act->restorer : user.sigreturn;
+    return true;
+}
+
+/* The record of floating-point registers; others are passed over. False: not well formed. */
+static bool find_fpsimd(const uint8_t *records, const uint8_t **ret)
+{
+    size_t at = 0;
+
+    *ret = NULL;
+    for (;;) {
+        if (RECORDS_BYTES - at < 8) {
+            return false;
+        }
+        uint32_t magic = ldle32(records + at), bytes = ldle32(records + at + 4);
+        if (!magic) {
+            return bytes == 0 && *ret;
+        }
+        if (bytes < 16 || bytes & 15 || bytes > RECORDS_BYTES - at || (magic != FPSIMD_MAGIC && magic != ESR_MAGIC && magic != EXTRA_MAGIC)) {
+            return false;
+        }
+        if (magic == FPSIMD_MAGIC) {
+            if (*ret || bytes != FPSIMD_BYTES) {
+                return false;
+            }
+            *ret = records + at;
+        }
+        at += bytes;
+    }
+}
+
+int64_t aarch64_user_signal_return(Thread *t)
+{
+    ArmState *s = arm_state(t->vcpu);
+    uint8_t f[FRAME_BYTES];
+    const uint8_t *fp;
+
+    if (s->sp & 15 || !copy_from_guest(f, s->sp, sizeof(f)) || !find_fpsimd(f + RECORDS, &fp)) {
+        return -EFAULT;
+    }
+    if (!signal_set_mask(t, ldle64(f + UC_MASK))) {
+        return -USER_ERESTARTNOINTR;
+    }
+    for (unsigned i = 0; i < 31; i++) {
+        s->x[i] = ldle64(f + SC_REGS + 8 * i);
+    }
+    s->sp = ldle64(f + SC_SP);
+    s->pc = ldle64(f + SC_PC);
+    arm_nzcv_set(t->vcpu, (uint32_t)ldle64(f + SC_PSTATE));
+    arm_fpsr_set(t->vcpu, ldle32(fp + 8));
+    arm_fpcr_set(t->vcpu, ldle32(fp + 12));
+    memcpy(s->v, fp + 16, sizeof(s->v));
+    t->altstack_sp = ldle64(f + UC_STACK);
+    t->altstack_flags = ldle32(f + UC_STACK + 8) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
+    t->altstack_bytes = ldle32(f + UC_STACK + 8) & SS_DISABLE ? 0 : ldle64(f + UC_STACK + 16);
+    return -USER_ESIGRETURN;
+}
+
+unsigned aarch64_user_min_sigstack(Thread *t)
+{
+    return FRAME_BYTES + FRAME_RECORD_BYTES + 16; /* and what alignment may cost */
+}

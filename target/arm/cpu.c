@@ -1,0 +1,66 @@
+/*
+ * cpu.c: the target aarch64: everything the rest of the program knows of Arm.
+ */
+#include "target/arm/flags.h"
+#include "target/arm/translate.h"
+
+static const HelperDesc helpers[] = {
+#define HELPER(name, flags, ctype, cargs, result, n, ...) \
+    { #name, (void *)arm_helper_##name, flags, result, n, { __VA_ARGS__ } },
+#include "target/arm/helpers.def"
+#undef HELPER
+};
+
+#define X(n) { "x" #n, offsetof(ArmState, x[n]), IR_I64 }
+#define V(n) { "v" #n, offsetof(ArmState, v[n]), IR_V128 }
+static const SlotDesc slots[] = {
+    X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15), X(16), X(17), X(18), X(19), X(20),
+    X(21), X(22), X(23), X(24), X(25), X(26), X(27), X(28), X(29), X(30),
+    { "sp", offsetof(ArmState, sp), IR_I64 }, { "pc", offsetof(ArmState, pc), IR_I64 },
+    { "cc_a", offsetof(ArmState, cc_a), IR_I64 }, { "cc_b", offsetof(ArmState, cc_b), IR_I64 }, { "cc_op", offsetof(ArmState, cc_op), IR_I32 },
+    V(0), V(1), V(2), V(3), V(4), V(5), V(6), V(7), V(8), V(9), V(10), V(11), V(12), V(13), V(14), V(15), V(16), V(17), V(18), V(19), V(20),
+    V(21), V(22), V(23), V(24), V(25), V(26), V(27), V(28), V(29), V(30), V(31),
+    { "qc", offsetof(ArmState, qc), IR_V128 },
+};
+static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
+
+static vaddr get_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc; }
+static void set_pc(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
+
+uint32_t arm_nzcv_get(const Vcpu *vcpu)
+{
+    const ArmState *s = arm_state(vcpu);
+    return arm_cc_compute(s->cc_a, s->cc_b, (uint32_t)s->cc_op) << 28;
+}
+
+void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
+{
+    ArmState *s = arm_state(vcpu);
+
+    s->cc_a = nzcv & 0xf0000000;
+    s->cc_b = 0;
+    s->cc_op = ARM_CC_FLAGS;
+}
+
+void arm_cpu_reset(Vcpu *vcpu)
+{
+    memset(arm_state(vcpu), 0, sizeof(ArmState));
+    vcpu->jit.monitor_addr = ~(uint64_t)0;
+    arm_nzcv_set(vcpu, 0);
+    arm_fpsr_set(vcpu, 0);
+    arm_fpcr_set(vcpu, 0);
+}
+
+const Target target_aarch64 = {
+    .name = "aarch64", .summary = "Arm, 64-bit", .gdb_arch = "aarch64",
+    .word_bits = 64, .pc_shift = 2, .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183,
+    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState),
+    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
+    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
+    .default_cpu = "max",
+    .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas,
+    .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc,
+    .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
+    .dump = arm_dump, .gdb_watch_before = true,
+};
