@@ -805,6 +805,18 @@ static IrRef fold_vector(Fold *f)
         }
         return y->op == IR_vlow && y->a == i->a ? i->a : IR_NONE;
     }
+    case IR_vdup: {
+        IrVecConst c = { .u64 = { 0 } };
+        unsigned bytes = 1u << (i->aux & 3);
+        uint64_t x;
+        if (!const_of(f->unit, i->a, &x)) {
+            return IR_NONE;
+        }
+        for (unsigned at = 0; at < ir_type_bytes(i->type); at += bytes) {
+            memcpy(c.u8 + at, &x, bytes);
+        }
+        return ir_vconst(f->b, i->type, &c);
+    }
     case IR_vnot:
         return def(f->unit, i->a)->op == IR_vnot ? def(f->unit, i->a)->a : IR_NONE;
     default:

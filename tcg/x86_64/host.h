@@ -339,6 +339,9 @@ void lower_int(HostCompiler *hc, const IrInsn *in);
 void lower_fp(HostCompiler *hc, const IrInsn *in);
 void lower_vec(HostCompiler *hc, const IrInsn *in);
 bool lower_vec_move(HostCompiler *hc, const IrInsn *in);  /* vlow … vfrsqrt; false: nothing emitted */
+/* Lanes of sizes the host has no instruction for; a comparison by a minimum or maximum. */
+bool lower_vec_expand(HostCompiler *hc, const IrInsn *in);
+bool lower_vec_order(HostCompiler *hc, const IrInsn *in, unsigned cond);
 bool lower_vec_float(HostCompiler *hc, const IrInsn *in); /* vfadd … vfround likewise */
 /* How many bytes in memory the second operand may be, if this is one host instruction with AVX; 0: none. */
 unsigned x64_vec_memory_bytes(const HostCompiler *hc, const IrInsn *in);

@@ -168,6 +168,9 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
     if (lane == 3 && !has(hc, X_SSE42)) {
         return false;
     }
+    if (lower_vec_order(hc, in, cond)) {
+        return true;
+    }
     if (cond == IR_EQ || cond == IR_GT) {
         binary(hc, in, (cond == IR_EQ ? eq : gt)[lane], a, b);
         return true;
@@ -420,7 +423,7 @@ void lower_vec(HostCompiler *hc, const IrInsn *in)
         default: done = lower_lanes(hc, in); break;
         }
     }
-    if (!done) {
+    if (!done && !lower_vec_expand(hc, in)) {
         lower_by_call(hc, in);
     }
 }
