@@ -16,7 +16,7 @@ typedef struct ModelDesc {
 } ModelDesc;
 
 /* What "max" has beyond the fields below: every feature there is a handler for. */
-static const uint8_t max_exts[] = { ARM_EXT_FP, ARM_EXT_AdvSIMD };
+static const uint8_t max_exts[] = { ARM_EXT_FP, ARM_EXT_AdvSIMD, ARM_EXT_RDM, ARM_EXT_DotProd, ARM_EXT_I8MM };
 
 static const ModelDesc models[] = {
     { .name = "max", .max = true, .counter_hz = 62500000,

@@ -51,8 +51,9 @@ static void lane_set(ArmVector *v, unsigned size, unsigned i, uint64_t x)
 static __int128 shifted(__int128 x, int n, unsigned bits, bool round)
 {
     if (n >= 0) {
-        /* More than 64 bits are too many anyway. */
-        return x * ((__int128)1 << (n > 62 ? 62 : n));
+        const __int128 beyond = (__int128)1 << 126;
+
+        return n < (int)bits ? x * ((__int128)1 << n) : x > 0 ? beyond : x < 0 ? -beyond : 0;
     }
     if (-n > (int)bits) {
         return round || x >= 0 ? 0 : -1;
