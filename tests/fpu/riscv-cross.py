@@ -3,8 +3,7 @@
 
 usage: riscv-cross.py LIBRARY_PROGRAM SOURCE INCLUDE_DIR ROUNDS
 
-Skipped without a cross compiler or a reference (FPU_REFERENCE, else
-qemu-riscv64 in the path).
+Skipped without a cross compiler or a reference (see reference.py).
 """
 import os
 import shutil
@@ -13,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 
+from reference import find_reference
+
 ours, source, include, rounds = sys.argv[1:5]
 gcc = shutil.which('riscv64-linux-gnu-gcc')
-reference = os.environ.get('FPU_REFERENCE') or shutil.which('qemu-riscv64')
+reference = find_reference()
 if not gcc or not reference:
     print('no RISC-V compiler or no reference')
     sys.exit(77)

@@ -8,7 +8,7 @@ usage: check.py PROGRAM GOLDEN_FILE CASES SEED
 
 The second form runs the instructions as a program under RUNNER, our own qemu-riscv64, the third any program
 that exits with 0; they and the last need a RISC-V compiler and are skipped without. The last needs a
-reference (FPU_REFERENCE, else qemu-riscv64 in the path) as well. FPU_RECORD=1 rewrites the golden files with the reference's answers.
+reference (see tests/fpu/reference.py) as well. FPU_RECORD=1 rewrites the golden files with the reference's answers.
 """
 import os
 import shutil
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../../fpu'))
+from reference import find_reference  # noqa: E402
 
 GCC = shutil.which('riscv64-linux-gnu-gcc')
 
@@ -66,7 +68,7 @@ def compare(argv):
         with open(argv[2], 'rb') as golden:
             return subprocess.run([library, 'digest', *argv[3:5]], stdin=golden).returncode
     source, include, cases, seed = argv[3:7]
-    reference = os.environ.get('FPU_REFERENCE') or shutil.which('qemu-riscv64')
+    reference = find_reference()
     if not GCC or not reference:
         print('no RISC-V compiler or no reference')
         return 77
