@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """boot_installer.py EMULATOR FOLDER ARCH KIND WAY: Debian 12's installer to its first question, on the screen.
 
-FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk; WAY is kernel (-kernel and -initrd) or
-pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP). The question is there when the key "down" moves the bar in the list of languages
+FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk; WAY is kernel (-kernel and -initrd),
+pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP) or cd (-cdrom with an image of the same files, ISOLINUX and its menu; skipped
+without the packages isolinux and xorriso). The question is there when the key "down" moves the bar in the list of languages
 (and in the menu before it): two pictures that differ in two rows of text which have swapped their colours. Times are printed, not judged.
 """
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 from emulator import Emulator
 
 MIN_BAR_ROWS, MAX_BAR_ROWS = 12, 40
+ISOLINUX = pathlib.Path('/usr/lib/ISOLINUX/isolinux.bin')
 PATIENCE_S = 3600          # for one answer of the monitor
 SAME, DIFFERENT = 24, 40    # of 255, means of a colour
 
@@ -98,6 +103,14 @@ def cpu_s(vm):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def make_cd(tree, files, path):
+    """A CD that starts by El Torito without emulation, as Debian's own: the same menu as over the network."""
+    subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-o', path, '-U', '-R', '-c', 'boot.cat', '-b', 'isolinux.bin', '-no-emul-boot',
+                    '-boot-load-size', '4', '-boot-info-table', '-graft-points', f'/debian-installer={tree}/debian-installer',
+                    f'/isolinux.bin={ISOLINUX}', f'/isolinux.cfg={files}/boot-screens/syslinux.cfg', f'/ldlinux.c32={files}/boot-screens/ldlinux.c32'],
+                   check=True)
+
+
 def main():
     _, folder, arch, kind, way = sys.argv[1:6]
     tree = pathlib.Path(folder, f'usr/lib/debian-installer/images/12/{arch}/{kind}')
@@ -106,8 +119,16 @@ def main():
     if not (files / 'linux').exists():
         print(f'no {tree}: scripts/test --images gets it')
         sys.exit(77)
+    if way == 'cd' and not (ISOLINUX.exists() and shutil.which('xorriso')):
+        print('isolinux or xorriso is not installed')
+        sys.exit(77)
+    work = tempfile.TemporaryDirectory(prefix='boot-installer-')
     if way == 'kernel':
         options = ['-kernel', files / 'linux', '-initrd', files / 'initrd.gz', '-append', 'vga=788']
+    elif way == 'cd':
+        cd = pathlib.Path(work.name, 'cd.iso')
+        make_cd(tree, files, cd)
+        options = ['-cdrom', cd]
     else:
         options = ['-boot', 'n', '-netdev', f'user,id=n,tftp={tree},bootfile=/pxelinux.0', '-device', f'{card},netdev=n']
     start = time.monotonic()
