@@ -6,7 +6,6 @@
  * kernel (an ELF file) has symbols of these names, else at a fixed place that the
  * device tree names.
  */
-#include <libfdt.h>
 #include <stdio.h>
 #include "hw/chardev-prop.h"
 #include "hw/riscv/fdt.h"
@@ -180,9 +179,9 @@ static bool spike_ready(Machine *m, Error **errp)
     /* Images are checked against memory as it is without the words of the HTIF. */
     if (!riscv_load_firmware(m, boot, errp) || !riscv_load_kernel(m, boot, errp) ||
         !spike_map_htif(s, errp) ||
-        !(m->dtb ? riscv_load_fdt(m, errp) : fdt_make(m, &fdt, spike_write_fdt, errp)) ||
+        !(m->dtb ? fdt_load(m, errp) : fdt_make(m, &fdt, spike_write_fdt, errp)) ||
         !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) ||
-        !riscv_finish_fdt(m, boot, errp)) {
+        !fdt_finish_chosen(m, boot->initrd, boot->initrd_bytes, errp)) {
         return false;
     }
     if (!boot->have_firmware && boot->next) {

@@ -7,7 +7,6 @@
  * the IMSICs, the interrupt controller(s) and the test finisher.
  * Bindings: Devicetree specification 0.4, RISC-V bindings of Linux.
  */
-#include <libfdt.h>
 #include "hw/riscv/fdt.h"
 #include "hw/riscv/virt.h"
 #include "util/bits.h"

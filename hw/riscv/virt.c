@@ -282,9 +282,9 @@ static bool virt_ready(Machine *m, Error **errp)
     }
     *boot = (RiscvBoot){ .is32 = v->is32, .ram_base = virt_map[VIRT_RAM].base,
                          .ram_bytes = m->ram_bytes };
-    if (!(m->dtb ? riscv_load_fdt(m, errp) : virt_make_fdt(v, errp)) ||
+    if (!(m->dtb ? fdt_load(m, errp) : virt_make_fdt(v, errp)) ||
         !riscv_load_firmware(m, boot, errp) || !riscv_load_kernel(m, boot, errp) ||
-        !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) || !riscv_finish_fdt(m, boot, errp)) {
+        !riscv_load_initrd(m, boot, m->fdt_bytes + 4096, errp) || !fdt_finish_chosen(m, boot->initrd, boot->initrd_bytes, errp)) {
         return false;
     }
     bool flash_code = virt_flash_has_code && virt_flash_has_code();
