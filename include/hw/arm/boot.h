@@ -1,0 +1,30 @@
+/*
+ * boot.h: how Arm boards find, place and enter kernels.
+ */
+#ifndef HW_ARM_BOOT_H
+#define HW_ARM_BOOT_H
+
+#include "hw/arm/cpus.h"
+#include "hw/loader.h"
+
+typedef struct ArmBoot {
+    gpa ram_base;
+    uint64_t ram_bytes;
+    bool have_firmware;   /* the kernel is for the firmware to load, from fw_cfg */
+    gpa firmware_entry;
+    Device *fw_cfg;
+    gpa kernel, kernel_end;
+    bool is_linux;        /* enters by the boot protocol of Linux, else at its entry point */
+    gpa entry;
+    gpa initrd;
+    uint64_t initrd_bytes;
+    gpa fdt;
+} ArmBoot;
+
+/* Loads -kernel and -initrd, or hands them to the firmware. */
+NODISCARD bool arm_load_images(Machine *machine, ArmBoot *boot, Error **errp);
+/* After machine->fdt is complete: places it, and tells the processors where to start. With a kernel the first of them starts in `kernel_el`;
+ * the others are held. */
+NODISCARD bool arm_place_boot(Machine *machine, ArmBoot *boot, PsciConduit conduit, unsigned kernel_el, Error **errp);
+
+#endif

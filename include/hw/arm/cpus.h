@@ -1,0 +1,89 @@
+/*
+ * cpus.h: the processors of an Arm board: affinity, lines, address spaces.
+ *
+ * Without an accelerator (tests, -accel qtest) boards have no vCPUs; lines and address spaces are there all the same. Each processor sees
+ * memory through a view of its own: the machine's, with what only it has at an address (the banked registers of a GICv2) on top, and in
+ * secure state the secure devices, too. Threads: BQL, except the callbacks of cpus-target.c.
+ */
+#ifndef HW_ARM_CPUS_H
+#define HW_ARM_CPUS_H
+
+#include "softmmu/machine.h"
+
+struct Vcpu;
+
+typedef enum ArmLine { ARM_LINE_IRQ, ARM_LINE_FIQ, ARM_LINE_VIRQ, ARM_LINE_VFIQ, ARM_N_LINES } ArmLine;
+/* Lines that a processor drives. */
+typedef enum ArmOutput {
+    ARM_OUTPUT_TIMER_PHYS, ARM_OUTPUT_TIMER_VIRT, ARM_OUTPUT_TIMER_HYP, ARM_OUTPUT_TIMER_SECURE, ARM_OUTPUT_TIMER_HYP_VIRT,
+    ARM_OUTPUT_PMU, ARM_N_OUTPUTS,
+} ArmOutput;
+
+/* How firmware calls go to the board (PSCI, DEN 0022). */
+typedef enum PsciConduit { PSCI_CONDUIT_NONE, PSCI_CONDUIT_HVC, PSCI_CONDUIT_SMC } PsciConduit;
+
+typedef struct ArmCpusConfig {
+    Machine *machine;
+    bool has_el2, has_el3, has_mte;
+    unsigned cluster_cpus;         /* processors with one affinity level 1 */
+    MemoryRegion *secure;          /* what is seen besides memory in secure state; NULL: nothing */
+    Device *(*gic)(Machine *machine); /* whose CPU interface is system registers (GICv3); NULL: none */
+} ArmCpusConfig;
+
+typedef struct ArmCpu {
+    Object obj;
+    Machine *machine;
+    struct Vcpu *vcpu;             /* NULL: none */
+    const ArmCpusConfig *config;
+    unsigned index;
+    uint64_t mpidr;                /* affinity fields only */
+    PsciConduit conduit;
+    bool start_off;                /* held by PSCI at reset */
+    uint64_t start_pc, start_x0;
+    unsigned start_el;             /* 0: the highest */
+    Irq lines[ARM_N_LINES];
+    Irq *outputs[ARM_N_OUTPUTS];   /* where they go; NULL: nowhere */
+    MemoryRegion root, system, secure_root, secure_system, secure_devices;
+    AddressSpace memory, secure;
+    MemoryListener memory_listener, secure_listener;
+} ArmCpu;
+
+/* Boards' instance structs start with it. */
+typedef struct ArmMachine {
+    Machine machine;
+    ArmCpu **cpus;
+} ArmMachine;
+
+/* For device trees and tables. */
+typedef struct ArmCpuInfo {
+    const char *compatible;        /* "arm,cortex-a57" */
+    uint64_t midr;
+    unsigned phys_bits;
+    bool has_pmu, has_mte;
+} ArmCpuInfo;
+
+/* What the CPU side offers. A program that links cpus-target.c has it from there. */
+typedef struct ArmCpuOps {
+    struct Vcpu *(*create)(ArmCpu *cpu, const char *model, Error **errp);
+    /* Registers as after a cold reset; then start_pc, start_x0, start_el and start_off are looked at. */
+    void (*reset)(ArmCpu *cpu);
+    void (*line)(ArmCpu *cpu, ArmLine line, bool level);
+    void (*info)(ArmCpu *cpu, ArmCpuInfo *ret);
+    /* The view has changed. */
+    void (*memory_changed)(ArmCpu *cpu);
+} ArmCpuOps;
+extern const ArmCpuOps arm_cpus_target_ops __attribute__((weak));
+/* Another CPU side (tests); before the board is built. */
+void arm_cpus_set_ops(const ArmCpuOps *ops);
+
+/* config stays the board's. */
+NODISCARD bool arm_cpus_create(const ArmCpusConfig *config, Error **errp);
+ArmCpu *arm_cpu(Machine *machine, unsigned index);
+/* Affinity fields of MPIDR_EL1 of processor `index`. */
+uint64_t arm_cpu_affinity(const ArmCpusConfig *config, unsigned index);
+ArmCpuInfo arm_cpu_info(Machine *machine, unsigned index);
+/* What only this processor sees at addr. */
+void arm_cpu_overlay(ArmCpu *cpu, gpa addr, MemoryRegion *mr);
+char *arm_vcpu_path(Machine *machine, unsigned index);
+
+#endif
