@@ -260,6 +260,26 @@ f16 f16_rec7(f16 a, FpStatus *s);
 f32 f32_rec7(f32 a, FpStatus *s);
 f64 f64_rec7(f64 a, FpStatus *s);
 
+/* Arm (fpu-arm.c): FRECPE, FRSQRTE, FRECPX, FRECPS, FRSQRTS, FMULX. */
+#define FP_DECLARE_ARM(T)                       \
+    T T##_arm_recpe(T a, FpStatus *s);          \
+    T T##_arm_rsqrte(T a, FpStatus *s);         \
+    T T##_arm_recpx(T a, FpStatus *s);          \
+    T T##_arm_recps(T a, T b, FpStatus *s);     \
+    T T##_arm_rsqrts(T a, T b, FpStatus *s);    \
+    T T##_arm_mulx(T a, T b, FpStatus *s);
+FP_DECLARE_ARM(f16)
+FP_DECLARE_ARM(f32)
+FP_DECLARE_ARM(f64)
+/* RecipEstimate of 256 to 511, RecipSqrtEstimate of 128 to 511; results 256 to 511. */
+uint32_t fp_arm_recip_estimate(uint32_t a);
+uint32_t fp_arm_rsqrt_estimate(uint32_t a);
+/* The alternative half-precision format (FPCR.AHP). */
+f16 f32_to_f16_arm_alternative(f32 a, FpStatus *s);
+f16 f64_to_f16_arm_alternative(f64 a, FpStatus *s);
+f32 f16_arm_alternative_to_f32(f16 a, FpStatus *s);
+f64 f16_arm_alternative_to_f64(f16 a, FpStatus *s);
+
 /* x87: one step of fprem (truncating) or fprem1 (nearest), fpu-x87.c. */
 typedef struct FpRemStep {
     f80 value;

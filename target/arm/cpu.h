@@ -157,6 +157,7 @@ enum {
     ARM_MODE_IL = 13,    /* 1 bit: PSTATE.IL, every instruction raises an exception */
     ARM_MODE_SPSEL = 14, /* 1 bit: PSTATE.SP, handlers know without asking which SP is in use */
     ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
+    ARM_MODE_FP_SOFT = 16, /* 1 bit: FPCR.FZ or DN, floating point by helpers */
 };
 
 /* MMU indexes. Which translation regime they belong to is a property of the TLB set in force (mmu.c). */

@@ -16,6 +16,7 @@ typedef enum ArmCc {
     ARM_CC_SUB64,
     ARM_CC_LOGIC32,  /* A: result; C = V = 0 */
     ARM_CC_LOGIC64,
+    ARM_CC_FCMP,     /* A: the relation of two floats as the IR's frel gives it */
 } ArmCc;
 
 enum { ARM_N = 8, ARM_Z = 4, ARM_C = 2, ARM_V = 1 };

@@ -1,22 +1,25 @@
 /*
  * fp-status.c: FPCR and FPSR (Arm ARM DDI 0487, C5.2.7, C5.2.8). Rounding mode and the flags that inline operations raise are in
- * jit.fp_control_guest, which has the layout of x86's MXCSR on every host: flags in bits 0-5, masks in 7-12, rounding in 13-14.
+ * jit.fp_control_guest, which has the layout of x86's MXCSR on every host (SDM volume 1, 10.2.3): flags in bits 0-5, masks in
+ * 7-12, rounding in 13-14. Its flag of denormals (bit 1) has no counterpart here.
+ *
+ * Exceptions are never trapped: the enable bits read as zero. FEAT_AFP is not modelled: NEP, AH and FIZ read as zero.
  */
-#include "target/arm/cpu.h"
+#include "target/arm/fp.h"
 
-enum { MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 16, MXCSR_PE = 32, MXCSR_FLAGS = 63,
+enum { MXCSR_IE = 1, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 16, MXCSR_PE = 32, MXCSR_FLAGS = 63,
        MXCSR_MASKS = 0x1f80, MXCSR_RC_SHIFT = 13 };
-/* AHP DN FZ RMode FZ16: no traps, no fixed lengths, no alternate behaviours. */
-enum { FPCR_MASK = 0x07c80000, FPCR_RMODE = 22, FPSR_MASK = 0x9f, FPSR_QC = 1 << 27 };
+enum { FPSR_MASK = ARM_FPSR_IOC | ARM_FPSR_DZC | ARM_FPSR_OFC | ARM_FPSR_UFC | ARM_FPSR_IXC | ARM_FPSR_IDC };
 
 void arm_fp_sync(Vcpu *vcpu)
 {
     uint32_t m = vcpu->jit.fp_control_guest;
 
     if (m & MXCSR_FLAGS) {
-        arm_state(vcpu)->fpsr |= (m & MXCSR_IE ? 1 : 0) | (m & MXCSR_ZE ? 2 : 0) | (m & MXCSR_OE ? 4 : 0) |
-                                 (m & MXCSR_UE ? 8 : 0) | (m & MXCSR_PE ? 16 : 0);
-        vcpu->jit.fp_control_guest = m & ~MXCSR_FLAGS;
+        arm_state(vcpu)->fpsr |= (m & MXCSR_IE ? ARM_FPSR_IOC : 0) | (m & MXCSR_ZE ? ARM_FPSR_DZC : 0) |
+                                 (m & MXCSR_OE ? ARM_FPSR_OFC : 0) | (m & MXCSR_UE ? ARM_FPSR_UFC : 0) |
+                                 (m & MXCSR_PE ? ARM_FPSR_IXC : 0);
+        vcpu->jit.fp_control_guest = m & ~(uint32_t)MXCSR_FLAGS;
     }
 }
 
@@ -28,10 +31,12 @@ uint32_t arm_fpcr_get(Vcpu *vcpu)
 void arm_fpcr_set(Vcpu *vcpu, uint32_t value)
 {
     static const uint8_t rc[4] = { 0, 2, 1, 3 }; /* nearest, up, down, zero */
+    uint32_t writable = ARM_FPCR_AHP | ARM_FPCR_DN | ARM_FPCR_FZ | 3u << ARM_FPCR_RMODE_SHIFT |
+                        (arm_has(vcpu, FP16) ? ARM_FPCR_FZ16 : 0);
 
-    arm_state(vcpu)->fpcr = value & FPCR_MASK;
+    arm_state(vcpu)->fpcr = value & writable;
     vcpu->jit.fp_control_guest = (vcpu->jit.fp_control_guest & MXCSR_FLAGS) | MXCSR_MASKS |
-                                 (uint32_t)rc[value >> FPCR_RMODE & 3] << MXCSR_RC_SHIFT;
+                                 (uint32_t)rc[value >> ARM_FPCR_RMODE_SHIFT & 3] << MXCSR_RC_SHIFT;
 }
 
 uint32_t arm_fpsr_get(Vcpu *vcpu)
@@ -39,12 +44,43 @@ uint32_t arm_fpsr_get(Vcpu *vcpu)
     const ArmVector *qc = &arm_state(vcpu)->qc;
 
     arm_fp_sync(vcpu);
-    return arm_state(vcpu)->fpsr | (qc->d[0] | qc->d[1] ? FPSR_QC : 0);
+    return arm_state(vcpu)->fpsr | (qc->d[0] | qc->d[1] ? ARM_FPSR_QC : 0);
 }
 
 void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
 {
-    vcpu->jit.fp_control_guest &= ~MXCSR_FLAGS;
+    vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     arm_state(vcpu)->fpsr = value & FPSR_MASK;
-    arm_state(vcpu)->qc = (ArmVector){ .d = { value & FPSR_QC } };
+    arm_state(vcpu)->qc = (ArmVector){ .d = { value & ARM_FPSR_QC } };
+}
+
+uint64_t arm_fp_mode(const Vcpu *vcpu)
+{
+    return arm_state(vcpu)->fpcr & (ARM_FPCR_FZ | ARM_FPCR_DN) ? BIT(ARM_MODE_FP_SOFT) : 0;
+}
+
+FpStatus arm_fp_begin(const Vcpu *vcpu, unsigned size)
+{
+    static const uint8_t rounding[4] = { FP_RNE, FP_RUP, FP_RDN, FP_RTZ };
+    uint32_t fpcr = arm_state(vcpu)->fpcr;
+    bool flush = fpcr & (size == 1 ? ARM_FPCR_FZ16 : ARM_FPCR_FZ);
+
+    return (FpStatus){
+        .rules = fpcr & ARM_FPCR_DN ? &fp_rules_arm_default : &fp_rules_arm,
+        .rounding = rounding[fpcr >> ARM_FPCR_RMODE_SHIFT & 3],
+        .tininess_before = true,
+        .flush_inputs = flush,
+        .flush_outputs = flush ? FP_FLUSH_BEFORE : FP_FLUSH_NONE,
+    };
+}
+
+void arm_fp_end(Vcpu *vcpu, const FpStatus *s, unsigned size)
+{
+    vcpu->jit.fp_control_guest |= (s->flags & FP_INVALID ? MXCSR_IE : 0) | (s->flags & FP_DIVZERO ? MXCSR_ZE : 0) |
+                                  (s->flags & FP_OVERFLOW ? MXCSR_OE : 0) | (s->flags & FP_UNDERFLOW ? MXCSR_UE : 0) |
+                                  (s->flags & FP_INEXACT ? MXCSR_PE : 0);
+    /* FPUnpackBase: half-precision operands are flushed without a flag. */
+    if (s->flags & FP_INPUT_FLUSHED && size != 1) {
+        arm_state(vcpu)->fpsr |= ARM_FPSR_IDC;
+    }
 }

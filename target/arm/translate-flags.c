@@ -52,6 +52,20 @@ static ArmCondRef flags_cond(TransCtx *ctx, unsigned which)
     return (ArmCondRef){ IR_TSTEQ, ir_op2(b, IR_or, IR_I64, differ, z), ir_i64(b, BIT(31)) };
 }
 
+/* frel: 0 greater, 1 less, 0x40 equal, 0x45 unordered. */
+static ArmCondRef fcmp_cond(TransCtx *ctx, unsigned which)
+{
+    static const struct { uint8_t cond, value; } of[7] = {
+        { IR_EQ, 0x40 }, { IR_NE, 1 }, { IR_EQ, 1 }, { IR_EQ, 0x45 }, { IR_GEU, 0x40 }, { IR_TSTEQ, 1 }, { IR_EQ, 0 },
+    };
+    IrRef r = ir_op1(ctx->b, IR_trunc, IR_I32, ir_get(ctx->b, ARM_SLOT_CC_A));
+
+    if (which == 4) { /* greater or unordered: neither is 0x40 or less when one is taken away */
+        r = ir_op2_imm(ctx->b, IR_sub, IR_I32, r, 1);
+    }
+    return (ArmCondRef){ of[which].cond, r, ir_i32(ctx->b, of[which].value) };
+}
+
 /* False: no short way. */
 static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *ret)
 {
@@ -60,6 +74,10 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
 
     if (rule == ARM_CC_FLAGS) {
         *ret = flags_cond(ctx, which);
+        return true;
+    }
+    if (rule == ARM_CC_FCMP) {
+        *ret = fcmp_cond(ctx, which);
         return true;
     }
     bool wide = rule == ARM_CC_ADD64 || rule == ARM_CC_SUB64 || rule == ARM_CC_LOGIC64;

@@ -1,6 +1,7 @@
 /*
  * translate.c: fetch, scan and dispatch of A64 instructions (Arm ARM DDI 0487, C4); what all handlers share.
  */
+#include "target/arm/fp.h"
 #include "target/arm/translate.h"
 
 static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
@@ -16,7 +17,7 @@ static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
 
 uint64_t arm_trans_mode(const Vcpu *vcpu)
 {
-    return (uint64_t)arm_state(vcpu)->el << ARM_MODE_EL;
+    return (uint64_t)arm_state(vcpu)->el << ARM_MODE_EL | arm_fp_mode(vcpu);
 }
 
 bool arm_trans_begin(TransCtx *ctx)
@@ -89,6 +90,11 @@ void arm_translate(TransCtx *ctx)
     int row = arm_decode32(insn, arm_model(ctx->vcpu)->ext);
     if (row < 0) {
         arm_undefined(ctx);
+        return;
+    }
+    /* Bits 27 and 26 are set in all of SIMD and floating point, and only there (C4.1). */
+    if (ctx->mode >> ARM_MODE_FP_TRAP & 1 && (insn >> 26 & 3) == 3) {
+        arm_raise(ctx, ARM_EC_FP, ctx->data[ARM_DATA_INSN]);
         return;
     }
     arm_extract(row, insn, &args);
