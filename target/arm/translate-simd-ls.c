@@ -5,7 +5,7 @@
  * ascending order; nothing but memory changes before the last access that may fault, so an instruction that faults can
  * be begun again.
  */
-#include "target/arm/translate.h"
+#include "target/arm/translate-simd.h"
 
 typedef const ArmArgsVls ArgsVls;
 typedef const ArmArgsVlsr ArgsVlsr;
@@ -146,7 +146,7 @@ static bool multiple_ok(TransCtx *ctx, ArgsVlsm *a)
 
 void arm_trans_v_ldm(TransCtx *ctx, ArgsVlsm *a)
 {
-    unsigned log2 = (unsigned)a->size, regs = (unsigned)a->regs, lanes = (a->q ? 16u : 8u) >> log2, n = regs * (unsigned)a->reps;
+    unsigned log2 = (unsigned)a->size, regs = (unsigned)a->regs, n = regs * (unsigned)a->reps;
     IrRef base = arm_xsp(ctx, (unsigned)a->vn), v[4];
     int bytes = a->q ? 16 : 8;
 
@@ -158,14 +158,12 @@ void arm_trans_v_ldm(TransCtx *ctx, ArgsVlsm *a)
             v[r] = load(ctx, base, IR_NONE, a->q ? 4 : 3, (int)r * bytes);
         }
     } else {
-        for (unsigned lane = 0; lane < lanes; lane++) {
-            for (unsigned r = 0; r < regs; r++) {
-                IrMem mem = mem_of(ctx, log2, (int)((lane * regs + r) << log2));
-                IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, mem);
+        IrRef piece[4];
 
-                v[r] = lane ? lane_set(ctx, v[r], log2, lane, x) : ir_op1(ctx->b, IR_vzext, IR_V128, x);
-            }
+        for (int at = 0; at < (int)regs * bytes; at += 16) {
+            piece[at / 16] = load(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, at);
         }
+        arm_deinterleave(ctx, (int)log2, a->q, regs, piece, v);
     }
     post_index(ctx, a->vn, a->vm, base, (int)n * bytes);
     for (unsigned r = 0; r < n; r++) {
@@ -175,7 +173,7 @@ void arm_trans_v_ldm(TransCtx *ctx, ArgsVlsm *a)
 
 void arm_trans_v_stm(TransCtx *ctx, ArgsVlsm *a)
 {
-    unsigned log2 = (unsigned)a->size, regs = (unsigned)a->regs, lanes = (a->q ? 16u : 8u) >> log2, n = regs * (unsigned)a->reps;
+    unsigned log2 = (unsigned)a->size, regs = (unsigned)a->regs, n = regs * (unsigned)a->reps;
     IrRef base = arm_xsp(ctx, (unsigned)a->vn);
     int bytes = a->q ? 16 : 8;
 
@@ -187,11 +185,14 @@ void arm_trans_v_stm(TransCtx *ctx, ArgsVlsm *a)
             store(ctx, base, IR_NONE, a->q ? 4 : 3, (int)r * bytes, get_v(ctx, (unsigned)a->vt + r));
         }
     } else {
-        for (unsigned lane = 0; lane < lanes; lane++) {
-            for (unsigned r = 0; r < regs; r++) {
-                ir_store(ctx->b, base, IR_NONE, lane_get(ctx, get_v(ctx, (unsigned)a->vt + r), log2, lane),
-                         mem_of(ctx, log2, (int)((lane * regs + r) << log2)));
-            }
+        IrRef reg[4], piece[4];
+
+        for (unsigned r = 0; r < regs; r++) {
+            reg[r] = get_v(ctx, (unsigned)a->vt + r);
+        }
+        arm_interleave(ctx, (int)log2, a->q, regs, reg, piece);
+        for (int at = 0; at < (int)regs * bytes; at += 16) {
+            store(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, at, piece[at / 16]);
         }
     }
     post_index(ctx, a->vn, a->vm, base, (int)n * bytes);

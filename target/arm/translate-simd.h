@@ -159,6 +159,10 @@ IrRef arm_vdup_lane(TransCtx *ctx, int size, unsigned lane, IrRef v);
 /* translate-simd-permute.c: the even or the odd lanes of a, then of b. */
 IrRef arm_unzip(TransCtx *ctx, int size, bool odd, IrRef a, IrRef b);
 
+/* translate-simd-struct.c: between registers of structures and what lies in memory, in pieces of 16 bytes. */
+void arm_deinterleave(TransCtx *ctx, int size, int q, unsigned regs, const IrRef *piece, IrRef *ret);
+void arm_interleave(TransCtx *ctx, int size, int q, unsigned regs, const IrRef *reg, IrRef *ret);
+
 /* translate-simd-reduce.c: sums of neighbouring lanes, twice as wide. */
 IrRef arm_add_pairs_long(TransCtx *ctx, bool is_signed, int size, IrRef v);
 
