@@ -334,6 +334,28 @@ static IrRef conversion(IrBuilder *b, const IrInsn *insn)
     return *slot = append(b, *insn);
 }
 
+static inline bool is_pure_vector(unsigned op)
+{
+    return op >= IR_VEC_FIRST && op <= IR_VEC_LAST && ir_op_info[op].flags & IR_OP_PURE;
+}
+
+/* Likewise of vectors: instructions on the two halves of registers begin with the same steps. */
+static IrRef vector(IrBuilder *b, const IrInsn *insn)
+{
+    IrUnit *unit = b->unit;
+    uint32_t hash = (insn->op * 31u + insn->a) * 31u + insn->b * 7u + insn->c * 3u + insn->aux;
+    IrRef *slot = &b->vector_cache[hash & (ARRAY_SIZE(b->vector_cache) - 1)];
+
+    if (*slot < unit->insns.n && *slot >= unit->blocks.at[b->block].first) {
+        const IrInsn *old = &unit->insns.at[*slot];
+        if (old->op == insn->op && old->type == insn->type && old->aux == insn->aux && old->a == insn->a && old->b == insn->b &&
+            old->c == insn->c) {
+            return *slot;
+        }
+    }
+    return *slot = append(b, *insn);
+}
+
 IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b_, IrRef c)
 {
     IrInsn insn = { .op = op, .type = type, .aux = aux, .a = a, .b = b_, .c = c };
@@ -342,7 +364,7 @@ IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b
     if (known != IR_NONE) {
         return known;
     }
-    return is_conversion(insn.op) ? conversion(b, &insn) : append(b, insn);
+    return is_conversion(insn.op) ? conversion(b, &insn) : is_pure_vector(insn.op) ? vector(b, &insn) : append(b, insn);
 }
 
 /* -- guest memory ------------------------------------------------------------------------------ */

@@ -121,6 +121,20 @@ void v_rrr(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, unsigned rm)
     a->n_insns++;
 }
 
+void e_rrr(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, unsigned rm)
+{
+    unsigned r = reg & 15, b = rm & 15;
+    uint8_t *p = a->cur;
+
+    *p++ = 0x62;
+    *p++ = (r >> 3 ? 0 : 0x80) | 0x40 | (b >> 3 ? 0 : 0x20) | 0x10 | (op >> 8 & 3);
+    *p++ = (op & X_W ? 0x80 : 0) | (~vvvv & 15) << 3 | 4 | (op >> 10 & 3);
+    *p++ = (op & X_256 ? 0x20 : 0) | 8;
+    *p++ = op;
+    *p++ = 0xc0 | (r & 7) << 3 | (b & 7);
+    a->cur = p;
+    a->n_insns++;
+}
 void v_rrm(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, Mem m, unsigned tail)
 {
     unsigned r = reg & 15, rex = mem_rex(m);

@@ -26,7 +26,7 @@ enum {
     X_POOL = 0xfd,  /* base: disp is an offset in the unit's constant pool, resolved at its end */
 };
 
-enum { X_MAX_POOL_REFS = 1024 };
+enum { X_MAX_POOL_REFS = 2048 };
 
 typedef struct Asm {
     uint8_t *start, *cur, *end;
@@ -95,6 +95,7 @@ enum {
     I_MOVAPS = M_0F | 0x28,
     I_UCOMISS = M_0F | 0x2e, I_UCOMISD = M_0F | P_66 | 0x2e,
     I_COMISS = M_0F | 0x2f, I_COMISD = M_0F | P_66 | 0x2f,
+    I_VPTERNLOGQ = M_3A | P_66 | X_W | 0x25,
     I_ANDPS = M_0F | 0x54, I_ANDNPS = M_0F | 0x55, I_ORPS = M_0F | 0x56, I_XORPS = M_0F | 0x57,
 };
 
@@ -110,6 +111,8 @@ void x_rr(Asm *a, uint32_t op, unsigned reg, unsigned rm);
 void x_rm_tail(Asm *a, uint32_t op, unsigned reg, Mem m, unsigned tail);
 static inline void x_rm(Asm *a, uint32_t op, unsigned reg, Mem m) { x_rm_tail(a, op, reg, m, 0); }
 void v_rrr(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, unsigned rm);
+/* EVEX, without masks and broadcasts; for registers that VEX reaches too. */
+void e_rrr(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, unsigned rm);
 void v_rrm(Asm *a, uint32_t op, unsigned reg, unsigned vvvv, Mem m, unsigned tail);
 
 /* ---- integer ---- */

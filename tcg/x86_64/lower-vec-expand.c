@@ -45,6 +45,17 @@ static Mem byte_table(HostCompiler *hc, uint32_t l, uint64_t low, uint64_t high)
 
 static Mem all_lanes(HostCompiler *hc, uint32_t l, uint64_t v) { return byte_table(hc, l, v, v); }
 
+/* Lanes for which AVX-512 has one instruction. */
+static bool one_evex(HostCompiler *hc, const IrInsn *in, uint32_t op)
+{
+    Reg a = ra_use(hc, hc->ops[0]), b = ra_use(hc, hc->ops[1]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, 0);
+    e_rrr(&hc->as, op | X_W | wide(in->type), d, a, b);
+    ra_done(hc);
+    return true;
+}
+
 /* Low bytes of products: of even bytes in place, of odd ones from above. All registers differ but a and b. */
 static void mul_bytes(HostCompiler *hc, uint32_t l, Reg d, Reg t, Reg a, Reg b)
 {
@@ -59,6 +70,9 @@ static void mul_bytes(HostCompiler *hc, uint32_t l, Reg d, Reg t, Reg a, Reg b)
 
 static bool mul(HostCompiler *hc, const IrInsn *in)
 {
+    if ((in->aux & 3) == IR_LANE_64 && has(hc, X_AVX512VL)) {
+        return one_evex(hc, in, V38 | 0x40);
+    }
     if ((in->aux & 3) != IR_LANE_8) {
         return false;
     }
@@ -68,6 +82,13 @@ static bool mul(HostCompiler *hc, const IrInsn *in)
     mul_bytes(hc, wide(in->type), d, t, a, b);
     ra_done(hc);
     return true;
+}
+
+static bool extreme_quads(HostCompiler *hc, const IrInsn *in)
+{
+    static const uint8_t op[] = { 0x39, 0x3d, 0x3b, 0x3f };
+
+    return (in->aux & 3) == IR_LANE_64 && has(hc, X_AVX512VL) && one_evex(hc, in, V38 | op[in->op - IR_vmins]);
 }
 
 /* -- by one constant count ----------------------------------------------------------------------------- */
@@ -89,6 +110,11 @@ static void shift_bytes_by(HostCompiler *hc, uint32_t l, IrOp op, Reg d, Reg a, 
 /* The upper halves are shifted as 32 bits; they are also all that is left from 32 on. Needs SSE4.1 below 32. */
 static void sar_quads_by(HostCompiler *hc, uint32_t l, Reg d, Reg a, unsigned n)
 {
+    if (has(hc, X_AVX512VL)) {
+        e_rrr(&hc->as, V0F | X_W | 0x72 | l, G_SRA, d, a);
+        x_u8(&hc->as, n);
+        return;
+    }
     if (n < 32) {
         shift_by(hc, l, 2, G_SRA, REG_VTMP, a, n);
         shift_by(hc, l, 3, G_SRL, d, a, n);
@@ -193,9 +219,17 @@ static void sar_quads_each(HostCompiler *hc, uint32_t l, Reg d, Reg a, Reg b)
 
 static bool shift_each(HostCompiler *hc, const IrInsn *in)
 {
+    static const uint32_t words[] = { V38 | 0x12, V38 | 0x10, V38 | 0x11 };
     unsigned lane = in->aux & 3;
     uint32_t l = wide(in->type);
     Reg t[3] = { NO_REG, NO_REG, NO_REG };
+
+    if (has(hc, X_AVX512VL) && lane == IR_LANE_16) {
+        return one_evex(hc, in, words[in->op - IR_vshl_each]);
+    }
+    if (has(hc, X_AVX512VL) && lane == IR_LANE_64) {
+        return one_evex(hc, in, V38 | 0x46);
+    }
 
     if (!has(hc, X_AVX2) || lane == IR_LANE_32) {
         return false;
@@ -352,6 +386,7 @@ bool lower_vec_expand(HostCompiler *hc, const IrInsn *in)
 {
     switch (in->op) {
     case IR_vmul: return mul(hc, in);
+    case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu: return extreme_quads(hc, in);
     case IR_vabs: return abs_quads(hc, in);
     case IR_vshl: case IR_vshr: case IR_vsar: return shift(hc, in);
     case IR_vshl_each: case IR_vshr_each: case IR_vsar_each: return shift_each(hc, in);

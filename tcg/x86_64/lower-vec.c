@@ -44,6 +44,19 @@ static Reg dest_for(HostCompiler *hc, Reg ra, Reg rb)
     return ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, avx || ra == rb ? 0 : bit_of(rb));
 }
 
+/* Nothing in a register, and better read where it is: a slot or spill that is not wanted again, a constant. */
+static bool in_memory(HostCompiler *hc, IrRef v, Mem *ret)
+{
+    if (!val_is_const(hc, v)) {
+        return ra_is_memory(hc, v, ret);
+    }
+    if (hc->val[v].reg != NO_REG || !ir_type_is_vec(hc->insns[v].type)) {
+        return false;
+    }
+    *ret = pool_vec(hc, &hc->unit->vconst.at[hc->insns[v].imm], ir_type_bytes(hc->insns[v].type));
+    return true;
+}
+
 void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, IrRef b, int imm)
 {
     Mem m;
@@ -53,17 +66,17 @@ void lower_vec_binary(HostCompiler *hc, const IrInsn *in, uint32_t op, IrRef a, 
         return;
     }
     bool moves = op == I_MOVSS_LD || op == I_MOVSD_LD; /* with memory they clear the rest */
-    if (has(hc, X_AVX) && ir_op_info[in->op].flags & IR_OP_COMM && ra_is_memory(hc, a, &m) && !ra_is_memory(hc, b, &m)) {
+    if (has(hc, X_AVX) && ir_op_info[in->op].flags & IR_OP_COMM && in_memory(hc, a, &m) && !in_memory(hc, b, &m)) {
         IrRef t = a;
         a = b;
         b = t;
     }
     ra = ra_use(hc, a);
-    if (has(hc, X_AVX) && !moves && ra_is_memory(hc, b, &m)) {
+    if (has(hc, X_AVX) && !moves && in_memory(hc, b, &m)) {
         /* Read no more: no register for it. Legacy forms would want it aligned. */
         ra_consume(hc);
         Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
-        v_rrm(&hc->as, op | wide(in->type), d, ra, m, 0);
+        v_rrm(&hc->as, op | wide(in->type), d, ra, m, imm >= 0);
         if (imm >= 0) {
             x_u8(&hc->as, imm);
         }
@@ -94,9 +107,20 @@ static void all_ones(HostCompiler *hc, Reg d, bool is_256)
     }
 }
 
+/* d = ~a */
+static void complement(HostCompiler *hc, uint32_t l, Reg d, Reg a)
+{
+    if (has(hc, X_AVX512VL)) {
+        e_rrr(&hc->as, I_VPTERNLOGQ | l, d, a, a);
+        x_u8(&hc->as, 0x55);
+        return;
+    }
+    all_ones(hc, REG_VTMP, l);
+    sse_rrr(hc, I_XORPS | l, d, a, REG_VTMP);
+}
+
 static bool lower_bitwise(HostCompiler *hc, const IrInsn *in)
 {
-    bool is_256 = in->type == IR_V256;
     uint32_t l = wide(in->type);
     switch (in->op) {
     case IR_vand: binary(hc, in, I_ANDPS, hc->ops[0], hc->ops[1]); return true;
@@ -107,14 +131,21 @@ static bool lower_bitwise(HostCompiler *hc, const IrInsn *in)
         Reg ra = ra_use(hc, hc->ops[0]);
         ra_consume(hc);
         Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
-        all_ones(hc, REG_VTMP, is_256);
-        sse_rrr(hc, I_XORPS | l, d, ra, REG_VTMP);
+        complement(hc, l, d, ra);
         ra_done(hc);
         return true;
     }
     default: { /* vbsel: a & b | ~a & c */
         Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]), rc = ra_use(hc, hc->ops[2]);
         ra_consume(hc);
+        if (has(hc, X_AVX512VL)) {
+            Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, bit_of(rb) | bit_of(rc));
+            ra_move(hc, d, ra, in->type);
+            e_rrr(&hc->as, I_VPTERNLOGQ | l, d, rb, rc);
+            x_u8(&hc->as, 0xca);
+            ra_done(hc);
+            return true;
+        }
         Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb) | bit_of(rc));
         sse_rrr(hc, I_ANDPS | l, d, ra, rb);
         sse_rrr(hc, I_ANDNPS | l, REG_VTMP, ra, rc);
@@ -163,7 +194,7 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
     static const uint16_t gt[] = { V0F | 0x64, V0F | 0x65, V0F | 0x66, V38 | 0x37 };
     unsigned lane = in->aux & 3, cond = in->aux >> 4;
     uint32_t l = wide(in->type);
-    bool invert = false, flip = false, is_256 = in->type == IR_V256;
+    bool invert = false, flip = false;
     IrRef a = hc->ops[0], b = hc->ops[1];
     if (lane == 3 && !has(hc, X_SSE42)) {
         return false;
@@ -202,7 +233,7 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
         static const uint64_t sign[] = { 0x8080808080808080, 0x8000800080008000,
                                          0x8000000080000000, 0x8000000000000000 };
         IrVecConst c = { .u64 = { sign[lane], sign[lane], sign[lane], sign[lane] } };
-        sse_rm(hc, I_MOVUPS_LD | l, REG_VTMP, pool_vec(hc, &c, is_256 ? 32 : 16));
+        sse_rm(hc, I_MOVUPS_LD | l, REG_VTMP, pool_vec(hc, &c, l ? 32 : 16));
         sse_rrr(hc, I_XORPS | l, d, ra, REG_VTMP);
         sse_rrr(hc, I_XORPS | l, t, rb, REG_VTMP);
         sse_rrr(hc, gt[lane] | l, d, d, t);
@@ -210,8 +241,7 @@ static bool lower_vcmp(HostCompiler *hc, const IrInsn *in)
         sse_rrr(hc, gt[lane] | l, d, ra, rb);
     }
     if (invert) {
-        all_ones(hc, REG_VTMP, is_256);
-        sse_rrr(hc, I_XORPS | l, d, d, REG_VTMP);
+        complement(hc, l, d, d);
     }
     ra_done(hc);
     return true;

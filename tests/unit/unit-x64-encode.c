@@ -144,6 +144,11 @@ static void emit_all(void)
         expect("vmovq %s,xmm%u", r64[s], d);
         v_rrr(&as, M_38 | P_66 | X_W | 0xb9, XMM0 + d, XMM0 + s, XMM0 + t);
         expect("vfmadd231sd xmm%u,xmm%u,xmm%u", d, s, t);
+        e_rrr(&as, M_38 | P_66 | X_W | 0x12, XMM0 + d, XMM0 + s, XMM0 + t);
+        expect("vpsllvw xmm%u,xmm%u,xmm%u", d, s, t);
+        e_rrr(&as, I_VPTERNLOGQ | X_256, XMM0 + d, XMM0 + s, XMM0 + t);
+        x_u8(&as, 0xca);
+        expect("vpternlogq ymm%u,ymm%u,ymm%u,0xca", d, s, t);
         x_u8(&as, 0xf0);
         x_rm(&as, I_CMPXCHG | X_W, s, mem);
         as.n_insns--;
