@@ -2,9 +2,10 @@
 """Turns .isa files (docs/devel/adding-instruction.md) into a decoder, argument structs, handler
 prototypes, a dispatcher and the rows' table for disassembly and tests.
 
-usage: gen-decode.py [--partial] --prefix riscv --header OUT.h --source OUT.c FILE.isa...
+usage: gen-decode.py [--partial] --prefix riscv [--target riscv] --header OUT.h --source OUT.c FILE.isa...
 
 --partial: handlers may be missing (weak symbols); such rows are <prefix>_undefined(ctx). For a front end that is being built.
+--target: the folder of target/ whose features (ext.h) the gates name, if that is not the prefix.
 
 Every mistake in the input is one line `file:line: message` and status 1.
 """
@@ -87,12 +88,13 @@ class Isa:
         self.fields, self.args, self.formats, self.rows = {}, {}, {}, []
         self.exclusive = set()
         self.gates, self.section = [], ''
+        self.space, self.spaces = '', ['']
         self.names = {}
 
     # -- reading -------------------------------------------------------------------------------
 
     def read(self, path):
-        self.gates, self.section = [], ''
+        self.gates, self.section, self.space = [], '', ''
         with open(path, encoding='utf-8') as stream:
             for number, line in enumerate(stream, 1):
                 words = re.sub(r'(^|\s)#(\s.*|$)', '', line).split()
@@ -105,7 +107,7 @@ class Isa:
 
     def statement(self, where, words):
         reader = getattr(self, 'read_' + words[0], None)
-        if reader and words[0] in ('field', 'args', 'format', 'section', 'exclusive'):
+        if reader and words[0] in ('field', 'args', 'format', 'section', 'exclusive', 'space'):
             reader(words[1:])
         else:
             self.read_row(where, words)
@@ -175,6 +177,13 @@ class Isa:
             raise IsaError('section GATE MANUAL-SECTION')
         self.gates, self.section = self.parse_gate(words[0]), ' '.join(words[1:])
 
+    def read_space(self, words):
+        if len(words) != 1 or not re.fullmatch(r'[a-z]\w*', words[0]):
+            raise IsaError('space NAME')
+        self.space = words[0]
+        if self.space not in self.spaces:
+            self.spaces.append(self.space)
+
     def read_exclusive(self, words):
         for a in words:
             for b in words:
@@ -208,6 +217,7 @@ class Isa:
         if row.ident in self.names:
             raise IsaError(f"row '{name}' is already at {self.names[row.ident]}")
         self.names[row.ident] = where
+        row.space = self.space
         row.format = self.formats[words[at]]
         row.free = int(''.join('1' if c == '-' else '0' for c in bits), 2)
         row.handler, syntax = row.ident, []
@@ -250,14 +260,14 @@ class Isa:
                 raise IsaError(f"{row.where}: handler '{row.handler}' takes '{args[0]}' at {args[1]}")
         for i, a in enumerate(self.rows):
             for b in self.rows[:i]:
-                if (a.length == b.length and a.overlaps(b) and not a.refines(b) and not b.refines(a)
+                if (a.space == b.space and a.length == b.length and a.overlaps(b) and not a.refines(b) and not b.refines(a)
                         and not self.gates_exclude(a, b) and not self.resolved(a, b)):
                     raise IsaError(f"{a.where}: '{a.name}' overlaps '{b.name}' at {b.where}, "
                                    'neither is more specific')
 
     def resolved(self, a, b):
         """A third row is exactly the words that a and b share."""
-        return any(c is not a and c is not b and c.mask == a.mask | b.mask and
+        return any(c is not a and c is not b and c.space == a.space and c.mask == a.mask | b.mask and
                    c.match == a.match | b.match for c in self.rows)
 
     def gates_exclude(self, a, b):
@@ -268,10 +278,10 @@ class Isa:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def gate_expr(self, row, prefix):
+    def gate_expr(self, row):
         terms = []
         for gate in row.gates:
-            names = [('!' if g[0] == '!' else '') + f'ext[{prefix.upper()}_EXT_{g.lstrip("!")}]'
+            names = [('!' if g[0] == '!' else '') + f'ext[{self.target.upper()}_EXT_{g.lstrip("!")}]'
                      for g in gate]
             terms.append(names[0] if len(names) == 1 else '(' + ' || '.join(names) + ')')
         return ' && '.join(terms)
@@ -308,7 +318,7 @@ class Isa:
             tests = []
             if row.mask & ~done:
                 tests.append(f'(w & {row.mask & ~done:#x}) == {row.match & ~done:#x}')
-            gate = self.gate_expr(row, prefix)
+            gate = self.gate_expr(row)
             if gate:
                 tests.append(gate)
             test = f'if ({" && ".join(tests)}) ' if tests else ''
@@ -333,12 +343,15 @@ class Isa:
             out.append(f'void {prefix}_trans_{handler}(TransCtx *ctx, const {C}Args{camel(args)} *a);')
         out += ['', f'extern const DecodeRow {prefix}_rows[{P}_N_ROWS];',
                 f'/* The row of `w` ({prefix} instruction word) under the extensions ext[], or -1. */',
-                f'int {prefix}_decode16(uint32_t w, const bool *ext);',
-                f'int {prefix}_decode32(uint32_t w, const bool *ext);',
+                *(f'int {self.decoder(prefix, space, bits)}(uint32_t w, const bool *ext);' for space in self.spaces for bits in (16, 32)),
                 f'void {prefix}_extract(int row, uint32_t w, {C}Args *ret);',
                 f'void {prefix}_dispatch(int row, TransCtx *ctx, const {C}Args *args);',
                 f'bool {prefix}_row_enabled(int row, const bool *ext);', '', '#endif', '']
         return '\n'.join(out)
+
+    @staticmethod
+    def decoder(prefix, space, bits):
+        return f'{prefix}_{space}_decode{bits}' if space else f'{prefix}_decode{bits}'
 
     def handlers(self):
         return {row.handler: row.format.args for row in self.rows}
@@ -360,7 +373,7 @@ class Isa:
     def source(self, prefix, header_name, partial):
         P, C = prefix.upper(), camel(prefix)
         out = ['/* Generated by scripts/gen-decode.py; do not edit. */',
-               f'#include "{header_name}"', f'#include "target/{prefix}/ext.h"', '']
+               f'#include "{header_name}"', f'#include "target/{self.target}/ext.h"', '']
         if partial:
             out += [f'#pragma weak {prefix}_trans_{handler}' for handler in self.handlers()]
             out += ['', f'void {prefix}_undefined(TransCtx *ctx);', '']
@@ -372,9 +385,9 @@ class Isa:
                        f'{row.mask:#x}, {row.match:#x}, {row.free:#x}, {row.length}, '
                        f'DECODE_{row.kind.upper()} }},')
         out += ['};', '']
-        for length in (2, 4):
-            out += [f'int {prefix}_decode{length * 8}(uint32_t w, const bool *ext)', '{']
-            rows = [row for row in self.rows if row.length == length]
+        for space, length in ((space, length) for space in self.spaces for length in (2, 4)):
+            out += [f'int {self.decoder(prefix, space, length * 8)}(uint32_t w, const bool *ext)', '{']
+            rows = [row for row in self.rows if row.space == space and row.length == length]
             if rows:
                 self.emit_decide(out, rows, 0, prefix, 1)
             out += ['    return -1;', '}', '']
@@ -403,7 +416,7 @@ class Isa:
         out += ['    }', '}', '', f'bool {prefix}_row_enabled(int row, const bool *ext)', '{',
                 '    switch (row) {']
         for row in self.rows:
-            gate = self.gate_expr(row, prefix)
+            gate = self.gate_expr(row)
             if gate:
                 out.append(f'    case {P}_ROW_{row.ident}: return {gate};')
         out += ['    default: return true;', '    }', '}', '']
@@ -420,10 +433,11 @@ def main(argv):
             options[arg[2:]] = next(args, None)
         else:
             files.append(arg)
-    if not files or None in options.values() or set(options) != {'prefix', 'header', 'source'}:
+    if not files or None in options.values() or set(options) - {'target'} != {'prefix', 'header', 'source'}:
         print(__doc__, file=sys.stderr)
         return 2
     isa = Isa()
+    isa.target = options.get('target', options['prefix'])
     try:
         for path in files:
             isa.read(path)
