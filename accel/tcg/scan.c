@@ -36,7 +36,7 @@ static bool inside(const TransDriver *d, vaddr pc)
 
 static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 {
-    uint32_t from = pc - d->page[0].addr, to = from + length - 1;
+    uint32_t from = (pc & ~(vaddr)d->ctx.target->pc_flags) - d->page[0].addr, to = from + length - 1;
     for (unsigned k = 0; k < 2; k++) {
         uint32_t low = k * TCG_PAGE_BYTES, high = low + TCG_PAGE_BYTES - 1;
         if (from <= high && to >= low) {
@@ -50,10 +50,11 @@ static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
 {
     uint32_t limit = d->max_insns > 1 ? MIN(d->max_insns + TCG_GLUE_INSNS, TCG_LIMIT_MAX_INSNS) : d->max_insns;
+    const vaddr flags = d->ctx.target->pc_flags;
     while (d->n_nodes < limit && inside(d, pc) && scan_find(d, pc) == SCAN_NONE) {
         ScanInsn insn = { 0 };
         bool stop = d->n_nodes && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)
-                    && breakpoint_at(pc);
+                    && breakpoint_at(pc & ~flags);
         if (stop) {
             return; /* a unit of its own begins there */
         }
@@ -65,7 +66,7 @@ static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
             return;
         }
         if (d->tv->vcpu->softmmu && d->n_nodes
-            && (pc & (TCG_PAGE_BYTES - 1)) + insn.length > TCG_PAGE_BYTES) {
+            && (pc & (TCG_PAGE_BYTES - 1) & ~flags) + insn.length > TCG_PAGE_BYTES) {
             return; /* alone in its unit, because nothing may be linked to a unit of two pages */
         }
         uint16_t index = d->n_nodes++;

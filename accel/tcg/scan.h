@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-enum { SCAN_NONE = UINT16_MAX };
+enum { SCAN_NONE = UINT16_MAX, SCAN_MAX_BLOCKS = 10 * TCG_LIMIT_MAX_INSNS + 2 };
 
 /* A guest instruction of the unit. */
 typedef struct ScanNode {
@@ -63,14 +63,15 @@ typedef struct TransDriver {
     ScanNode *nodes;           /* TCG_LIMIT_MAX_INSNS */
     uint32_t n_nodes;
     uint16_t entry;            /* the first instruction's node */
-    ScanBlock *blocks;         /* 4 * TCG_LIMIT_MAX_INSNS + 2 */
+    ScanBlock *blocks;         /* SCAN_MAX_BLOCKS */
     uint32_t n_blocks, n_planned;
     uint16_t *map;             /* by byte offset from page[0].addr: node, SCAN_NONE */
     uint16_t *stack, *order;
     uint16_t node;             /* being translated */
     uint16_t planned;          /* block being emitted */
     uint16_t icount_left;      /* instructions of the block behind the one being translated */
-    bool split;                /* trans_leave_if was used: indices are not in emission order */
+    bool split;                /* trans_leave_if or trans_skip_if was used: indices are not in emission order */
+    uint16_t skip_join;        /* trans_skip_if: where it goes on */
     uint16_t go_on;            /* trans_jump inside a block: the next node */
     uint16_t fall_block, taken_block; /* of the block being emitted */
     uint16_t first_block;      /* 1 when block 0 only leads to a loop */

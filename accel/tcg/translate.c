@@ -30,7 +30,7 @@ static Translator *translator_new(void)
     tr->compiler = tcg.host ? tcg.host->compiler_new() : NULL;
     d->tr = tr;
     d->nodes = xnew_array(ScanNode, TCG_LIMIT_MAX_INSNS);
-    d->blocks = xnew_array(ScanBlock, 4 * TCG_LIMIT_MAX_INSNS + 2);
+    d->blocks = xnew_array(ScanBlock, SCAN_MAX_BLOCKS);
     d->stack = xnew_array(uint16_t, TCG_LIMIT_MAX_INSNS + 1);
     d->order = xnew_array(uint16_t, TCG_LIMIT_MAX_INSNS + 1);
     d->map = xmalloc(2 * TCG_PAGE_BYTES * sizeof(uint16_t));
@@ -152,6 +152,7 @@ static GUEST_RACE void copy_code(void *out, const uint8_t *from, unsigned n)
 bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes)
 {
     TransDriver *d = ctx->driver;
+    pc &= ~(vaddr)ctx->target->pc_flags;
     uint64_t offset = pc - d->page[0].addr;
     if (d->tr->unit.addr32) {
         offset = (uint32_t)offset;
@@ -219,7 +220,7 @@ static void emit_exit(TransDriver *d, vaddr pc)
 static uint16_t add_block(TransDriver *d, ScanBlock sb)
 {
     uint16_t block = ir_block_new(d->ctx.b, sb.pc);
-    assert(d->n_blocks == block && block < 4 * TCG_LIMIT_MAX_INSNS + 2);
+    assert(d->n_blocks == block && block < SCAN_MAX_BLOCKS);
     d->blocks[d->n_blocks++] = sb;
     return block;
 }
@@ -346,6 +347,29 @@ void trans_raise_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, unsigned helpe
 {
     split_block(ctx, cond, a, b, (ScanBlock){ .pc = ctx->pc, .raise = true, .helper = (uint16_t)helper, .argument = argument,
                                               .left = ctx->driver->icount_left });
+}
+
+void trans_skip_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b)
+{
+    TransDriver *d = ctx->driver;
+    uint16_t cur = ctx->b->block;
+    uint16_t body = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = ctx->pc, .pred = cur, .done = true });
+    d->skip_join = add_block(d, (ScanBlock){ .node = SCAN_NONE, .pc = ctx->pc, .pred = cur, .done = true });
+    ir_brcond(ctx->b, cond, a, b, d->skip_join, body);
+    ir_block_begin_tree(ctx->b, body, cur);
+    d->blocks[d->planned].tail = body;
+    d->split = true;
+}
+
+void trans_skip_end(TransCtx *ctx)
+{
+    TransDriver *d = ctx->driver;
+    if (ctx->b->block != SCAN_NONE) {
+        ir_br(ctx->b, d->skip_join);
+    }
+    ir_block_begin_merge(ctx->b, d->skip_join, false);
+    d->blocks[d->planned].tail = d->skip_join;
+    ctx->ended = false;
 }
 
 void trans_interrupts_changed(TransCtx *ctx)
@@ -768,7 +792,7 @@ static void fetch_fault(TransDriver *d)
     tv->has_fault = true;
     if (!tv->vcpu->softmmu) {
         tv->vcpu->exception = (VcpuException){ .cause = VCPU_CAUSE_FETCH,
-            .value = d->fault ? d->fault_addr : d->ctx.pc };
+            .value = d->fault ? d->fault_addr : d->ctx.pc & ~(vaddr)d->ctx.target->pc_flags };
     }
     /* System mode: code_page() of the page that failed has filled it. */
 }
@@ -791,7 +815,7 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
         check[k] = d->page[k].compare ? page_bytes_hash(d, &d->page[k]) : 0;
     }
     bool stop = !(flags & UNIT_STEP) && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)
-                && breakpoint_at(pc);
+                && breakpoint_at(pc & ~(vaddr)tv->vcpu->target->pc_flags);
     if (stop) {
         emit_breakpoint(d, pc);
     } else {

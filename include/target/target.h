@@ -129,6 +129,7 @@ struct Target {
     uint8_t word_bits;           /* 32 or 64 */
     uint8_t pc_shift;            /* log2 of instruction alignment: hash of the jump cache */
     uint8_t max_insn_bytes;
+    uint8_t pc_flags;            /* bits of the pc that are no part of the address (Arm's T32 bit); they tell units apart */
     uint8_t page_bits;           /* smallest page */
     bool big_endian;
     bool coherent_icache;        /* stores to code act at once (x86); else at the guest's icache sync */

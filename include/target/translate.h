@@ -42,6 +42,12 @@ void trans_jump_indirect(TransCtx *ctx, IrExitKind kind, IrRef pc, vaddr return_
 void trans_leave_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, VcpuExit reason, vaddr pc);
 /* In the middle of an instruction: calls a helper (RAISES, NORETURN, one I32 argument) if a COND b; else goes on as above. */
 void trans_raise_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, unsigned helper, uint32_t argument);
+/*
+ * What is emitted between the two is skipped if a COND b, and may end the block by a terminator; behind them the block goes on.
+ * Not nested. The scan knows nothing of it: jumps in between are ways out of the unit.
+ */
+void trans_skip_if(TransCtx *ctx, IrCond cond, IrRef a, IrRef b);
+void trans_skip_end(TransCtx *ctx);
 /* Behind an instruction, at its end, that may have made an interrupt pending or possible and does not leave: with -icount
  * it is taken at once, otherwise at the next poll. */
 void trans_interrupts_changed(TransCtx *ctx);
