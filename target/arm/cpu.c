@@ -1,5 +1,5 @@
 /*
- * cpu.c: the target aarch64: everything the rest of the program knows of Arm.
+ * cpu.c: the targets aarch64 and arm: everything the rest of the program knows of Arm.
  */
 #include "target/arm/flags.h"
 #include "target/arm/translate.h"
@@ -13,6 +13,7 @@ static const HelperDesc helpers[] = {
 
 #define X(n) { "x" #n, offsetof(ArmState, x[n]), IR_I64 }
 #define V(n) { "v" #n, offsetof(ArmState, v[n]), IR_V128 }
+#define R(n) { "r" #n, offsetof(ArmState, x[n]), IR_I32 }
 static const SlotDesc slots[] = {
     X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15), X(16), X(17), X(18), X(19), X(20),
     X(21), X(22), X(23), X(24), X(25), X(26), X(27), X(28), X(29), X(30),
@@ -21,6 +22,8 @@ static const SlotDesc slots[] = {
     V(0), V(1), V(2), V(3), V(4), V(5), V(6), V(7), V(8), V(9), V(10), V(11), V(12), V(13), V(14), V(15), V(16), V(17), V(18), V(19), V(20),
     V(21), V(22), V(23), V(24), V(25), V(26), V(27), V(28), V(29), V(30), V(31),
     { "qc", offsetof(ArmState, qc), IR_V128 },
+    R(0), R(1), R(2), R(3), R(4), R(5), R(6), R(7), R(8), R(9), R(10), R(11), R(12), R(13), R(14),
+    { "pc32", offsetof(ArmState, pc), IR_I32 },
 };
 static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 
@@ -63,4 +66,21 @@ const Target target_aarch64 = {
     .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc,
     .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
     .dump = arm_dump, .gdb_watch_before = true,
+};
+
+static vaddr get_pc32(const Vcpu *vcpu) { return (uint32_t)arm_state(vcpu)->pc; }
+
+/* AArch32 alone: programs of 32 bits. */
+const Target target_arm = {
+    .name = "arm", .summary = "Arm, 32-bit", .gdb_arch = "arm",
+    .word_bits = 32, .pc_shift = 1, .pc_flags = 1, .max_insn_bytes = A32_MAX_INSN_BYTES, .page_bits = 12, .elf_machine = 40,
+    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC32, .state_size_bytes = sizeof(ArmState),
+    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
+    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
+    .default_cpu = "max",
+    .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas,
+    .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc,
+    .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write,
+    .dump = arm32_dump, .gdb_watch_before = true,
 };

@@ -143,7 +143,9 @@ enum {
     ARM_SLOT_CC_OP = 35, /* I32: the unit's rule slot */
     ARM_SLOT_V = 36,     /* V0 to V31, V128 */
     ARM_SLOT_QC = 68,    /* V128 */
-    ARM_N_SLOTS = 69,
+    ARM_SLOT_R = 69,     /* AArch32: R0 to R14, I32, the low halves of X0 to X14 */
+    ARM_SLOT_PC32 = 84,  /* the pc of targets of 32 bits, I32; bit 0: T32 */
+    ARM_N_SLOTS = 85,
 };
 
 /* Translation mode: everything in CPU state that changes what code means. */
@@ -158,6 +160,8 @@ enum {
     ARM_MODE_SPSEL = 14, /* 1 bit: PSTATE.SP, handlers know without asking which SP is in use */
     ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
     ARM_MODE_FP_SOFT = 16, /* 1 bit: FPCR.FZ or DN, floating point by helpers */
+    ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
+    ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };
 
 /* MMU indexes. Which translation regime they belong to is a property of the TLB set in force (mmu.c). */
@@ -171,6 +175,7 @@ enum {
     ARM_EC_PAC = 0x09,
     ARM_EC_BTI = 0x0d,
     ARM_EC_ILLEGAL = 0x0e,
+    ARM_EC_SVC32 = 0x11,
     ARM_EC_SVC64 = 0x15,
     ARM_EC_HVC64 = 0x16,
     ARM_EC_SMC64 = 0x17,
@@ -188,12 +193,13 @@ enum {
     ARM_EC_BREAKPOINT_LOWER = 0x30,
     ARM_EC_STEP_LOWER = 0x32,
     ARM_EC_WATCHPOINT_LOWER = 0x34,
+    ARM_EC_BKPT32 = 0x38,
     ARM_EC_BRK64 = 0x3c,
     /* Not the architecture's. */
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
-extern const Target target_aarch64;
+extern const Target target_aarch64, target_arm;
 
 /* cpu-model.c */
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);
@@ -210,6 +216,9 @@ void arm_fp_sync(Vcpu *vcpu);
 uint32_t arm_fpcr_get(Vcpu *vcpu);
 void arm_fpcr_set(Vcpu *vcpu, uint32_t value);
 uint32_t arm_fpsr_get(Vcpu *vcpu);
+/* FPSCR of AArch32: both in one word, and the flags of comparisons. */
+uint32_t arm_fpscr_get(Vcpu *vcpu);
+void arm_fpscr_set(Vcpu *vcpu, uint32_t value);
 void arm_fpsr_set(Vcpu *vcpu, uint32_t value);
 
 /*
@@ -237,6 +246,17 @@ bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value);
 /* disas.c */
 size_t arm_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);
 
+/* gdb32.c, disas.c: AArch32 */
+size_t arm32_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);
+const char *arm32_gdb_feature(const char *group);
+const RegDesc *arm32_regs(const Vcpu *vcpu, size_t *n);
+bool arm32_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
+bool arm32_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
+void arm32_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+/* cpsr.c: CPSR of the state: flags, Q, GE, IT, T and the mode; and back, what user mode may write. */
+uint32_t arm_cpsr_get(const Vcpu *vcpu);
+void arm_cpsr_set_user(Vcpu *vcpu, uint32_t value);
+
 /* gdb.c */
 const char *arm_gdb_feature(const char *group);
 const char *arm_gdb_types(const char *group);
@@ -244,12 +264,19 @@ const RegDesc *arm_regs(const Vcpu *vcpu, size_t *n);
 bool arm_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool arm_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void arm_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+/* What CPSR reads as in user mode beside the flags. */
+enum { ARM_CPSR_USER = 0x10 };
 
 /* translate.c */
 uint64_t arm_trans_mode(const Vcpu *vcpu);
 bool arm_trans_begin(TransCtx *ctx);
 bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret);
 void arm_translate(TransCtx *ctx);
+/* a32.c: the same in AArch32 */
+enum { A32_MAX_INSN_BYTES = 18 }; /* IT with four instructions */
+uint64_t arm32_trans_mode(const Vcpu *vcpu);
+bool arm32_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret);
+void arm32_translate(TransCtx *ctx);
 
 /*
  * What a board calls.

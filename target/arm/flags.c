@@ -23,6 +23,7 @@ unsigned arm_cc_compute(uint64_t a, uint64_t b, uint32_t op)
     case ARM_CC_LOGIC32: return ((uint32_t)a >> 31 ? ARM_N : 0) | ((uint32_t)a ? 0 : ARM_Z);
     case ARM_CC_LOGIC64: return (a >> 63 ? ARM_N : 0) | (a ? 0 : ARM_Z);
     case ARM_CC_FCMP: return a == 0 ? ARM_C : a == 1 ? ARM_N : a == 0x40 ? ARM_Z | ARM_C : ARM_C | ARM_V;
+    case ARM_CC_NZ32: return ((uint32_t)a >> 31 ? ARM_N : 0) | ((uint32_t)a ? 0 : ARM_Z) | (unsigned)bits_get(b, 28, 2);
     case ARM_CC_FLAGS: break;
     }
     return (unsigned)bits_get(a, 28, 4);

@@ -17,6 +17,7 @@ typedef enum ArmCc {
     ARM_CC_LOGIC32,  /* A: result; C = V = 0 */
     ARM_CC_LOGIC64,
     ARM_CC_FCMP,     /* A: the relation of two floats as the IR's frel gives it */
+    ARM_CC_NZ32,     /* N and Z of A; C and V are bits 29 and 28 of B, whose others are zero */
 } ArmCc;
 
 enum { ARM_N = 8, ARM_Z = 4, ARM_C = 2, ARM_V = 1 };

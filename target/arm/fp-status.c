@@ -84,3 +84,15 @@ void arm_fp_end(Vcpu *vcpu, const FpStatus *s, unsigned size)
         arm_state(vcpu)->fpsr |= ARM_FPSR_IDC;
     }
 }
+
+uint32_t arm_fpscr_get(Vcpu *vcpu)
+{
+    return arm_fpcr_get(vcpu) | arm_fpsr_get(vcpu) | arm_state(vcpu)->fpscr_nzcv;
+}
+
+void arm_fpscr_set(Vcpu *vcpu, uint32_t value)
+{
+    arm_fpcr_set(vcpu, value);
+    arm_fpsr_set(vcpu, value);
+    arm_state(vcpu)->fpscr_nzcv = value & 0xf0000000;
+}

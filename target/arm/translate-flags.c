@@ -88,6 +88,21 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
         *ret = which == 1 || which == 3 || which == 4 ? always(ctx, false) : (ArmCondRef){ logic[which], x, zero };
         return true;
     }
+    if (rule == ARM_CC_NZ32) {
+        IrRef cv = ir_get(b, ARM_SLOT_CC_B);
+        switch (which) {
+        case 0: *ret = (ArmCondRef){ IR_EQ, x, zero }; return true;
+        case 1: *ret = (ArmCondRef){ IR_TSTNE, cv, ir_i64(b, (uint64_t)ARM_C << 28) }; return true;
+        case 2: *ret = (ArmCondRef){ IR_LT, x, zero }; return true;
+        case 3: *ret = (ArmCondRef){ IR_TSTNE, cv, ir_i64(b, (uint64_t)ARM_V << 28) }; return true;
+        case 5: { /* V moved to the sign's place */
+            IrRef v = ir_op2_imm(b, IR_shl, IR_I32, ir_op1(b, IR_trunc, IR_I32, cv), 3);
+            *ret = (ArmCondRef){ IR_GE, ir_op2(b, IR_xor, IR_I32, x, v), zero };
+            return true;
+        }
+        default: return false;
+        }
+    }
     IrRef y = arm_narrow(ctx, wide, ir_get(b, ARM_SLOT_CC_B));
     if (rule == ARM_CC_SUB32 || rule == ARM_CC_SUB64) {
         if (which == 2) {

@@ -1,0 +1,97 @@
+/*
+ * helper-a32.c: what A32 and T32 code calls: arithmetic on the parts of a word, carries of shifts by registers (Arm ARM DDI 0487, F2.4.3,
+ * F5.1). Pure functions.
+ */
+#include "target/arm/cpu.h"
+
+#define HELPER(name, flags, ctype, cargs, result, n, ...) ctype arm_helper_##name cargs;
+#include "target/arm/helpers.def"
+#undef HELPER
+
+/* Carry of a shift by n (0 to 255). */
+uint32_t arm_helper_a32_shift_carry(uint32_t v, uint32_t n, uint32_t typ, uint32_t old)
+{
+    if (!n) {
+        return old;
+    }
+    switch (typ) {
+    case 0: return n <= 32 ? v >> (32 - n) & 1 : 0;
+    case 1: return n <= 32 ? v >> (n - 1) & 1 : 0;
+    case 2: return n <= 31 ? v >> (n - 1) & 1 : v >> 31;
+    default: return v >> ((n - 1) & 31) & 1;
+    }
+}
+
+uint32_t arm_helper_a32_usad8(uint32_t n, uint32_t m)
+{
+    uint32_t sum = 0;
+    for (unsigned at = 0; at < 32; at += 8) {
+        int a = n >> at & 0xff, b = m >> at & 0xff;
+        sum += (uint32_t)(a > b ? a - b : b - a);
+    }
+    return sum;
+}
+
+uint32_t arm_helper_a32_sel(uint32_t n, uint32_t m, uint32_t ge)
+{
+    uint32_t mask = (ge & 1 ? 0xffu : 0) | (ge & 2 ? 0xff00u : 0) | (ge & 4 ? 0xff0000u : 0) | (ge & 8 ? 0xff000000u : 0);
+    return (n & mask) | (m & ~mask);
+}
+
+/* One lane: the exact sum or difference to what the kind wants; *ge by the rules of the plain kinds. */
+static uint32_t lane(int a, int b, bool sub, unsigned kind, unsigned width, bool *ge)
+{
+    int r = sub ? a - b : a + b, top = 1 << (width - 1);
+
+    switch (kind) {
+    case 1: *ge = r >= 0; break;
+    case 2: r = MIN(MAX(r, -top), top - 1); break;
+    case 5: *ge = sub ? r >= 0 : r >= 2 * top; break;
+    case 6: r = MIN(MAX(r, 0), 2 * top - 1); break;
+    default: r >>= 1; break; /* 3, 7: halving */
+    }
+    return (uint32_t)r & (uint32_t)bits_mask(0, width);
+}
+
+static int part(uint32_t v, unsigned at, unsigned width, bool is_signed)
+{
+    uint32_t x = (uint32_t)bits_get(v, at, width);
+    return is_signed ? (int)bits_sext(x, width) : (int)x;
+}
+
+/* how: kind << 3 | op, see translate-a32-mul.c. The result, above it GE. */
+uint64_t arm_helper_a32_parallel(uint32_t n, uint32_t m, uint32_t how)
+{
+    unsigned kind = how >> 3, op = how & 7, width = op & 4 ? 8 : 16;
+    bool is_signed = kind < 4, exchange = op == 1 || op == 2;
+    uint32_t r = 0, flags = 0;
+
+    for (unsigned at = 0, i = 0; at < 32; at += width, i++) {
+        /* ASX adds in the high half, subtracts in the low one; SAX the other way round. */
+        bool sub = op == 3 || op == 7 || (op == 1 && !at) || (op == 2 && at), ge = false;
+        int a = part(n, at, width, is_signed), b = part(m, exchange ? 16 - at : at, width, is_signed);
+        r |= lane(a, b, sub, kind, width, &ge) << at;
+        flags |= (ge ? width == 16 ? 3u : 1u : 0) << (width == 16 ? 2 * i : i);
+    }
+    return r | (uint64_t)flags << 32;
+}
+
+/* how: log2 size | 4 for the Castagnoli polynomial. Bits are reversed, as the instructions say. */
+uint32_t arm_helper_a32_crc(uint32_t acc, uint32_t value, uint32_t how)
+{
+    uint32_t poly = how & 4 ? 0x82f63b78 : 0xedb88320;
+
+    acc ^= (how & 3) == 2 ? value : value & (uint32_t)bits_mask(0, 8u << (how & 3));
+    for (unsigned i = 0; i < 8u << (how & 3); i++) {
+        acc = acc & 1 ? acc >> 1 ^ poly : acc >> 1;
+    }
+    return acc;
+}
+
+/* The counter's value: CNTVCT_EL0. */
+uint64_t arm_helper_a32_counter(Vcpu *vcpu)
+{
+    uint64_t value = 0;
+    arm_sysreg_read(vcpu, ARM_SYSREG(3, 3, 14, 0, 2), &value);
+    return value;
+}
