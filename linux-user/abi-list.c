@@ -4,7 +4,7 @@
 #include <string.h>
 #include "linux-user/user.h"
 
-const Abi *const abi_list[] = { &abi_riscv64, &abi_riscv32, &abi_x86_64, &abi_i386, &abi_aarch64, NULL };
+const Abi *const abi_list[] = { &abi_riscv64, &abi_riscv32, &abi_x86_64, &abi_i386, &abi_aarch64, &abi_arm, NULL };
 
 const Abi *abi_find(const char *target)
 {

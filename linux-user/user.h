@@ -45,7 +45,7 @@ typedef struct GuestSigaction {
 
 typedef struct VdsoFunction {
     const char *name;
-    uint32_t code[4];
+    uint32_t code[6];
     uint8_t n_code;
     bool is_sigreturn;           /* where signal handlers return to */
 } VdsoFunction;
@@ -61,6 +61,7 @@ struct Abi {
     const char *proc_isa;        /* for messages: "RISC-V 64-bit" */
     uint8_t word_bytes;          /* of long and pointers */
     uint8_t align64;             /* alignment of 64-bit integers in structures */
+    bool aligned_pairs;          /* 64-bit arguments in two registers begin with an even one */
     bool big_endian;
     bool has_restorer;           /* struct sigaction names the code that signal handlers return to */
     bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
@@ -83,6 +84,7 @@ struct Abi {
     bool (*signal_frame)(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
     /* rt_sigreturn: registers from the frame at sp. -USER_ESIGRETURN, -USER_ERESTARTNOINTR, -EFAULT: bad frame. */
     int64_t (*signal_return)(Thread *t);
+    int64_t (*old_signal_return)(Thread *t); /* sigreturn, of frames without siginfo; where the ABI has that call */
     unsigned (*min_sigstack)(Thread *t); /* bytes a frame needs: AT_MINSIGSTKSZ */
     void (*set_result)(Thread *t, int64_t result);
     vaddr (*get_sp)(Thread *t);
@@ -105,7 +107,7 @@ struct Abi {
 
 /* All ABIs, ending with NULL. */
 extern const Abi *const abi_list[];
-extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64;
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64, abi_arm;
 const Abi *abi_find(const char *target);
 extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 

@@ -92,6 +92,9 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
             v = is32 ? (uint64_t)(int32_t)v : v;
             break;
         case A_OFF:
+            if (abi->aligned_pairs && !(r & 1) && r < 6) { /* v's register has an odd number: it is padding */
+                v = regs[r++];
+            }
             if (is32 && r < 6) {
                 uint64_t other = regs[r++];
                 v = abi->big_endian ? v << 32 | (uint32_t)other : (uint32_t)v | other << 32;

@@ -158,16 +158,18 @@ int64_t sys_pidfd_send_signal(Thread *t, const uint64_t *a)
     return RAW_SYSCALL(424, a[0], a[1], a[2] ? &info : NULL, a[3]);
 }
 
-int64_t sys_rt_sigreturn(Thread *t, const uint64_t *a)
+static int64_t return_from(Thread *t, int64_t (*function)(Thread *t))
 {
-    (void)a;
-    int64_t r = t->abi->signal_return(t);
+    int64_t r = function(t);
     if (r == -EFAULT) {
         signal_raise_sync(t, SIGSEGV, SI_KERNEL, 0);
         return -USER_ESIGRETURN;
     }
     return r;
 }
+
+int64_t sys_rt_sigreturn(Thread *t, const uint64_t *a) { return return_from(t, t->abi->signal_return); }
+int64_t sys_sigreturn(Thread *t, const uint64_t *a) { return return_from(t, t->abi->old_signal_return); }
 
 int64_t sys_sigaltstack(Thread *t, const uint64_t *a)
 {

@@ -267,3 +267,16 @@ static const StructField stack_fields[] = {
     FIELD(stack_t, ss_sp, F_PTR), FIELD(stack_t, ss_flags, F_S32), FIELD(stack_t, ss_size, F_ULONG),
 };
 DESC(stack, stack_t);
+
+/* struct stat64 of the oldest 32-bit ABIs: the inode at its end, its low half also in the old place. */
+static const StructField stat64_legacy_fields[] = {
+    STRUCT_FIELD(struct stat, st_dev, F_U64), STRUCT_PAD(F_PAD32), STRUCT_FIELD(struct stat, st_ino, F_U32),
+    STRUCT_FIELD(struct stat, st_mode, F_U32), STRUCT_FIELD(struct stat, st_nlink, F_U32), STRUCT_FIELD(struct stat, st_uid, F_U32),
+    STRUCT_FIELD(struct stat, st_gid, F_U32), STRUCT_FIELD(struct stat, st_rdev, F_U64), STRUCT_PAD(F_PAD32),
+    STRUCT_FIELD(struct stat, st_size, F_S64), STRUCT_FIELD(struct stat, st_blksize, F_U32), STRUCT_FIELD(struct stat, st_blocks, F_U64),
+    STRUCT_FIELD(struct stat, st_atim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_atim.tv_nsec, F_U32),
+    STRUCT_FIELD(struct stat, st_mtim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_mtim.tv_nsec, F_U32),
+    STRUCT_FIELD(struct stat, st_ctim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_ctim.tv_nsec, F_U32),
+    STRUCT_FIELD(struct stat, st_ino, F_U64),
+};
+const StructDesc struct_stat64_legacy = { stat64_legacy_fields, ARRAY_SIZE(stat64_legacy_fields), sizeof(struct stat), false };

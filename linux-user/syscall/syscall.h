@@ -122,7 +122,7 @@ bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const v
 /* Clears *host first. */
 bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr addr);
 
-extern const StructDesc struct_stat, struct_statfs, struct_epoll_event, struct_itimerval, struct_timeval,
+extern const StructDesc struct_stat, struct_stat64_legacy, struct_statfs, struct_epoll_event, struct_itimerval, struct_timeval,
     struct_rusage, struct_tms, struct_sysinfo, struct_sigevent, struct_mq_attr, struct_rlimit, struct_msqid,
     struct_semid, struct_shmid, struct_stack;
 

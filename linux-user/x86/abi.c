@@ -200,7 +200,7 @@ const Abi abi_i386 = {
     .syscall_numbers = i386_syscall_numbers, .structs = i386_structs,
     .stack_top = 0xffffd000, .mmap_top = 0xf7000000, .pie_base = 0x56555000, .task_size = 0xffffe000,
     .init_regs = init_regs, .cpu_loop = x86_user_cpu_loop, .clone_regs = clone_regs,
-    .signal_frame = i386_user_signal_frame, .signal_return = i386_user_signal_return, .min_sigstack = i386_user_min_sigstack,
+    .signal_frame = i386_user_signal_frame, .signal_return = i386_user_signal_return, .old_signal_return = i386_user_old_signal_return, .min_sigstack = i386_user_min_sigstack,
     .set_result = set_result, .get_sp = get_sp, .hwcap = hwcap,
     .vdso = vdso32, .n_vdso = ARRAY_SIZE(vdso32), .vdso_version = "LINUX_2.5", .vdso_has_syscall = true,
     .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 17 * 4, .core_regs = core_regs32,

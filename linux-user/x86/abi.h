@@ -29,6 +29,7 @@ extern const StructVariant x86_64_structs[], i386_structs[];
 /* i386-signal.c */
 bool i386_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
 int64_t i386_user_signal_return(Thread *t);
+int64_t i386_user_old_signal_return(Thread *t);
 unsigned i386_user_min_sigstack(Thread *t);
 enum { I386_VDSO_VSYSCALL, I386_VDSO_SIGRETURN, I386_VDSO_RT_SIGRETURN };
 /* A copy of the GDT of this thread's own: TLS descriptors are a thread's. */

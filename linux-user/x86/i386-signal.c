@@ -191,21 +191,15 @@ int64_t i386_user_signal_return(Thread *t)
 }
 
 /* sigreturn(2), of frames without siginfo: its code has popped the signal number as well. */
-int64_t sys_i386_sigreturn(Thread *t, const uint64_t *a)
+int64_t i386_user_old_signal_return(Thread *t)
 {
     uint8_t f[OLD_BYTES];
     vaddr at = (uint32_t)(x86_state(t->vcpu)->gpr[X86_RSP] - 8);
 
     if (!copy_from_guest(f, at, sizeof(f))) {
-        signal_raise_sync(t, SIGSEGV, SI_KERNEL, 0);
-        return -USER_ESIGRETURN;
+        return -EFAULT;
     }
-    int64_t r = get_context(t, f + OLD_SC, ldle32(f + OLD_SC + SC_OLDMASK) | (uint64_t)ldle32(f + OLD_MASK2) << 32);
-    if (r == -EFAULT) {
-        signal_raise_sync(t, SIGSEGV, SI_KERNEL, 0);
-        return -USER_ESIGRETURN;
-    }
-    return r;
+    return get_context(t, f + OLD_SC, ldle32(f + OLD_SC + SC_OLDMASK) | (uint64_t)ldle32(f + OLD_MASK2) << 32);
 }
 
 unsigned i386_user_min_sigstack(Thread *t)

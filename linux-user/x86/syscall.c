@@ -53,21 +53,8 @@ static const StructField semid_fields[] = {
 };
 static const StructDesc x86_semid = { semid_fields, ARRAY_SIZE(semid_fields), sizeof(struct semid_ds), false };
 
-/* struct stat64: the inode at its end, its low half also in the old place. */
-static const StructField i386_stat_fields[] = {
-    STRUCT_FIELD(struct stat, st_dev, F_U64), STRUCT_PAD(F_PAD32), STRUCT_FIELD(struct stat, st_ino, F_U32),
-    STRUCT_FIELD(struct stat, st_mode, F_U32), STRUCT_FIELD(struct stat, st_nlink, F_U32), STRUCT_FIELD(struct stat, st_uid, F_U32),
-    STRUCT_FIELD(struct stat, st_gid, F_U32), STRUCT_FIELD(struct stat, st_rdev, F_U64), STRUCT_PAD(F_PAD32),
-    STRUCT_FIELD(struct stat, st_size, F_S64), STRUCT_FIELD(struct stat, st_blksize, F_U32), STRUCT_FIELD(struct stat, st_blocks, F_U64),
-    STRUCT_FIELD(struct stat, st_atim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_atim.tv_nsec, F_U32),
-    STRUCT_FIELD(struct stat, st_mtim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_mtim.tv_nsec, F_U32),
-    STRUCT_FIELD(struct stat, st_ctim.tv_sec, F_S32), STRUCT_FIELD(struct stat, st_ctim.tv_nsec, F_U32),
-    STRUCT_FIELD(struct stat, st_ino, F_U64),
-};
-static const StructDesc i386_stat = { i386_stat_fields, ARRAY_SIZE(i386_stat_fields), sizeof(struct stat), false };
-
 const StructVariant i386_structs[] = {
-    { &struct_stat, &i386_stat }, { &struct_epoll_event, &x86_epoll_event }, { NULL, NULL },
+    { &struct_stat, &struct_stat64_legacy }, { &struct_epoll_event, &x86_epoll_event }, { NULL, NULL },
 };
 
 const StructVariant x86_64_structs[] = {
