@@ -1,27 +1,81 @@
 /*
- * cpu-model.c: CPU models (-cpu MODEL,prop=value…).
+ * cpu-model.c: CPU models and their properties (-cpu MODEL,prop=value…).
  *
- * A real core is its identification registers, as its Technical Reference Manual gives them; features follow from their fields. "max" is
- * a list of features, from which the fields follow.
+ * A real core is its identification registers, as its Technical Reference Manual gives them; features follow from their fields
+ * (id-fields.def). "max" is a list of features, everything there is code for; its fields follow from that. What "max" has not got is taken
+ * out of the cores, too: AArch32 at any level, SVE, SME, memory tagging and what else is not in the list.
  */
 #include <stdio.h>
 #include "target/arm/cpu.h"
 #include "util/alloc.h"
+#include "util/parse.h"
 
 typedef struct ModelDesc {
     const char *name;
     uint64_t id[ARM_N_ID_REGS];
+    uint64_t clidr, ccsidr[3][2];
     uint32_t counter_hz;
-    bool max;
+    uint8_t n_pmu_counters;
 } ModelDesc;
 
-/* What "max" has beyond the fields below: every feature there is a handler for. */
-static const uint8_t max_exts[] = { ARM_EXT_FP, ARM_EXT_AdvSIMD, ARM_EXT_RDM, ARM_EXT_DotProd, ARM_EXT_I8MM };
+/* Everything there is code for. */
+static const char max_features[] = "FP AdvSIMD RDM DotProd I8MM DPB DPB2 SB ";
 
+/* The first is "max". */
 static const ModelDesc models[] = {
-    { .name = "max", .max = true, .counter_hz = 62500000,
-      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_MPIDR] = 0x80000000, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x6, [ARM_ID_MMFR0] = 0xff000000,
-              [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 4 } },
+    { .name = "max", .counter_hz = 1000000000, .clidr = 0x82000023,
+      .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0xff001025,
+              [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 4 } },
+    { .name = "cortex-a35", .counter_hz = 62500000, .clidr = 0xa200023,
+      .ccsidr = { { 0x700fe01a, 0x200fe01a }, { 0x703fe07a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x411fd040, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
+              [ARM_ID_MMFR0] = 0x101122, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a53", .counter_hz = 62500000, .clidr = 0xa200023,
+      .ccsidr = { { 0x700fe01a, 0x203fe002 }, { 0x707fe07a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x410fd034, [ARM_ID_REVIDR] = 0x100, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106,
+              [ARM_ID_ISAR0] = 0x11120, [ARM_ID_MMFR0] = 0x1122, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a55", .counter_hz = 62500000, .clidr = 0x82000023,
+      .ccsidr = { { 0x700fe01a, 0x200fe01a }, { 0x703fe07a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x412fd050, [ARM_ID_PFR0] = 0x10112222, [ARM_ID_PFR1] = 0x10, [ARM_ID_DFR0] = 0x10305408,
+              [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101122, [ARM_ID_MMFR1] = 0x10212122,
+              [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a57", .counter_hz = 62500000, .clidr = 0xa200023,
+      .ccsidr = { { 0x700fe01a, 0x201fe012 }, { 0x70ffe07a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x411fd070, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
+              [ARM_ID_MMFR0] = 0x1124, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a710", .counter_hz = 62500000, .clidr = 0x1482000023,
+      .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x3ff0000003a } }, .n_pmu_counters = 20,
+      .id = { [ARM_ID_MIDR] = 0x412fd471, [ARM_ID_PFR0] = 0x1201001120111112, [ARM_ID_PFR1] = 0x121, [ARM_ID_ZFR0] = 0x110100110021,
+              [ARM_ID_DFR0] = 0xf010305609, [ARM_ID_ISAR0] = 0x221111110212120, [ARM_ID_ISAR1] = 0x10111110211502,
+              [ARM_ID_MMFR0] = 0x22200101122, [ARM_ID_MMFR1] = 0x10212122, [ARM_ID_MMFR2] = 0x1221011110101011, [ARM_ID_CTR] = 0x49444c004,
+              [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a72", .counter_hz = 62500000, .clidr = 0xa200023,
+      .ccsidr = { { 0x700fe01a, 0x201fe012 }, { 0x707fe07a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x410fd083, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
+              [ARM_ID_MMFR0] = 0x1124, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "cortex-a76", .counter_hz = 62500000, .clidr = 0x82000023,
+      .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x707fe03a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x414fd0b1, [ARM_ID_PFR0] = 0x1100000010111112, [ARM_ID_PFR1] = 0x10, [ARM_ID_DFR0] = 0x10305408,
+              [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101122, [ARM_ID_MMFR1] = 0x10212122,
+              [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "neoverse-n1", .counter_hz = 62500000, .clidr = 0x82000023,
+      .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x414fd0c1, [ARM_ID_PFR0] = 0x1100000010111112, [ARM_ID_PFR1] = 0x20, [ARM_ID_DFR0] = 0x10305408,
+              [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101125, [ARM_ID_MMFR1] = 0x10212122,
+              [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
+    { .name = "neoverse-n2", .counter_hz = 62500000, .clidr = 0x1482000023,
+      .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x3ff0000003a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x410fd493, [ARM_ID_PFR0] = 0x1201001120111112, [ARM_ID_PFR1] = 0x121, [ARM_ID_ZFR0] = 0x110100110021,
+              [ARM_ID_DFR0] = 0xf010305609, [ARM_ID_ISAR0] = 0x1221111110212120, [ARM_ID_ISAR1] = 0x11111110211502,
+              [ARM_ID_MMFR0] = 0x22200101125, [ARM_ID_MMFR1] = 0x10212122, [ARM_ID_MMFR2] = 0x1221011112101011, [ARM_ID_CTR] = 0x4b444c004,
+              [ARM_ID_DCZID] = 0x4 } },
+    { .name = "neoverse-v1", .counter_hz = 62500000, .clidr = 0x82000023,
+      .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x7ff0000003a } }, .n_pmu_counters = 6,
+      .id = { [ARM_ID_MIDR] = 0x411fd402, [ARM_ID_PFR0] = 0x1101000120111112, [ARM_ID_PFR1] = 0x20, [ARM_ID_ZFR0] = 0x100000100000,
+              [ARM_ID_DFR0] = 0xf010305509, [ARM_ID_ISAR0] = 0x1011111110212120, [ARM_ID_ISAR1] = 0x11000010211302,
+              [ARM_ID_MMFR0] = 0x101125, [ARM_ID_MMFR1] = 0x10212122, [ARM_ID_MMFR2] = 0x220011102101011, [ARM_ID_CTR] = 0xb444c004,
+              [ARM_ID_DCZID] = 0x4 } },
 };
 
 static const struct { uint8_t ext, reg, bit; int8_t value; } fields[] = {
@@ -30,9 +84,21 @@ static const struct { uint8_t ext, reg, bit; int8_t value; } fields[] = {
 #undef ID_FIELD
 };
 
-static int field_get(const ArmModel *m, size_t i)
+static const struct { const char *id, *requires; } exts[ARM_N_EXTS] = {
+#define EXT(id, requires, doc) { #id, requires },
+#include "target/arm/ext.def"
+#undef EXT
+};
+
+static int field_get(const uint64_t *id, unsigned reg, unsigned bit)
 {
-    return (int)bits_sext(bits_get(m->id[fields[i].reg], fields[i].bit, 4), 4);
+    return (int)bits_sext(bits_get(id[reg], bit, 4), 4);
+}
+
+/* Registers of fields; the others are numbers of another kind. */
+static bool is_features(unsigned reg)
+{
+    return reg != ARM_ID_MIDR && reg != ARM_ID_MPIDR && reg != ARM_ID_REVIDR && reg != ARM_ID_CTR && reg != ARM_ID_DCZID;
 }
 
 /* ext[] from id[]. */
@@ -42,69 +108,198 @@ static void derive_features(ArmModel *m)
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         known[fields[i].ext] = true;
-        missing[fields[i].ext] |= field_get(m, i) < fields[i].value;
+        missing[fields[i].ext] |= field_get(m->id, fields[i].reg, fields[i].bit) < fields[i].value;
     }
     for (unsigned e = 0; e < ARM_N_EXTS; e++) {
         m->ext[e] = known[e] && !missing[e];
     }
 }
 
-/* The fields of a feature that is turned on. */
-static void add_feature(ArmModel *m, unsigned ext)
+static void feature_on(ArmModel *m, unsigned ext)
 {
     m->ext[ext] = true;
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        if (fields[i].ext == ext && field_get(m, i) < fields[i].value) {
+        if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) < fields[i].value) {
             m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)fields[i].value);
         }
     }
 }
 
+/* With what needs it. */
+static void feature_off(ArmModel *m, unsigned ext)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) >= fields[i].value) {
+            m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)fields[i].value - 1);
+        }
+    }
+    derive_features(m);
+    for (unsigned e = 0; e < ARM_N_EXTS; e++) {
+        if (m->ext[e] && !strcmp(exts[e].requires, exts[ext].id)) {
+            feature_off(m, e);
+        }
+    }
+}
+
+static int ext_find(const char *name, size_t n)
+{
+    for (unsigned e = 0; e < ARM_N_EXTS; e++) {
+        if (strlen(exts[e].id) == n && !strncmp(exts[e].id, name, n)) {
+            return (int)e;
+        }
+    }
+    return -1;
+}
+
+static void make_max(ArmModel *m)
+{
+    memcpy(m->id, models[0].id, sizeof(m->id));
+    derive_features(m);
+    for (const char *p = max_features; *p; p += strcspn(p, " ") + 1) {
+        int e = ext_find(p, strcspn(p, " "));
+        assert(e >= 0); /* our own table */
+        feature_on(m, (unsigned)e);
+    }
+}
+
+/* A core, less what there is no code for. */
+static void make_core(ArmModel *m, const ModelDesc *desc)
+{
+    ArmModel max = { .name = NULL };
+
+    make_max(&max);
+    memcpy(m->id, desc->id, sizeof(m->id));
+    for (unsigned r = 0; r < ARM_N_ID_REGS; r++) {
+        for (unsigned bit = 0; is_features(r) && bit < 64; bit += 4) {
+            if (field_get(m->id, r, bit) > field_get(max.id, r, bit)) {
+                m->id[r] = bits_set(m->id[r], bit, 4, bits_get(max.id[r], bit, 4));
+            }
+        }
+    }
+    derive_features(m);
+}
+
+static bool set_property(ArmModel *m, const char *name, const char *value, Error **errp)
+{
+    static const struct { const char *name, *ext; } known[] = { { "pauth", "PAuth" } };
+    static const char *const absent[] = { "sve", "sme", "lpa2", "mte" };
+    bool on;
+
+    if (!strcmp(name, "cntfrq")) {
+        uint64_t hz;
+        if (!parse_uint(name, value, UINT32_MAX, &hz, errp) || !hz) {
+            return false;
+        }
+        m->counter_hz = (uint32_t)hz;
+        return true;
+    }
+    if (!strcmp(name, "aarch64")) {
+        if (parse_bool(name, value, &on, errp) && !on) {
+            error_set(errp, "'aarch64' feature cannot be disabled: AArch32 is not there");
+            return false;
+        }
+        return !*errp;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+        if (!strcmp(name, absent[i])) {
+            if (parse_bool(name, value, &on, errp) && on) {
+                error_set(errp, "'%s' is not supported", name);
+            }
+            return !*errp;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (!strcmp(name, known[i].name)) {
+            unsigned e = (unsigned)ext_find(known[i].ext, strlen(known[i].ext));
+            if (!parse_bool(name, value, &on, errp)) {
+                return false;
+            }
+            if (on && !m->ext[e]) {
+                error_set(errp, "'%s' is not supported by %s", name, m->name);
+                return false;
+            }
+            if (!on) {
+                feature_off(m, e);
+            }
+            return true;
+        }
+    }
+    error_set(errp, "Property '%s-arm-cpu.%s' not found", m->name, name);
+    return false;
+}
+
+/* What is said again in numbers of its own. */
+static void derive_numbers(ArmModel *m, const ModelDesc *desc)
+{
+    static const uint8_t pa_bits[] = { 32, 36, 40, 42, 44, 48, 52 };
+
+    m->clidr = desc->clidr;
+    memcpy(m->ccsidr, desc->ccsidr, sizeof(m->ccsidr));
+    m->pa_bits = pa_bits[MIN(bits_get(m->id[ARM_ID_MMFR0], 0, 4), ARRAY_SIZE(pa_bits) - 1)];
+    m->n_breakpoints = (uint8_t)(bits_get(m->id[ARM_ID_DFR0], 12, 4) + 1);
+    m->n_watchpoints = (uint8_t)(bits_get(m->id[ARM_ID_DFR0], 20, 4) + 1);
+    m->n_pmu_counters = desc->n_pmu_counters;
+}
+
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
 {
-    const char *text = model && *model ? model : vcpu->target->default_cpu;
-    size_t n = strcspn(text, ",");
+    char *copy = xstrdup(model && *model ? model : vcpu->target->default_cpu);
+    char *rest = copy, *name = strsep(&rest, ",");
     const ModelDesc *desc = NULL;
+    Error *err = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        if (strlen(models[i].name) == n && !strncmp(models[i].name, text, n)) {
+        if (!strcmp(models[i].name, name)) {
             desc = &models[i];
         }
     }
     if (!desc) {
-        error_set(errp, "unable to find CPU model '%.*s'", (int)n, text);
-        return false;
-    }
-    if (text[n]) {
-        error_set(errp, "Property '%s-arm-cpu.%.*s' not found", desc->name, (int)strcspn(text + n + 1, "=,"), text + n + 1);
+        error_set(errp, "unable to find CPU model '%s'", name);
+        free(copy);
         return false;
     }
     ArmModel *m = xnew(ArmModel);
     m->name = desc->name;
     m->counter_hz = desc->counter_hz;
-    memcpy(m->id, desc->id, sizeof(m->id));
-    derive_features(m);
-    for (size_t i = 0; desc->max && i < ARRAY_SIZE(max_exts); i++) {
-        add_feature(m, max_exts[i]);
+    desc == models ? make_max(m) : make_core(m, desc);
+    while (!err && rest) {
+        char *value = strsep(&rest, ","), *prop = strsep(&value, "=");
+        if (*prop) {
+            set_property(m, prop, value ? value : "on", &err);
+        }
     }
+    free(copy);
+    if (err) {
+        error_propagate(errp, err);
+        free(m);
+        return false;
+    }
+    derive_numbers(m, desc);
     vcpu->model = m;
     return true;
 }
 
 void arm_models_print(FILE *out)
 {
+    const char *const *names = arm_model_names();
+
     fprintf(out, "Available CPUs:\n");
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        fprintf(out, "  %s\n", models[i].name);
+    for (; *names; names++) {
+        fprintf(out, "  %s\n", *names);
     }
 }
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 const char *const *arm_model_names(void)
 {
     static const char *names[ARRAY_SIZE(models) + 1];
+    const char *sorted[ARRAY_SIZE(models)];
 
     for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        names[i] = models[i].name;
+        sorted[i] = models[i].name;
     }
+    qsort(sorted, ARRAY_SIZE(models), sizeof(*sorted), by_name);
+    memcpy(names, sorted, sizeof(sorted)); /* threads write the same */
     return names;
 }
