@@ -13,6 +13,7 @@ import re
 import sys
 
 KINDS = ('normal', 'branch', 'jump', 'indirect', 'stop')
+FLAGS = ('reads', 'sets')
 
 
 class IsaError(Exception):
@@ -65,6 +66,7 @@ class Row:
         self.mask, self.match, self.gates, self.section = mask, match, gates, section
         self.format = self.handler = self.syntax = None
         self.kind, self.free = 'normal', 0
+        self.flags = []
         self.ident = c_name(name)
 
     def overlaps(self, other):
@@ -226,6 +228,9 @@ class Isa:
             if word == '->':
                 row.handler = c_name(next(rest, ''))
             elif word.startswith('@'):
+                if word[1:] in FLAGS:
+                    row.flags.append('DECODE_' + word[1:].upper())
+                    continue
                 row.kind = word[1:]
                 if row.kind not in KINDS:
                     raise IsaError(f"unknown kind '{word}'")
@@ -383,7 +388,7 @@ class Isa:
             shown = row.name.split('/')[0]
             out.append(f'    {{ "{shown}", "{self.syntax_bytes(row)}", "{gate}", "{row.section}", '
                        f'{row.mask:#x}, {row.match:#x}, {row.free:#x}, {row.length}, '
-                       f'DECODE_{row.kind.upper()} }},')
+                       f'DECODE_{row.kind.upper()}, {" | ".join(row.flags) or 0} }},')
         out += ['};', '']
         for space, length in ((space, length) for space in self.spaces for length in (2, 4)):
             out += [f'int {self.decoder(prefix, space, length * 8)}(uint32_t w, const bool *ext)', '{']

@@ -11,6 +11,8 @@ enum { DECODE_MAX_ARGS = 8 };
 
 typedef enum DecodeKind { DECODE_NORMAL, DECODE_BRANCH, DECODE_JUMP, DECODE_INDIRECT, DECODE_STOP } DecodeKind;
 
+enum { DECODE_READS = 1, DECODE_SETS = 2 }; /* DecodeRow.flags: condition flags: looks at them, leaves nothing of what they were */
+
 typedef struct DecodeRow {
     const char *name;
     const char *syntax;    /* text; an argument is \377, index + 1, kind letter */
@@ -20,6 +22,7 @@ typedef struct DecodeRow {
     uint32_t free;         /* bits without any meaning */
     uint8_t length;        /* bytes */
     uint8_t kind;          /* DecodeKind */
+    uint8_t flags;
 } DecodeRow;
 
 /* Appends printf-like text at out[*at]; always terminated, cut at `size`. */

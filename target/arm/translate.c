@@ -53,6 +53,8 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         return true;
     }
     arm_extract(row, insn, &args);
+    ret->glued = arm_rows[row].flags & DECODE_READS;
+    ret->sets = arm_rows[row].flags & DECODE_SETS;
     switch ((DecodeKind)arm_rows[row].kind) {
     case DECODE_NORMAL:
         ret->kind = (row == ARM_ROW_msr && arm_sysreg_write_ends(ctx->vcpu, (unsigned)args.sysw.reg)) ||
