@@ -19,7 +19,7 @@ typedef struct ModelDesc {
 } ModelDesc;
 
 /* Everything there is code for. */
-static const char max_features[] = "FP AdvSIMD RDM DotProd I8MM DPB DPB2 SB ";
+static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS RDM DotProd I8MM DPB DPB2 ";
 
 /* The first is "max". */
 static const ModelDesc models[] = {
