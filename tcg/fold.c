@@ -778,6 +778,48 @@ static IrRef fold_fp_bits(Fold *f)
     }
 }
 
+/* The upper 64 bits of a V128 are known to be zero: an operation on 8-byte vectors need not clear them again. */
+static bool upper_is_zero(const IrUnit *unit, IrRef v, unsigned depth)
+{
+    const IrInsn *x = def(unit, v);
+
+    if (x->type != IR_V128 || !depth) {
+        return false;
+    }
+    switch (x->op) {
+    case IR_const: return !unit->vconst.at[x->imm].u64[1];
+    case IR_vzext: return true;
+    case IR_ld: return unit->mem.at[x->aux].size_log2 < 4;
+    case IR_vshr_bytes: return x->aux >= 8;
+    case IR_vand: return upper_is_zero(unit, x->a, depth - 1) || upper_is_zero(unit, x->b, depth - 1);
+    case IR_vandn: case IR_vneg: case IR_vabs: case IR_vshl: case IR_vshr: case IR_vsar: case IR_vshl_each: case IR_vshr_each: case IR_vsar_each:
+        return upper_is_zero(unit, x->a, depth - 1);
+    case IR_vor: case IR_vxor: case IR_vadd: case IR_vsub: case IR_vmul: case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu:
+    case IR_vsadds: case IR_vsaddu: case IR_vssubs: case IR_vssubu: case IR_vavgu: case IR_vmulhr: case IR_vmaddus: case IR_vmadds:
+        return upper_is_zero(unit, x->a, depth - 1) && upper_is_zero(unit, x->b, depth - 1);
+    case IR_vbsel: return upper_is_zero(unit, x->b, depth - 1) && upper_is_zero(unit, x->c, depth - 1);
+    case IR_vtbl: {
+        const IrInsn *table = def(unit, x->b);
+        uint64_t high = table->op == IR_const ? unit->vconst.at[table->imm].u64[1] : 0;
+        return (high & 0x8080808080808080) == 0x8080808080808080;
+    }
+    default: return false;
+    }
+}
+
+static IrRef fold_vzext(Fold *f)
+{
+    const IrInsn *x = def(f->unit, f->insn->a);
+
+    if (x->op == IR_const) {
+        return ir_vconst(f->b, IR_V128, &(IrVecConst){ .u64 = { x->imm } });
+    }
+    if (x->op != IR_vlow || x->type != IR_F64) {
+        return IR_NONE;
+    }
+    return upper_is_zero(f->unit, x->a, DEPTH) ? x->a : IR_NONE;
+}
+
 static IrRef fold_vector(Fold *f)
 {
     IrInsn *i = f->insn;
@@ -798,6 +840,7 @@ static IrRef fold_vector(Fold *f)
         IrRef scalar = x->op == IR_vset_low ? x->b : x->op == IR_vzext ? x->a : IR_NONE;
         return scalar != IR_NONE && def(f->unit, scalar)->type == i->type ? scalar : IR_NONE;
     }
+    case IR_vzext: return fold_vzext(f);
     case IR_vset_low: {
         const IrInsn *x = def(f->unit, i->a), *y = def(f->unit, i->b);
         if (x->op == IR_vset_low && def(f->unit, x->b)->type == y->type) {
@@ -1009,6 +1052,11 @@ IrRef ir_fold(IrBuilder *b, IrInsn *insn)
     case IR_neg: case IR_not: {
         const IrInsn *x = def(unit, insn->a);
         return x->op == insn->op ? x->a : IR_NONE;
+    }
+    case IR_clz: {
+        /* of all bits reversed, as A64 counts trailing zeros */
+        const IrInsn *x = def(unit, insn->a);
+        return x->op == IR_brev8 && def(unit, x->a)->op == IR_bswap ? become(&f, IR_ctz, def(unit, x->a)->a, IR_NONE) : IR_NONE;
     }
     case IR_and: return fold_and(&f);
     case IR_or: return fold_or(&f);
