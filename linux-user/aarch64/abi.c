@@ -7,12 +7,17 @@
 #include <elf.h>
 #include <fcntl.h>
 #include "linux-user/aarch64/abi.h"
+#include "util/random.h"
 
 static void init_regs(Thread *t, vaddr entry, vaddr sp)
 {
     ArmState *s = arm_state(t->vcpu);
     s->pc = entry;
     s->sp = sp;
+    /* Each program has keys of its own (Documentation/arch/arm64/pointer-authentication.rst); without entropy they are zero. */
+    if (!random_bytes(s->apkey, sizeof(s->apkey), false)) {
+        memset(s->apkey, 0, sizeof(s->apkey));
+    }
 }
 
 static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)

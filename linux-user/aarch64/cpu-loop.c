@@ -54,6 +54,12 @@ static void raise_exception(Thread *t)
     case ARM_EC_UNKNOWN:
         signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         break;
+    case ARM_EC_DABT: /* here only for alignment */
+        signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
+        break;
+    case ARM_EC_FPAC:
+        signal_raise_sync(t, SIGILL, ILL_ILLOPN, pc);
+        break;
     case VCPU_CAUSE_FETCH:
         if (value & 3) {
             signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);

@@ -19,7 +19,8 @@ typedef struct ModelDesc {
 } ModelDesc;
 
 /* Everything there is code for. */
-static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS RDM DotProd I8MM DPB DPB2 ";
+static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS RDM DotProd I8MM DPB DPB2 "
+    "LSE LSE2 RCPC RCPC2 CRC32 AES PMULL SHA1 SHA256 SHA512 SHA3 SM3 SM4 FlagM FlagM2 PAuth FPAC FPACCOMBINE MOPS SB RNG CSSC WFxT ";
 
 /* The first is "max". */
 static const ModelDesc models[] = {

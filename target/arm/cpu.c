@@ -30,6 +30,13 @@ static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 static vaddr get_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc; }
 static void set_pc(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
 
+/* An alignment fault (D24.2.40, DFSC 0x21). */
+static void unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
+{
+    arm_state(vcpu)->fault = (ArmFault){ .iss = 0x21 | (access == MMU_WRITE ? BIT(6) : 0) };
+    vcpu->exception = (VcpuException){ ARM_EC_DABT, addr };
+}
+
 uint32_t arm_nzcv_get(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
@@ -63,7 +70,7 @@ const Target target_aarch64 = {
     .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
     .default_cpu = "max",
     .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas,
-    .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc,
+    .fp_sync = arm_fp_sync, .unaligned = unaligned, .get_pc = get_pc, .set_pc = set_pc,
     .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
     .dump = arm_dump, .gdb_watch_before = true,
 };

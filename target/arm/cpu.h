@@ -81,6 +81,7 @@ typedef struct ArmState {
 #define FIELD_ARRAY_4 [4]
 #define FIELD_ARRAY_5 [5]
 #define FIELD_ARRAY_8 [8]
+#define FIELD_ARRAY_10 [10]
 #define FIELD_ARRAY_16 [16]
 #define FIELD_ARRAY_31 [31]
 #define FIELD_ARRAY_32 [32]
@@ -188,6 +189,7 @@ enum {
     ARM_EC_DABT_LOWER = 0x24,
     ARM_EC_DABT = 0x25,      /* likewise */
     ARM_EC_SP_ALIGN = 0x26,
+    ARM_EC_MOPS = 0x27,
     ARM_EC_FP64 = 0x2c,
     ARM_EC_SERROR = 0x2f,
     ARM_EC_BREAKPOINT_LOWER = 0x30,

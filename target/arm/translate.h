@@ -11,6 +11,7 @@
 
 enum { /* TransCtx.data */
     ARM_DATA_INSN,    /* instruction word */
+    ARM_DATA_SHA256,  /* four: translate-crypto.c */
 };
 
 /* Helper ids (helpers.def). */
@@ -24,6 +25,11 @@ typedef enum ArmHelper {
 #define HELPER(name, flags, ctype, cargs, result, n, ...) ctype arm_helper_##name cargs;
 #include "target/arm/helpers.def"
 #undef HELPER
+
+enum { ARM_PAIR_ALONE = 256 };    /* argument of helper-atomic.c: everybody else is stopped */
+/* helper-pauth.c: keys in the order of ArmState.apkey. */
+typedef enum ArmPacKey { ARM_PAC_IA, ARM_PAC_IB, ARM_PAC_DA, ARM_PAC_DB, ARM_PAC_GA, ARM_PAC_COMBINED = 8 } ArmPacKey;
+enum { ARM_MOPS_COPY_FORWARD, ARM_MOPS_COPY, ARM_MOPS_SET };
 
 enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
 

@@ -1,0 +1,273 @@
+/*
+ * translate-atomic.c: exclusive, ordered and atomic accesses (Arm ARM DDI 0487, C4.1.96; B2.3, B2.9).
+ *
+ * Alignment: exclusives fault unless aligned. With LSE2 the others may lie anywhere within 16 aligned bytes (B2.2.2; SCTLR_ELx.nAA
+ * counts as 0), else they must be aligned, too. 16 bytes at once are helper-atomic.c.
+ * DEVIATION: the two halves of LDIAPP and STILP are two accesses.
+ */
+#include "target/arm/translate.h"
+
+typedef const ArmArgsOrd ArgsOrd;
+typedef const ArmArgsCas ArgsCas;
+
+/* Nobody else looks: no ordering is needed. */
+static bool alone(const TransCtx *ctx)
+{
+    return ctx->b->unit->exclusive || (!ctx->vcpu->softmmu && !ctx->vcpu->parallel && !ctx->b->unit->parallel && !ctx->vcpu->single_step);
+}
+
+static IrMem mem_of(TransCtx *ctx, unsigned size, unsigned order)
+{
+    return (IrMem){ .size_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx), .align = IR_ALIGN_FAULT, .order = (uint8_t)order };
+}
+
+/* The same for an access to bytes of Xn + disp that LSE2 allows to be misaligned. */
+static IrMem checked_mem(TransCtx *ctx, unsigned rn, int disp, unsigned size, unsigned order, bool write)
+{
+    IrMem mem = mem_of(ctx, size, order);
+
+    mem.disp = disp;
+    if (arm_has(ctx->vcpu, LSE2) && size) {
+        IrRef addr = ir_op2_imm(ctx->b, IR_add, IR_I64, arm_xsp(ctx, rn), (uint64_t)(int64_t)disp);
+        IrRef low = ir_op2_imm(ctx->b, IR_and, IR_I64, addr, 15);
+        trans_raise_if(ctx, IR_GTU, low, ir_i64(ctx->b, 16 - (1u << size)), ARM_HELPER_unaligned,
+                       rn | ((uint32_t)disp & 511) << 5 | (uint32_t)write << 14);
+        mem.align = IR_ALIGN_ANY;
+    }
+    return mem;
+}
+
+static unsigned order_of(int acquire, int release)
+{
+    return (acquire ? IR_ORDER_ACQUIRE : 0) | (release ? IR_ORDER_RELEASE : 0);
+}
+
+/* Argument of helpers: MMU index, and whether everybody else is stopped. */
+static IrRef how(TransCtx *ctx) { return ir_i32(ctx->b, arm_mmu(ctx) | (alone(ctx) ? ARM_PAIR_ALONE : 0)); }
+
+/* Two 32-bit registers in memory's order. */
+static IrRef join(TransCtx *ctx, unsigned low, unsigned high)
+{
+    return ir_emit(ctx->b, IR_bfi, IR_I64, 32 | 32 << 8, arm_x(ctx, low), arm_x(ctx, high), IR_NONE);
+}
+
+static void split(TransCtx *ctx, unsigned low, unsigned high, IrRef value)
+{
+    arm_set_x(ctx, low, ir_op1(ctx->b, IR_zext32, IR_I64, value));
+    arm_set_x(ctx, high, ir_op2_imm(ctx->b, IR_shr, IR_I64, value, 32));
+}
+
+/* The upper half of what a helper has found in memory. */
+static IrRef pair_high(TransCtx *ctx)
+{
+    return ir_ldenv(ctx->b, IR_I64, VCPU_JIT_OFFSET(monitor_value[1]), 8, false);
+}
+
+/* -- exclusives ------------------------------------------------------------------------------------------ */
+
+void arm_trans_ldxr(TransCtx *ctx, ArgsOrd *a)
+{
+    arm_set_x(ctx, a->rt, ir_ll(ctx->b, IR_I64, arm_xsp(ctx, a->rn), mem_of(ctx, a->size, IR_ORDER_ACQUIRE)));
+}
+
+void arm_trans_stxr(TransCtx *ctx, const ArmArgsExs *a)
+{
+    IrRef failed = ir_sc(ctx->b, IR_I64, arm_xsp(ctx, a->rn), arm_x(ctx, a->rt), mem_of(ctx, a->size, order_of(0, a->release)));
+    arm_set_x(ctx, a->rs, failed);
+}
+
+void arm_trans_ldxp(TransCtx *ctx, const ArmArgsExlp *a)
+{
+    if (a->size == 2) {
+        split(ctx, a->rt, a->rt2, ir_ll(ctx->b, IR_I64, arm_xsp(ctx, a->rn), mem_of(ctx, 3, IR_ORDER_ACQUIRE)));
+        return;
+    }
+    IrRef low = ir_call(ctx->b, ARM_HELPER_ldxp, 2, (IrRef[]){ arm_xsp(ctx, a->rn), how(ctx) });
+    IrRef high = pair_high(ctx);
+    arm_set_x(ctx, a->rt, low);
+    arm_set_x(ctx, a->rt2, high);
+}
+
+void arm_trans_stxp(TransCtx *ctx, const ArmArgsExp *a)
+{
+    if (a->size == 2) {
+        IrRef value = join(ctx, a->rt, a->rt2);
+        arm_set_x(ctx, a->rs, ir_sc(ctx->b, IR_I64, arm_xsp(ctx, a->rn), value, mem_of(ctx, 3, order_of(0, a->release))));
+        return;
+    }
+    arm_set_x(ctx, a->rs, ir_call(ctx->b, ARM_HELPER_stxp, 4,
+                                  (IrRef[]){ arm_xsp(ctx, a->rn), arm_x(ctx, a->rt), arm_x(ctx, a->rt2), how(ctx) }));
+}
+
+/* -- ordered loads and stores ------------------------------------------------------------------------------ */
+
+/* opc as of plain loads: 1 zero-extended, 2 sign-extended to 64 bits, 3 to 32. */
+static IrRef load_acquire(TransCtx *ctx, unsigned rn, int disp, unsigned size, unsigned opc)
+{
+    IrMem mem = checked_mem(ctx, rn, disp, size, IR_ORDER_ACQUIRE, false);
+
+    mem.sign = opc >= 2;
+    IrType type = opc == 3 ? IR_I32 : IR_I64;
+    IrRef v = ir_load(ctx->b, type, arm_xsp(ctx, rn), IR_NONE, mem);
+    if (!alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_RR | IR_FENCE_RW);
+    }
+    return arm_widen(ctx, type == IR_I64, v);
+}
+
+/* before_loads: no later load-acquire may overtake it (STLR; LDAPR does not mind). */
+static void store_release(TransCtx *ctx, unsigned rn, int disp, unsigned size, IrRef value, bool before_loads)
+{
+    IrMem mem = checked_mem(ctx, rn, disp, size, IR_ORDER_RELEASE, true);
+
+    if (!alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_RW | IR_FENCE_WW);
+    }
+    ir_store(ctx->b, arm_xsp(ctx, rn), IR_NONE, value, mem);
+    if (before_loads && !alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_WR);
+    }
+}
+
+void arm_trans_ldar(TransCtx *ctx, ArgsOrd *a) { arm_set_x(ctx, a->rt, load_acquire(ctx, a->rn, 0, a->size, 1)); }
+void arm_trans_ldapr(TransCtx *ctx, ArgsOrd *a) { arm_set_x(ctx, a->rt, load_acquire(ctx, a->rn, 0, a->size, 1)); }
+void arm_trans_stlr(TransCtx *ctx, ArgsOrd *a) { store_release(ctx, a->rn, 0, a->size, arm_x(ctx, a->rt), true); }
+
+void arm_trans_ldapur(TransCtx *ctx, const ArmArgsLs *a)
+{
+    arm_set_x(ctx, a->rt, load_acquire(ctx, a->rn, a->imm, a->size, a->opc));
+}
+
+void arm_trans_stlur(TransCtx *ctx, const ArmArgsLs *a) { store_release(ctx, a->rn, a->imm, a->size, arm_x(ctx, a->rt), true); }
+
+static void move_base(TransCtx *ctx, unsigned rn, int by)
+{
+    arm_set_xsp(ctx, rn, ir_op2_imm(ctx->b, IR_add, IR_I64, arm_xsp(ctx, rn), (uint64_t)(int64_t)by));
+}
+
+void arm_trans_ldapr_wb(TransCtx *ctx, ArgsOrd *a)
+{
+    IrRef v = load_acquire(ctx, a->rn, 0, a->size, 1);
+    move_base(ctx, a->rn, 1 << a->size);
+    arm_set_x(ctx, a->rt, v);
+}
+
+void arm_trans_stlr_wb(TransCtx *ctx, ArgsOrd *a)
+{
+    int by = -(1 << a->size);
+    store_release(ctx, a->rn, by, a->size, arm_x(ctx, a->rt), true);
+    move_base(ctx, a->rn, by);
+}
+
+/* Both lie within 16 aligned bytes, as if they were one. */
+void arm_trans_ldiapp(TransCtx *ctx, const ArmArgsOrp *a)
+{
+    IrMem mem = checked_mem(ctx, a->rn, 0, a->size + 1, IR_ORDER_ACQUIRE, false), second;
+
+    mem.size_log2 = (uint8_t)a->size;
+    second = mem;
+    second.disp = 1 << a->size;
+    IrRef base = arm_xsp(ctx, a->rn);
+    IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, mem), y = ir_load(ctx->b, IR_I64, base, IR_NONE, second);
+    if (!alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_RR | IR_FENCE_RW);
+    }
+    if (a->wb) {
+        move_base(ctx, a->rn, 2 << a->size);
+    }
+    arm_set_x(ctx, a->rt, x);
+    arm_set_x(ctx, a->rt2, y);
+}
+
+void arm_trans_stilp(TransCtx *ctx, const ArmArgsOrp *a)
+{
+    int disp = a->wb ? -(2 << a->size) : 0;
+    IrMem mem = checked_mem(ctx, a->rn, disp, a->size + 1, IR_ORDER_RELEASE, true), second;
+
+    mem.size_log2 = (uint8_t)a->size;
+    second = mem;
+    second.disp += 1 << a->size;
+    if (!alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_RW | IR_FENCE_WW);
+    }
+    IrRef base = arm_xsp(ctx, a->rn), x = arm_x(ctx, a->rt), y = arm_x(ctx, a->rt2);
+    ir_store(ctx->b, base, IR_NONE, x, mem);
+    ir_store(ctx->b, base, IR_NONE, y, second);
+    if (!alone(ctx)) {
+        ir_fence(ctx->b, IR_FENCE_WR);
+    }
+    if (a->wb) {
+        move_base(ctx, a->rn, disp);
+    }
+}
+
+/* -- read-modify-write ------------------------------------------------------------------------------------------ */
+
+static void atomic(TransCtx *ctx, ArgsCas *a, IrRmw op, bool invert)
+{
+    IrMem mem = checked_mem(ctx, a->rn, 0, a->size, order_of(a->acquire, a->release), true);
+    IrRef operand = arm_x(ctx, a->rs);
+
+    mem.rmw = op;
+    operand = invert ? ir_op1(ctx->b, IR_not, IR_I64, operand) : operand;
+    arm_set_x(ctx, a->rt, ir_rmw(ctx->b, IR_I64, arm_xsp(ctx, a->rn), operand, mem));
+}
+
+void arm_trans_ldadd(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_ADD, false); }
+void arm_trans_ldclr(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_AND, true); }
+void arm_trans_ldeor(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_XOR, false); }
+void arm_trans_ldset(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_OR, false); }
+void arm_trans_ldsmax(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_MAXS, false); }
+void arm_trans_ldsmin(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_MINS, false); }
+void arm_trans_ldumax(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_MAXU, false); }
+void arm_trans_ldumin(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_MINU, false); }
+void arm_trans_swp(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_XCHG, false); }
+
+void arm_trans_cas(TransCtx *ctx, ArgsCas *a)
+{
+    IrMem mem = checked_mem(ctx, a->rn, 0, a->size, order_of(a->acquire, a->release), true);
+    arm_set_x(ctx, a->rs, ir_cas(ctx->b, IR_I64, arm_xsp(ctx, a->rn), arm_x(ctx, a->rs), arm_x(ctx, a->rt), mem));
+}
+
+/* size: 0 pairs of 32 bits, 1 of 64 (bit 30 alone says so here). */
+void arm_trans_casp(TransCtx *ctx, ArgsCas *a)
+{
+    if ((a->rs | a->rt) & 1) {
+        arm_undefined(ctx);
+        return;
+    }
+    unsigned rs2 = (unsigned)a->rs + 1, rt2 = (unsigned)a->rt + 1;
+    if (a->size == 0) {
+        IrMem mem = checked_mem(ctx, a->rn, 0, 3, order_of(a->acquire, a->release), true);
+        IrRef old = ir_cas(ctx->b, IR_I64, arm_xsp(ctx, a->rn), join(ctx, a->rs, rs2), join(ctx, a->rt, rt2), mem);
+        split(ctx, a->rs, rs2, old);
+        return;
+    }
+    IrRef low = ir_call(ctx->b, ARM_HELPER_casp, 6, (IrRef[]){ arm_xsp(ctx, a->rn), arm_x(ctx, a->rs), arm_x(ctx, rs2),
+                                                               arm_x(ctx, a->rt), arm_x(ctx, rt2), how(ctx) });
+    IrRef high = pair_high(ctx);
+    arm_set_x(ctx, a->rs, low);
+    arm_set_x(ctx, rs2, high);
+}
+
+/* LSE128. Register 31 is reserved for both operands. */
+static void atomic_pair(TransCtx *ctx, const ArmArgsAmp *a, IrRmw op, bool invert)
+{
+    if (a->rt == ARM_ZR || a->rt2 == ARM_ZR || a->rt == a->rt2) {
+        arm_undefined(ctx);
+        return;
+    }
+    IrRef x = arm_x(ctx, a->rt), y = arm_x(ctx, a->rt2);
+    if (invert) {
+        x = ir_op1(ctx->b, IR_not, IR_I64, x);
+        y = ir_op1(ctx->b, IR_not, IR_I64, y);
+    }
+    IrRef low = ir_call(ctx->b, ARM_HELPER_rmwp, 5, (IrRef[]){ arm_xsp(ctx, a->rn), x, y, ir_i32(ctx->b, op), how(ctx) });
+    IrRef high = pair_high(ctx);
+    arm_set_x(ctx, a->rt, low);
+    arm_set_x(ctx, a->rt2, high);
+}
+
+void arm_trans_ldclrp(TransCtx *ctx, const ArmArgsAmp *a) { atomic_pair(ctx, a, IR_RMW_AND, true); }
+void arm_trans_ldsetp(TransCtx *ctx, const ArmArgsAmp *a) { atomic_pair(ctx, a, IR_RMW_OR, false); }
+void arm_trans_swpp(TransCtx *ctx, const ArmArgsAmp *a) { atomic_pair(ctx, a, IR_RMW_XCHG, false); }
