@@ -196,14 +196,14 @@ static bool walk32(Walk *w, Found *f)
     return true;
 }
 
-/* SDM 4.6: what the page may be used for at this MMU index. *ret_pk: a protection key takes something away. */
-static unsigned rights(const Walk *w, const Found *f, bool *ret_pk)
+/* SDM 4.6: what the page may be used for at this MMU index. *ret_key: what a protection key forbids, by other rights forbidden or not (4.7: PK). */
+static unsigned rights(const Walk *w, const Found *f, unsigned *ret_key)
 {
     X86State *s = w->s;
     bool user_page = f->all & PTE_U, writable = f->all & PTE_W, user = w->mmu_index == X86_MMU_USER;
     unsigned prot = PAGE_READ | PAGE_WRITE | PAGE_EXEC;
 
-    *ret_pk = false;
+    *ret_key = 0;
     if (user && !user_page) {
         return 0;
     }
@@ -221,14 +221,12 @@ static unsigned rights(const Walk *w, const Found *f, bool *ret_pk)
         unsigned key = bits_get(f->step[f->n - 1].entry, 59, 4), bits = s->pkru >> (2 * key) & 3;
         s->pkeys_seen |= key != 0;
         if (bits & 1) {
-            *ret_pk = prot & (PAGE_READ | PAGE_WRITE);
-            prot &= ~(unsigned)(PAGE_READ | PAGE_WRITE);
+            *ret_key = PAGE_READ | PAGE_WRITE;
         } else if ((bits & 2) && (user || (s->cr0 & X86_CR0_WP))) {
-            *ret_pk = prot & PAGE_WRITE;
-            prot &= ~(unsigned)PAGE_WRITE;
+            *ret_key = PAGE_WRITE;
         }
     }
-    return prot;
+    return prot & ~*ret_key;
 }
 
 static bool all_accessed(const Found *f)
@@ -287,13 +285,13 @@ static bool fill(Walk *w, TlbFill *ret)
     w->pae = s->cr4 & X86_CR4_PAE;
     for (;;) {
         Found f = { .all = UINT64_MAX };
-        bool pk = false;
+        unsigned key = 0;
         if (!(w->pae ? walk64(w, &f) : walk32(w, &f))) {
             return false;
         }
-        unsigned prot = w->debug ? PAGE_READ | PAGE_WRITE | PAGE_EXEC : rights(w, &f, &pk);
+        unsigned prot = w->debug ? PAGE_READ | PAGE_WRITE | PAGE_EXEC : rights(w, &f, &key);
         if (!(prot & needed[w->access])) {
-            return fault(w, PF_P | (pk && w->access != MMU_FETCH ? PF_PK : 0));
+            return fault(w, PF_P | (key & needed[w->access] ? PF_PK : 0));
         }
         if (w->probe && !all_accessed(&f)) {
             return false; /* a probe marks nothing, and what it finds is kept */

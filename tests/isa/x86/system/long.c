@@ -380,6 +380,15 @@ static void keys(void)
     TRAP3(-1, 0, fetch_it()); /* fetches do not ask */
     pkru(0);
     TRAP3(-1, 0, write_it());
+    /* The key is said to forbid what other rights forbid as well (SDM 4.7, PK). */
+    map(P | W | U, P | W | U, P | W | U, P | U | 5ul << 59);
+    TRAP3(14, 7, write_it());
+    pkru(2 << 10);
+    TRAP3(14, 0x27, write_it());
+    pkru(1 << 10);
+    TRAP3(14, 0x27, write_it());
+    pkru(0);
+    map(P | W | U, P | W | U, P | W | U, P | W | U | 5ul << 59);
     *(volatile u8 *)DATA = 0xc3;
     set_cr4(cr4() & ~(1ul << 22));
 }
