@@ -6,6 +6,7 @@
  * finds ITSTATE in memory, from where trans_mode brings it into the unit that goes on.
  */
 #include "target/arm/a32.h"
+#include "target/arm/fp.h"
 
 enum { MAX_IT = 4 };
 
@@ -85,7 +86,7 @@ static unsigned it_advance(unsigned it) { return it & 7 ? (it & 0xe0) | (it << 1
 uint64_t arm32_trans_mode(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
-    return (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT;
+    return (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
 }
 
 /* -- the scan ------------------------------------------------------------------------------------------- */

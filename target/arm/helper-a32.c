@@ -95,3 +95,6 @@ uint64_t arm_helper_a32_counter(Vcpu *vcpu)
     arm_sysreg_read(vcpu, ARM_SYSREG(3, 3, 14, 0, 2), &value);
     return value;
 }
+
+uint32_t arm_helper_a32_fpscr_get(Vcpu *vcpu) { return arm_fpscr_get(vcpu); }
+void arm_helper_a32_fpscr_set(Vcpu *vcpu, uint32_t value) { arm_fpscr_set(vcpu, value); }
