@@ -6,7 +6,9 @@
  * operands go to the interpreter's definition by a host call that keeps every register; running an
  * operation twice only raises the same flags again.
  *
- * x86 detects tininess after rounding: policies that detect it before go by the call altogether.
+ * x86 detects tininess after rounding. Before rounding differs only where the result is the smallest normal number, of either sign, and
+ * sums and square roots are never inexact there. So under FP_NAN_ARM results that are NaNs or, of other operations, of that magnitude
+ * are made again out of line by the interpreter's definition; operands stay in their registers for that.
  */
 #include "tcg/x86_64/host.h"
 
@@ -41,6 +43,59 @@ static void check_nan(HostCompiler *hc, Reg d, unsigned type)
     Ool *o = ool_jcc(hc, CC_P, emit_canonical_nan);
     o->r[0] = d;
     o->imm = default_nan(type);
+}
+
+/* ---- by the interpreter's rule, out of line: operands and result in registers ---- */
+
+/* r[0] result, r[1] to r[3] operands (NO_REG none); imm = what. */
+static void emit_call_ool(HostCompiler *hc, const Ool *o)
+{
+    for (unsigned k = 0; k < 3; k++) {
+        Reg r = o->r[1 + k];
+        if (r != NO_REG) {
+            ra_store(hc, arg_mem(k), reg_is_vec(r) ? IR_F64 : IR_I64, r);
+        }
+    }
+    emit_host_call(hc, HOST_CALL_FP, o->imm);
+    ra_load(hc, o->r[0], hc->insns[o->insn].type, arg_mem(0));
+    ool_back(hc, o);
+}
+
+static size_t call_ool(HostCompiler *hc, unsigned cc, const IrInsn *in, unsigned operand_type, Reg d, Reg a, Reg b)
+{
+    Ool *o = ool_jcc(hc, cc, emit_call_ool);
+    o->r[0] = d;
+    o->r[1] = a;
+    o->r[2] = b;
+    o->r[3] = NO_REG;
+    o->imm = host_call_what(in->op, in->type, operand_type, in->aux);
+    return o - hc->ool.at;
+}
+
+static inline void ool_back_here(HostCompiler *hc, size_t index)
+{
+    hc->ool.at[index].back = x_offset(&hc->as);
+}
+
+/* Policies under which the result's NaN depends on the operands, which have to be there still when it is looked at. */
+static inline bool keeps_operands(const HostCompiler *hc) { return hc->target->fp.nan == FP_NAN_ARM; }
+
+/* FP_NAN_ARM: the result in d is complete but for NaNs and, if it `may_underflow`, for the flag of tininess before rounding. */
+static void check_arm(HostCompiler *hc, const IrInsn *in, Reg d, bool may_underflow, Reg a, Reg b, Reg c)
+{
+    bool wide = in->type == IR_F64;
+    unsigned cc = CC_P;
+    if (may_underflow && hc->target->fp.tininess_before) {
+        /* Equal and unordered both set ZF. */
+        sse_rrm(hc, I_ANDPS, REG_VTMP, d, pool_u64x2(hc, wide ? 0x7fffffffffffffff : 0x7fffffff, 0));
+        sse_rm(hc, wide ? I_UCOMISD : I_UCOMISS, REG_VTMP, pool_u64x2(hc, wide ? 0x0010000000000000 : 0x00800000, 0));
+        cc = CC_E;
+    } else {
+        ucomis(hc, wide, d, d);
+    }
+    size_t slow = call_ool(hc, cc, in, hc->insns[in->a].type, d, a, b);
+    hc->ool.at[slow].r[3] = c;
+    ool_back_here(hc, slow);
 }
 
 /* Rounding mode switched to `rm` around what is emitted between begin and end; DYN: nothing to do. */
@@ -86,6 +141,17 @@ static void lower_arith(HostCompiler *hc, const IrInsn *in)
     Mem m;
     static_assert(IR_fdiv - IR_fadd == 3, "opcode[] follows the order of ops.def");
 
+    if (keeps_operands(hc)) {
+        Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+        ra_consume(hc);
+        Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb));
+        rounding_begin(hc, rm);
+        sse_rrr(hc, op, d, ra, rb);
+        rounding_end(hc, rm);
+        check_arm(hc, in, d, in->op == IR_fmul || in->op == IR_fdiv, ra, rb, NO_REG);
+        ra_done(hc);
+        return;
+    }
     IrRef a = hc->ops[0], b = hc->ops[1];
     if (comm && !keep_order && ra_is_memory(hc, a, &m)) {
         a = hc->ops[1];
@@ -130,7 +196,8 @@ static void lower_sqrt(HostCompiler *hc, const IrInsn *in)
     unsigned rm = in->aux & IR_RM_MASK;
     Reg ra = ra_use(hc, hc->ops[0]);
     ra_consume(hc);
-    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    bool keep = keeps_operands(hc);
+    Reg d = ra_dest(hc, !keep && is_free(hc, ra) ? ra : NO_REG, keep ? bit_of(ra) : 0);
     rounding_begin(hc, rm);
     if (has(hc, X_AVX)) {
         v_rrr(&hc->as, op, d, ra, ra);
@@ -138,7 +205,11 @@ static void lower_sqrt(HostCompiler *hc, const IrInsn *in)
         x_rr(&hc->as, op, d, ra);
     }
     rounding_end(hc, rm);
-    check_nan(hc, d, in->type);
+    if (keep) {
+        check_arm(hc, in, d, false, ra, NO_REG, NO_REG);
+    } else {
+        check_nan(hc, d, in->type);
+    }
     ra_done(hc);
 }
 
@@ -165,18 +236,24 @@ static void lower_fma(HostCompiler *hc, const IrInsn *in)
 {
     bool wide = in->type == IR_F64;
     unsigned rm = in->aux & IR_RM_MASK;
-    if (!has(hc, X_FMA) || hc->target->fp.nan != FP_NAN_CANONICAL) {
+    bool keep = keeps_operands(hc);
+    if (!has(hc, X_FMA) || (hc->target->fp.nan != FP_NAN_CANONICAL && !keep)) {
         lower_by_call(hc, in);
         return;
     }
     uint32_t op = M_38 | P_66 | x_w(wide) | (0xb9 + (in->aux & IR_FMA_NEG_ADDEND ? 2 : 0) + (in->aux & IR_FMA_NEG_PRODUCT ? 4 : 0));
     Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]), rc = ra_use(hc, hc->ops[2]);
     ra_consume(hc);
-    Reg d = ra_dest(hc, is_free(hc, rc) ? rc : NO_REG, bit_of(ra) | bit_of(rb));
+    Reg d = ra_dest(hc, !keep && is_free(hc, rc) ? rc : NO_REG, bit_of(ra) | bit_of(rb) | (keep ? bit_of(rc) : 0));
     ra_move(hc, d, rc, in->type);
     rounding_begin(hc, rm);
     v_rrr(&hc->as, op, d, ra, rb);
     rounding_end(hc, rm);
+    if (keep) {
+        check_arm(hc, in, d, true, ra, rb, rc);
+        ra_done(hc);
+        return;
+    }
     ucomis(hc, wide, d, d);
     Ool *o = ool_jcc(hc, CC_P, emit_fma_nan);
     o->r[0] = d;
@@ -184,37 +261,6 @@ static void lower_fma(HostCompiler *hc, const IrInsn *in)
     o->r[2] = rb;
     o->imm = default_nan(in->type);
     ra_done(hc);
-}
-
-/* ---- by the interpreter's rule, out of line: operands and result in registers ---- */
-
-/* r[0] result, r[1] and r[2] operands (NO_REG none); imm = what. */
-static void emit_call_ool(HostCompiler *hc, const Ool *o)
-{
-    for (unsigned k = 0; k < 2; k++) {
-        Reg r = o->r[1 + k];
-        if (r != NO_REG) {
-            ra_store(hc, arg_mem(k), reg_is_vec(r) ? IR_F64 : IR_I64, r);
-        }
-    }
-    emit_host_call(hc, HOST_CALL_FP, o->imm);
-    ra_load(hc, o->r[0], hc->insns[o->insn].type, arg_mem(0));
-    ool_back(hc, o);
-}
-
-static size_t call_ool(HostCompiler *hc, unsigned cc, const IrInsn *in, unsigned operand_type, Reg d, Reg a, Reg b)
-{
-    Ool *o = ool_jcc(hc, cc, emit_call_ool);
-    o->r[0] = d;
-    o->r[1] = a;
-    o->r[2] = b;
-    o->imm = host_call_what(in->op, in->type, operand_type, in->aux);
-    return o - hc->ool.at;
-}
-
-static inline void ool_back_here(HostCompiler *hc, size_t index)
-{
-    hc->ool.at[index].back = x_offset(&hc->as);
 }
 
 static void lower_minmax(HostCompiler *hc, const IrInsn *in)
@@ -419,7 +465,9 @@ static void lower_fcvt(HostCompiler *hc, const IrInsn *in)
     uint32_t op = M_0F | (widen ? P_F3 : P_F2) | 0x5a;
     Reg ra = ra_use(hc, hc->ops[0]);
     ra_consume(hc);
-    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+    /* A NaN is quieted and keeps its leading bits, as under FP_NAN_ARM. */
+    bool keep = keeps_operands(hc) && !widen;
+    Reg d = ra_dest(hc, !keep && is_free(hc, ra) ? ra : NO_REG, keep ? bit_of(ra) : 0);
     rounding_begin(hc, rm);
     if (has(hc, X_AVX)) {
         v_rrr(&hc->as, op, d, ra, ra);
@@ -427,7 +475,11 @@ static void lower_fcvt(HostCompiler *hc, const IrInsn *in)
         x_rr(&hc->as, op, d, ra);
     }
     rounding_end(hc, rm);
-    check_nan(hc, d, in->type);
+    if (keep) {
+        check_arm(hc, in, d, true, ra, NO_REG, NO_REG);
+    } else {
+        check_nan(hc, d, in->type);
+    }
     ra_done(hc);
 }
 
@@ -523,7 +575,7 @@ void lower_fp(HostCompiler *hc, const IrInsn *in)
     bool rounds = in->op != IR_fmin && in->op != IR_fmax && in->op != IR_fcmp && in->op != IR_frel && in->op < IR_fclass;
     unsigned rm = in->aux & IR_RM_MASK;
     bool odd = rounds && (rm == IR_RM_NEAREST_AWAY || rm == IR_RM_ODD);
-    bool odd_policy = hc->target->fp.nan == FP_NAN_ARM || hc->target->fp.tininess_before;
+    bool odd_policy = hc->target->fp.tininess_before && !keeps_operands(hc);
     bool exact = (in->op == IR_fcvt && in->type == IR_F64) ||
                  ((in->op == IR_i2f || in->op == IR_u2f) && in->type == IR_F64 && hc->insns[in->a].type == IR_I32);
     if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp && in->op != IR_frel)) {

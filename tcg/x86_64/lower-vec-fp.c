@@ -68,6 +68,20 @@ static void check_canonical(HostCompiler *hc, const IrInsn *in, Reg d, Reg a, Re
     o->mem = mem;
 }
 
+/* The same, and when some lane is the smallest normal number of either sign (lower-fp.c); AVX. */
+static void test_nan_or_tiny(HostCompiler *hc, bool d64, uint32_t l, Reg d)
+{
+    uint32_t pp = d64 ? P_66 : 0;
+    uint64_t magnitude = d64 ? 0x7fffffffffffffff : 0x7fffffff7fffffff, least = d64 ? 0x0010000000000000 : 0x0080000000800000;
+    const IrVecConst m = { .u64 = { magnitude, magnitude, magnitude, magnitude } }, t = { .u64 = { least, least, least, least } };
+    unsigned size = l ? 32 : 16;
+    sse_rrm(hc, I_ANDPS | l, REG_VTMP, d, pool_vec(hc, &m, size));
+    v_rrm(&hc->as, I_CMPPS | pp | l, REG_VTMP, REG_VTMP, pool_vec(hc, &t, size), 1);
+    x_u8(&hc->as, 8); /* equal or unordered, quiet */
+    sse_rr(hc, I_MOVMSKPS | pp | l, REG_TMP, REG_VTMP);
+    x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
+}
+
 /* Some lane is a NaN: all over again by the interpreter's rules. r[0] result, r[1..3] operands. */
 static void emit_vector_call(HostCompiler *hc, const Ool *o)
 {
@@ -81,6 +95,18 @@ static void emit_vector_call(HostCompiler *hc, const Ool *o)
     emit_host_call(hc, HOST_CALL_VEC, o->imm);
     ra_load(hc, o->r[0], in->type, spill_mem(SPILL_VEC_ARG));
     ool_back(hc, o);
+}
+
+/* On NE, `in` by the interpreter's definition; returns the out-of-line code's index. */
+static size_t vector_call(HostCompiler *hc, const IrInsn *in, Reg d, const Reg r[3])
+{
+    Ool *o = ool_jcc(hc, CC_NE, emit_vector_call);
+    o->r[0] = d;
+    for (unsigned k = 0; k < 3; k++) {
+        o->r[k + 1] = r[k];
+    }
+    o->imm = host_call_what(in->op, in->type, in->type, in->aux) | (uint64_t)in->type << 24;
+    return (size_t)(o - hc->ool.at);
 }
 
 static void fma_insn(HostCompiler *hc, const IrInsn *in, Reg d, const Reg r[3])
@@ -111,10 +137,11 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     bool d64 = lane == 3, fma = in->op == IR_vfma, low = in->aux >> 4 & IR_LANE_LOW;
     uint32_t l = wide(in->type), pp = float_prefix(lane, low);
     bool own = hc->target->fp.nan == FP_NAN_X86;
-    if (hc->target->fp.tininess_before || (fma && !has(hc, X_FMA)) || (low && !own)) {
+    bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
+    bool tiny = hc->target->fp.tininess_before && in->op != IR_vfadd && in->op != IR_vfsub && in->op != IR_vfsqrt;
+    if ((tiny && (canonical || own || !has(hc, X_AVX))) || (fma && !has(hc, X_FMA)) || (low && !own)) {
         return false;
     }
-    bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
     unsigned n = ir_op_info[in->op].n_operands;
     if (own && n == 2) {
         lower_vec_binary(hc, in, M_0F | pp | opcode[in->op - IR_vfadd], hc->ops[0], hc->ops[1], -1);
@@ -151,14 +178,33 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     if (canonical) {
         check_canonical(hc, in, d, r[0], r[1]);
     } else if (!own) {
-        test_nan(hc, d64, l, d);
-        Ool *o = ool_jcc(hc, CC_NE, emit_vector_call);
-        o->r[0] = d;
-        o->r[1] = r[0];
-        o->r[2] = r[1];
-        o->r[3] = r[2];
-        o->imm = host_call_what(in->op, in->type, in->type, in->aux) | (uint64_t)in->type << 24;
+        (tiny ? test_nan_or_tiny : test_nan)(hc, d64, l, d);
+        vector_call(hc, in, d, r);
     }
+    ra_done(hc);
+    return true;
+}
+
+/* Under FP_NAN_ARM. Both orders: they differ for zeros of different sign only, and then or/and picks the right one. */
+static bool lower_minmax_lanes(HostCompiler *hc, const IrInsn *in)
+{
+    bool max = in->op == IR_vfmax;
+    uint32_t l = wide(in->type), op = M_0F | float_prefix(in->aux & 3, false) | (max ? 0x5f : 0x5d) | l;
+    if (in->aux >> 4 & IR_LANE_LOW || (in->aux >> 4 & 3) == IR_MINMAX_X86) {
+        return false;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb));
+    sse_rrr(hc, I_CMPPS | float_prefix(in->aux & 3, false) | l, REG_VTMP, ra, rb);
+    x_u8(&hc->as, 3); /* unordered */
+    sse_rr(hc, I_MOVMSKPS | float_prefix(in->aux & 3, false) | l, REG_TMP, REG_VTMP);
+    x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
+    size_t slow = vector_call(hc, in, d, (const Reg[3]){ ra, rb, NO_REG });
+    sse_rrr(hc, op, REG_VTMP, rb, ra);
+    sse_rrr(hc, op, d, ra, rb);
+    sse_rrr(hc, (max ? I_ANDPS : I_ORPS) | l, d, d, REG_VTMP);
+    hc->ool.at[slow].back = x_offset(&hc->as);
     ra_done(hc);
     return true;
 }
@@ -226,6 +272,30 @@ static int rounding_imm(unsigned rm)
     return mode[rm];
 }
 
+/* Conversions whose results under FP_NAN_ARM and FP_TO_INT_ARM are not always the host's. */
+static bool lower_convert_arm(HostCompiler *hc, const IrInsn *in, uint32_t op)
+{
+    bool to_int = (in->aux & 15) == IR_CVT_F32_I32;
+    if (!to_int && !has(hc, X_AVX)) {
+        return false;
+    }
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, bit_of(ra));
+    sse_rr(hc, op, d, ra);
+    if (to_int) { /* the host answers MIN for everything it cannot convert */
+        const IrVecConst least = { .u32 = { 0x80000000, 0x80000000, 0x80000000, 0x80000000 } };
+        sse_rrm(hc, M_0F | P_66 | 0x76, REG_VTMP, d, pool_vec(hc, &least, 16));
+        sse_rr(hc, I_MOVMSKPS, REG_TMP, REG_VTMP);
+        x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
+    } else {
+        test_nan_or_tiny(hc, false, 0, d);
+    }
+    vector_call(hc, in, d, (const Reg[3]){ ra, NO_REG, NO_REG });
+    ra_done(hc);
+    return true;
+}
+
 static bool lower_convert(HostCompiler *hc, const IrInsn *in)
 {
     static const struct { uint16_t dyn, zero; } op[] = {
@@ -240,7 +310,7 @@ static bool lower_convert(HostCompiler *hc, const IrInsn *in)
     };
     unsigned kind = in->aux & 15, rm = in->aux >> 4;
     bool half = kind == IR_CVT_F16_F32 || kind == IR_CVT_F32_F16;
-    if (half && !has(hc, X_F16C)) {
+    if (half && (!has(hc, X_F16C) || hc->target->fp.nan != FP_NAN_X86)) {
         return false;
     }
     if (kind == IR_CVT_F32_F16) {
@@ -255,7 +325,13 @@ static bool lower_convert(HostCompiler *hc, const IrInsn *in)
         ra_done(hc);
         return true;
     }
+    if (kind == IR_CVT_F64_I32 && hc->target->fp.to_int != FP_TO_INT_X86) {
+        return false;
+    }
     uint32_t insn = rm == IR_RM_DYN ? op[kind].dyn : rm == IR_RM_ZERO ? op[kind].zero : 0;
+    if (insn && hc->target->fp.nan == FP_NAN_ARM && (kind == IR_CVT_F64_F32 || kind == IR_CVT_F32_I32)) {
+        return lower_convert_arm(hc, in, insn);
+    }
     return insn && unary(hc, in, insn, -1);
 }
 
@@ -286,18 +362,22 @@ bool lower_vec_float(HostCompiler *hc, const IrInsn *in)
     if (in->op == IR_vfcmp) {
         return lower_fcmp_lanes(hc, in);
     }
-    if (hc->target->fp.nan != FP_NAN_X86 || hc->target->fp.to_int != FP_TO_INT_X86 || hc->target->fp.tininess_before) {
+    bool arm = hc->target->fp.nan == FP_NAN_ARM && hc->target->fp.to_int == FP_TO_INT_ARM;
+    if (!arm && (hc->target->fp.nan != FP_NAN_X86 || hc->target->fp.to_int != FP_TO_INT_X86 || hc->target->fp.tininess_before)) {
         return false;
     }
     switch (in->op) {
     case IR_vfmin: case IR_vfmax:
+        if (arm) {
+            return lower_minmax_lanes(hc, in);
+        }
         if ((in->aux >> 4 & 3) != IR_MINMAX_X86) {
             return false;
         }
         lower_vec_binary(hc, in, M_0F | float_prefix(lane, low) | (in->op == IR_vfmin ? 0x5d : 0x5f), hc->ops[0], hc->ops[1], -1);
         return true;
     case IR_vfaddsub:
-        if (!has(hc, X_SSSE3)) {
+        if (arm || !has(hc, X_SSSE3)) {
             return false;
         }
         lower_vec_binary(hc, in, M_0F | (lane == 3 ? P_66 : P_F2) | 0xd0, hc->ops[0], hc->ops[1], -1);

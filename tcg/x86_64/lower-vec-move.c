@@ -164,6 +164,11 @@ static bool lower_zext(HostCompiler *hc, const IrInsn *in)
     Reg d = ra_dest(hc, NO_REG, type == IR_F32 ? bit_of(ra) : 0);
     switch (type) {
     case IR_F32:
+        if (has(hc, X_SSE41)) {
+            sse_rrr(hc, V3A | 0x21, d, ra, ra); /* insertps: lane 0, zeros in 1 to 3 */
+            x_u8(&hc->as, 0x0e);
+            break;
+        }
         sse_rrr(hc, I_XORPS, d, d, d);
         sse_rrr(hc, I_MOVSS_LD, d, d, ra);
         break;

@@ -44,7 +44,7 @@ static IrUnit unit;
 static IrBuilder bld;
 static IrBuilder *b = &bld;
 static uint8_t *area;
-static bool allow_fp, allow_vec, allow_256, allow_fault, allow_control, x86_rules; /* f; w: 128 bits, v: 256 too; m; c; x */
+static bool allow_fp, allow_vec, allow_256, allow_fault, allow_control, x86_rules; /* f; w: 128 bits, v: 256 too; m; c; x; a: Arm's rules */
 
 enum { MAX_POOL = 64 };
 typedef struct Pool {
@@ -577,6 +577,9 @@ int main(int argc, char **argv)
     fuzz_target = test_target;
     fuzz_target.unaligned = fuzz_unaligned;
     x86_rules = strchr(kinds, 'x');
+    if (strchr(kinds, 'a')) {
+        fuzz_target.fp = (FpPolicy){ .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true };
+    }
     if (x86_rules) {
         fuzz_target.fp = (FpPolicy){ .nan = FP_NAN_X86, .to_int = FP_TO_INT_X86 };
     }
