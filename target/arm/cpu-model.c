@@ -177,6 +177,7 @@ static void make_core(ArmModel *m, const ModelDesc *desc)
             }
         }
     }
+    m->id[ARM_ID_CTR] &= ~BIT(29); /* DIC: translated code is looked at anew where IC IVAU says so */
     derive_features(m);
 }
 

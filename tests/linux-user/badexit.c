@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __riscv
+#if defined(__riscv) || defined(__aarch64__)
 #define CLONE(flags, ptid, tls, ctid) syscall(SYS_clone, flags, 0, ptid, tls, ctid)
 #else
 #define CLONE(flags, ptid, tls, ctid) syscall(SYS_clone, flags, 0, ptid, ctid, tls)

@@ -17,6 +17,9 @@ static void emit(uint8_t *at, int k)
 #ifdef __riscv
     uint32_t code[2] = { 0x00000513u | (uint32_t)k << 20, 0x00008067u }; /* li a0, k; ret */
     memcpy(at, code, sizeof(code));
+#elif defined(__aarch64__)
+    uint32_t code[2] = { 0x52800000u | (uint32_t)k << 5, 0xd65f03c0u }; /* mov w0, #k; ret */
+    memcpy(at, code, sizeof(code));
 #else
     at[0] = 0xb8; /* mov eax, k; ret */
     memcpy(at + 1, &k, 4);

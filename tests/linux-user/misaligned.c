@@ -37,6 +37,16 @@ int main(void)
             __asm__ volatile("sc.w %0, %0, (%1)" : "+r"(v) : "r"(target) : "memory");
         }
         puts("no fault");
+#elif defined(__aarch64__)
+        long v = 1;
+        if (kind == 0) {
+            __asm__ volatile("ldxr %w0, [%1]" : "=r"(v) : "r"(target) : "memory");
+        } else if (kind == 1) {
+            __asm__ volatile(".arch armv8.1-a\nswp %w0, %w0, [%1]" : "+r"(v) : "r"(target + 6) : "memory");
+        } else {
+            __asm__ volatile("stxr %w0, %w0, [%1]" : "+r"(v) : "r"(target) : "memory");
+        }
+        puts("no fault");
 #else
         siginfo_t info = { .si_code = BUS_ADRALN };
         info.si_addr = target;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py: compiles a C program for a guest architecture and for the host, runs both, and compares output and status.
 
-usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
+usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|aarch64|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
 
 A program that prints "skip" and exits 77 skips the test. Output is compared as is, so programs print results, not
 addresses. Without the cross compiler the test is skipped.
@@ -15,6 +15,7 @@ import sys
 # Compiler, its options, where a dynamic program's loader and libraries are (None: the host's own).
 ARCHES = {
     'riscv64': ('riscv64-linux-gnu-gcc', [], '/usr/riscv64-linux-gnu'),
+    'aarch64': ('aarch64-linux-gnu-gcc', [], '/usr/aarch64-linux-gnu'),
     'x86_64': ('x86_64-linux-gnu-gcc', [], None),
     'i386': ('i686-linux-gnu-gcc', [], '/usr/i686-linux-gnu'),
 }
@@ -65,7 +66,7 @@ def main():
         return 0 if guest.returncode == 0 else 1
     own = base + '.' + o.arch
     try: # on x86 the guest's program is the host's, too, but for kernels without 32-bit programs
-        if o.arch == 'riscv64' or (o.dynamic and sysroot):
+        if o.arch in ('riscv64', 'aarch64') or (o.dynamic and sysroot):
             raise OSError
         native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                 timeout=60, cwd=o.workdir)

@@ -98,6 +98,8 @@ static size_t emit(uint8_t *p, unsigned value)
 {
 #ifdef __riscv
     uint32_t code[2] = { value << 20 | 10 << 7 | 0x13, 0x8067 };
+#elif defined(__aarch64__)
+    uint32_t code[2] = { 0x52800000u | value << 5, 0xd65f03c0u };
 #else
     uint8_t code[6] = { 0xb8, (uint8_t)value, (uint8_t)(value >> 8), 0, 0, 0xc3 };
 #endif

@@ -81,6 +81,13 @@ static int in_maps(void)
     return found;
 }
 
+#ifdef __aarch64__
+static int getcpu_call(unsigned *cpu, unsigned *node)
+{
+    return (int)syscall(SYS_getcpu, cpu, node, NULL);
+}
+#endif
+
 int main(void)
 {
     base = (const char *)getauxval(AT_SYSINFO_EHDR);
@@ -112,6 +119,15 @@ int main(void)
         puts("wrong results");
         return 1;
     }
+#elif defined(__aarch64__)
+    const char *version = "LINUX_2.6.39";
+    static const char *const more[] = { "__kernel_rt_sigreturn", "__kernel_gettimeofday", "__kernel_clock_getres" };
+    for (int i = 0; i < 3; i++) {
+        if (!find(more[i], version)) {
+            printf("no %s\n", more[i]);
+            return 1;
+        }
+    }
 #else
     const char *version = "LINUX_2.6";
     if (!entry(DT_HASH)) {
@@ -119,9 +135,15 @@ int main(void)
         return 77;
     }
 #endif
+#ifdef __aarch64__ /* no function for the processor's number */
+    int (*gettime)(clockid_t, struct timespec *) = find("__kernel_clock_gettime", version);
+    int (*getcpu)(unsigned *, unsigned *) = getcpu_call;
+    if (!gettime || find("__kernel_nothing", version) || find("__kernel_clock_gettime", "LINUX_0")) {
+#else
     int (*gettime)(clockid_t, struct timespec *) = find("__vdso_clock_gettime", version);
-    int (*getcpu)(unsigned *, unsigned *, void *) = find("__vdso_getcpu", version);
+    int (*getcpu)(unsigned *, unsigned *) = find("__vdso_getcpu", version);
     if (!gettime || !getcpu || find("__vdso_nothing", version) || find("__vdso_getcpu", "LINUX_0")) {
+#endif
         puts("look-up");
         return 1;
     }
@@ -132,7 +154,7 @@ int main(void)
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &c);
     long long na = a.tv_sec * 1000000000LL + a.tv_nsec, nb = b.tv_sec * 1000000000LL + b.tv_nsec,
               nc = c.tv_sec * 1000000000LL + c.tv_nsec;
-    int got = getcpu(&cpu, NULL, NULL);
+    int got = getcpu(&cpu, NULL);
     printf("clock %d, between %d, cpu %d %d\n", r, na <= nb && nb <= nc, got, cpu < 65536);
     return 0;
 }
