@@ -132,7 +132,7 @@ static const OpenFlag open_flags[] = {
 
 const Abi abi_aarch64 = {
     .target = "aarch64", .uname_machine = "aarch64", .proc_isa = "AArch64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_AARCH64,
-    .platform = "aarch64", .syscall_numbers = aarch64_syscall_numbers, .open_flags = open_flags,
+    .has_restorer = true, .platform = "aarch64", .syscall_numbers = aarch64_syscall_numbers, .open_flags = open_flags,
     .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,

@@ -18,12 +18,12 @@ static void on_bus(int sig, siginfo_t *info, void *context)
 
 int main(void)
 {
-    static long buffer[4];
+    static long buffer[4] __attribute__((aligned(16)));
     struct sigaction sa = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 
     sigaction(SIGBUS, &sa, NULL);
     for (volatile int kind = 0; kind < 3; kind++) {
-        target = (char *)buffer + 1;
+        target = (char *)buffer + 13; /* beyond what any extension allows: across 16 bytes */
         if (sigsetjmp(back, 1)) {
             continue;
         }
@@ -38,13 +38,13 @@ int main(void)
         }
         puts("no fault");
 #elif defined(__aarch64__)
-        long v = 1;
+        long v = 1, failed;
         if (kind == 0) {
             __asm__ volatile("ldxr %w0, [%1]" : "=r"(v) : "r"(target) : "memory");
         } else if (kind == 1) {
-            __asm__ volatile(".arch armv8.1-a\nswp %w0, %w0, [%1]" : "+r"(v) : "r"(target + 6) : "memory");
+            __asm__ volatile(".arch armv8.1-a\nswp %w0, %w0, [%1]" : "+r"(v) : "r"(target) : "memory");
         } else {
-            __asm__ volatile("stxr %w0, %w0, [%1]" : "+r"(v) : "r"(target) : "memory");
+            __asm__ volatile("stxr %w0, %w1, [%2]" : "=&r"(failed) : "r"(v), "r"(target) : "memory");
         }
         puts("no fault");
 #else
