@@ -154,6 +154,9 @@ static void enter_epoch(TcgVcpu *tv)
     for (;;) {
         tcg_enter(tv);
         if (likely(!atomic_load(&tcg.exclusive_pending)) || tv->exclusive) {
+            if (unlikely(atomic_load(&tv->tlb_asked))) {
+                tcg_system->requests(tv); /* whoever asked may have seen us outside and gone on */
+            }
             return;
         }
         tcg_leave(tv);

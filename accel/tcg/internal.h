@@ -198,6 +198,7 @@ struct TcgVcpu {
     JumpCache *cache;            /* the one in jit.jump_cache; NULL: the empty one */
     uint64_t cache_clock;
     Translator *translator;      /* in use by this thread now */
+    _Atomic bool tlb_asked;      /* system mode: other vCPUs left something in the TLB's mailbox (shootdown.c) */
     _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
     unsigned n_spins, dense_spins; /* PAUSE and its like: see rest_in_loop() */
     uint64_t spin_ns;

@@ -394,6 +394,7 @@ void tlb_requests(TcgVcpu *tv)
     if (atomic_exchange(&tv->tlb->flush_requested, false)) {
         tlb_flush(tv->vcpu);
     }
+    tlb_serve_asks(tv);
 }
 
 /* ---- fill ---- */

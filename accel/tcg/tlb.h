@@ -22,6 +22,7 @@ enum {
     TLB_N_LARGE = 16,
     TLB_N_LOCAL = 256,
     TLB_FILTER_BITS = 4096,
+    TLB_N_ASKS = 16,
 };
 
 /* What the slow path needs to know of an entry. */
@@ -78,6 +79,9 @@ typedef struct TlbState {
     TlbSet *current;
     uint64_t clock, next_id;
     _Atomic bool flush_requested;   /* the mailbox: everything */
+    TlbAsk asked[TLB_N_ASKS];       /* what others asked for (shootdown.c), by lock */
+    unsigned n_asked;               /* more than there is room for: everything */
+    _Atomic uint64_t n_posted, n_done; /* how often, and up to which of these it was done */
     uint64_t written[TLB_FILTER_BITS / 64]; /* which pages write entries were made for; by lock */
     TlbEntry once;                  /* a translation that may not be kept (finer than a page) */
     TlbSide once_side;
@@ -115,6 +119,8 @@ void fresh_add(CodePage *page, const uint8_t *host);
 void fresh_sync(TcgVcpu *tv);
 uint64_t tlb_space(TcgVcpu *tv);
 void tlb_requests(TcgVcpu *tv);
+/* shootdown.c */
+void tlb_serve_asks(TcgVcpu *tv);
 /* Whether an access hits a watchpoint. */
 bool watchpoint_hit(vaddr addr, unsigned size_bytes, MmuAccess access);
 bool watchpoint_on_page(vaddr addr);

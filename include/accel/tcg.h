@@ -87,6 +87,21 @@ void tlb_flush_asid(Vcpu *vcpu, uint32_t asid);
 void tlb_flush_range(Vcpu *vcpu, vaddr addr, uint64_t size_bytes);
 /* The address space in force changed (satp, CR3, TTBR): switches to the TLB set tagged `asid`. */
 void tlb_set_asid(Vcpu *vcpu, uint32_t asid, uint64_t root);
+/*
+ * Maintenance that reaches other vCPUs (Arm: TLBI of the inner shareable domain). tlb_ask() does it to the caller's own TLB; tlb_ask_others()
+ * leaves it with every other vCPU of the machine, which does it before it next enters generated code. tlb_wait_others() returns when
+ * none of them uses a translation any more that was asked to go before: each has left generated code, or done it.
+ */
+typedef enum TlbAskKind { TLB_ASK_ALL, TLB_ASK_ASID, TLB_ASK_RANGE } TlbAskKind;
+typedef struct TlbAsk {
+    TlbAskKind kind;
+    uint32_t asid;
+    vaddr addr;
+    uint64_t size_bytes;
+} TlbAsk;
+void tlb_ask(Vcpu *vcpu, const TlbAsk *ask);
+void tlb_ask_others(Vcpu *vcpu, const TlbAsk *ask);
+void tlb_wait_others(Vcpu *vcpu);
 /* Every vCPU: RAM blocks changed (remap, dirty logging); safe from any thread. */
 void tlb_flush_all_vcpus(Machine *machine);
 

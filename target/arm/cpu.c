@@ -2,6 +2,7 @@
  * cpu.c: the targets aarch64 and arm: everything the rest of the program knows of Arm.
  */
 #include "target/arm/flags.h"
+#include "target/arm/system.h"
 #include "target/arm/translate.h"
 
 static const HelperDesc helpers[] = {
@@ -30,13 +31,6 @@ static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 static vaddr get_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc; }
 static void set_pc(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
 
-/* An alignment fault (D24.2.40, DFSC 0x21). */
-static void unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
-{
-    arm_state(vcpu)->fault = (ArmFault){ .iss = 0x21 | (access == MMU_WRITE ? BIT(6) : 0) };
-    vcpu->exception = (VcpuException){ ARM_EC_DABT, addr };
-}
-
 uint32_t arm_nzcv_get(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
@@ -52,15 +46,6 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
     s->cc_op = ARM_CC_FLAGS;
 }
 
-void arm_cpu_reset(Vcpu *vcpu)
-{
-    memset(arm_state(vcpu), 0, sizeof(ArmState));
-    vcpu->jit.monitor_addr = ~(uint64_t)0;
-    arm_nzcv_set(vcpu, 0);
-    arm_fpsr_set(vcpu, 0);
-    arm_fpcr_set(vcpu, 0);
-}
-
 const Target target_aarch64 = {
     .name = "aarch64", .summary = "Arm, 64-bit", .gdb_arch = "aarch64",
     .word_bits = 64, .pc_shift = 2, .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183,
@@ -70,7 +55,10 @@ const Target target_aarch64 = {
     .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
     .default_cpu = "max",
     .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas,
-    .fp_sync = arm_fp_sync, .unaligned = unaligned, .get_pc = get_pc, .set_pc = set_pc,
+    .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc,
+    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings,
+    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take,
+    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set,
     .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
     .dump = arm_dump, .gdb_watch_before = true,
 };

@@ -30,14 +30,16 @@ enum { ARM_OUT_PMU = ARM_N_TIMERS, ARM_OUT_GIC_MAINTENANCE, ARM_N_OUTS };
 enum { ARM_IRQ_IRQ, ARM_IRQ_FIQ, ARM_IRQ_VIRQ, ARM_IRQ_VFIQ, ARM_IRQ_SERROR, ARM_N_IRQS };
 
 /*
- * A machine's side of the processing elements; arm_cpu_connect(). NULL functions: there is none of it. Called by the vCPU's own
- * thread without the device lock, and by arm_timer_expired() with it.
+ * A machine's side of the processing elements; arm_cpu_connect(). NULL functions: there is none of it. guest_ns may be called by any
+ * thread, security by the vCPU's; the others under the device lock.
  */
 typedef struct ArmPlatform {
     uint64_t (*guest_ns)(void *opaque);   /* the clock behind the system counter */
     /* Calls arm_timer_expired(vcpu, timer), under the device lock, when that clock reaches `ns` (UINT64_MAX: never). */
     void (*timer_set)(void *opaque, Vcpu *vcpu, ArmTimer timer, uint64_t ns);
     void (*output)(void *opaque, Vcpu *vcpu, unsigned output, bool level);
+    /* The state changed between secure and non-secure: vcpu->as may be another one now. vcpu->secure says which. */
+    void (*security)(void *opaque, Vcpu *vcpu);
     uint64_t cntfrq_hz;                   /* the counter's rate; CNTFRQ_EL0 begins with it */
 } ArmPlatform;
 
@@ -87,9 +89,11 @@ typedef struct ArmState {
 #define FIELD_ARRAY_32 [32]
 #include "target/arm/cpu-state.def"
 #undef FIELD
+    _Atomic bool powered_off;  /* by PSCI; belongs to whoever starts it while it is set */
     /* Below: derived or wiring, not migrated. */
     ArmFault fault;
-    bool tagged_tlb;           /* the TLB may hold entries of addresses with a tag (TBI) */
+    bool tagged_tlb;           /* the TLB may hold entries that flushes by address miss (mmu.c); others read it */
+    bool step_under_way;       /* software step: the instruction that runs is the stepped one */
     bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
     const ArmPlatform *platform;
     void *platform_opaque;
@@ -156,7 +160,6 @@ enum {
     ARM_MODE_UNPRIV = 6, /* 4 bits: MMU index of LDTR and STTR */
     ARM_MODE_FP_TRAP = 10, /* 1 bit: instructions of floating point and SIMD raise an exception */
     ARM_MODE_ALIGN = 11, /* 1 bit: unaligned accesses fault (SCTLR_ELx.A, or stage 1 off, which makes all memory Device) */
-    ARM_MODE_ALIGN_SP = 12, /* 1 bit: and a misaligned SP as a base */
     ARM_MODE_IL = 13,    /* 1 bit: PSTATE.IL, every instruction raises an exception */
     ARM_MODE_SPSEL = 14, /* 1 bit: PSTATE.SP, handlers know without asking which SP is in use */
     ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
@@ -198,6 +201,7 @@ enum {
     ARM_EC_BKPT32 = 0x38,
     ARM_EC_BRK64 = 0x3c,
     /* Not the architecture's. */
+    ARM_CAUSE_SEMIHOST = 0x41, /* HLT #0xf000 with semihosting on */
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
@@ -228,13 +232,12 @@ void arm_fpsr_set(Vcpu *vcpu, uint32_t value);
  * Access functions return false for UNDEFINED.
  */
 enum { ARM_SYSREG_NEVER = 4 };       /* ArmSysreg.read_el, write_el: not at any exception level */
-enum { ARM_SYSREG_ENDS = 1 };        /* ArmSysreg.flags: what follows a write may have to be translated anew */
 typedef struct ArmSysreg {
     uint16_t key;
     const char *name;
     bool (*gate)(const Vcpu *vcpu);  /* NULL: always there */
     uint8_t read_el, write_el;       /* lowest exception levels that may */
-    uint8_t flags;
+    uint32_t flags;                  /* ARM_SR_*, sysreg.h */
     int32_t field;                   /* offset in ArmState, -1 none */
     uint64_t write_mask;
     bool (*read)(Vcpu *vcpu, unsigned key, uint64_t *ret);
@@ -242,6 +245,8 @@ typedef struct ArmSysreg {
 } ArmSysreg;
 /* NULL: there is none, or the model has not got it. */
 const ArmSysreg *arm_sysreg_find(const Vcpu *vcpu, unsigned key);
+/* The same by a name as it means at that level, with HCR_EL2.E2H or without: *key becomes the register's own. */
+const ArmSysreg *arm_sysreg_resolve(const Vcpu *vcpu, unsigned *key, unsigned el, bool e2h);
 bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret);
 bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value);
 
@@ -290,8 +295,17 @@ void arm_cpu_set_gic(Vcpu *vcpu, const ArmGicOps *ops, void *opaque);
 void arm_cpu_set_psci(Vcpu *vcpu, const ArmPsci *psci, void *opaque);
 /* The highest level there is: 1, 2 or 3. */
 unsigned arm_highest_el(const Vcpu *vcpu);
-/* After a reset: as firmware would enter an operating system or CPU_ON does: at `el`, pc and X0 as given, SP_ELx selected, interrupts masked. */
+/* Before the first reset: the levels a board leaves a model that has them. */
+void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3);
+/*
+ * After a reset: as firmware would enter an operating system or CPU_ON does: at `el` (0: the highest), pc and X0 as given, SP_ELx selected,
+ * interrupts masked, the levels above opened for it, powered on. By the vCPU's own thread, or while it is stopped or powered off.
+ */
 void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0);
+/* PSCI's CPU_OFF and CPU_ON: an element that is off waits, whatever interrupts there are. Off: by its own thread, which leaves by itself, or while stopped.
+ * On: any thread; after arm_cpu_start(). */
+void arm_cpu_power(Vcpu *vcpu, bool on);
+bool arm_cpu_is_on(const Vcpu *vcpu);
 /* Under the device lock. */
 void arm_timer_expired(Vcpu *vcpu, ArmTimer timer);
 /* Whether accesses to ICC_* of that group (0, 1) are to ICV_* now (HCR_EL2.FMO, IMO). */

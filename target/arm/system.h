@@ -175,4 +175,52 @@ static inline ArmRegime arm_regime(const Vcpu *vcpu, unsigned el)
 /* Whose SCTLR, TCR, … control it. */
 static inline unsigned arm_regime_el(ArmRegime r) { return r == ARM_REGIME_EL10 ? 1 : r == ARM_REGIME_EL3 ? 3 : 2; }
 
+/* exception.c */
+void arm_set_level(Vcpu *vcpu, unsigned el, bool spx);
+uint64_t arm_spsr_of_state(const Vcpu *vcpu);
+void arm_interrupt_enter(Vcpu *vcpu, unsigned line, unsigned target);
+void arm_exception_enter(Vcpu *vcpu);
+/* ERET to pc: what becomes of the state; returns the new pc. */
+uint64_t arm_exception_return(Vcpu *vcpu, uint64_t pc);
+/* From a helper: an exception of that class and syndrome to a level, 0: as routed. */
+noreturn void arm_trap_iss(Vcpu *vcpu, unsigned target_el, unsigned ec, uint32_t iss);
+
+/* interrupt.c */
+void arm_irq_set(Vcpu *vcpu, unsigned line, bool level);
+bool arm_interrupt_pending(Vcpu *vcpu);
+bool arm_interrupt_take(Vcpu *vcpu);
+bool arm_has_work(Vcpu *vcpu);
+/* Interrupts may have become possible: noticed at the next poll. */
+void arm_irq_check(Vcpu *vcpu);
+
+/* timer.c */
+uint64_t arm_count(const Vcpu *vcpu);
+uint64_t arm_timer_offset(const Vcpu *vcpu, ArmTimer t);
+void arm_timer_update(Vcpu *vcpu, ArmTimer t);
+uint64_t arm_timer_ctl(const Vcpu *vcpu, ArmTimer t);
+void arm_timer_set_ctl(Vcpu *vcpu, ArmTimer t, uint64_t value);
+void arm_timer_set_cval(Vcpu *vcpu, ArmTimer t, uint64_t value);
+
+/* debug.c */
+void arm_debug_changed(Vcpu *vcpu);
+bool arm_step_returns(const Vcpu *vcpu, unsigned el, uint64_t spsr);
+void arm_step_undone(Vcpu *vcpu);
+bool arm_before_insn(Vcpu *vcpu);
+
+/* mmu.c */
+unsigned arm_mmu_index(const Vcpu *vcpu, MmuAccess access);
+unsigned arm_mmu_index_unpriv(const Vcpu *vcpu);
+bool arm_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index, bool probe, TlbFill *ret);
+bool arm_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret);
+void arm_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index);
+void arm_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);
+/* mmu-list.c */
+bool arm_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque);
+
+/* mmu-at.c: raises the exception of a cache maintenance instruction that may not touch addr, if it may not. */
+void arm_cache_operation_check(Vcpu *vcpu, vaddr addr, MmuAccess access);
+
+/* sysreg-trap.c */
+unsigned arm_fp_trap_level(const Vcpu *vcpu);
+
 #endif

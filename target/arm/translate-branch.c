@@ -78,6 +78,14 @@ void arm_trans_barrier(TransCtx *ctx, const ArmArgsCrm *a)
     ir_fence(ctx->b, mask[a->crm & 3]);
 }
 
+void arm_trans_dsb(TransCtx *ctx, const ArmArgsCrm *a)
+{
+    arm_trans_barrier(ctx, a);
+    if (ctx->vcpu->softmmu && ctx->vcpu->parallel && arm_el(ctx)) {
+        ir_call(ctx->b, ARM_HELPER_dsb, 0, NULL);
+    }
+}
+
 void arm_trans_isb(TransCtx *ctx, const ArmArgsNone *a)
 {
     trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);

@@ -7,7 +7,7 @@
 
 static IrMem access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
 {
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx) };
+    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx), .align = arm_align(ctx) };
 }
 
 /* opc: 0 store, 1 load, 2 sign-extended to 64 bits, 3 sign-extended to 32. */
@@ -32,6 +32,14 @@ void arm_trans_ldst_u(TransCtx *ctx, const ArmArgsLs *a)
 void arm_trans_ldst_9(TransCtx *ctx, const ArmArgsLs *a)
 {
     ldst(ctx, a->size, a->opc, a->rt, arm_xsp(ctx, a->rn), IR_NONE, access(ctx, 0, false, a->imm));
+}
+
+/* As if at EL0 (LDTR, STTR). */
+void arm_trans_ldst_t(TransCtx *ctx, const ArmArgsLs *a)
+{
+    IrMem mem = access(ctx, 0, false, a->imm);
+    mem.mmu_index = (uint8_t)arm_mmu_unpriv(ctx);
+    ldst(ctx, a->size, a->opc, a->rt, arm_xsp(ctx, a->rn), IR_NONE, mem);
 }
 
 static void write_back(TransCtx *ctx, unsigned rn, IrRef base, int imm)

@@ -22,7 +22,7 @@ static void set_v(TransCtx *ctx, unsigned n, IrRef v) { ir_put(ctx->b, ARM_SLOT_
 
 static IrMem mem_of(TransCtx *ctx, unsigned log2, int disp)
 {
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)log2, .mmu_index = (uint8_t)arm_mmu(ctx) };
+    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)log2, .mmu_index = (uint8_t)arm_mmu(ctx), .align = arm_align(ctx) };
 }
 
 /* The low 1 << log2 bytes of a register from memory, zeros above. */

@@ -1,6 +1,7 @@
 /*
- * translate-system.c: MRS, MSR, SYS, CLREX and SB (Arm ARM DDI 0487, C6.2). What a register is says sysreg.def.
+ * translate-system.c: MRS, MSR, SYS, exception generation and return, waiting, CLREX and SB (Arm ARM DDI 0487, C6.2). What a register is says sysreg.def.
  */
+#include "target/arm/sysreg.h"
 #include "target/arm/translate.h"
 
 static IrRef insn_word(TransCtx *ctx)
@@ -8,36 +9,70 @@ static IrRef insn_word(TransCtx *ctx)
     return ir_i32(ctx->b, (uint32_t)ctx->data[ARM_DATA_INSN]);
 }
 
+/* The register a name means here. */
+static const ArmSysreg *resolve(const TransCtx *ctx, unsigned *key)
+{
+    return arm_sysreg_resolve(ctx->vcpu, key, arm_el(ctx), bits_get(ctx->mode, ARM_MODE_E2H, 1));
+}
+
+/*
+ * A plain field that nothing can trap from here: EL0's have no trap bits; for EL1's those of levels that are not there do not count.
+ * (write_el and read_el of `r` are given as `needs`.)
+ */
+static bool is_plain(const TransCtx *ctx, const ArmSysreg *r, unsigned needs)
+{
+    uint32_t traps = r->flags & ~(uint32_t)(ARM_SR_ENDS | ARM_SR_VHE | ARM_SR_SPACE);
+    unsigned el = arm_el(ctx);
+    bool top = el >= arm_highest_el(ctx->vcpu) || !ctx->vcpu->softmmu;
+
+    return r->field >= 0 && needs <= el && (!traps || (el > 0 && top));
+}
+
 void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
 {
-    const ArmSysreg *r = arm_sysreg_find(ctx->vcpu, (unsigned)a->reg);
+    unsigned key = (unsigned)a->reg, rt = (unsigned)a->rt, el = arm_el(ctx);
+    const ArmSysreg *r = resolve(ctx, &key);
+    IrBuilder *b = ctx->b;
 
-    if (a->reg == ARM_SYSREG(3, 3, 4, 2, 0)) {
-        arm_set_x(ctx, (unsigned)a->rt, arm_cc_get(ctx));
-    } else if (r && r->field >= 0 && !r->read && r->read_el == 0) {
-        arm_set_x(ctx, (unsigned)a->rt, ir_ldenv(ctx->b, IR_I64, r->field, 8, false));
+    if (key == ARM_SYSREG(3, 3, 4, 2, 0)) {
+        arm_set_x(ctx, rt, arm_cc_get(ctx));
+    } else if (r && !r->read && is_plain(ctx, r, r->read_el)) {
+        arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, r->field, 8, false));
+    } else if (key == ARM_SYSREG(3, 0, 4, 1, 0) && el && bits_get(ctx->mode, ARM_MODE_SPSEL, 1)) { /* SP_EL0: Linux' current task */
+        arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, offsetof(ArmState, sp_el[0]), 8, false));
+    } else if (key == ARM_SYSREG(3, 0, 4, 2, 2) && el) { /* CurrentEL */
+        arm_set_x(ctx, rt, ir_i64(b, el << 2));
+    } else if (key == ARM_SYSREG(3, 3, 4, 2, 1) && el) { /* DAIF */
+        arm_set_x(ctx, rt, ir_op2_imm(b, IR_and, IR_I64, ir_ldenv(b, IR_I64, offsetof(ArmState, pstate), 8, false), PSTATE_DAIF));
     } else {
-        arm_set_x(ctx, (unsigned)a->rt, ir_call(ctx->b, ARM_HELPER_mrs, 2, (IrRef[]){ ir_i32(ctx->b, (uint32_t)a->reg), insn_word(ctx) }));
+        arm_set_x(ctx, rt, ir_call(b, ARM_HELPER_mrs, 2, (IrRef[]){ ir_i32(b, (uint32_t)a->reg), insn_word(ctx) }));
     }
 }
 
-bool arm_sysreg_write_ends(const Vcpu *vcpu, unsigned key)
+bool arm_sysreg_write_ends(const TransCtx *ctx, unsigned key)
 {
-    const ArmSysreg *r = arm_sysreg_find(vcpu, key);
-    return r && (r->flags & ARM_SYSREG_ENDS);
+    const ArmSysreg *r = resolve(ctx, &key);
+    return r && (r->flags & ARM_SR_ENDS);
 }
 
-static void write(TransCtx *ctx, unsigned key, IrRef value)
+static void write(TransCtx *ctx, unsigned number, IrRef value)
 {
-    const ArmSysreg *r = arm_sysreg_find(ctx->vcpu, key);
+    unsigned key = number;
+    const ArmSysreg *r = resolve(ctx, &key);
 
-    if (r && r->field >= 0 && !r->write && r->write_mask == ~(uint64_t)0 && !r->flags && r->write_el == 0) {
+    if (r && !r->write && is_plain(ctx, r, r->write_el) && r->write_mask == ~(uint64_t)0 && !(r->flags & (ARM_SR_ENDS | ARM_SR_SPACE))) {
         ir_stenv(ctx->b, r->field, 8, value);
         return;
     }
-    ir_call(ctx->b, ARM_HELPER_msr, 3, (IrRef[]){ ir_i32(ctx->b, key), value, insn_word(ctx) });
-    if (arm_sysreg_write_ends(ctx->vcpu, key)) {
+    if (key == ARM_SYSREG(3, 0, 4, 1, 0) && arm_el(ctx) && bits_get(ctx->mode, ARM_MODE_SPSEL, 1)) {
+        ir_stenv(ctx->b, offsetof(ArmState, sp_el[0]), 8, value);
+        return;
+    }
+    ir_call(ctx->b, ARM_HELPER_msr, 3, (IrRef[]){ ir_i32(ctx->b, number), value, insn_word(ctx) });
+    if (arm_sysreg_write_ends(ctx, number)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    } else if (ctx->vcpu->softmmu) {
+        trans_interrupts_changed(ctx);
     }
 }
 
@@ -65,17 +100,97 @@ static void zero_block(TransCtx *ctx, IrRef addr)
 
 void arm_trans_sys(TransCtx *ctx, const ArmArgsSysop *a)
 {
-    if (a->op == ARM_SYSREG(1, 3, 7, 4, 1) && !ctx->vcpu->softmmu) {
+    bool may_trap = ctx->vcpu->softmmu && arm_el(ctx) < (arm_highest_el(ctx->vcpu) >= 2 ? 2u : 1u);
+    if (a->op == ARM_SYSREG(1, 3, 7, 4, 1) && !may_trap) {
         zero_block(ctx, arm_x(ctx, (unsigned)a->rt));
         return;
     }
     write(ctx, (unsigned)a->op, arm_x(ctx, (unsigned)a->rt));
 }
 
-/* MSR of a field of PSTATE: EL0 has none of those before FEAT_DIT. */
+/* Fields: op1 op2 as two octal digits. */
+enum { FIELD_DAIFSET = 036, FIELD_DAIFCLR = 037, FIELD_SPSEL = 005, FIELD_PAN = 004, FIELD_UAO = 003 };
+
+bool arm_pstate_write_ends(unsigned field)
+{
+    return field == FIELD_SPSEL || field == FIELD_PAN || field == FIELD_UAO;
+}
+
 void arm_trans_msr_imm(TransCtx *ctx, const ArmArgsPsti *a)
 {
-    arm_undefined(ctx);
+    IrBuilder *b = ctx->b;
+    unsigned field = (unsigned)a->field, imm = (unsigned)a->imm;
+    const int pstate = offsetof(ArmState, pstate);
+
+    /* D decides whether debug exceptions are looked for, EL0 may be trapped: not here. */
+    if (arm_el(ctx) && field == FIELD_DAIFSET && !(imm & 8)) {
+        ir_stenv(b, pstate, 8, ir_op2_imm(b, IR_or, IR_I64, ir_ldenv(b, IR_I64, pstate, 8, false), (uint64_t)imm << 6));
+        return;
+    }
+    if (arm_el(ctx) && field == FIELD_DAIFCLR && !(imm & 8)) {
+        ir_stenv(b, pstate, 8, ir_op2_imm(b, IR_and, IR_I64, ir_ldenv(b, IR_I64, pstate, 8, false), ~((uint64_t)imm << 6)));
+        ir_call(b, ARM_HELPER_irq_check, 0, NULL);
+        trans_interrupts_changed(ctx);
+        return;
+    }
+    ir_call(b, ARM_HELPER_msr_pstate, 3, (IrRef[]){ ir_i32(b, field), ir_i32(b, imm), insn_word(ctx) });
+    if (arm_pstate_write_ends(field)) {
+        trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    } else if (ctx->vcpu->softmmu) {
+        trans_interrupts_changed(ctx);
+    }
+}
+
+/* -- exceptions, waiting --------------------------------------------------------------------------------------- */
+
+void arm_trans_hvc(TransCtx *ctx, const ArmArgsExc *a) { arm_raise(ctx, ctx->vcpu->softmmu ? ARM_EC_HVC64 : ARM_EC_UNKNOWN, (unsigned)a->imm); }
+void arm_trans_smc(TransCtx *ctx, const ArmArgsExc *a) { arm_raise(ctx, ctx->vcpu->softmmu ? ARM_EC_SMC64 : ARM_EC_UNKNOWN, (unsigned)a->imm); }
+
+/* Halting debug is not there: undefined, but for semihosting's number. */
+void arm_trans_hlt(TransCtx *ctx, const ArmArgsExc *a)
+{
+    bool call = a->imm == 0xf000 && ctx->vcpu->softmmu && ctx->vcpu->semihost && (arm_el(ctx) || ctx->vcpu->semihost_user);
+
+    if (call) {
+        arm_raise(ctx, ARM_CAUSE_SEMIHOST, 0);
+    } else {
+        arm_undefined(ctx);
+    }
+}
+
+void arm_trans_eret(TransCtx *ctx, const ArmArgsNone *a)
+{
+    unsigned el = arm_el(ctx);
+
+    if (!el) {
+        arm_undefined(ctx);
+        return;
+    }
+    arm_exception_return_to(ctx, ir_ldenv(ctx->b, IR_I64, (int)(offsetof(ArmState, elr) + 8 * el), 8, false));
+}
+
+void arm_exception_return_to(TransCtx *ctx, IrRef pc)
+{
+    pc = ir_call(ctx->b, ARM_HELPER_eret, 1, (IrRef[]){ pc });
+    ir_exit(ctx->b, (IrExit){ .kind = IR_EXIT_LEAVE, .reason = VCPU_EXIT_NONE }, pc);
+    ctx->ended = true;
+}
+
+void arm_trans_wfi(TransCtx *ctx, const ArmArgsNone *a)
+{
+    if (!ctx->vcpu->softmmu) {
+        trans_jump(ctx, ctx->next_pc);
+        return;
+    }
+    ir_call(ctx->b, ARM_HELPER_wfi, 0, NULL);
+    trans_leave(ctx, VCPU_EXIT_HALTED, ctx->next_pc);
+}
+
+void arm_trans_wfe(TransCtx *ctx, const ArmArgsNone *a)
+{
+    if (ctx->vcpu->softmmu) {
+        ir_call(ctx->b, ARM_HELPER_wfe, 0, NULL);
+    }
 }
 
 void arm_trans_clrex(TransCtx *ctx, const ArmArgsNone *a)

@@ -2,6 +2,7 @@
  * translate.c: fetch, scan and dispatch of A64 instructions (Arm ARM DDI 0487, C4); what all handlers share.
  */
 #include "target/arm/fp.h"
+#include "target/arm/system.h"
 #include "target/arm/translate.h"
 
 static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
@@ -17,7 +18,22 @@ static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
 
 uint64_t arm_trans_mode(const Vcpu *vcpu)
 {
-    return (uint64_t)arm_state(vcpu)->el << ARM_MODE_EL | arm_fp_mode(vcpu);
+    const ArmState *s = arm_state(vcpu);
+    uint64_t hcr, sctlr, mode = (uint64_t)s->el << ARM_MODE_EL | arm_fp_mode(vcpu);
+
+    if (!vcpu->softmmu) {
+        return mode;
+    }
+    hcr = arm_hcr(vcpu);
+    sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
+    mode |= (uint64_t)arm_mmu_index(vcpu, MMU_READ) << ARM_MODE_MMU;
+    mode |= (uint64_t)arm_mmu_index_unpriv(vcpu) << ARM_MODE_UNPRIV;
+    mode |= (uint64_t)(arm_fp_trap_level(vcpu) != 0) << ARM_MODE_FP_TRAP;
+    mode |= (uint64_t)((sctlr & (SCTLR_A | SCTLR_M)) != SCTLR_M && !(s->el < 2 && (hcr & HCR_DC))) << ARM_MODE_ALIGN;
+    mode |= (uint64_t)((s->pstate & PSTATE_IL) != 0) << ARM_MODE_IL;
+    mode |= (uint64_t)(s->pstate & PSTATE_SP) << ARM_MODE_SPSEL;
+    mode |= (uint64_t)((hcr & HCR_E2H) != 0) << ARM_MODE_E2H;
+    return mode;
 }
 
 bool arm_trans_begin(TransCtx *ctx)
@@ -42,8 +58,12 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     ArmArgs args;
     uint32_t insn;
 
-    if (!fetch(ctx, pc, &insn)) {
+    if (!(pc & 3) && !fetch(ctx, pc, &insn)) {
         return false;
+    }
+    if ((pc & 3) || bits_get(ctx->mode, ARM_MODE_IL, 1)) {
+        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = 4 };
+        return true;
     }
     int row = arm_decode32(insn, arm_model(ctx->vcpu)->ext);
     ret->length = 4;
@@ -57,8 +77,9 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     ret->sets = arm_rows[row].flags & DECODE_SETS;
     switch ((DecodeKind)arm_rows[row].kind) {
     case DECODE_NORMAL:
-        ret->kind = (row == ARM_ROW_msr && arm_sysreg_write_ends(ctx->vcpu, (unsigned)args.sysw.reg)) ||
-                    (row == ARM_ROW_sys && arm_sysreg_write_ends(ctx->vcpu, (unsigned)args.sysop.op)) ? SCAN_STOP : SCAN_NORMAL;
+        ret->kind = (row == ARM_ROW_msr && arm_sysreg_write_ends(ctx, (unsigned)args.sysw.reg)) ||
+                    (row == ARM_ROW_sys && arm_sysreg_write_ends(ctx, (unsigned)args.sysop.op)) ||
+                    (row == ARM_ROW_msr_imm && arm_pstate_write_ends((unsigned)args.psti.field)) ? SCAN_STOP : SCAN_NORMAL;
         break;
     case DECODE_BRANCH:
         ret->kind = SCAN_BRANCH;
@@ -77,15 +98,30 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     return true;
 }
 
+/* C4.1: op0 x11x with bit 26 is floating point and SIMD, loads and stores of their registers too; and FPCR and FPSR. */
+static bool is_fp(int row, uint32_t insn, const ArmArgs *args)
+{
+    unsigned reg = row == ARM_ROW_mrs ? (unsigned)args->sysr.reg : row == ARM_ROW_msr ? (unsigned)args->sysw.reg : 0;
+    return bits_get(insn, 26, 2) == 3 || reg == ARM_SYSREG(3, 3, 4, 4, 0) || reg == ARM_SYSREG(3, 3, 4, 4, 1);
+}
+
 void arm_translate(TransCtx *ctx)
 {
     ArmArgs args;
     uint32_t insn;
 
     ctx->next_pc = ctx->pc + 4;
+    if (ctx->pc & 3) {
+        arm_raise(ctx, ARM_EC_PC_ALIGN, ctx->pc);
+        return;
+    }
     if (!fetch(ctx, ctx->pc, &insn)) {
         /* The page went away since the scan; entering it again raises the fault. */
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->pc);
+        return;
+    }
+    if (bits_get(ctx->mode, ARM_MODE_IL, 1)) { /* comes behind aborts of the fetch (D1.3.5.5) */
+        arm_raise(ctx, ARM_EC_ILLEGAL, 0);
         return;
     }
     ctx->data[ARM_DATA_INSN] = insn;
@@ -94,12 +130,13 @@ void arm_translate(TransCtx *ctx)
         arm_undefined(ctx);
         return;
     }
-    /* Bits 27 and 26 are set in all of SIMD and floating point, and only there (C4.1). */
-    if (ctx->mode >> ARM_MODE_FP_TRAP & 1 && (insn >> 26 & 3) == 3) {
-        arm_raise(ctx, ARM_EC_FP, ctx->data[ARM_DATA_INSN]);
+    arm_extract(row, insn, &args);
+    if (bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1) && is_fp(row, insn, &args)) {
+        ir_call(ctx->b, ARM_HELPER_fp_trap, 0, NULL);
+        ir_trap(ctx->b);
+        ctx->ended = true;
         return;
     }
-    arm_extract(row, insn, &args);
     arm_dispatch(row, ctx, &args);
 }
 

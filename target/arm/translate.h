@@ -36,6 +36,11 @@ enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
 static inline IrType arm_type(int sf) { return sf ? IR_I64 : IR_I32; }
 static inline unsigned arm_mmu(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_MMU, 4); }
 
+static inline unsigned arm_mmu_unpriv(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_UNPRIV, 4); }
+/* Alignment plain accesses need now (SCTLR_ELx.A, stage 1 off). */
+static inline uint8_t arm_align(const TransCtx *ctx) { return bits_get(ctx->mode, ARM_MODE_ALIGN, 1) ? IR_ALIGN_FAULT : IR_ALIGN_ANY; }
+static inline unsigned arm_el(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_EL, 2); }
+
 /* 64-bit registers; number 31 is zero, or SP in the forms named so. */
 static inline IrRef arm_x(TransCtx *ctx, unsigned n)
 {
@@ -91,7 +96,11 @@ ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
 IrRef arm_carry(TransCtx *ctx);
 
 /* translate-system.c: whether the unit ends behind a write of that register. */
-bool arm_sysreg_write_ends(const Vcpu *vcpu, unsigned key);
+bool arm_sysreg_write_ends(const TransCtx *ctx, unsigned key);
+/* ERET, to a pc that was checked (ERETAA) or not; ends the block. Not at EL0. */
+void arm_exception_return_to(TransCtx *ctx, IrRef pc);
+/* Likewise for MSR (immediate) of a field of PSTATE. */
+bool arm_pstate_write_ends(unsigned field);
 
 /* translate-int.c. DecodeBitMasks (J1, shared/functions): false for reserved values. */
 bool arm_bit_masks(unsigned n, unsigned imms, unsigned immr, bool immediate, uint64_t *ret_wmask, uint64_t *ret_tmask);

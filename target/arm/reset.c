@@ -1,0 +1,137 @@
+/*
+ * reset.c: reset, and what a board sets up and starts (Arm ARM DDI 0487, D1.3.8, registers' reset values).
+ *
+ * Registers whose reset value is architecturally unknown are zero.
+ */
+#include "target/arm/mmu.h"
+#include "target/arm/tlb.h"
+
+unsigned arm_highest_el(const Vcpu *vcpu)
+{
+    return arm_has(vcpu, EL3) ? 3 : arm_has(vcpu, EL2) ? 2 : 1;
+}
+
+void arm_cpu_connect(Vcpu *vcpu, uint64_t mpidr, uint64_t rvbar, const ArmPlatform *platform, void *opaque)
+{
+    ArmState *s = arm_state(vcpu);
+
+    s->mpidr = mpidr;
+    s->rvbar = rvbar;
+    s->platform = platform;
+    s->platform_opaque = opaque;
+}
+
+void arm_cpu_set_gic(Vcpu *vcpu, const ArmGicOps *ops, void *opaque)
+{
+    ArmModel *m = (ArmModel *)vcpu->model;
+
+    arm_state(vcpu)->gic = ops;
+    arm_state(vcpu)->gic_opaque = opaque;
+    m->id[ARM_ID_PFR0] = bits_set(m->id[ARM_ID_PFR0], 24, 4, ops ? 1 : 0);
+}
+
+void arm_cpu_set_psci(Vcpu *vcpu, const ArmPsci *psci, void *opaque)
+{
+    arm_state(vcpu)->psci = psci;
+    arm_state(vcpu)->psci_opaque = opaque;
+}
+
+/* Each vCPU has a model of its own. */
+void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3)
+{
+    ArmModel *m = (ArmModel *)vcpu->model;
+
+    m->ext[ARM_EXT_EL2] &= el2;
+    m->ext[ARM_EXT_EL3] &= el3;
+    if (!m->ext[ARM_EXT_EL2]) {
+        m->ext[ARM_EXT_VHE] = m->ext[ARM_EXT_SEL2] = m->ext[ARM_EXT_VMID16] = m->ext[ARM_EXT_XNX] = m->ext[ARM_EXT_EVT] = false;
+        m->id[ARM_ID_PFR0] = bits_set(bits_set(m->id[ARM_ID_PFR0], 8, 4, 0), 36, 4, 0);
+        m->id[ARM_ID_MMFR1] &= ~(bits_mask(4, 8) | bits_mask(28, 4)); /* VMIDBits, VH, XNX */
+        m->id[ARM_ID_MMFR2] &= ~bits_mask(56, 4);
+    }
+    if (!m->ext[ARM_EXT_EL3]) {
+        m->ext[ARM_EXT_SEL2] = false;
+        m->id[ARM_ID_PFR0] = bits_set(bits_set(m->id[ARM_ID_PFR0], 12, 4, 0), 36, 4, 0);
+    }
+}
+
+void arm_cpu_reset(Vcpu *vcpu)
+{
+    ArmState *s = arm_state(vcpu);
+    ArmState old = *s;
+
+    memset(s, 0, sizeof(*s));
+    s->platform = old.platform;
+    s->platform_opaque = old.platform_opaque;
+    s->gic = old.gic;
+    s->gic_opaque = old.gic_opaque;
+    s->psci = old.psci;
+    s->psci_opaque = old.psci_opaque;
+    s->mpidr = old.mpidr;
+    s->rvbar = old.rvbar;
+    s->powered_off = old.powered_off; /* until arm_cpu_start(): its thread may look at any time */
+    vcpu->jit.monitor_addr = ~(uint64_t)0;
+    arm_nzcv_set(vcpu, 0);
+    arm_fpsr_set(vcpu, 0);
+    arm_fpcr_set(vcpu, 0);
+    if (!vcpu->softmmu) {
+        return;
+    }
+    s->el = (uint8_t)arm_highest_el(vcpu);
+    s->pstate = PSTATE_DAIF | PSTATE_SP;
+    s->pc = s->rvbar;
+    s->sctlr[1] = 0x30d00800; /* the bits that are one in Armv8.0 */
+    s->sctlr[2] = s->sctlr[3] = 0x30c50830;
+    s->hcr_el2 = HCR_RW;
+    s->scr_el3 = SCR_RW | 3 << 4;
+    s->cnthctl_el2 = 3; /* EL1PCTEN, EL1PCEN */
+    s->vpidr_el2 = arm_model(vcpu)->id[ARM_ID_MIDR];
+    s->vmpidr_el2 = s->mpidr | BIT(31);
+    s->cntfrq_el0 = s->platform ? s->platform->cntfrq_hz : arm_model(vcpu)->counter_hz;
+    s->oslock = 1;
+    atomic_store(&vcpu->halted, s->powered_off);
+    vcpu->ask_before_insn = false;
+    arm_tlb_select(vcpu);
+    tlb_flush(vcpu);
+    for (unsigned t = 0; t < ARM_N_TIMERS; t++) {
+        arm_timer_update(vcpu, t);
+    }
+}
+
+void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0)
+{
+    ArmState *s = arm_state(vcpu);
+
+    el = el ? el : arm_highest_el(vcpu);
+    if (el < 3 && arm_has(vcpu, EL3)) {
+        s->scr_el3 |= SCR_NS | (arm_has(vcpu, EL2) ? SCR_HCE : 0) | (arm_has(vcpu, PAuth) ? SCR_APK | SCR_API : 0);
+        s->cptr[3] = 0;
+    }
+    if (el < 2 && arm_has(vcpu, EL2)) {
+        s->hcr_el2 |= arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0;
+    }
+    arm_set_level(vcpu, el, true);
+    s->pstate |= PSTATE_DAIF;
+    s->pc = pc;
+    s->x[0] = x0;
+    arm_tlb_select(vcpu);
+    atomic_store(&s->powered_off, false);
+    atomic_store(&vcpu->halted, false);
+}
+
+void arm_cpu_power(Vcpu *vcpu, bool on)
+{
+    ArmState *s = arm_state(vcpu);
+
+    atomic_store(&s->powered_off, !on);
+    if (on) {
+        vcpu_kick(vcpu);
+    } else {
+        atomic_store(&vcpu->halted, true);
+    }
+}
+
+bool arm_cpu_is_on(const Vcpu *vcpu)
+{
+    return !atomic_load(&arm_state(vcpu)->powered_off);
+}
