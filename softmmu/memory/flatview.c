@@ -97,9 +97,8 @@ FlatView *flatview_render(MemoryRegion *root)
     for (size_t i = 0; i < r.n; i++) {
         FlatRange *prev = n ? &r.ranges[n - 1] : NULL, *cur = &r.ranges[i];
         if (prev && prev->last + 1 == cur->first && prev->mr == cur->mr &&
-            prev->readonly == cur->readonly && prev->host + (cur->first - prev->first) ==
-            (cur->host ? cur->host : prev->host + (cur->first - prev->first)) &&
-            !prev->host == !cur->host &&
+            prev->readonly == cur->readonly &&
+            (cur->host ? prev->host && prev->host + (cur->first - prev->first) == cur->host : !prev->host) &&
             prev->offset + (cur->first - prev->first) == cur->offset) {
             prev->last = cur->last;
         } else {

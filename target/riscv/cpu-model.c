@@ -144,7 +144,6 @@ static bool check(const RiscvModel *m, Error **errp)
 static void make_isa_string(RiscvModel *m)
 {
     size_t at = (size_t)snprintf(m->isa, sizeof(m->isa), "rv%d", m->xlen);
-    bool first_long = true;
     char id[32];
 
     for (int e = 0; e < RISCV_N_EXTS; e++) {
@@ -154,7 +153,6 @@ static void make_isa_string(RiscvModel *m)
         bool is_long = exts[e].id[1];
         /* A long name after a single letter needs the separator as well. */
         at += (size_t)snprintf(m->isa + at, sizeof(m->isa) - at, "%s%s", is_long ? "_" : "", lower(exts[e].id, id));
-        first_long &= !is_long;
         assert(at < sizeof(m->isa));
     }
 }

@@ -62,10 +62,12 @@ static const KvmMsr msrs[] = {
 /* Those this kernel has. */
 static bool have_msr[ARRAY_SIZE(msrs)];
 
+/* struct kvm_msrs with its entries: one whose end is open cannot be the head of another structure (C11 6.7.2.1). */
 typedef struct MsrBuffer {
-    struct kvm_msrs head;
+    uint32_t nmsrs, pad;
     struct kvm_msr_entry entries[ARRAY_SIZE(msrs)];
 } MsrBuffer;
+static_assert(offsetof(MsrBuffer, entries) == offsetof(struct kvm_msrs, entries), "as KVM_GET_MSRS has it");
 
 void x86_kvm_find_msrs(void)
 {
@@ -106,20 +108,20 @@ static bool transfer_msrs(Vcpu *vcpu, bool put, Error **errp)
         memset(&buf, 0, sizeof(buf));
         for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
             if (msr_wanted(vcpu, i, put)) {
-                which[buf.head.nmsrs] = i;
-                buf.entries[buf.head.nmsrs++] = (struct kvm_msr_entry){ .index = msrs[i].index, .data = *msr_field(vcpu, &msrs[i]) };
+                which[buf.nmsrs] = i;
+                buf.entries[buf.nmsrs++] = (struct kvm_msr_entry){ .index = msrs[i].index, .data = *msr_field(vcpu, &msrs[i]) };
             }
         }
         int r = kvm_vcpu_ioctl(vcpu, put ? KVM_SET_MSRS : KVM_GET_MSRS, &buf);
         if (x86_kvm_failed("KVM: model specific registers", r, errp)) {
             return false;
         }
-        if ((uint32_t)r >= buf.head.nmsrs) {
+        if ((uint32_t)r >= buf.nmsrs) {
             break;
         }
         have_msr[which[r]] = false;
     }
-    for (uint32_t i = 0; !put && i < buf.head.nmsrs; i++) {
+    for (uint32_t i = 0; !put && i < buf.nmsrs; i++) {
         *msr_field(vcpu, &msrs[which[i]]) = buf.entries[i].data;
     }
     return true;
@@ -414,9 +416,7 @@ void x86_kvm_lapic_load(Vcpu *vcpu, const X86KvmLapic *lapic)
 static bool put_lapic(Vcpu *vcpu, Error **errp)
 {
     X86Kvm *k = x86_kvm(vcpu);
-    struct { struct kvm_msrs head; struct kvm_msr_entry entry; } deadline = {
-        .head = { .nmsrs = 1 }, .entry = { .index = MSR_TSC_DEADLINE, .data = k->msr[KVM_MSR_TSC_DEADLINE] },
-    };
+    MsrBuffer deadline = { .nmsrs = 1, .entries = { { .index = MSR_TSC_DEADLINE, .data = k->msr[KVM_MSR_TSC_DEADLINE] } } };
 
     if (!k->lapic_loaded) {
         return true;
