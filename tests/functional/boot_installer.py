@@ -6,6 +6,7 @@ pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP) or cd (
 without the packages isolinux and xorriso). The question is there when the key "down" moves the bar in the list of languages
 (and in the menu before it): two pictures that differ in two rows of text which have swapped their colours. Times are printed, not judged.
 """
+import itertools
 import os
 import pathlib
 import shutil
@@ -98,6 +99,16 @@ def wait_for_list(vm):
         press(vm, 'up')
 
 
+def stop_countdown(vm):
+    """Graphical installers' menu starts speech after a while unless the bar is moved, and says so every second: it would not settle."""
+    last, keys = None, itertools.cycle(('down', 'up'))
+    while last is None or is_dark(last) or last != picture(vm):
+        press(vm, next(keys))
+        time.sleep(1)
+        last = picture(vm)
+        time.sleep(2)
+
+
 def cpu_s(vm):
     fields = pathlib.Path(f'/proc/{vm.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -139,6 +150,7 @@ def main():
             print(f'{time.monotonic() - start:7.1f} s, {cpu_s(vm):7.1f} s of processor: {what}', flush=True)
 
         if way != 'kernel':
+            stop_countdown(vm)
             wait_for_list(vm)
             report("the menu's bar moves")
             press(vm, 'home')
