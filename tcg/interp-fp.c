@@ -69,10 +69,13 @@ static unsigned muladd_flags(uint16_t aux)
            (aux & IR_FMA_NEG_ADDEND ? FP_NEGATE_ADDEND : 0);
 }
 
-static FpMinMax minmax_kind(IrOp op, uint16_t aux)
+static FpMinMax minmax_kind(IrOp op, uint16_t aux, FpNanPolicy policy)
 {
     if (aux == IR_MINMAX_NAN) {
         return op == IR_fmin ? FP_MINIMUM : FP_MAXIMUM;
+    }
+    if (policy == FP_NAN_ARM) {
+        return op == IR_fmin ? FP_MINNUM : FP_MAXNUM;
     }
     return op == IR_fmin ? FP_MINIMUM_NUMBER : FP_MAXIMUM_NUMBER;
 }
@@ -93,7 +96,7 @@ static bool is_signalling(IrFpCond cond)
 }
 
 /* The operations whose operands and result are of one format. */
-static uint64_t op_f64(IrOp op, uint16_t aux, uint64_t a, uint64_t b, uint64_t c, FpStatus *s)
+static uint64_t op_f64(IrOp op, uint16_t aux, uint64_t a, uint64_t b, uint64_t c, FpNanPolicy policy, FpStatus *s)
 {
     switch (op) {
     case IR_fadd: return f64_add(a, b, s);
@@ -108,11 +111,11 @@ static uint64_t op_f64(IrOp op, uint16_t aux, uint64_t a, uint64_t b, uint64_t c
             uint64_t r = f64_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
             return s->flush_inputs && !(r >> 52 & 0x7ff) ? r & BIT(63) : r;
         }
-        return f64_minmax(a, b, minmax_kind(op, aux), s);
+        return f64_minmax(a, b, minmax_kind(op, aux, policy), s);
     }
 }
 
-static uint64_t op_f32(IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c, FpStatus *s)
+static uint64_t op_f32(IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c, FpNanPolicy policy, FpStatus *s)
 {
     switch (op) {
     case IR_fadd: return f32_add(a, b, s);
@@ -127,7 +130,7 @@ static uint64_t op_f32(IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c
             uint32_t r = f32_compare(a, b, s) == (op == IR_fmin ? FP_LESS : FP_GREATER) ? a : b;
             return s->flush_inputs && !(r >> 23 & 0xff) ? r & BIT(31) : r;
         }
-        return f32_minmax(a, b, minmax_kind(op, aux), s);
+        return f32_minmax(a, b, minmax_kind(op, aux, policy), s);
     }
 }
 
@@ -158,6 +161,7 @@ uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16
     /* fmin, fmax and fcmp have a rule or condition in aux, which must not be read as a rounding */
     bool rounds = op != IR_fmin && op != IR_fmax && op != IR_fcmp && op != IR_frel;
     FpStatus s = status_begin(vcpu, rounds ? aux : IR_RM_DYN);
+    FpNanPolicy policy = vcpu->target->fp.nan;
     bool wide = operand_type == IR_F64;
     uint64_t r;
 
@@ -192,7 +196,13 @@ uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16
         break;
     }
     default:
-        r = type == IR_F64 ? op_f64(op, aux, a, b, c, &s) : op_f32(op, aux, a, b, c, &s);
+        if (op == IR_fma && policy == FP_NAN_ARM) {
+            uint64_t sign = BIT(type == IR_F64 ? 63 : 31);
+            a ^= aux & IR_FMA_NEG_PRODUCT ? sign : 0;
+            c ^= aux & IR_FMA_NEG_ADDEND ? sign : 0;
+            aux &= ~(unsigned)(IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND);
+        }
+        r = type == IR_F64 ? op_f64(op, aux, a, b, c, policy, &s) : op_f32(op, aux, a, b, c, policy, &s);
         if (op == IR_fround) {
             s.flags &= ~(uint32_t)FP_DENORMAL; /* as ROUNDPS and Arm's FRINT */
         }

@@ -51,6 +51,51 @@ static bool create_v2(VirtMachine *v, Error **errp)
     return true;
 }
 
+/* Redistributors lie one after the other, in two regions where there are many. */
+static void place_redists(VirtMachine *v)
+{
+    static const VirtPart parts[2] = { VIRT_GIC_REDIST, VIRT_REDIST2 };
+    Machine *m = arm_virt_m(v);
+
+    for (unsigned i = 0; i < m->smp.cpus; i++) {
+        bool second = i >= v->n_redists[0];
+        unsigned n = second ? i - v->n_redists[0] : i;
+
+        gicv3_set_place(v->gic_dev, i, arm_cpu_affinity(&v->cpus, i), i + 1 == v->n_redists[0] || i + 1 == m->smp.cpus);
+        memory_region_add(&m->system_memory, arm_virt_place(v, parts[second]).base + (uint64_t)n * GICV3_REDIST_BYTES,
+                          gicv3_redist(v->gic_dev, i));
+    }
+}
+
+static bool create_v3(VirtMachine *v, Error **errp)
+{
+    Machine *m = arm_virt_m(v);
+    NUMBER(cpus, m->smp.cpus);
+    NUMBER(irqs, VIRT_N_SPIS + GIC_FIRST_SPI);
+    const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure), "has-lpi", FLAG(v->have_its), NULL };
+
+    v->gic_dev = device_create("arm-gicv3", NULL, props, errp);
+    if (!v->gic_dev) {
+        return false;
+    }
+    memory_begin();
+    sysbus_map(v->gic_dev, 0, arm_virt_place(v, VIRT_GIC_DIST).base);
+    place_redists(v);
+    memory_commit();
+    return true;
+}
+
+static bool create_its(VirtMachine *v, Error **errp)
+{
+    Device *dev = device_create("arm-gicv3-its", NULL, NULL, errp);
+
+    if (dev) {
+        gicv3_its_connect(dev, v->gic_dev);
+        sysbus_map(dev, 0, arm_virt_place(v, VIRT_GIC_ITS).base);
+    }
+    return dev != NULL;
+}
+
 static void wire_cpus(VirtMachine *v)
 {
     static const char *const lines[ARM_N_LINES] = { "irq", "fiq", "virq", "vfiq" };
@@ -76,13 +121,9 @@ static void wire_cpus(VirtMachine *v)
 
 bool arm_virt_create_gic(VirtMachine *v, Error **errp)
 {
-    if (v->gic_version == 3) {
-        error_set(errp, "gic-version=3 is not available yet");
-        return false;
-    }
-    if (!create_v2(v, errp)) {
+    if (!(v->gic_version == 2 ? create_v2(v, errp) : create_v3(v, errp))) {
         return false;
     }
     wire_cpus(v);
-    return !v->have_v2m || create_v2m(v, errp);
+    return (!v->have_v2m || create_v2m(v, errp)) && (!v->have_its || create_its(v, errp));
 }

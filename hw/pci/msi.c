@@ -66,7 +66,7 @@ static void send(PciDevice *pci, unsigned vector)
         addr |= (uint64_t)pci_get32(pci, pci->msi.cap + ADDRESS_HIGH) << 32;
     }
     data = (data & ~(pci_msi_allowed(pci) - 1)) | vector;
-    memory_store(&pci->dma, addr, 4, MEM_LITTLE_ENDIAN, data, MEM_ATTRS_NONE);
+    memory_store(&pci->dma, addr, 4, MEM_LITTLE_ENDIAN, data, pci_attrs(pci));
 }
 
 void pci_msi_notify(PciDevice *pci, unsigned vector)

@@ -28,7 +28,7 @@ static void deliver(PciDevice *pci, unsigned vector)
     const uint8_t *entry = pci->msix.table + vector * ENTRY_BYTES;
 
     if (!pci_wire_send(pci, vector, ldle64(entry), ldle32(entry + 8))) {
-        memory_store(&pci->dma, ldle64(entry), 4, MEM_LITTLE_ENDIAN, ldle32(entry + 8), MEM_ATTRS_NONE);
+        memory_store(&pci->dma, ldle64(entry), 4, MEM_LITTLE_ENDIAN, ldle32(entry + 8), pci_attrs(pci));
     }
 }
 

@@ -180,6 +180,11 @@ uint32_t pci_config_read(PciBus *root, unsigned bdf, unsigned offset, unsigned s
 void pci_config_write(PciBus *root, unsigned bdf, unsigned offset, unsigned size, uint32_t value);
 PciDevice *pci_find(PciBus *root, unsigned bdf);
 unsigned pci_bus_number(const PciBus *bus);
+/* Who the function is when it masters the bus: bus, device and function number. */
+static inline MemAttrs pci_attrs(const PciDevice *pci)
+{
+    return (MemAttrs){ .requester_id = (uint16_t)(pci_bus_number(pci->bus) << 8 | pci->devfn) };
+}
 void pci_update_bars(PciDevice *pci);
 /* The wiring behind map_irq has changed: all lines are driven anew. */
 void pci_reroute_irqs(PciBus *root);

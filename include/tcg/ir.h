@@ -97,7 +97,8 @@ typedef enum IrRounding {
 } IrRounding;
 enum {
     IR_RM_MASK = 7,
-    IR_FMA_NEG_PRODUCT = 8, IR_FMA_NEG_ADDEND = 16, /* fma, vfma (vfma: << 4) */
+    /* fma, vfma (vfma: << 4); under FP_NAN_ARM a and c are negated even if they are NaNs. */
+    IR_FMA_NEG_PRODUCT = 8, IR_FMA_NEG_ADDEND = 16,
     IR_ROUND_EXACT = 8,                             /* fround */
     IR_LANE_LOW = 32, IR_FMA_REST_B = 64, IR_FMA_REST_C = 128, /* vfadd … vfmax: << 4 */
 };
@@ -111,7 +112,8 @@ typedef enum IrVecCvt {
 } IrVecCvt;
 
 typedef enum IrFpMinMax {
-    IR_MINMAX_NUMBER,  /* IEEE 754-2019 minimumNumber: NaN loses; -0 < +0; sNaN raises invalid (RISC-V F) */
+    IR_MINMAX_NUMBER,  /* IEEE 754-2019 minimumNumber: NaN loses; -0 < +0; sNaN raises invalid (RISC-V F); under FP_NAN_ARM
+                          754-2008 minNum, where a signalling NaN wins */
     IR_MINMAX_NAN,     /* IEEE 754-2019 minimum: NaN wins; -0 < +0 (RISC-V Zfa, Arm FMIN) */
     IR_MINMAX_X86,     /* a < b ? a : b (b if unordered or both zero) */
 } IrFpMinMax;

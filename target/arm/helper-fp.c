@@ -118,7 +118,7 @@ static uint64_t convert(uint32_t code, uint64_t a, bool alternative, FpStatus *s
     return from == 2 ? f32_to_f64((f32)a, s) : f64_to_f32(a, s);
 }
 
-/* FPToFixedJS: Z says that the number was an integer of 32 bits, -0 not being one. */
+/* FPToFixedJS: Z says that the number was an integer of 32 bits; neither -0 nor a flushed subnormal is one. */
 static uint64_t to_javascript(f64 a, FpStatus *s)
 {
     uint32_t before = s->flags;
@@ -126,7 +126,7 @@ static uint64_t to_javascript(f64 a, FpStatus *s)
 
     s->flags = 0;
     r = (uint32_t)f64_to_i32_modular(a, s);
-    if (!(s->flags & (FP_INVALID | FP_INEXACT)) && a != BIT(63)) {
+    if (!(s->flags & (FP_INVALID | FP_INEXACT | FP_INPUT_FLUSHED)) && a != BIT(63)) {
         r |= BIT(32);
     }
     s->flags |= before;

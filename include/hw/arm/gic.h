@@ -30,4 +30,28 @@ MemoryRegion *gicv2_view(Device *gic, unsigned cpu, unsigned view);
 
 /* ---- "arm-gicv2m": message frame. Output n of "sysbus-irq" is SPI base-spi + n. ---- */
 
+/*
+ * ---- "arm-gicv3" ---- Region 0 is the distributor. Processors' interfaces are system registers.
+ */
+enum { GICV3_REDIST_BYTES = 0x20000 };
+/* Before the first reset: affinity as in MPIDR_EL1, and whether another redistributor follows in memory. */
+void gicv3_set_place(Device *gic, unsigned cpu, uint64_t mpidr, bool last);
+/* The redistributor of a processor, for the board to map. */
+MemoryRegion *gicv3_redist(Device *gic, unsigned cpu);
+
+/* How the processor stands at an access to a register of its interface. */
+typedef struct GicV3Access {
+    uint8_t el;
+    bool secure;
+    bool el2, el3;            /* these levels exist, EL2 also enabled */
+    bool virtual0, virtual1;  /* ICC_* of group 0, 1 mean ICV_* (HCR_EL2.FMO, IMO) */
+} GicV3Access;
+typedef enum GicV3Result { GICV3_OK, GICV3_UNDEFINED, GICV3_TRAP_EL2, GICV3_TRAP_EL3 } GicV3Result;
+/* A system register as bits 20 to 5 of MRS and MSR say it. BQL. */
+GicV3Result gicv3_sysreg_read(Device *gic, unsigned cpu, uint32_t sysreg, const GicV3Access *how, uint64_t *ret);
+GicV3Result gicv3_sysreg_write(Device *gic, unsigned cpu, uint32_t sysreg, const GicV3Access *how, uint64_t value);
+
+/* ---- "arm-gicv3-its" ---- Region 0: control frame, then the translation frame. Messages say who sends them (MemAttrs.requester_id). */
+void gicv3_its_connect(Device *its, Device *gic);
+
 #endif

@@ -1,9 +1,8 @@
 /*
- * hw-gic.c: the GICv2 and its message frame on the `virt` board, through their registers as the manual says (IHI 0048B).
+ * hw-gicv2.c: the GICv2 and its message frame on the `virt` board, through their registers as the manual says (IHI 0048B).
  */
-#include "hw/arm/cpus.h"
 #include "hw/arm/gic.h"
-#include "softmmu/bql.h"
+#include "tests/hw/arm-board.h"
 #include "tests/hw/contract.h"
 #include "tests/test.h"
 
@@ -11,42 +10,20 @@ enum { DIST = 0x8000000, CPU = 0x8010000, HYP = 0x8030000, VCPU = 0x8040000, V2M
 enum { CTLR = 0, PMR = 4, BPR = 8, IAR = 0xc, EOIR = 0x10, RPR = 0x14, HPPIR = 0x18, ABPR = 0x1c, AIAR = 0x20, AEOIR = 0x24, DIR = 0x1000 };
 enum { N_CPUS = 4, N_SPIS = 256, NONE = 1023 };
 
-static Machine *machine;
 static Device *gic, *v2m;
-static unsigned up[N_CPUS]; /* bit n: ArmLine n is up */
 static bool secure;         /* of the next accesses */
-
-static struct Vcpu *fake_create(ArmCpu *cpu, const char *model, Error **errp)
-{
-    return (struct Vcpu *)&up[cpu->index];
-}
-
-static void fake_reset(ArmCpu *cpu)
-{
-}
-
-static void fake_line(ArmCpu *cpu, ArmLine line, bool level)
-{
-    up[cpu->index] = level ? up[cpu->index] | 1u << line : up[cpu->index] & ~(1u << line);
-}
-
-static void fake_info(ArmCpu *cpu, ArmCpuInfo *ret)
-{
-}
-
-static const ArmCpuOps fake_ops = { fake_create, fake_reset, fake_line, fake_info, fake_reset };
 
 static uint32_t rd(unsigned cpu, gpa addr)
 {
     uint64_t value = 0;
 
-    CHECK_EQ(memory_load(&arm_cpu(machine, cpu)->memory, addr, 4, MEM_LITTLE_ENDIAN, &value, (MemAttrs){ .secure = secure }), MEM_OK);
+    CHECK_EQ(memory_load(&arm_cpu(board, cpu)->memory, addr, 4, MEM_LITTLE_ENDIAN, &value, (MemAttrs){ .secure = secure }), MEM_OK);
     return (uint32_t)value;
 }
 
 static void wr_size(unsigned cpu, gpa addr, unsigned size, uint32_t value)
 {
-    CHECK_EQ(memory_store(&arm_cpu(machine, cpu)->memory, addr, size, MEM_LITTLE_ENDIAN, value, (MemAttrs){ .secure = secure }), MEM_OK);
+    CHECK_EQ(memory_store(&arm_cpu(board, cpu)->memory, addr, size, MEM_LITTLE_ENDIAN, value, (MemAttrs){ .secure = secure }), MEM_OK);
 }
 
 static void wr(unsigned cpu, gpa addr, uint32_t value)
@@ -76,7 +53,7 @@ static void set_group1(unsigned irq, bool on)
 
 static void start(void)
 {
-    machine_reset(machine, RESET_COLD);
+    machine_reset(board, RESET_COLD);
     wr(0, DIST, 3);
     for (unsigned c = 0; c < N_CPUS; c++) {
         wr(c, CPU + PMR, 0xf0);
@@ -101,7 +78,7 @@ static void test_rows(void)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        machine_reset(machine, RESET_COLD);
+        machine_reset(board, RESET_COLD);
         CHECK_EQ(rd(0, rows[i].at), rows[i].reset);
         if (rows[i].at == CPU + IAR) {
             continue;
@@ -112,7 +89,7 @@ static void test_rows(void)
         CHECK_EQ(rd(0, rows[i].at), rows[i].at == CPU + ABPR ? 1 : rows[i].reset & ~rows[i].keeps);
     }
     /* Bits that are set by one register and cleared by another. SGIs stay enabled. */
-    machine_reset(machine, RESET_COLD);
+    machine_reset(board, RESET_COLD);
     for (unsigned at = 0x100; at < 0x400; at += 0x100) {
         wr(0, DIST + at + 4, 0xff00ff00);
         CHECK_EQ(rd(0, DIST + at + 4), 0xff00ff00);
@@ -136,68 +113,68 @@ static void test_levels(void)
     start();
     give(40, 0x80, 1);
     spi(40, 1);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, DIST + 0x204), 1 << 8);
     CHECK_EQ(rd(0, CPU + HPPIR), 40);
     CHECK_EQ(rd(0, CPU + IAR), 40);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     CHECK_EQ(rd(0, CPU + RPR), 0x80);
     CHECK_EQ(rd(0, DIST + 0x304), 1 << 8);
     CHECK_EQ(rd(0, DIST + 0x204), 1 << 8);      /* the level is still up */
     CHECK_EQ(rd(0, CPU + IAR), NONE);
     wr(0, CPU + EOIR, 40);
-    CHECK_EQ(up[0], 1);                         /* and it comes again */
+    CHECK_EQ(arm_board_up[0], 1);                         /* and it comes again */
     spi(40, 0);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     CHECK_EQ(rd(0, CPU + RPR), 0xff);
     /* An edge waits, and comes once more when it comes while active. */
     wr(0, DIST + 0xc08, 2 << 16);
     spi(40, 1);
     spi(40, 0);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + IAR), 40);
     CHECK_EQ(rd(0, DIST + 0x204), 0);
     spi(40, 1);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     wr(0, CPU + EOIR, 40);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + IAR), 40);
     wr(0, CPU + EOIR, 40);
     spi(40, 0);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     /* Software's pending. */
     wr(0, DIST + 0x204, 1 << 8);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     wr(0, DIST + 0x284, 1 << 8);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     /* Two targets: who asks first has it. */
     give(41, 0x80, 6);
     spi(41, 1);
-    CHECK(up[1] == 1 && up[2] == 1 && !up[0] && !up[3]);
+    CHECK(arm_board_up[1] == 1 && arm_board_up[2] == 1 && !arm_board_up[0] && !arm_board_up[3]);
     CHECK_EQ(rd(2, CPU + IAR), 41);
-    CHECK(!up[1] && rd(1, CPU + IAR) == NONE);
+    CHECK(!arm_board_up[1] && rd(1, CPU + IAR) == NONE);
     spi(41, 0);
     wr(2, CPU + EOIR, 41);
     /* A PPI is one processor's. */
     wr(3, DIST + 0x100, 1u << 27);
     irq_set(gic_ppi(gic, N_SPIS, 3, 27), 1);
-    CHECK(up[3] == 1 && !up[0]);
+    CHECK(arm_board_up[3] == 1 && !arm_board_up[0]);
     CHECK_EQ(rd(3, CPU + IAR), 27);
     irq_set(gic_ppi(gic, N_SPIS, 3, 27), 0);
     wr(3, CPU + EOIR, 27);
     /* Switched off: the distributor, the interface, the interrupt. */
     spi(40, 1);
     wr(0, DIST + 0x204, 1 << 8);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     wr(0, DIST, 0);
-    CHECK(!up[0] && rd(0, CPU + IAR) == NONE);
+    CHECK(!arm_board_up[0] && rd(0, CPU + IAR) == NONE);
     wr(0, DIST, 1);
     wr(0, CPU + CTLR, 0);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     wr(0, CPU + CTLR, 1);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     wr(0, DIST + 0x184, 1 << 8);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     spi(40, 0);
 }
 
@@ -210,16 +187,16 @@ static void test_priorities(void)
     give(53, 0x44, 1);
     wr(0, CPU + PMR, 0xa0);
     spi(50, 1);
-    CHECK_EQ(up[0], 0);                          /* not above the mask */
+    CHECK_EQ(arm_board_up[0], 0);                          /* not above the mask */
     wr(0, CPU + PMR, 0xa1);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + IAR), 50);
     spi(52, 1);
     spi(51, 1);
-    CHECK_EQ(up[0], 1);                          /* preempts */
+    CHECK_EQ(arm_board_up[0], 1);                          /* preempts */
     CHECK_EQ(rd(0, CPU + IAR), 51);              /* the lower number first */
     CHECK_EQ(rd(0, CPU + RPR), 0x40);
-    CHECK_EQ(up[0], 0);                          /* 52 is no better than what runs */
+    CHECK_EQ(arm_board_up[0], 0);                          /* 52 is no better than what runs */
     CHECK_EQ(rd(0, CPU + 0xd8), 1u << 16);       /* 0xa0 / 2 = 80 */
     CHECK_EQ(rd(0, CPU + 0xd4), 1);              /* 0x40 / 2 = 32 */
     wr(0, CPU + EOIR, 51);
@@ -233,15 +210,15 @@ static void test_priorities(void)
     wr(0, CPU + BPR, 3);
     spi(51, 1);
     CHECK_EQ(rd(0, CPU + IAR), 51);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     wr(0, CPU + BPR, 0);
-    CHECK_EQ(up[0], 0);                          /* 0x44 does not preempt 0x40 anyhow */
+    CHECK_EQ(arm_board_up[0], 0);                          /* 0x44 does not preempt 0x40 anyhow */
     spi(51, 0);
     wr(0, CPU + EOIR, 51);
     CHECK_EQ(rd(0, CPU + IAR), 53);
     CHECK_EQ(rd(0, CPU + RPR), 0x44);
     spi(51, 1);
-    CHECK_EQ(up[0], 1);                          /* but 0x40 does 0x44 */
+    CHECK_EQ(arm_board_up[0], 1);                          /* but 0x40 does 0x44 */
     spi(51, 0);
     spi(53, 0);
     wr(0, CPU + EOIR, 53);
@@ -256,17 +233,17 @@ static void test_sgis(void)
     wr(2, DIST + 0xf00, 3 | 1 << 16);            /* from 2 and 3 to 0 */
     wr(3, DIST + 0xf00, 3 | 3 << 16);
     CHECK_EQ(rd(0, DIST + 0xf20), 0x0c000000);
-    CHECK(up[0] == 1 && up[1] == 1);
+    CHECK(arm_board_up[0] == 1 && arm_board_up[1] == 1);
     CHECK_EQ(rd(0, CPU + IAR), 3 | 2 << 10);
     wr(0, CPU + EOIR, 3 | 2 << 10);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + IAR), 3 | 3 << 10);
     wr(0, CPU + EOIR, 3 | 3 << 10);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     wr(1, DIST + 0xf10, 0x08000000);
-    CHECK_EQ(up[1], 0);
+    CHECK_EQ(arm_board_up[1], 0);
     wr(1, DIST + 0xf00, 5 | 1 << 24);            /* all the others */
-    CHECK(up[0] == 1 && !up[1] && up[2] == 1 && up[3] == 1);
+    CHECK(arm_board_up[0] == 1 && !arm_board_up[1] && arm_board_up[2] == 1 && arm_board_up[3] == 1);
     wr(1, DIST + 0xf00, 5 | 2 << 24);            /* itself */
     CHECK_EQ(rd(1, CPU + IAR), 5 | 1 << 10);
     wr(0, DIST + 0xf24, 0x00000100);
@@ -283,10 +260,10 @@ static void test_modes(void)
     wr(0, CPU + EOIR, 60);                       /* drops the priority only */
     CHECK_EQ(rd(0, CPU + RPR), 0xff);
     CHECK_EQ(rd(0, DIST + 0x304), 1u << 28);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     wr(0, CPU + DIR, 60);
     CHECK_EQ(rd(0, DIST + 0x304), 0);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     spi(60, 0);
     /* Groups: group 0 by FIQ; IAR does not give group 1 without AckCtl, AIAR does. */
     start();
@@ -295,16 +272,16 @@ static void test_modes(void)
     set_group1(61, true);
     wr(0, CPU + CTLR, 1 | 2 | 8);
     spi(61, 1);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + HPPIR), 1022);
     CHECK_EQ(rd(0, CPU + IAR), 1022);
     spi(62, 1);
-    CHECK_EQ(up[0], 2);
+    CHECK_EQ(arm_board_up[0], 2);
     CHECK_EQ(rd(0, CPU + AIAR), NONE);
     CHECK_EQ(rd(0, CPU + IAR), 62);
     spi(62, 0);
     wr(0, CPU + EOIR, 62);
-    CHECK_EQ(up[0], 1);
+    CHECK_EQ(arm_board_up[0], 1);
     CHECK_EQ(rd(0, CPU + AIAR), 61);
     CHECK_EQ(rd(0, CPU + 0xe0), 0);
     CHECK_EQ(rd(0, CPU + 0xe4), 1u << 16);
@@ -318,7 +295,7 @@ static void test_modes(void)
     wr(0, CPU + EOIR, 61);
     wr(0, DIST, 1);                              /* group 1 off */
     spi(61, 1);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     spi(61, 0);
 }
 
@@ -328,9 +305,9 @@ static void test_v2m(void)
     give(81, 0x10, 2);
     wr(0, DIST + 0xc14, 2 << 2);                 /* edge */
     wr(0, V2M + 0x40, 81);
-    CHECK(up[1] == 1 && rd(1, CPU + IAR) == 81);
+    CHECK(arm_board_up[1] == 1 && rd(1, CPU + IAR) == 81);
     wr(1, CPU + EOIR, 81);
-    CHECK_EQ(up[1], 0);
+    CHECK_EQ(arm_board_up[1], 0);
     wr(0, V2M + 0x40, 79);                       /* not the frame's */
     wr(0, V2M + 0x40, 144);
     CHECK_EQ(rd(0, DIST + 0x208), 0);
@@ -353,9 +330,9 @@ static void test_virtual(void)
     wr(0, CPU + EOIR, 70);
     wr(0, HYP + 0x100, 33 | 70 << 10 | 8u << 23 | 1u << 28 | 1u << 31); /* hardware: 33 to the guest */
     wr(0, HYP + 0x104, 5 | 2 << 10 | 4u << 23 | 1u << 28 | 1u << 19);   /* an SGI from 2, wants an EOI */
-    CHECK_EQ(up[0], 1 << ARM_LINE_VIRQ);
+    CHECK_EQ(arm_board_up[0], 1 << ARM_LINE_VIRQ);
     CHECK_EQ(rd(0, VCPU + IAR), 5 | 2 << 10);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     CHECK_EQ(rd(0, VCPU + RPR), 0x20);
     CHECK_EQ(rd(0, HYP + 0xf0), 1 << 4);
     wr(0, VCPU + EOIR, 5 | 2 << 10);
@@ -397,7 +374,7 @@ static void test_security(void)
     CHECK_EQ(rd(0, CPU + CTLR), 1);
     CHECK_EQ(rd(0, CPU + PMR), 0xe0);
     spi(90, 1);
-    CHECK_EQ(up[0], 2);
+    CHECK_EQ(arm_board_up[0], 2);
     CHECK_EQ(rd(0, CPU + IAR), NONE);
     spi(91, 1);
     secure = true;
@@ -415,33 +392,20 @@ static void test_security(void)
     CHECK_EQ(rd(0, CPU + RPR), 0x40);
     spi(91, 0);
     wr(0, CPU + EOIR, 91);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
     /* An SGI of group 0 is not for non-secure software to send. */
     wr(0, DIST + 0xf00, 1 << 16);
-    CHECK_EQ(up[0], 0);
+    CHECK_EQ(arm_board_up[0], 0);
 }
 
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
-    Error *err = NULL;
     unsigned n = 0;
 
-    bql_lock();
-    arm_cpus_set_ops(&fake_ops);
-    machine = machine_new(machine_type_find("virt", "aarch64"), "aarch64");
-    bool ok = machine_set_smp(machine, &(SmpConfig){ .cpus = N_CPUS }, &err) &&
-              (!*mode || object_property_parse(&machine->obj, mode, "on", &err)) && machine_build(machine, &err) && machine_ready(machine, &err);
-    if (!ok) {
-        error_report_free(err);
-        return 1;
-    }
-    for (Device *dev = machine->sysbus.first; dev; dev = dev->bus_next) {
-        gic = !strcmp(dev->obj.type->name, "arm_gic") ? dev : gic;
-        v2m = !strcmp(dev->obj.type->name, "arm-gicv2m") ? dev : v2m;
-    }
-    CHECK(gic && v2m);
-    machine_reset(machine, RESET_COLD);
+    arm_board_start(N_CPUS, (const char *const[]){ *mode ? mode : "gic-version", *mode ? "on" : "2", NULL });
+    gic = arm_board_find("arm_gic");
+    v2m = arm_board_find("arm-gicv2m");
     contract_check(gic, &n);
     contract_check(v2m, &n);
     CHECK_EQ(contract_failures(), 0);
