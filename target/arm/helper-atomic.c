@@ -173,9 +173,16 @@ uint64_t arm_helper_stxp(Vcpu *vcpu, uint64_t addr, uint64_t low, uint64_t high,
     return failed;
 }
 
-uint64_t arm_helper_casp(Vcpu *vcpu, uint64_t addr, uint64_t low, uint64_t high, uint64_t new_low, uint64_t new_high, uint32_t how)
+static Pair pair_of(const ArmState *s, unsigned low)
 {
-    return stored(vcpu, compare_and_swap(vcpu, addr, (Pair)high << 64 | low, (Pair)new_high << 64 | new_low, how));
+    return (Pair)(low + 1 == ARM_ZR ? 0 : s->x[low + 1]) << 64 | s->x[low];
+}
+
+/* regs: that of what is compared | that of what is stored << 5; both even. */
+uint64_t arm_helper_casp(Vcpu *vcpu, uint64_t addr, uint32_t regs, uint32_t how)
+{
+    const ArmState *s = arm_state(vcpu);
+    return stored(vcpu, compare_and_swap(vcpu, addr, pair_of(s, regs & 31), pair_of(s, regs >> 5), how));
 }
 
 static Pair combine(IrRmw op, Pair old, Pair operand)

@@ -1,8 +1,8 @@
 /*
  * helper-pauth.c: pointer authentication (Arm ARM DDI 0487, D8.10; J1, AddPAC, Auth, Strip).
  *
- * PAuth2 is modelled: codes are xored into the pointer's unused bits. User mode has 48 bits of address and ignores the top byte, as
- * Linux sets it up. An algorithm of our own (PACIMP) is a few multiplications.
+ * PAuth2 is modelled: codes are xored into the pointer's unused bits. User mode has 48 bits of address, and the lower half
+ * ignores the top byte, as Linux sets it up. An algorithm of our own (PACIMP) is a few multiplications.
  */
 #include "target/arm/qarma.h"
 #include "target/arm/system.h"
@@ -37,7 +37,7 @@ static Layout layout(Vcpu *vcpu, uint64_t ptr, bool data)
     const ArmState *s = arm_state(vcpu);
 
     if (!vcpu->softmmu) {
-        return (Layout){ 48, 54 };
+        return (Layout){ 48, ptr >> 55 & 1 ? 63 : 54 };
     }
     ArmRegime regime = arm_regime(vcpu, s->el);
     uint64_t tcr = s->tcr[arm_regime_el(regime)];

@@ -236,15 +236,15 @@ void arm_trans_casp(TransCtx *ctx, ArgsCas *a)
         arm_undefined(ctx);
         return;
     }
-    unsigned rs2 = (unsigned)a->rs + 1, rt2 = (unsigned)a->rt + 1;
+    unsigned rs2 = (unsigned)a->rs + 1;
     if (a->size == 0) {
         IrMem mem = checked_mem(ctx, a->rn, 0, 3, order_of(a->acquire, a->release), true);
-        IrRef old = ir_cas(ctx->b, IR_I64, arm_xsp(ctx, a->rn), join(ctx, a->rs, rs2), join(ctx, a->rt, rt2), mem);
+        IrRef old = ir_cas(ctx->b, IR_I64, arm_xsp(ctx, a->rn), join(ctx, a->rs, rs2), join(ctx, a->rt, (unsigned)a->rt + 1), mem);
         split(ctx, a->rs, rs2, old);
         return;
     }
-    IrRef low = ir_call(ctx->b, ARM_HELPER_casp, 6, (IrRef[]){ arm_xsp(ctx, a->rn), arm_x(ctx, a->rs), arm_x(ctx, rs2),
-                                                               arm_x(ctx, a->rt), arm_x(ctx, rt2), how(ctx) });
+    uint32_t regs = (uint32_t)a->rs | (uint32_t)a->rt << 5;
+    IrRef low = ir_call(ctx->b, ARM_HELPER_casp, 3, (IrRef[]){ arm_xsp(ctx, a->rn), ir_i32(ctx->b, regs), how(ctx) });
     IrRef high = pair_high(ctx);
     arm_set_x(ctx, a->rs, low);
     arm_set_x(ctx, rs2, high);
