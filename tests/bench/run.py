@@ -35,6 +35,8 @@ KERNELS = {
     'syscalls': 6, 'signals': 4, 'threads': 60, 'setjmp': 20, 'fork': 8,
 }
 KERNELS_X86 = {'x87': 30, 'avx': 8, 'fma': 12}
+KERNELS_ARM = {'neon-lanes': 80, 'neon-media': 80, 'neon-search': 160}
+KERNELS_OF = {'riscv64': KERNELS, 'aarch64': KERNELS | KERNELS_ARM}
 LIBC_FUNCTIONS = ('memcpy', 'memset', 'memcmp', 'strlen', 'memchr')
 # Size: rounds, about a third of a second under the reference.
 LIBC_SIZES = {8: 10, 64: 16, 512: 16, 4096: 20, 65536: 30, 1048576: 30}
@@ -105,7 +107,7 @@ def build(work, name, sources, compilers, flags):
 
 def compilers(arch):
     """The host's program for scale, and the guest's: for x86 the same, or with 32 bits."""
-    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
+    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'aarch64': ['aarch64-linux-gnu-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
                                       'i386-x87': ['i686-linux-gnu-gcc', '-mfpmath=387']}[arch]}
 
 
@@ -115,9 +117,9 @@ def build_kernels(work, arch='riscv64'):
 
 def suite_kernels(args, work):
     made = build_kernels(work, args.arch)
-    for name, rounds in (KERNELS if args.arch == 'riscv64' else KERNELS | KERNELS_X86).items():
+    for name, rounds in KERNELS_OF.get(args.arch, KERNELS | KERNELS_X86).items():
         tail = [name, str(rounds)]
-        commands = {'native': [str(made['native'])] + tail}
+        commands = {} if name in KERNELS_ARM else {'native': [str(made['native'])] + tail}
         for who, emulator in emulators(args, user_name(args)).items():
             commands[who] = emulator + [str(made[args.arch])] + tail
         yield Bench(name, commands, wall=name in WALL)
@@ -247,7 +249,7 @@ def main():
     parser.add_argument('--reference')
     parser.add_argument('--ours', default=str(SOURCE / 'build'))
     parser.add_argument('--suite', default='kernels,start,programs,system')
-    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87'], help='of the guest')
+    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87', 'aarch64'], help='of the guest')
     parser.add_argument('--only', default='')
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))

@@ -16,6 +16,9 @@ static const struct { const char *name; KernelFn *run; } kernels[] = {
 #if defined(__x86_64__) || defined(__i386__)
     { "x87", kernel_x87 }, { "avx", kernel_avx }, { "fma", kernel_fma },
 #endif
+#if defined(__aarch64__)
+    { "neon-lanes", kernel_neon_lanes }, { "neon-media", kernel_neon_media }, { "neon-search", kernel_neon_search },
+#endif
 };
 
 int main(int argc, char **argv)
