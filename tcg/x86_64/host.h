@@ -194,7 +194,7 @@ void x64_analyse(HostCompiler *hc);
  * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. With a fused load:
  * its base is [1], its index [2]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
-enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3 };
+enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3, FUSED_DONE = 4 /* by the instruction before it */ };
 /* The second operand is loaded by the instruction itself: a guest load whose value nobody else wants. */
 static inline bool fused_load(const HostCompiler *hc, const IrInsn *in)
 {

@@ -338,6 +338,44 @@ static void lower_sub(HostCompiler *hc, const IrInsn *in)
     ra_done(hc);
 }
 
+/*
+ * Both halves of an unsigned product, one behind the other in either order: one instruction. The second is marked as done.
+ * False: not that.
+ */
+static bool lower_mul_both(HostCompiler *hc, const IrInsn *in)
+{
+    const IrInsn *other = in + 1; /* there is one: no multiplication ends a unit */
+    uint32_t i = hc->i;
+    if (!has(hc, X_BMI2) || other->op != (in->op == IR_mul ? IR_mulhu : IR_mul) || other->type != in->type || hc->val[i + 1].fused) {
+        return false;
+    }
+    IrRef ops[4];
+    x64_operands(hc, other, ops);
+    if (val_is_const(hc, hc->ops[0]) || val_is_const(hc, hc->ops[1]) || ops[0] != hc->ops[0] || ops[1] != hc->ops[1]) {
+        return false;
+    }
+    bool second_in_rdx = hc->val[ops[1]].reg == RDX;
+    ra_use_in(hc, ops[second_in_rdx], RDX);
+    Reg r = ra_use(hc, ops[!second_in_rdx]), d[2];
+    ra_consume(hc);
+    hc->i = i + 1;
+    ra_consume(hc);
+    hc->temps &= ~bit_of(RDX);
+    for (unsigned k = 0; k < 2; k++) {
+        hc->i = i + k;
+        d[k] = ra_dest(hc, NO_REG, 0);
+    }
+    bool low_first = in->op == IR_mul;
+    v_rrr(&hc->as, I_MULX | x_w(in->type == IR_I64), d[low_first], d[!low_first], r);
+    for (unsigned k = 0; k < 2; k++) {
+        hc->i = i + k;
+        ra_done(hc);
+    }
+    hc->i = i;
+    hc->val[i + 1].fused = FUSED_DONE;
+    return true;
+}
+
 static void lower_mul(HostCompiler *hc, const IrInsn *in)
 {
     bool w = in->type == IR_I64;
@@ -1047,8 +1085,18 @@ void lower_int(HostCompiler *hc, const IrInsn *in)
     switch (in->op) {
     case IR_add: lower_add(hc, in); break;
     case IR_sub: lower_sub(hc, in); break;
-    case IR_mul: lower_mul(hc, in); break;
-    case IR_mulhs: case IR_mulhu: case IR_mulhsu: lower_mulh(hc, in); break;
+    case IR_mul:
+        if (!lower_mul_both(hc, in)) {
+            lower_mul(hc, in);
+        }
+        break;
+    case IR_mulhu:
+        if (lower_mul_both(hc, in)) {
+            break;
+        }
+        lower_mulh(hc, in);
+        break;
+    case IR_mulhs: case IR_mulhsu: lower_mulh(hc, in); break;
     case IR_divs: case IR_divu: case IR_rems: case IR_remu: lower_div(hc, in); break;
     case IR_neg:
         d = unary_copy(hc, in);

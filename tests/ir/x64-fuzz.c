@@ -259,6 +259,12 @@ static void gen_int(void)
         break;
     }
     a = value(type);
+    if ((op == IR_mul || op == IR_mulhu) && pick(2)) { /* both halves of one product */
+        IrRef second = value(type), low = ir_op2(b, op, type, a, second);
+        pool_add(ir_op2(b, op ^ IR_mul ^ IR_mulhu, type, a, second));
+        pool_add(low);
+        return;
+    }
     pool_add(ir_emit(b, op, type, 0, a, ir_op_info[op].n_operands > 1 ? value(type) : IR_NONE, IR_NONE));
     (void)sig;
 }
