@@ -646,21 +646,34 @@ static IrRef fold_bitfield(Fold *f)
         if (pos == 0 && (len == 8 || len == 16 || len == 32) && const_of(f->unit, i->a, &c) && !(c >> len)) {
             return extend(f, i->b, len, false);
         }
+        if (x->op == IR_bfi && (x->aux & 0xffu) >= pos && (x->aux & 0xffu) + (x->aux >> 8) <= pos + len) { /* overwritten */
+            i->a = x->a;
+            return ir_fold(f->b, i);
+        }
         return IR_NONE;
     }
     if (len == f->width) {
         return i->a;
     }
+    /* AH and its like: the register is wider than what is done with its parts. */
+    bool narrowed = x->op == IR_trunc && def(f->unit, x->a)->op == IR_bfi;
+    if (narrowed) {
+        x = def(f->unit, x->a);
+    }
     if (x->op == IR_bfi && i->op == IR_bfx) {
         unsigned at = x->aux & 0xff, n = x->aux >> 8;
-        if (pos >= at + n || pos + len <= at) { /* beside what was put in */
-            i->a = x->a;
-            return ir_fold(f->b, i);
-        }
-        if (pos == at && len == n && ir_zext_bits(f->unit, x->b) <= len) {
+        bool beside = pos >= at + n || pos + len <= at, within = pos >= at && pos + len <= at + n;
+        if (pos == at && len == n && !narrowed && ir_zext_bits(f->unit, x->b) <= len) {
             return x->b;
         }
+        if (beside || within) {
+            IrRef from = beside ? x->a : x->b;
+            i->aux = (pos - (within ? at : 0)) | len << 8;
+            i->a = narrowed ? ir_op1(f->b, IR_trunc, IR_I32, from) : from;
+            return ir_fold(f->b, i);
+        }
     }
+    x = def(f->unit, i->a);
     if (pos == 0 && (len == 8 || len == 16 || len == 32)) {
         return extend(f, i->a, len, i->op == IR_bfxs);
     }
