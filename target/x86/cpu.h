@@ -84,6 +84,7 @@ typedef struct X86State {
     bool pkeys_seen;     /* a page with a protection key other than 0 may be in the TLB */
     bool ext;            /* error codes get EXT: an event from outside, or an exception, is being delivered */
     X86CpuidAnswer cpuid_known[8]; /* user mode */
+    uint32_t cpuid_rest[2]; /* of the instruction under way: ECX and EDX */
     int16_t delivering;  /* vector of the exception or interrupt that is being delivered + 1; 0: none */
 } X86State;
 

@@ -289,27 +289,26 @@ void x86_helper_cmpxchg16b(Vcpu *vcpu, uint64_t addr, uint32_t mmu)
 
 /* -- others --------------------------------------------------------------------------------------------------------- */
 
-void x86_helper_cpuid(Vcpu *vcpu)
+uint64_t x86_helper_cpuid(Vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     X86State *s = x86_state(vcpu);
-    uint32_t r[4];
+    uint32_t other[4];
+    const uint32_t *r = other;
 
     if (vcpu->softmmu) {
-        x86_cpuid(vcpu, (uint32_t)s->gpr[X86_RAX], (uint32_t)s->gpr[X86_RCX], r);
+        x86_cpuid(vcpu, leaf, subleaf, other);
     } else {
         /* Nothing that it depends on changes in a process: the last answers are kept. */
-        uint32_t leaf = (uint32_t)s->gpr[X86_RAX], sub = (uint32_t)s->gpr[X86_RCX];
-        X86CpuidAnswer *known = &s->cpuid_known[(leaf ^ sub) % ARRAY_SIZE(s->cpuid_known)];
-        if (!known->valid || known->leaf != leaf || known->subleaf != sub) {
-            *known = (X86CpuidAnswer){ .leaf = leaf, .subleaf = sub, .valid = true };
-            x86_cpuid(vcpu, leaf, sub, known->r);
+        X86CpuidAnswer *known = &s->cpuid_known[(leaf ^ subleaf) % ARRAY_SIZE(s->cpuid_known)];
+        if (!known->valid || known->leaf != leaf || known->subleaf != subleaf) {
+            *known = (X86CpuidAnswer){ .leaf = leaf, .subleaf = subleaf, .valid = true };
+            x86_cpuid(vcpu, leaf, subleaf, known->r);
         }
-        memcpy(r, known->r, sizeof(r));
+        r = known->r;
     }
-    s->gpr[X86_RAX] = r[0];
-    s->gpr[X86_RBX] = r[1];
-    s->gpr[X86_RCX] = r[2];
-    s->gpr[X86_RDX] = r[3];
+    s->cpuid_rest[0] = r[2];
+    s->cpuid_rest[1] = r[3];
+    return r[0] | (uint64_t)r[1] << 32;
 }
 
 /* User mode counts nanoseconds. */

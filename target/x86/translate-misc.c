@@ -225,7 +225,13 @@ void x86_trans_xlat(TransCtx *ctx, const X86Insn *in)
 
 void x86_trans_cpuid(TransCtx *ctx, const X86Insn *in)
 {
-    x86_call(ctx, X86_HELPER_cpuid, 0, NULL);
+    IrBuilder *b = ctx->b;
+    IrRef v = x86_call(ctx, X86_HELPER_cpuid, 2, (IrRef[]){ x86_get(ctx, X86_RAX, 4), x86_get(ctx, X86_RCX, 4) });
+    const int rest = offsetof(X86State, cpuid_rest);
+    x86_put(ctx, X86_RAX, 4, x86_to_i32(ctx, v));
+    x86_put(ctx, X86_RBX, 4, x86_to_i32(ctx, ir_op2_imm(b, IR_shr, IR_I64, v, 32)));
+    x86_put(ctx, X86_RCX, 4, ir_ldenv(b, IR_I32, rest, 4, false));
+    x86_put(ctx, X86_RDX, 4, ir_ldenv(b, IR_I32, rest + 4, 4, false));
 }
 
 void x86_trans_rdtsc(TransCtx *ctx, const X86Insn *in)
