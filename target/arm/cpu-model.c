@@ -26,7 +26,7 @@ static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS 
 static const ModelDesc models[] = {
     { .name = "max", .counter_hz = 1000000000, .clidr = 0x82000023,
       .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
-      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0xff001025,
+      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0x1025,
               [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 4 } },
     { .name = "cortex-a35", .counter_hz = 62500000, .clidr = 0xa200023,
       .ccsidr = { { 0x700fe01a, 0x200fe01a }, { 0x703fe07a } }, .n_pmu_counters = 6,
