@@ -104,12 +104,11 @@ void arm_cpu_overlay(ArmCpu *cpu, gpa addr, MemoryRegion *mr)
 
 /* -- life -------------------------------------------------------------------------------------------------------------- */
 
-static void cpu_reset(void *opaque)
+void arm_machine_reset(Machine *m, ResetKind kind)
 {
-    ArmCpu *cpu = opaque;
-
-    if (cpu_ops && cpu->vcpu) {
-        cpu_ops->reset(cpu);
+    machine_reset_devices(m, kind);
+    for (unsigned i = 0; cpu_ops && i < m->n_vcpus; i++) {
+        cpu_ops->start(arm_cpu(m, i));
     }
 }
 
@@ -136,7 +135,6 @@ static bool cpu_create(const ArmCpusConfig *config, unsigned index, Error **errp
         }
         m->vcpus[m->n_vcpus++] = cpu->vcpu;
     }
-    machine_add_reset(cpu_reset, cpu);
     return true;
 }
 

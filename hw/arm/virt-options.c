@@ -273,6 +273,7 @@ static const char *const arches[] = { "aarch64", NULL };
         .max_cpus = VIRT_MAX_CPUS, .default_cpus = 1, .default_cpu64 = "cortex-a57", .default_ram_bytes = 128 * MiB,                     \
         .ram_id = "mach-virt.ram", .default_block_if = "virtio", .default_nic = "virtio-net-pci", .creates_nic = true,                   \
         .no_floppy = true, .no_cdrom = true, .no_parallel = true, .usb_controller = "qemu-xhci", .init = arm_virt_init, .ready = arm_virt_ready,  \
+        .reset = arm_machine_reset,                                                                                                    \
         .vcpu_path = arm_vcpu_path,                                                                                                    \
     };                                                                                                                                 \
     OBJECT_TYPE_REGISTER(virt_##id);

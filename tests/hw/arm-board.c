@@ -30,7 +30,7 @@ static void fake_info(ArmCpu *cpu, ArmCpuInfo *ret)
 }
 
 static const ArmCpuOps fake_ops = {
-    .create = fake_create, .reset = fake_nothing, .line = fake_line, .info = fake_info, .memory_changed = fake_nothing,
+    .create = fake_create, .start = fake_nothing, .line = fake_line, .info = fake_info, .memory_changed = fake_nothing,
 };
 
 void arm_board_start(unsigned n_cpus, const char *const *props)

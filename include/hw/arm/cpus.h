@@ -39,13 +39,14 @@ typedef struct ArmCpu {
     uint64_t mpidr;                /* affinity fields only */
     PsciConduit conduit;
     bool start_off;                /* held by PSCI at reset */
-    uint64_t start_pc, start_x0;
+    uint64_t start_pc;
     unsigned start_el;             /* 0: the highest */
     Irq lines[ARM_N_LINES];
     Irq *outputs[ARM_N_OUTPUTS];   /* where they go; NULL: nowhere */
     MemoryRegion root, system, secure_root, secure_system, secure_devices;
     AddressSpace memory, secure;
     MemoryListener memory_listener, secure_listener;
+    void *timers;                  /* the CPU side's */
 } ArmCpu;
 
 /* Boards' instance structs start with it. */
@@ -65,8 +66,8 @@ typedef struct ArmCpuInfo {
 /* What the CPU side offers. A program that links cpus-target.c has it from there. */
 typedef struct ArmCpuOps {
     struct Vcpu *(*create)(ArmCpu *cpu, const char *model, Error **errp);
-    /* Registers as after a cold reset; then start_pc, start_x0, start_el and start_off are looked at. */
-    void (*reset)(ArmCpu *cpu);
+    /* After every reset, of registers too: start_pc, start_el and start_off, conduit say what comes then. */
+    void (*start)(ArmCpu *cpu);
     void (*line)(ArmCpu *cpu, ArmLine line, bool level);
     void (*info)(ArmCpu *cpu, ArmCpuInfo *ret);
     /* The view has changed. */
@@ -78,6 +79,8 @@ void arm_cpus_set_ops(const ArmCpuOps *ops);
 
 /* config stays the board's. */
 NODISCARD bool arm_cpus_create(const ArmCpusConfig *config, Error **errp);
+/* For MachineType.reset: everything, then the processors start. */
+void arm_machine_reset(Machine *machine, ResetKind kind);
 ArmCpu *arm_cpu(Machine *machine, unsigned index);
 /* Affinity fields of MPIDR_EL1 of processor `index`. */
 uint64_t arm_cpu_affinity(const ArmCpusConfig *config, unsigned index);
