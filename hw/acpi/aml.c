@@ -398,19 +398,41 @@ void aml_res_interrupt_edge(Aml *r, uint32_t irq)
     extended_interrupt(r, INTERRUPT_CONSUMER | INTERRUPT_EDGE, &irq, 1);
 }
 
-/* Word, DWord or QWord address space descriptor (6.4.3.5): minimum and maximum fixed, positive decode, produced. */
-static void address_space(Aml *r, unsigned size, uint8_t kind, uint8_t type_flags, uint64_t min, uint64_t len)
+void aml_res_interrupt_level(Aml *r, uint32_t irq)
+{
+    extended_interrupt(r, INTERRUPT_CONSUMER, &irq, 1);
+}
+
+/* Word, DWord or QWord address space descriptor (6.4.3.5): minimum and maximum fixed, positive decode, produced (or consumed). */
+static void address_space_at(Aml *r, unsigned size, uint8_t kind, uint8_t type_flags, uint64_t min, uint64_t len, uint64_t translation,
+                             bool consumed)
 {
     aml_byte(r, size == 2 ? 0x88 : size == 4 ? 0x87 : 0x8a);
     aml_le(r, 3 + 5 * size, 2);
     aml_byte(r, kind);
-    aml_byte(r, 0x0c);
+    aml_byte(r, 0x0c | consumed);
     aml_byte(r, type_flags);
     aml_le(r, 0, size);             /* granularity */
     aml_le(r, min, size);
     aml_le(r, min + len - 1, size);
-    aml_le(r, 0, size);             /* translation */
+    aml_le(r, translation, size);
     aml_le(r, len, size);
+}
+
+static void address_space(Aml *r, unsigned size, uint8_t kind, uint8_t type_flags, uint64_t min, uint64_t len)
+{
+    address_space_at(r, size, kind, type_flags, min, len, 0, false);
+}
+
+void aml_res_memory64(Aml *r, uint64_t base, uint64_t len)
+{
+    address_space_at(r, 8, 0, 1, base, len, 0, true);
+}
+
+void aml_res_io_window_in_memory(Aml *r, uint32_t min, uint32_t len, uint64_t translation)
+{
+    /* The entire range; bit 4: memory on the processors' side, translated densely. */
+    address_space_at(r, translation > UINT32_MAX ? 8 : 4, 1, 0x13, min, len, translation, false);
 }
 
 void aml_res_bus_numbers(Aml *r, unsigned min, unsigned len)

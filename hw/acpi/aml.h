@@ -85,14 +85,20 @@ void aml_resources(Aml *a, Aml *resources); /* ResourceTemplate(): adds the end 
 void aml_res_io(Aml *r, uint16_t base, unsigned align, unsigned len);
 void aml_res_irq(Aml *r, unsigned irq);     /* edge, active high, exclusive */
 void aml_res_dma(Aml *r, unsigned channel); /* 8 bits, compatibility */
+/* Fixed 64-bit memory that the device consumes. */
+void aml_res_memory64(Aml *r, uint64_t base, uint64_t len);
 void aml_res_memory32(Aml *r, uint32_t base, uint32_t len, bool writable);
 /* Extended interrupt: level, active high, shared, consumer. */
 void aml_res_interrupts(Aml *r, const uint32_t *irqs, unsigned n);
+/* Level, active high, not shared. */
+void aml_res_interrupt_level(Aml *r, uint32_t irq);
 /* The same, edge. */
 void aml_res_interrupt_edge(Aml *r, uint32_t irq);
 /* Address spaces a bridge hands down: [min, min + len). */
 void aml_res_bus_numbers(Aml *r, unsigned min, unsigned len);
 void aml_res_io_window(Aml *r, uint32_t min, uint32_t len);
+/* The same where the processors see I/O space in memory, at `translation`. */
+void aml_res_io_window_in_memory(Aml *r, uint32_t min, uint32_t len, uint64_t translation);
 void aml_res_memory_window(Aml *r, uint64_t min, uint64_t len, bool cacheable);
 
 /* ---- tables ---- */

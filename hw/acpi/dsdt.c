@@ -251,7 +251,7 @@ static void sleep_state(Aml *a, const char *name, unsigned type, unsigned type_b
 /* ---- machines without fixed hardware ---- */
 
 /* The event register says what happened since it was read (bit 1: power button). */
-static void generic_event_device(Aml *a, const AcpiBoard *b)
+void acpi_dsdt_ged(Aml *a, const AcpiBoard *b)
 {
     Aml r = {0};
 
@@ -279,7 +279,7 @@ static void generic_event_device(Aml *a, const AcpiBoard *b)
     aml_end(a);
 }
 
-static void virtio_devices(Aml *a, const AcpiBoard *b)
+void acpi_dsdt_virtio(Aml *a, const AcpiBoard *b)
 {
     for (unsigned i = 0; i < ACPI_MAX_VIRTIO; i++) {
         char name[5];
@@ -302,6 +302,10 @@ static void virtio_devices(Aml *a, const AcpiBoard *b)
 
 void acpi_build_dsdt(Aml *a, const AcpiBoard *b, const AcpiRange *ecam)
 {
+    if (b->arm) {
+        acpi_arm_dsdt(a, b);
+        return;
+    }
     acpi_header(a, "DSDT", b->hw_reduced ? 2 : 1, acpi_oem_id(b), acpi_oem_table_id(b));
     if (b->root && !b->hw_reduced) {
         acpi_dsdt_pci(a, b, ecam, isa_devices);
@@ -320,9 +324,9 @@ void acpi_build_dsdt(Aml *a, const AcpiBoard *b, const AcpiRange *ecam)
         fw_cfg_device(a, b);
     }
     if (b->ged.size_bytes) {
-        generic_event_device(a, b);
+        acpi_dsdt_ged(a, b);
     }
-    virtio_devices(a, b);
+    acpi_dsdt_virtio(a, b);
     aml_end(a);
     if (!b->hw_reduced) {
         processors(a, b);

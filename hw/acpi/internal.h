@@ -18,6 +18,18 @@ enum { ACPI_HPET_BASE = 0xfed00000 };
 void acpi_build_dsdt(Aml *a, const AcpiBoard *b, const AcpiRange *ecam);
 /* The PCI host bridge, interrupt links and routing; `ports` of the ISA bridge go inside by isa(). */
 void acpi_dsdt_pci(Aml *a, const AcpiBoard *b, const AcpiRange *ecam, void (*isa)(Aml *a, const AcpiBoard *b));
+/* arm.c, arm-dsdt.c: those of an Arm board (b->arm). */
+void acpi_arm_fadt(uint8_t *table, const AcpiBoard *b);
+void acpi_arm_madt(Aml *a, const AcpiBoard *b);
+void acpi_arm_gtdt(Aml *a, const AcpiBoard *b);
+void acpi_arm_spcr(Aml *a, const AcpiBoard *b);
+void acpi_arm_dbg2(Aml *a, const AcpiBoard *b);
+void acpi_arm_iort(Aml *a, const AcpiBoard *b);
+void acpi_arm_pptt(Aml *a, const AcpiBoard *b);
+void acpi_arm_dsdt(Aml *a, const AcpiBoard *b);
+/* dsdt.c */
+void acpi_dsdt_ged(Aml *a, const AcpiBoard *b);
+void acpi_dsdt_virtio(Aml *a, const AcpiBoard *b);
 /* Everything, linked. rsdp and tables are appended to; so is the linker's script. */
 void acpi_build_tables(const AcpiBoard *b, Aml *tables, Aml *rsdp, AcpiLinker *linker);
 

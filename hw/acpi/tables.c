@@ -7,6 +7,7 @@
  *
  * Specification: ACPI 6.5, chapter 5.2; WAET: "Windows ACPI Emulated Devices Table", HPET: IA-PC HPET 1.0a, 3.2.4.
  */
+#include "hw/acpi-arm.h"
 #include "hw/acpi/internal.h"
 #include "hw/fw_cfg.h"
 #include "util/bits.h"
@@ -76,6 +77,10 @@ static void fadt(Aml *a, const AcpiBoard *b)
         aml_byte(a, 0);
     }
     uint8_t *t = a->bytes.at + at;
+    if (b->arm) {
+        acpi_arm_fadt(t, b);
+        return;
+    }
     if (b->hw_reduced) {
         stle32(t + 112, FADT_HW_REDUCED | (b->ged.size_bytes ? FADT_RESET_REG : 0));
         if (b->ged.size_bytes) {
@@ -333,7 +338,16 @@ void acpi_build_tables(const AcpiBoard *b, Aml *tables, Aml *rsdp, AcpiLinker *l
     acpi_build_dsdt(tables, b, ecam);
     finish_table(&l, dsdt_at);
     add_fadt(&l, facs_at, dsdt_at);
-    add_table(&l, madt);
+    add_table(&l, b->arm ? acpi_arm_madt : madt);
+    if (b->arm) {
+        add_table(&l, acpi_arm_pptt);
+        add_table(&l, acpi_arm_gtdt);
+        add_table(&l, acpi_arm_spcr);
+        add_table(&l, acpi_arm_dbg2);
+        if (b->arm->its.size_bytes) {
+            add_table(&l, acpi_arm_iort);
+        }
+    }
     if (b->hpet) {
         add_table(&l, hpet);
     }

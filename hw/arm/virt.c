@@ -261,6 +261,12 @@ bool arm_virt_init(Machine *m, Error **errp)
     /* Firmware in the secure world does it itself. */
     v->conduit = v->secure && (v->firmware_loaded || !m->kernel) ? PSCI_CONDUIT_NONE
                : v->virtualization ? PSCI_CONDUIT_SMC : PSCI_CONDUIT_HVC;
+    if (arm_virt_has_acpi(v)) {
+        v->ged = add(v, "acpi-ged", VIRT_GED, VIRT_SPI_GED, errp);
+        if (!v->ged) {
+            return false;
+        }
+    }
     return add_virtio(v, errp);
 }
 
@@ -272,7 +278,8 @@ bool arm_virt_ready(Machine *m, Error **errp)
     *boot = (ArmBoot){ .ram_base = arm_virt_place(v, VIRT_RAM).base, .ram_bytes = m->ram_bytes, .have_firmware = v->firmware_loaded,
                        .fw_cfg = v->fw_cfg };
     if (!boot_install(m, v->fw_cfg, errp) || !fw_cfg_take_options(v->fw_cfg, errp) || !arm_load_images(m, boot, errp) ||
-        !(m->dtb ? fdt_load(m, errp) : arm_virt_make_fdt(v, errp)) || !fdt_finish_chosen(m, boot->initrd, boot->initrd_bytes, errp)) {
+        !(m->dtb ? fdt_load(m, errp) : arm_virt_make_fdt(v, errp)) || !fdt_finish_chosen(m, boot->initrd, boot->initrd_bytes, errp) ||
+        !arm_virt_install_tables(v, errp)) {
         return false;
     }
     return arm_place_boot(m, boot, v->conduit, v->virtualization ? 2 : 1, errp);

@@ -4,6 +4,7 @@
 #ifndef HW_ARM_VIRT_H
 #define HW_ARM_VIRT_H
 
+#include "hw/acpi-arm.h"
 #include "hw/arm/boot.h"
 #include "hw/arm/cpus.h"
 #include "hw/arm/gic.h"
@@ -65,6 +66,7 @@ typedef struct VirtMachine {
     Device *gic_dev, *fw_cfg, *pcie, *flash[2], *gpio, *key, *ged;
     MemoryRegion secure_memory, secure_ram, pcie_windows[3];
     ArmBoot boot;
+    AcpiArm acpi_arm;
 } VirtMachine;
 
 static inline Machine *arm_virt_m(VirtMachine *v) { return &v->arm.machine; }
@@ -82,6 +84,9 @@ NODISCARD bool arm_virt_fit_cpu(VirtMachine *v, Error **errp);
 NODISCARD bool arm_virt_make_fdt(VirtMachine *v, Error **errp);
 /* virt-gic.c */
 NODISCARD bool arm_virt_create_gic(VirtMachine *v, Error **errp);
+/* virt-acpi.c. Whether firmware is to offer ACPI; then the power button is its, too. */
+bool arm_virt_has_acpi(const VirtMachine *v);
+NODISCARD bool arm_virt_install_tables(VirtMachine *v, Error **errp);
 /* virt-flash.c: both chips from the drives of if=pflash, or -bios in the first. */
 NODISCARD bool arm_virt_create_flash(VirtMachine *v, Error **errp) __attribute__((weak));
 /* virt.c; types are made in virt-options.c. */

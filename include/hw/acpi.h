@@ -19,7 +19,7 @@
 
 /* ---- tables ---- */
 
-typedef enum AcpiChipset { ACPI_CHIPSET_PIIX, ACPI_CHIPSET_ICH9, ACPI_CHIPSET_MICROVM } AcpiChipset;
+typedef enum AcpiChipset { ACPI_CHIPSET_PIIX, ACPI_CHIPSET_ICH9, ACPI_CHIPSET_MICROVM, ACPI_CHIPSET_ARM } AcpiChipset;
 
 enum { ACPI_MAX_SERIAL = 4, ACPI_MAX_PARALLEL = 3, ACPI_MAX_OVERRIDES = 8, ACPI_MAX_VIRTIO = 32 };
 
@@ -80,6 +80,7 @@ typedef struct AcpiBoard {
     uint8_t ged_irq;
     AcpiRange virtio[ACPI_MAX_VIRTIO]; /* virtio-mmio transports in use */
     uint16_t virtio_irq[ACPI_MAX_VIRTIO];
+    const struct AcpiArm *arm;   /* ACPI_CHIPSET_ARM: what such boards have (hw/acpi-arm.h); stays the board's */
 } AcpiBoard;
 
 /* Copies the description (strings and apic_ids stay the board's). From the board's ready(). */

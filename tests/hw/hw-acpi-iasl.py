@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as directory:
         if up.returncode or ' 0 Errors' not in up.stdout:
             print(f'{name}: not compiled again:\n{up.stdout}{up.stderr}')
             failures += 1
-    for board in ('pc', 'q35', 'microvm', 'many'):
+    for board in ('pc', 'q35', 'microvm', 'many', 'arm-v2', 'arm-v3'):
         if f'{board}-DSDT' not in tables:
             print(f'{board}: no DSDT')
             failures += 1

@@ -5,6 +5,7 @@
  * table and every checksum be right. With a directory as argument the tables are written there, one file each
  * (BOARD-SIGNATURE.aml), for hw-acpi-iasl.py.
  */
+#include "hw/acpi-arm.h"
 #include "hw/acpi/internal.h"
 #include "hw/fw_cfg.h"
 #include "softmmu/bql.h"
@@ -217,6 +218,40 @@ static AcpiBoard board_microvm(void)
     };
 }
 
+static uint64_t arm_affinity(void *opaque, unsigned cpu)
+{
+    return cpu / 16 << 8 | cpu % 16;
+}
+
+static bool arm_ecam(void *opaque, AcpiRange *ret)
+{
+    *ret = (AcpiRange){ UINT64_C(0x4010000000), 0x10000000 };
+    return true;
+}
+
+static const AcpiArm arm_v2 = {
+    .gic_version = 2, .gic_dist = { 0x8000000, 0x10000 }, .gic_cpu = { 0x8010000, 0x10000 }, .v2m = { 0x8020000, 0x1000 }, .v2m_first = 80,
+    .v2m_count = 64, .affinity = arm_affinity, .has_pmu = true, .psci = true, .psci_hvc = true, .pmu_irq = 23, .timer_secure = 29,
+    .timer_phys = 30, .timer_virt = 27, .timer_hyp = 26, .uart = { 0x9000000, 0x1000 }, .uart_irq = 33,
+    .flash = { { 0, 0x4000000 }, { 0x4000000, 0x4000000 } }, .fw_cfg = { 0x9020000, 0x18 }, .pio = { 0x3eff0000, 0x10000 },
+    .ecam = { UINT64_C(0x4010000000), 0x10000000 }, .pci_irq = 35,
+}, arm_v3 = {
+    .gic_version = 3, .gic_dist = { 0x8000000, 0x10000 }, .gic_redist = { { 0x80a0000, 0xf60000 }, { UINT64_C(0x4000000000), 0x4000000 } },
+    .its = { 0x8080000, 0x20000 }, .affinity = arm_affinity, .has_el2 = true, .psci = true, .maintenance_irq = 25,
+    .timer_secure = 29, .timer_phys = 30, .timer_virt = 27, .timer_hyp = 26, .uart = { 0x9000000, 0x1000 }, .uart_irq = 33,
+    .flash = { { 0 }, { 0x4000000, 0x4000000 } }, .fw_cfg = { 0x9020000, 0x18 }, .pio = { 0x3eff0000, 0x10000 },
+    .ecam = { UINT64_C(0x4010000000), 0x10000000 }, .pci_irq = 35,
+};
+
+static AcpiBoard board_arm(const AcpiArm *arm, unsigned n_cpus)
+{
+    return (AcpiBoard){
+        .machine = machine, .chipset = ACPI_CHIPSET_ARM, .n_cpus = n_cpus, .max_cpus = n_cpus, .pci_hole = { 0x10000000, 0x2eff0000 },
+        .pci_hole64 = { UINT64_C(0x8000000000), UINT64_C(0x8000000000) }, .ecam = arm_ecam, .hw_reduced = true, .ged = { 0x9080000, 0x1000 },
+        .ged_irq = 41, .virtio = { { 0xa000000, 512 } }, .virtio_irq = { 48 }, .arm = arm,
+    };
+}
+
 /* ---- firmware ---- */
 
 #define BASE 0x07fe0040u
@@ -371,6 +406,53 @@ static void check_madt(const uint8_t *t, const AcpiBoard *b)
     CHECK_EQ(overrides, b->irq0_override ? 5 : 0);
 }
 
+/* Structures by type: GICC, GICD, MSI frame, GICR, ITS; processors in order of their numbers. */
+static void check_arm_madt(const uint8_t *t, const AcpiBoard *b)
+{
+    unsigned n[16] = {0};
+
+    for (uint32_t at = 44; at < ldle32(t + 4) && t[at + 1]; at += t[at + 1]) {
+        CHECK(t[at] >= 0x0b && t[at] <= 0x0f);
+        if (t[at] == 0x0b) {
+            CHECK_EQ(ldle32(t + at + 8), n[0x0b]);
+            CHECK_EQ(ldle64(t + at + 68), arm_affinity(NULL, n[0x0b]));
+            CHECK_EQ(ldle64(t + at + 32), b->arm->gic_cpu.base);
+            CHECK_EQ(ldle32(t + at + 56), b->arm->maintenance_irq);
+        } else if (t[at] == 0x0c) {
+            CHECK(ldle64(t + at + 8) == b->arm->gic_dist.base && t[at + 20] == b->arm->gic_version);
+        } else if (t[at] == 0x0d) {
+            CHECK(ldle64(t + at + 8) == b->arm->v2m.base && ldle16(t + at + 20) == 64 && ldle16(t + at + 22) == 80);
+        } else if (t[at] == 0x0e) {
+            CHECK_EQ(ldle64(t + at + 4), b->arm->gic_redist[n[0x0e]].base);
+        } else {
+            CHECK_EQ(ldle64(t + at + 8), b->arm->its.base);
+        }
+        n[t[at]]++;
+    }
+    bool v2 = b->arm->gic_version == 2;
+    CHECK(n[0x0b] == b->n_cpus && n[0x0c] == 1 && n[0x0d] == v2 && n[0x0e] == (v2 ? 0 : 2) && n[0x0f] == !v2);
+}
+
+static void check_arm_table(const uint8_t *t, const AcpiBoard *b)
+{
+    if (!memcmp(t, "FACP", 4)) {
+        check_fadt(t, b);
+        CHECK_EQ(ldle16(t + 129), b->arm->psci_hvc ? 3 : 1);
+    } else if (!memcmp(t, "APIC", 4)) {
+        check_arm_madt(t, b);
+    } else if (!memcmp(t, "GTDT", 4)) {
+        CHECK(ldle32(t + 4) == 104 && ldle32(t + 48) == 29 && ldle32(t + 56) == 30 && ldle32(t + 60) == 4 && ldle32(t + 64) == 27 && ldle32(t + 72) == 26);
+    } else if (!memcmp(t, "SPCR", 4)) {
+        CHECK(ldle32(t + 4) == 80 && t[36] == 3 && ldle64(t + 44) == 0x9000000 && ldle32(t + 54) == 33);
+    } else if (!memcmp(t, "DBG2", 4)) {
+        CHECK(ldle32(t + 36) == 44 && 44 + (uint32_t)ldle16(t + 45) == ldle32(t + 4) && ldle64(t + 44 + 22 + 4) == 0x9000000);
+    } else if (!memcmp(t, "IORT", 4)) {
+        CHECK(ldle32(t + 40) == 48 && ldle16(t + 49) == 24 && ldle32(t + 48 + 24 + 36 + 12) == 48 && 48 + 24u + ldle16(t + 73) == ldle32(t + 4));
+    } else if (!memcmp(t, "MCFG", 4)) {
+        CHECK(ldle64(t + 44) == UINT64_C(0x4010000000) && t[55] == 255);
+    }
+}
+
 static void check_set(Device *fw_cfg, const AcpiBoard *b, const char *name, const char *expected)
 {
     uint32_t len;
@@ -392,7 +474,9 @@ static void check_set(Device *fw_cfg, const AcpiBoard *b, const char *name, cons
     const uint8_t *root = check_table(wide ? ldle64(rsdp + 24) : ldle32(rsdp + 16));
     for (uint32_t at = 36; root && at < ldle32(root + 4); at += wide ? 8 : 4) {
         const uint8_t *t = check_table(wide ? ldle64(root + at) : ldle32(root + at));
-        if (t && !memcmp(t, "FACP", 4)) {
+        if (t && b->arm) {
+            check_arm_table(t, b);
+        } else if (t && !memcmp(t, "FACP", 4)) {
             check_fadt(t, b);
         } else if (t && !memcmp(t, "APIC", 4)) {
             check_madt(t, b);
@@ -484,6 +568,9 @@ int main(int argc, char **argv)
     test_board(board_q35(), "q35", "RSDT FACP DSDT APIC HPET MCFG WAET ");
     test_board(board_many(), "many", "RSDT FACP DSDT APIC HPET MCFG WAET ");
     test_board(board_microvm(), "microvm", "XSDT FACP DSDT APIC ");
+    test_board(board_arm(&arm_v2, 3), "arm-v2", "XSDT FACP DSDT APIC PPTT GTDT SPCR DBG2 MCFG ");
+    machine->smp = (SmpConfig){ 300, 300, 1, 1, 5, 1, 3, 1, 10, 2 };
+    test_board(board_arm(&arm_v3, 300), "arm-v3", "XSDT FACP DSDT APIC PPTT GTDT SPCR DBG2 IORT MCFG ");
     test_refresh();
     return test_result();
 }
