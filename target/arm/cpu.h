@@ -134,10 +134,6 @@ static inline const ArmModel *arm_model(const Vcpu *vcpu)
 
 #define arm_has(vcpu, id) (arm_model(vcpu)->ext[ARM_EXT_##id])
 
-/* FPSR.QC, the sticky flag of saturation. */
-static inline bool arm_qc_get(const ArmState *st) { return (st->qc.d[0] | st->qc.d[1]) != 0; }
-static inline void arm_qc_set(ArmState *st, bool on) { st->qc = (ArmVector){ .d = { on, 0 } }; }
-
 /* Slots. */
 enum {
     ARM_SLOT_X = 0,      /* X0 to X30 */

@@ -112,10 +112,13 @@ void arm_trans_v_ins_lane(TransCtx *ctx, ArgsVcp *a)
     unsigned to = copy_lane(a->imm5), from = (unsigned)a->imm4 >> size;
     IrRef d = arm_v(ctx, a->d), n = arm_v(ctx, a->n);
 
+    n = from == to ? n : arm_vdup_lane(ctx, size, from, n);
     if (size) {
-        d = arm_v2(ctx, IR_vblend, (unsigned)size | 1u << to << 4, d, from == to ? n : arm_vdup_lane(ctx, size, from, n));
+        d = arm_v2(ctx, IR_vblend, (unsigned)size | 1u << to << 4, d, n);
     } else {
-        d = arm_v2(ctx, IR_vset_lane, to << 4, d, arm_lane(ctx, n, 0, from));
+        uint64_t mask = 0xffull << to % 8 * 8;
+
+        d = arm_select_bits(ctx, arm_vconst(ctx, to < 8 ? mask : 0, to < 8 ? 0 : mask), n, d);
     }
     arm_put_low(ctx, a->d, 4, d);
 }

@@ -2,8 +2,7 @@
  * translate-simd-shift.c: Advanced SIMD shifts of lanes by immediates and by lanes (Arm ARM C7.2). Narrowing ones are in
  * translate-simd-narrow.c.
  *
- * Counts of registers are signed bytes: to the left, or if negative to the right. The saturating forms by registers are
- * helpers (helper-simd.c).
+ * Counts of registers are signed bytes: to the left, or if negative to the right.
  */
 #include "target/arm/translate-simd.h"
 
@@ -137,20 +136,25 @@ static IrRef counts(TransCtx *ctx, int size, IrRef m)
     return arm_vshift(ctx, IR_vsar, size, arm_vshift(ctx, IR_vshl, size, m, up), up);
 }
 
+static IrRef shifted_right(TransCtx *ctx, int size, IrOp op, bool round, IrRef x, IrRef n)
+{
+    IrRef minus = arm_v1(ctx, IR_vneg, (unsigned)size, n), v = arm_v2(ctx, op, (unsigned)size, x, minus);
+
+    if (!round) {
+        return v;
+    }
+    /* The last bit that goes out: of signed lanes the sign for counts beyond the width, which makes -1 a 0. */
+    IrRef one = arm_vall(ctx, size, 1), before = arm_v2(ctx, IR_vsub, (unsigned)size, minus, one);
+    return arm_v2(ctx, IR_vadd, (unsigned)size, v, arm_v2(ctx, IR_vand, 0, arm_v2(ctx, op, (unsigned)size, x, before), one));
+}
+
 static void shift_by_register(TransCtx *ctx, ArgsV3 *a, bool is_signed, bool round)
 {
     unsigned size = (unsigned)a->size;
-    IrRef x = arm_v(ctx, a->n), n = counts(ctx, a->size, arm_v(ctx, a->m)), minus = arm_v1(ctx, IR_vneg, size, n);
-    IrOp op = is_signed ? IR_vsar_each : IR_vshr_each;
-    IrRef left = arm_v2(ctx, IR_vshl_each, size, x, n), right = arm_v2(ctx, op, size, x, minus);
+    IrRef x = arm_v(ctx, a->n), n = counts(ctx, a->size, arm_v(ctx, a->m));
+    IrRef left = arm_v2(ctx, IR_vshl_each, size, x, n);
+    IrRef right = shifted_right(ctx, a->size, is_signed ? IR_vsar_each : IR_vshr_each, round, x, n);
 
-    if (round) {
-        /* The last bit that goes out: of signed lanes the sign for counts beyond the width, which makes -1 a 0. */
-        IrRef before = arm_v2(ctx, IR_vsub, size, minus, arm_vall(ctx, a->size, 1));
-        IrRef last = arm_v2(ctx, IR_vand, 0, arm_v2(ctx, op, size, x, before), arm_vall(ctx, a->size, 1));
-
-        right = arm_v2(ctx, IR_vadd, size, right, last);
-    }
     /* Both bytes of 16-bit lanes have the sign. */
     arm_put3(ctx, a, ir_emit(ctx->b, IR_vblendv, IR_V128, size == 1 ? 0 : size, n, right, left));
 }
@@ -160,14 +164,21 @@ void arm_trans_v_ushl(TransCtx *ctx, ArgsV3 *a) { shift_by_register(ctx, a, fals
 void arm_trans_v_srshl(TransCtx *ctx, ArgsV3 *a) { shift_by_register(ctx, a, true, true); }
 void arm_trans_v_urshl(TransCtx *ctx, ArgsV3 *a) { shift_by_register(ctx, a, false, true); }
 
-/* What helper-simd.c is told of the instruction. */
+/* To the left by shifting back, as by immediates; a negative count, taken as unsigned, leaves nothing and is the other case. */
 static void saturating_by_register(TransCtx *ctx, ArgsV3 *a, bool is_signed, bool round)
 {
-    unsigned what = (unsigned)a->d | (unsigned)a->n << 5 | (unsigned)a->m << 10 | (unsigned)a->size << 15 |
-                    (unsigned)arm_form_log2(a->q, a->scalar, a->size) << 17 | (unsigned)is_signed << 20 | (unsigned)round << 21;
-    IrRef arg = ir_i32(ctx->b, what);
+    unsigned size = (unsigned)a->size, bits = 8u << size;
+    int log2 = arm_form_log2(a->q, a->scalar, a->size);
+    IrOp op = is_signed ? IR_vsar_each : IR_vshr_each;
+    IrRef x = arm_v(ctx, a->n), n = counts(ctx, a->size, arm_v(ctx, a->m)), zero = arm_vzero(ctx);
+    IrRef to_right = arm_compare(ctx, IR_LT, a->size, n, zero);
+    IrRef left = arm_v2(ctx, IR_vshl_each, size, x, n), right = shifted_right(ctx, a->size, op, round, x, n);
+    IrRef fits = arm_v2(ctx, IR_vor, 0, to_right, arm_compare(ctx, IR_EQ, a->size, arm_v2(ctx, op, size, left, n), x));
+    IrRef limit = is_signed ? arm_v2(ctx, IR_vxor, 0, arm_compare(ctx, IR_LT, a->size, x, zero), arm_vall(ctx, a->size, UINT64_MAX >> (65 - bits)))
+                            : arm_vall(ctx, 3, UINT64_MAX);
 
-    ir_call(ctx->b, ARM_HELPER_sat_shl, 1, &arg);
+    arm_qc(ctx, log2, arm_v1(ctx, IR_vnot, 0, fits));
+    arm_put_low(ctx, a->d, log2, arm_select_bits(ctx, fits, arm_select_bits(ctx, to_right, right, left), limit));
 }
 
 void arm_trans_v_sqshl(TransCtx *ctx, ArgsV3 *a) { saturating_by_register(ctx, a, true, false); }
