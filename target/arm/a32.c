@@ -300,10 +300,16 @@ static void put_it(TransCtx *ctx, unsigned it)
     ir_stenv(ctx->b, (int)offsetof(ArmState, itstate), 1, ir_i32(ctx->b, it));
 }
 
+/* It can leave the unit for another instruction than the next one; only the last of a group may. */
+static bool branches(const Insn *in)
+{
+    return in->row == A32_ROW_b_t || in->row == A32_ROW_b_t4 || in->row == A32_ROW_bl_t || in->row == A32_ROW_blx_ti || (in->row >= 0 && writes_pc(in));
+}
+
 /* May it stop in the middle, so that somebody asks for ITSTATE? */
 static bool may_stop(const TransCtx *ctx, const Insn *in)
 {
-    return in->row < 0 || !(is_dp(in->row) || only_registers(ctx, in));
+    return in->row < 0 || !(is_dp(in->row) || branches(in) || only_registers(ctx, in));
 }
 
 static void run_it(TransCtx *ctx, unsigned it, bool in_memory)
@@ -325,8 +331,8 @@ static void run_it(TransCtx *ctx, unsigned it, bool in_memory)
         }
         it = it_advance(it);
         ctx->data[A32_DATA_IN_IT] = 1;
-        if (in_memory && writes_pc(&group[i])) {
-            put_it(ctx, 0); /* only the last may; a load of it that faults is begun anew with its own condition already known */
+        if (in_memory && branches(&group[i])) {
+            put_it(ctx, 0); /* if it faults it is begun anew without a condition: it would not be here if that did not hold */
             in_memory = false;
         }
         run(ctx, &group[i]);
