@@ -93,7 +93,7 @@ static vaddr get_sp(Thread *t)
 /* Features by bit of AT_HWCAP and AT_HWCAP2, and by the name in /proc/cpuinfo (uapi asm/hwcap.h). -1: every processor here has it. */
 static const struct { int8_t ext; uint8_t word, bit; const char *name; } hwcaps[] = {
     { -1, 1, 0, "swp" }, { -1, 1, 1, "half" }, { -1, 1, 2, "thumb" }, { -1, 1, 4, "fastmult" }, { ARM_EXT_FP, 1, 6, "vfp" }, { -1, 1, 7, "edsp" },
-    { ARM_EXT_FP, 1, 13, "vfpv3" }, { -1, 1, 15, "tls" }, { ARM_EXT_FP, 1, 16, "vfpv4" },
+    { ARM_EXT_AdvSIMD, 1, 12, "neon" }, { ARM_EXT_FP, 1, 13, "vfpv3" }, { -1, 1, 15, "tls" }, { ARM_EXT_FP, 1, 16, "vfpv4" },
     { -1, 1, 17, "idiva" }, { -1, 1, 18, "idivt" }, { ARM_EXT_FP, 1, 19, "vfpd32" }, { -1, 1, 20, "lpae" }, { ARM_EXT_CRC32, 2, 4, "crc32" },
 };
 

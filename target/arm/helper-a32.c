@@ -3,6 +3,7 @@
  * F5.1). Pure functions.
  */
 #include "target/arm/cpu.h"
+#include "target/arm/fp.h"
 
 #define HELPER(name, flags, ctype, cargs, result, n, ...) ctype arm_helper_##name cargs;
 #include "target/arm/helpers.def"
@@ -98,3 +99,37 @@ uint64_t arm_helper_a32_counter(Vcpu *vcpu)
 
 uint32_t arm_helper_a32_fpscr_get(Vcpu *vcpu) { return arm_fpscr_get(vcpu); }
 void arm_helper_a32_fpscr_set(Vcpu *vcpu, uint32_t value) { arm_fpscr_set(vcpu, value); }
+
+/* -- VRECPS, VRSQRTS: FPRecipStep, FPRSqrtStep of AArch32, which round the product ------------------------------------------ */
+
+static bool is_inf(uint32_t x) { return (x & 0x7fffffff) == 0x7f800000; }
+static bool is_zero(uint32_t x) { return !(x & 0x7f800000); } /* subnormals are flushed */
+
+static bool is_subnormal(uint32_t x) { return is_zero(x) && x << 1; }
+
+/* regs: n, m, d, whether 16 bytes. */
+static void steps(Vcpu *vcpu, uint32_t regs, bool sqrt)
+{
+    enum { ONE_HALF = 0x3f000000, THREE_HALVES = 0x3fc00000, TWO = 0x40000000, THREE = 0x40400000 };
+    ArmState *s = arm_state(vcpu);
+    uint32_t fpcr = s->fpcr;
+    const ArmVector n = s->v[regs & 31], m = s->v[regs >> 5 & 31];
+    ArmVector r = { .d = { 0 } };
+
+    s->fpcr = (fpcr & ARM_FPCR_AHP) | ARM_FPCR_FZ | ARM_FPCR_DN;
+    for (unsigned i = 0; i < (regs >> 15 & 1 ? 4 : 2); i++) {
+        if ((is_inf(n.s[i]) && is_zero(m.s[i])) || (is_zero(n.s[i]) && is_inf(m.s[i]))) {
+            r.s[i] = sqrt ? THREE_HALVES : TWO;
+            s->fpsr |= is_subnormal(n.s[i]) || is_subnormal(m.s[i]) ? ARM_FPSR_IDC : 0;
+            continue;
+        }
+        uint64_t product = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, 2, 0, ARM_FP_DYN, 0, 0), n.s[i], m.s[i], 0);
+        uint64_t v = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_SUB, 2, 0, ARM_FP_DYN, 0, 0), sqrt ? THREE : TWO, product, 0);
+        r.s[i] = (uint32_t)(sqrt ? arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, 2, 0, ARM_FP_DYN, 0, 0), v, ONE_HALF, 0) : v);
+    }
+    s->fpcr = fpcr;
+    s->v[regs >> 10 & 31] = r;
+}
+
+void arm_helper_a32_recps(Vcpu *vcpu, uint32_t regs) { steps(vcpu, regs, false); }
+void arm_helper_a32_rsqrts(Vcpu *vcpu, uint32_t regs) { steps(vcpu, regs, true); }
