@@ -60,7 +60,7 @@ const Target target_aarch64 = {
     .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take,
     .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set,
     .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
-    .dump = arm_dump, .gdb_watch_before = true,
+    .dump = arm_dump, .mem_access = arm_mem_access, .gdb_watch_before = true,
 };
 
 static vaddr get_pc32(const Vcpu *vcpu) { return (uint32_t)arm_state(vcpu)->pc; }

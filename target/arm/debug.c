@@ -1,10 +1,11 @@
 /*
- * debug.c: self-hosted debug: software step and breakpoints (Arm ARM DDI 0487, D2).
+ * debug.c: self-hosted debug: software step, breakpoints, watchpoints (Arm ARM DDI 0487, D2).
  *
  * While there is something to look for the vCPU runs one instruction at a time and arm_before_insn() looks at each before it runs.
- * Leaves out: watchpoints, context and VMID breakpoints (linked ones never match), external debug.
+ * Leaves out: context and VMID breakpoints (what is linked to one never matches), external debug.
  * Threads: the vCPU's own.
  */
+#include "accel/tcg.h"
 #include "target/arm/system.h"
 
 enum { BCR_E = 1, ISS_DEBUG = 0x22 };
@@ -29,6 +30,16 @@ static bool enabled(const Vcpu *vcpu)
     return enabled_at(vcpu, s->el, s->pstate & PSTATE_D);
 }
 
+static bool any_watchpoint(const Vcpu *vcpu)
+{
+    const ArmState *s = arm_state(vcpu);
+    bool any = false;
+    for (unsigned i = 0; i < arm_model(vcpu)->n_watchpoints; i++) {
+        any |= s->dbgwcr[i] & BCR_E;
+    }
+    return any;
+}
+
 static bool any_breakpoint(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
@@ -36,7 +47,7 @@ static bool any_breakpoint(const Vcpu *vcpu)
     for (unsigned i = 0; i < arm_model(vcpu)->n_breakpoints; i++) {
         any |= s->dbgbcr[i] & BCR_E;
     }
-    return any && (s->mdscr_el1 & MDSCR_MDE);
+    return (any || any_watchpoint(vcpu)) && (s->mdscr_el1 & MDSCR_MDE);
 }
 
 void arm_debug_changed(Vcpu *vcpu)
@@ -91,6 +102,63 @@ static bool breakpoint_hit(const Vcpu *vcpu)
     return false;
 }
 
+/* One access against the watchpoints (D2.10). */
+typedef struct Watch {
+    Vcpu *vcpu;
+    bool hit, write;
+    vaddr addr;
+} Watch;
+
+static bool watchpoint_matches(const Vcpu *vcpu, unsigned i, vaddr addr, uint64_t size, bool read, bool write)
+{
+    const ArmState *s = arm_state(vcpu);
+    uint64_t wcr = s->dbgwcr[i], wvr = s->dbgwvr[i];
+    unsigned lsc = (unsigned)bits_get(wcr, 3, 2), bas = (unsigned)bits_get(wcr, 5, 8), mask = (unsigned)bits_get(wcr, 24, 5);
+
+    if (!(wcr & BCR_E) || (wcr & BIT(20)) || !level_matches(vcpu, wcr) || !((read && (lsc & 1)) || (write && (lsc & 2)))) {
+        return false;
+    }
+    addr &= bits_mask(0, 49);
+    wvr &= bits_mask(0, 49);
+    if (mask) { /* 2 to the power of it, BAS is all ones */
+        uint64_t first = wvr & ~bits_mask(0, mask);
+        return addr <= (first | bits_mask(0, mask)) && addr + size - 1 >= first;
+    }
+    for (unsigned b = 0; b < 8; b++) {
+        if ((bas >> b & 1) && wvr + b - addr < size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void touched(void *opaque, vaddr addr, uint64_t size, bool read, bool write)
+{
+    Watch *w = opaque;
+
+    for (unsigned i = 0; i < arm_model(w->vcpu)->n_watchpoints && !w->hit; i++) {
+        if (watchpoint_matches(w->vcpu, i, addr, size, read, write)) {
+            *w = (Watch){ .vcpu = w->vcpu, .hit = true, .write = write, .addr = addr };
+        }
+    }
+}
+
+static bool watchpoint_hit(Vcpu *vcpu)
+{
+    ArmState *s = arm_state(vcpu);
+    Watch w = { .vcpu = vcpu };
+    const uint8_t *insn = any_watchpoint(vcpu) ? guest_ptr_probe(vcpu, s->pc, 4, MMU_FETCH, arm_mmu_index(vcpu, MMU_FETCH)) : NULL;
+
+    if (insn) {
+        arm_mem_access(vcpu, insn, 4, touched, &w);
+    }
+    if (w.hit) {
+        s->fault = (ArmFault){ .iss = ISS_DEBUG | (w.write ? 1u << 6 : 0) };
+        vcpu->exception = (VcpuException){ .cause = ARM_EC_WATCHPOINT_LOWER, .value = w.addr };
+    }
+    return w.hit;
+}
+
 bool arm_before_insn(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
@@ -108,6 +176,9 @@ bool arm_before_insn(Vcpu *vcpu)
     }
     if ((s->mdscr_el1 & MDSCR_MDE) && breakpoint_hit(vcpu)) {
         vcpu->exception = (VcpuException){ .cause = ARM_EC_BREAKPOINT_LOWER, .value = ISS_DEBUG };
+        return true;
+    }
+    if ((s->mdscr_el1 & MDSCR_MDE) && watchpoint_hit(vcpu)) {
         return true;
     }
     if (s->mdscr_el1 & MDSCR_SS) {

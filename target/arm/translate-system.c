@@ -60,7 +60,9 @@ static void write(TransCtx *ctx, unsigned number, IrRef value)
     unsigned key = number;
     const ArmSysreg *r = resolve(ctx, &key);
 
-    if (r && !r->write && is_plain(ctx, r, r->write_el) && r->write_mask == ~(uint64_t)0 && !(r->flags & (ARM_SR_ENDS | ARM_SR_SPACE))) {
+    if (r && !r->write && is_plain(ctx, r, r->write_el) && r->write_mask && !(r->flags & (ARM_SR_ENDS | ARM_SR_SPACE))) {
+        /* The other bits of such a field are never set. */
+        value = r->write_mask == ~(uint64_t)0 ? value : ir_op2_imm(ctx->b, IR_and, IR_I64, value, r->write_mask);
         ir_stenv(ctx->b, r->field, 8, value);
         return;
     }

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Builds and runs the bare-metal tests of the system level (system/) on the virt board.
+
+usage: system.py QEMU-SYSTEM-AARCH64 SOURCE-DIR [PROGRAM...]
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+GCC = 'aarch64-linux-gnu-gcc'
+CASES = [(cpu, machine) for cpu in ('cortex-a57', 'max') for machine in ('virt', 'virt,virtualization=on')]
+
+
+def main():
+    emulator, folder = sys.argv[1].split(), sys.argv[2]
+    emulator[0] = os.path.abspath(emulator[0])
+    if not shutil.which(GCC):
+        print('skipped: no ' + GCC)
+        return 77
+    bad = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        for name in sys.argv[3:] or ['levels']:
+            exe = os.path.join(tmp, name)
+            subprocess.run([GCC, '-O1', '-ffreestanding', '-fno-tree-loop-distribute-patterns', '-fno-pic', '-fno-stack-protector',
+                            '-mgeneral-regs-only', '-nostdlib', '-static', '-Wl,--build-id=none', '-Wl,--no-warn-rwx-segments',
+                            '-T', os.path.join(folder, 'link.ld'), '-o', exe,
+                            os.path.join(folder, 'start.S'), os.path.join(folder, name + '.c')], check=True)
+            for cpu, machine in CASES:
+                try:
+                    run = subprocess.run(emulator + ['-M', machine, '-cpu', cpu, '-nic', 'none', '-display', 'none', '-serial', 'stdio',
+                                                     '-monitor', 'none', '-kernel', exe],
+                                         capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+                    status, out = run.returncode, run.stdout + run.stderr
+                except subprocess.TimeoutExpired as e:
+                    status, out = 'timeout', (e.stdout or b'').decode() + (e.stderr or b'').decode()
+                if status or 'ok' not in out.splitlines():
+                    print(f'{name} {cpu} {machine}: status {status}\n{out}')
+                    bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

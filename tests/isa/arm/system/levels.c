@@ -1,0 +1,393 @@
+/*
+ * levels.c: exceptions, returns, translation and TLB maintenance of EL1 (or of EL2, when entered there) and EL0, as the Arm ARM says
+ * (DDI 0487, D1.3, D8). Prints what it finds wrong, then "ok" or "failed".
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Frame {
+    uint64_t x[31], vector, elr, spsr, esr, far, el, pad[5];
+} Frame;
+
+#define UART 0x09000000ul
+#define STRINGIFY(x) #x
+#define READ(reg) ({ uint64_t v_; __asm__ volatile("mrs %0, " STRINGIFY(reg) : "=r"(v_) :: "memory"); v_; })
+#define WRITE(reg, value) __asm__ volatile("msr " STRINGIFY(reg) ", %0" :: "r"((uint64_t)(value)) : "memory")
+#define ISB() __asm__ volatile("isb" ::: "memory")
+#define DSB() __asm__ volatile("dsb sy" ::: "memory")
+
+uint64_t run_at(void *fn, uint64_t spsr);
+extern char run_at_done[], _end[];
+
+static int n_bad;
+
+/* The compiler copies structs with it. */
+void *memcpy(void *to, const void *from, unsigned long n)
+{
+    for (unsigned long i = 0; i < n; i++) {
+        ((char *)to)[i] = ((const char *)from)[i];
+    }
+    return to;
+}
+
+static void put(const char *s)
+{
+    for (; *s; s++) {
+        *(volatile uint32_t *)UART = (uint8_t)*s;
+    }
+}
+
+static void put_hex(uint64_t v)
+{
+    char out[19] = "0x";
+    for (int i = 0; i < 16; i++) {
+        out[2 + i] = "0123456789abcdef"[v >> (60 - 4 * i) & 15];
+    }
+    out[18] = 0;
+    put(out);
+}
+
+static void check(const char *what, uint64_t is, uint64_t expected)
+{
+    if (is != expected) {
+        put(what);
+        put(": ");
+        put_hex(is);
+        put(" instead of ");
+        put_hex(expected);
+        put("\n");
+        n_bad++;
+    }
+}
+
+/* The last exception; what the handler is to do with it. */
+static Frame last;
+static int n_taken;
+static enum { SKIP, LEAVE } then;
+
+void handle_exception(Frame *f)
+{
+    last = *f;
+    n_taken++;
+    unsigned ec = f->esr >> 26;
+    if (then == LEAVE || ec == 0x20 || ec == 0x21 || ec == 0x0e || ec == 0x22) {
+        f->elr = (uint64_t)run_at_done;
+        f->spsr = 0x3c0 | (f->el | 1); /* this level, its own stack */
+        return;
+    }
+    if (ec != 0x15 && ec != 0x16 && ec != 0x17) {
+        f->elr += 4;
+    }
+}
+
+static void expect(const char *what, unsigned ec, uint64_t iss, unsigned vector)
+{
+    put(what);
+    put("\n");
+    check("  taken", n_taken, 1);
+    check("  class", last.esr >> 26, ec);
+    check("  syndrome", last.esr & 0x1ffffff, iss);
+    check("  IL", last.esr >> 25 & 1, 1);
+    check("  vector", last.vector, vector);
+    n_taken = 0;
+}
+
+/* -- tables: 4 KiB granule, 39 bits of address, so three levels -------------------------------------------------------- */
+
+enum { VALID = 1, TABLE = 3, PAGE = 3, USER = 1 << 6, RO = 1 << 7, SHARED = 3 << 8, AF = 1 << 10, NG = 1 << 11 };
+#define PXN (1ul << 53)
+#define UXN (1ul << 54)
+#define VA 0x80000000ul            /* what the tests map: the third GiB of the address space */
+
+static uint64_t level1[512] __attribute__((aligned(4096))), level2[512] __attribute__((aligned(4096))), level3[512] __attribute__((aligned(4096)));
+static uint64_t other1[512] __attribute__((aligned(4096))), other2[512] __attribute__((aligned(4096))), other3[512] __attribute__((aligned(4096)));
+static char page_a[4096] __attribute__((aligned(4096))), page_b[4096] __attribute__((aligned(4096)));
+static uint64_t code_page[512] __attribute__((aligned(4096)));
+
+static bool at_el2;
+
+static void tlbi_all(void)
+{
+    DSB();
+    if (at_el2) {
+        __asm__ volatile("tlbi alle2" ::: "memory");
+    } else {
+        __asm__ volatile("tlbi vmalle1" ::: "memory");
+    }
+    DSB();
+    ISB();
+}
+
+static void map(uint64_t *table, unsigned index, const void *to, uint64_t attributes)
+{
+    table[index] = (uint64_t)to | attributes;
+    tlbi_all();
+}
+
+static void mmu_on(void)
+{
+    level1[0] = 0x00000000ul | VALID | AF | 1 << 2 | UXN;                  /* devices */
+    level1[1] = 0x40000000ul | VALID | AF | SHARED;                         /* RAM, privileged */
+    level1[2] = (uint64_t)level2 | TABLE;
+    level2[0] = (uint64_t)level3 | TABLE;
+    for (int i = 0; i < 512; i++) {
+        other1[i] = level1[i];
+    }
+    other1[2] = (uint64_t)other2 | TABLE;
+    other2[0] = (uint64_t)other3 | TABLE;
+    uint64_t mair = 0x00ff, tcr = 25 | 3 << 12 | 1 << 10 | 1 << 8, sctlr;
+    DSB();
+    if (at_el2) {
+        WRITE(mair_el2, mair);
+        WRITE(tcr_el2, tcr | 1ul << 31 | 1ul << 23 | 2 << 16);
+        WRITE(ttbr0_el2, level1);
+        ISB();
+        sctlr = READ(sctlr_el2);
+        WRITE(sctlr_el2, sctlr | 1);
+    } else {
+        WRITE(mair_el1, mair);
+        WRITE(tcr_el1, tcr | 1ul << 23 | 2ul << 32 | 1ul << 36); /* EPD1, 40 bits, 16-bit ASIDs */
+        WRITE(ttbr0_el1, level1);
+        ISB();
+        sctlr = READ(sctlr_el1);
+        WRITE(sctlr_el1, (sctlr | 1) & ~(uint64_t)(1 << 23 | 2)); /* MMU on, SPAN off: exceptions set PAN, where there is one */
+    }
+    ISB();
+}
+
+static uint64_t load(uint64_t at) { return *(volatile uint64_t *)at; }
+static void store(uint64_t at, uint64_t v) { *(volatile uint64_t *)at = v; }
+
+static void translation(void)
+{
+    n_taken = 0;
+    load(VA + 0x5008);
+    expect("no page", 0x25, 0x07, 4);
+    check("  FAR", last.far, VA + 0x5008);
+    store(VA + 0x5010, 1);
+    expect("no page, store", 0x25, 0x47, 4);
+    load(VA + 0x40200000);
+    expect("no table", 0x25, 0x05, 4);
+    load(0x8000000000ul);
+    expect("beyond the range", 0x25, 0x04, 4);
+
+    map(level3, 0, page_a, PAGE | AF | SHARED);
+    page_a[0] = 0x11;
+    check("mapped", load(VA), 0x11);
+    map(level3, 1, page_a, PAGE | SHARED);
+    load(VA + 0x1000);
+    expect("access flag", 0x25, 0x0b, 4);
+    map(level3, 2, page_a, PAGE | AF | SHARED | RO);
+    check("read-only", load(VA + 0x2000), 0x11);
+    check("  taken", n_taken, 0);
+    store(VA + 0x2000, 5);
+    expect("read-only, store", 0x25, 0x4f, 4);
+
+    /* Another mapping is seen after maintenance by address. */
+    page_b[0] = 0x22;
+    level3[0] = (uint64_t)page_b | PAGE | AF | SHARED;
+    DSB();
+    if (at_el2) {
+        __asm__ volatile("tlbi vae2, %0" :: "r"(VA >> 12) : "memory");
+    } else {
+        __asm__ volatile("tlbi vae1, %0" :: "r"(VA >> 12) : "memory");
+    }
+    DSB();
+    ISB();
+    check("moved", load(VA), 0x22);
+    check("block of 2 MiB, before", n_taken, 0);
+    map(level2, 1, (void *)0x40000000ul, VALID | AF | SHARED);
+    check("block of 2 MiB", load(VA + 0x200000 + ((uint64_t)page_a & 0x1fffff)) == load(0x40000000 + ((uint64_t)page_a & 0x1fffff)), 1);
+    check("  taken", n_taken, 0);
+
+    /* Address translation instructions. */
+    if (!at_el2) {
+        __asm__ volatile("at s1e1r, %0; isb" :: "r"(VA + 0x123) : "memory");
+        check("AT", READ(par_el1) & 0xfffffffff001, (uint64_t)page_b);
+        __asm__ volatile("at s1e1w, %0; isb" :: "r"(VA + 0x2000) : "memory");
+        check("AT of a page that is read-only", READ(par_el1) & 0x7f, 0x0f << 1 | 1);
+        __asm__ volatile("at s1e0r, %0; isb" :: "r"(VA) : "memory");
+        check("AT as EL0", READ(par_el1) & 0x7f, 0x0f << 1 | 1);
+    }
+}
+
+static void address_spaces(void)
+{
+    map(level3, 8, page_a, PAGE | AF | SHARED | NG);
+    map(other3, 8, page_b, PAGE | AF | SHARED | NG);
+    page_a[0] = 0x11;
+    page_b[0] = 0x22;
+    for (int i = 0; i < 4; i++) {
+        WRITE(ttbr0_el1, (uint64_t)(i & 1 ? other1 : level1) | (uint64_t)(1 + (i & 1)) << 48);
+        ISB();
+        check("address space", load(VA + 0x8000), i & 1 ? 0x22 : 0x11);
+    }
+    /* Both ASIDs keep what they had: without maintenance the change is not to be seen, with it it must. */
+    level3[8] = (uint64_t)page_b | PAGE | AF | SHARED | NG;
+    DSB();
+    __asm__ volatile("tlbi aside1, %0" :: "r"(1ul << 48) : "memory");
+    DSB();
+    WRITE(ttbr0_el1, (uint64_t)level1 | 1ul << 48);
+    ISB();
+    check("address space after TLBI ASIDE1", load(VA + 0x8000), 0x22);
+    WRITE(ttbr0_el1, level1);
+    ISB();
+}
+
+/* -- EL0 ---------------------------------------------------------------------------------------------------------------- */
+
+#define CODE(n) (VA + 0x10000 + 8 * 4 * (n))
+
+static void el0(const char *what, unsigned index, unsigned ec, uint64_t iss)
+{
+    put("from EL0: ");
+    then = LEAVE;
+    n_taken = 0;
+    run_at((void *)CODE(index), 0);
+    then = SKIP;
+    expect(what, ec, iss, 8);
+    check("  SPSR", last.spsr & 0x3ff, 0);
+}
+
+static void user(void)
+{
+    uint32_t *code = (uint32_t *)code_page;
+    code[8 * 0] = 0xd4000001 | 0x123 << 5;      /* svc #0x123 */
+    code[8 * 1] = 0xd4200000 | 0x456 << 5;      /* brk #0x456 */
+    code[8 * 2] = 0x00000000;                   /* udf #0 */
+    code[8 * 3] = 0xd5381000;                   /* mrs x0, sctlr_el1 */
+    code[8 * 4] = 0xf9400000;                   /* ldr x0, [x0]: the function's address */
+    code[8 * 5] = 0xd51b4220;                   /* msr daif, x0 */
+    code[8 * 6] = 0xd53be040;                   /* mrs x0, cntvct_el0 */
+    code[8 * 7] = 0x1e604020;                   /* fmov d0, d1 */
+    code[8 * 8] = 0xd4000002;                   /* hvc #0 */
+    __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+    map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
+
+    el0("SVC", 0, 0x15, 0x123);
+    check("  ELR", last.elr, CODE(0) + 4);
+    el0("BRK", 1, 0x3c, 0x456);
+    check("  ELR", last.elr, CODE(1));
+    el0("UDF", 2, 0x00, 0);
+    el0("MRS of EL1", 3, 0x00, 0);
+    el0("MSR of DAIF", 5, 0x18, 3 << 20 | 1 << 17 | 3 << 14 | 4 << 10 | 0 << 5 | 2 << 1);
+    WRITE(cntkctl_el1, 0);
+    el0("MRS of CNTVCT", 6, 0x18, 3 << 20 | 2 << 17 | 3 << 14 | 14 << 10 | 0 << 5 | 0 << 1 | 1);
+    WRITE(cpacr_el1, 1 << 20);
+    ISB();
+    el0("FP", 7, 0x07, 0x1e00000);
+    WRITE(cpacr_el1, 3 << 20);
+    ISB();
+    el0("HVC", 8, 0x00, 0);
+    put("from EL0: ");
+    n_taken = 0;
+    run_at((void *)(VA + 0x10002), 0);
+    expect("misaligned PC", 0x22, 0, 8);
+    check("  FAR", last.far, VA + 0x10002);
+    put("from EL0: ");
+    map(level3, 3, page_a, PAGE | AF | SHARED | USER | UXN);
+    run_at((void *)(VA + 0x3000), 0);
+    expect("UXN", 0x20, 0x0f, 8);
+    put("from EL1: ");
+    run_at((void *)CODE(0), 0x3c5);
+    expect("PXN", 0x21, 0x0f, 4);
+    /* A return to a level that is not there. */
+    run_at((void *)load, 0x3c9);
+    expect("illegal return", 0x0e, 0, 4);
+    check("  SPSR.IL", last.spsr >> 20 & 1, 1);
+    check("  level", last.spsr & 15, 5);
+}
+
+static void registers(void)
+{
+    check("CurrentEL", READ(CurrentEL), at_el2 ? 8 : 4);
+    WRITE(tpidr_el1, 0x1234567812345678);
+    check("TPIDR_EL1", READ(tpidr_el1), 0x1234567812345678);
+    WRITE(daif, 0x3c0);
+    check("DAIF", READ(daif), 0x3c0);
+    __asm__ volatile("msr daifclr, #5");
+    check("DAIFClr", READ(daif), 0x280);
+    __asm__ volatile("msr daifset, #4");
+    check("DAIFSet", READ(daif), 0x380);
+    check("MPIDR", READ(mpidr_el1) & 0xff80ffffff, 0x80000000);
+    __asm__ volatile("mrs x9, sp_el0\n mov x10, #0x5550\n msr sp_el0, x10\n msr spsel, #0\n mov x11, sp\n msr spsel, #1\n"
+                     "cmp x11, x10\n cset %0, eq\n msr sp_el0, x9" : "=r"(n_taken) :: "x9", "x10", "x11", "cc");
+    check("SP_EL0 with SPSel 0", (uint64_t)n_taken, 1);
+    n_taken = 0;
+}
+
+static void timers(void)
+{
+    uint64_t hz = READ(cntfrq_el0), start = READ(cntpct_el0);
+    check("the counter counts", READ(cntpct_el0) >= start, 1);
+    WRITE(cntv_tval_el0, hz / 1000); /* a millisecond */
+    WRITE(cntv_ctl_el0, 3);
+    check("the timer waits", READ(cntv_ctl_el0), 3);
+    check("its value counts down", READ(cntv_tval_el0) <= hz / 1000, 1);
+    while (READ(cntv_ctl_el0) != 7 && READ(cntpct_el0) - start < 20 * hz) {
+    }
+    check("the timer is due", READ(cntv_ctl_el0), 7);
+    WRITE(cntv_ctl_el0, 0);
+    check("the timer is off", READ(cntv_ctl_el0), 0);
+}
+
+static void alignment(void)
+{
+    WRITE(sctlr_el1, READ(sctlr_el1) | 2);
+    ISB();
+    load((uint64_t)page_a + 1);
+    expect("alignment check", 0x25, 0x21, 4);
+    check("  FAR", last.far, (uint64_t)page_a + 1);
+    WRITE(sctlr_el1, READ(sctlr_el1) & ~2ul);
+    ISB();
+    load((uint64_t)page_a + 1);
+    check("unaligned", n_taken, 0);
+}
+
+static void step(void)
+{
+    uint32_t *code = (uint32_t *)code_page;
+    code[8 * 9] = code[8 * 9 + 1] = 0xd503201f; /* nop */
+    __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+    WRITE(oslar_el1, 0);
+    WRITE(mdscr_el1, 1);
+    ISB();
+    put("from EL0: ");
+    then = LEAVE;
+    run_at((void *)CODE(9), 1 << 21);
+    then = SKIP;
+    WRITE(mdscr_el1, 0);
+    ISB();
+    expect("software step", 0x32, 1 << 24 | 0x22, 8);
+    check("  ELR", last.elr, CODE(9) + 4);
+
+    WRITE(dbgbvr0_el1, CODE(9) + 4);
+    WRITE(dbgbcr0_el1, 0xf << 5 | 2 << 1 | 1);
+    WRITE(mdscr_el1, 1 << 15);
+    ISB();
+    put("from EL0: ");
+    then = LEAVE;
+    run_at((void *)CODE(9), 0);
+    then = SKIP;
+    WRITE(mdscr_el1, 0);
+    WRITE(dbgbcr0_el1, 0);
+    ISB();
+    expect("breakpoint", 0x30, 0x22, 8);
+    check("  ELR", last.elr, CODE(9) + 4);
+}
+
+void test_main(void)
+{
+    at_el2 = READ(CurrentEL) == 8;
+    registers();
+    mmu_on();
+    translation();
+    timers();
+    if (!at_el2) {
+        address_spaces();
+        user();
+        alignment();
+        step();
+    }
+    put(n_bad ? "failed\n" : "ok\n");
+}
