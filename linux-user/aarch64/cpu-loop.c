@@ -54,6 +54,7 @@ static void raise_exception(Thread *t)
     case ARM_EC_UNKNOWN:
         signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         break;
+    case ARM_EC_PC_ALIGN:
     case ARM_EC_DABT: /* here only for alignment */
         signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
         break;

@@ -597,6 +597,10 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
         }
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST); /* before the walk: see tlbi.c */
     }
+    if (w->access == MMU_FETCH && (addr & 3) && !probe && s->pc == addr) { /* before any abort */
+        vcpu->exception = (VcpuException){ .cause = ARM_EC_PC_ALIGN, .value = addr };
+        return false;
+    }
     if (!arm_walk(w, addr, &page, &f)) {
         if (!probe) {
             arm_abort(vcpu, addr, w->access, &f, false);

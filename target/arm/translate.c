@@ -5,11 +5,12 @@
 #include "target/arm/system.h"
 #include "target/arm/translate.h"
 
+/* Of a misaligned pc only that its page is there. */
 static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
 {
-    uint8_t bytes[4];
+    uint8_t bytes[4] = { 0 };
 
-    if (!trans_fetch(ctx, pc, bytes, 4)) {
+    if (!trans_fetch(ctx, pc, bytes, pc & 3 ? 1 : 4)) {
         return false;
     }
     *ret = ldle32(bytes);
@@ -58,11 +59,11 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     ArmArgs args;
     uint32_t insn;
 
-    if (!(pc & 3) && !fetch(ctx, pc, &insn)) {
+    if (!fetch(ctx, pc, &insn)) {
         return false;
     }
     if ((pc & 3) || bits_get(ctx->mode, ARM_MODE_IL, 1)) {
-        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = 4 };
+        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = pc & 3 ? 1 : 4 };
         return true;
     }
     int row = arm_decode32(insn, arm_model(ctx->vcpu)->ext);
@@ -110,14 +111,14 @@ void arm_translate(TransCtx *ctx)
     ArmArgs args;
     uint32_t insn;
 
-    ctx->next_pc = ctx->pc + 4;
-    if (ctx->pc & 3) {
-        arm_raise(ctx, ARM_EC_PC_ALIGN, ctx->pc);
-        return;
-    }
+    ctx->next_pc = ctx->pc + (ctx->pc & 3 ? 1 : 4);
     if (!fetch(ctx, ctx->pc, &insn)) {
         /* The page went away since the scan; entering it again raises the fault. */
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->pc);
+        return;
+    }
+    if (ctx->pc & 3) {
+        arm_raise(ctx, ARM_EC_PC_ALIGN, ctx->pc);
         return;
     }
     if (bits_get(ctx->mode, ARM_MODE_IL, 1)) { /* comes behind aborts of the fetch (D1.3.5.5) */
