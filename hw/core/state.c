@@ -65,6 +65,21 @@ static bool get_uint(Reader *in, void *field, unsigned size, Error **errp)
     return true;
 }
 
+static bool get_bool(Reader *in, bool *field, const char *name, Error **errp)
+{
+    uint8_t byte;
+
+    if (!get(in, &byte, 1, errp)) {
+        return false;
+    }
+    if (byte > 1) {
+        error_set(errp, "saved state has %u for '%s', neither true nor false", byte, name);
+        return false;
+    }
+    *field = byte;
+    return true;
+}
+
 static uint32_t field_count(const StateField *f, const void *opaque)
 {
     if (f->count_is_field) {
@@ -162,7 +177,7 @@ static bool load_desc(const StateDesc *desc, void *opaque, Reader *in, Error **e
             bool ok = true;
             switch (f->kind) {
             case STATE_UINT:
-                ok = get_uint(in, elem, f->elem_size, errp);
+                ok = f->is_bool ? get_bool(in, (bool *)elem, f->name, errp) : get_uint(in, elem, f->elem_size, errp);
                 break;
             case STATE_BUFFER:
                 ok = get(in, elem, f->elem_size, errp);

@@ -94,7 +94,7 @@ MemResult register_write(Device *dev, const RegisterBank *bank, uint64_t offset,
 /* --- Saved state --- */
 
 typedef enum StateKind {
-    STATE_UINT,    /* elem_size 1, 2, 4 or 8; bool is 1 */
+    STATE_UINT,    /* elem_size 1, 2, 4 or 8 */
     STATE_BUFFER,  /* elem_size bytes as they are */
     STATE_TIMER,   /* a Timer */
     STATE_STRUCT,  /* elements described by .sub */
@@ -110,6 +110,7 @@ typedef struct StateField {
     size_t count_field;   /* with count_is_field: offset of a uint32_t holding the count */
     bool count_is_field;
     bool indirect;        /* the field is a pointer to the elements */
+    bool is_bool;         /* another byte than 0 and 1 is an error */
     uint32_t since_version;
     const StateDesc *sub;
 } StateField;
@@ -126,17 +127,19 @@ struct StateDesc {
     const StateDesc *const *subsections;      /* NULL-terminated */
 };
 
+#define STATE_IS_BOOL(lvalue) _Generic((lvalue), bool: true, default: false)
 #define STATE_U(type, member) \
     { .name = #member, .kind = STATE_UINT, .offset = offsetof(type, member), \
-      .elem_size = sizeof(((type *)0)->member) }
+      .elem_size = sizeof(((type *)0)->member), .is_bool = STATE_IS_BOOL(((type *)0)->member) }
 #define STATE_U_ARRAY(type, member) \
     { .name = #member, .kind = STATE_UINT, .offset = offsetof(type, member), \
-      .elem_size = sizeof(((type *)0)->member[0]), \
+      .elem_size = sizeof(((type *)0)->member[0]), .is_bool = STATE_IS_BOOL(((type *)0)->member[0]), \
       .count = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]) }
 /* member points to `count_member` (uint32_t) numbers. */
 #define STATE_U_PTR(type, member, count_member) \
     { .name = #member, .kind = STATE_UINT, .offset = offsetof(type, member), \
-      .elem_size = sizeof(*((type *)0)->member), .indirect = true, .count_is_field = true, \
+      .elem_size = sizeof(*((type *)0)->member), .is_bool = STATE_IS_BOOL(*((type *)0)->member), \
+      .indirect = true, .count_is_field = true, \
       .count_field = offsetof(type, count_member) }
 #define STATE_BYTES(type, member) \
     { .name = #member, .kind = STATE_BUFFER, .offset = offsetof(type, member), \

@@ -84,6 +84,30 @@ static void check_tables(Device *dev)
 
 /* --- contract: saved state --- */
 
+/* A bool that is neither 0 nor 1 has no defined value (C11 6.2.6.1). */
+static bool bools_are_bools(const StateDesc *desc, const char *opaque)
+{
+    for (size_t i = 0; i < desc->n_fields; i++) {
+        const StateField *f = &desc->fields[i];
+        const char *base = f->indirect ? *(char *const *)(opaque + f->offset) : opaque + f->offset;
+        uint32_t count = f->count_is_field ? *(const uint32_t *)(opaque + f->count_field) : MAX(f->count, 1);
+
+        for (uint32_t k = 0; k < count; k++) {
+            const char *elem = base + (size_t)k * f->elem_size;
+            if ((f->is_bool && *(const uint8_t *)elem > 1) || (f->kind == STATE_STRUCT && !bools_are_bools(f->sub, elem))) {
+                fprintf(stderr, "%s.%s\n", desc->name, f->name);
+                return false;
+            }
+        }
+    }
+    for (size_t i = 0; desc->subsections && desc->subsections[i]; i++) {
+        if (!bools_are_bools(desc->subsections[i], opaque)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void check_state(Device *dev)
 {
     StateBuffer a = {0}, b = {0};
@@ -138,6 +162,7 @@ static void check_state(Device *dev)
             error_free(err);
             err = NULL;
         }
+        CHECK(!device_type(dev)->state || bools_are_bools(device_type(dev)->state, (char *)dev));
     }
     device_reset(dev, RESET_COLD);
     vec_free(&a);
