@@ -20,6 +20,7 @@ from emulator import Emulator
 MIN_BAR_ROWS, MAX_BAR_ROWS = 12, 40
 ISOLINUX = pathlib.Path('/usr/lib/ISOLINUX/isolinux.bin')
 PATIENCE_S = 3600          # for one answer of the monitor
+ANSWER_S = 20
 SAME, DIFFERENT = 24, 40    # of 255, means of a colour
 
 
@@ -87,16 +88,25 @@ def is_dark(screen):
     return sum(row.count(0) for row in rows) > 3 * width * len(rows) // 2
 
 
+def after_key(vm, key, before):
+    """The picture that a key leads to. A busy guest takes a while; one without a list shows no change at all."""
+    press(vm, key)
+    end = time.monotonic() + ANSWER_S
+    while picture(vm) == before and time.monotonic() < end:
+        time.sleep(1)
+    return settled(vm)
+
+
 def wait_for_list(vm):
     """Presses "down" until a bar follows, and "up" when none did: what has been typed ahead may come to the list."""
     while True:
         before = settled(vm)
         if is_dark(before):
             continue
-        press(vm, 'down')
-        if bar_moved(before, settled(vm)):
+        after = after_key(vm, 'down', before)
+        if bar_moved(before, after):
             return
-        press(vm, 'up')
+        after_key(vm, 'up', after)
 
 
 def stop_countdown(vm):

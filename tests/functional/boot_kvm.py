@@ -70,10 +70,14 @@ def menu(machine, accel, disk, whole, trace):
     with Emulator('-accel', accel, '-m', '128', '-net', 'none', '-vga', 'std', *DRIVES[disk], '-trace', 'virtio_queue_eventfd', '-D', trace.name,
                   machine=machine) as vm:
         vm.qmp.ok('cont')
-        if not wait_cells(vm, f'{accel}: the menu', lambda cells, _: 'executed automatically in' in text_of(cells)):
-            return None, None, 0
-        vm.qmp.hmp('sendkey up')
-        if not wait_cells(vm, f'{accel}: a key arrives, and the menu is there', whole):
+
+        def there(cells, before):
+            """On a busy host the countdown's five seconds may be over before anybody looks: the key is there before the menu. It draws an entry anew."""
+            if 'GRUB' in text_of(cells) and 'Change the colors' not in text_of(cells):
+                vm.qmp.hmp('sendkey up')
+            return cells == before and whole(cells)
+
+        if not wait_cells(vm, f'{accel}: a key arrives, and the menu is there', there):
             return None, None, 0
         dump, cells = vm.path('dump'), cells_of(vm)
         vm.qmp.ok('screendump', filename=dump)
@@ -85,9 +89,9 @@ def menu(machine, accel, disk, whole, trace):
         return cells, pathlib.Path(dump).read_bytes(), reads
 
 
-def drawn(cells, before):
+def drawn(cells):
     text = text_of(cells)
-    return text.rstrip().endswith('command-line.') and 'Change the colors' in text and cells == before
+    return text.rstrip().endswith('command-line.') and 'Change the colors' in text
 
 
 class Device:
@@ -157,7 +161,7 @@ def main():
     check('virtio_queue_eventfd' not in trace.read().decode(), 'tcg: kicks are calls')
     if not expected:
         finish()
-    _, got, reads = menu(machine, f'kvm,kernel-irqchip={irqchip}', disk, lambda now, _: now == cells, trace)
+    _, got, reads = menu(machine, f'kvm,kernel-irqchip={irqchip}', disk, lambda now: now == cells, trace)
     if got:
         kicks = trace.read().decode().count('virtio_queue_eventfd device virtio-blk-device queue 0')
         print(kicks, 'kicks by eventfd')
