@@ -77,7 +77,7 @@ def build(path, blocks, states, pristine, rounds=1):
     """blocks: lists of words; states: bytes of STATE_BYTES each; pristine: what the scratch memory holds when a block begins."""
     code = start(rounds)
     top = len(code)
-    size = top + sum(len(b) + 2 for b in blocks) + 16
+    size = top + sum(len(b) + 3 for b in blocks) + 16
     load_at, load = size, load_state(len(states))
     save_at, save = load_at + len(load), save_state()
     handler_at = save_at + len(save)
@@ -85,7 +85,7 @@ def build(path, blocks, states, pristine, rounds=1):
     for block in blocks:
         code.append(bl(load_at - len(code)))
         starts.append(CODE + 0x1000 + 4 * len(code))
-        code += block
+        code += [movz(30, 0), *block]        # no operand may depend on where the block stands
         code.append(bl(save_at - len(code)))
     code += [ldr(0, 29, CURRENT + 8), 0xd1000400, str_(0, 29, CURRENT + 8)]  # sub x0, x0, #1
     code.append(cbnz(0, 3) if top - len(code) < -200000 else cbnz(0, top - len(code)))
