@@ -20,7 +20,7 @@ typedef struct ModelDesc {
 
 /* Everything there is code for. */
 static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS RDM DotProd I8MM DPB DPB2 "
-    "LSE LSE2 RCPC RCPC2 CRC32 AES PMULL SHA1 SHA256 SHA512 SHA3 SM3 SM4 FlagM FlagM2 PAuth FPAC FPACCOMBINE MOPS SB RNG CSSC WFxT "
+    "LSE LSE2 RCPC RCPC2 CRC32 AES PMULL SHA1 SHA256 SHA512 SHA3 SM3 SM4 FlagM FlagM2 LSE128 MOPS HBC SB RNG CSSC WFxT "
     "EL2 EL3 VHE PAN PAN2 PAN3 UAO HPDS HAF HDBS LVA LPA LPA2 TGRAN16 TGRAN64 TTST VMID16 XNX TTL TTCNP TLBIOS TLBIRANGE BBML2 DIT RAS IDST "
     "E0PD EVT ECV CSV2 CSV3 ETS Debugv8p2 ";
 
@@ -104,9 +104,57 @@ static bool is_features(unsigned reg)
     return reg != ARM_ID_MIDR && reg != ARM_ID_MPIDR && reg != ARM_ID_REVIDR && reg != ARM_ID_CTR && reg != ARM_ID_DCZID;
 }
 
+/* Pointer authentication: which fields say that it is there depends on the algorithm. Levels below 3 have other results (no PAuth2). */
+static const struct { const char *property; uint8_t reg, address, generic; } pauth_kinds[] = {
+    { "pauth-qarma5", ARM_ID_ISAR1, 4, 24 }, { "pauth-impdef", ARM_ID_ISAR1, 8, 28 }, { "pauth-qarma3", ARM_ID_ISAR2, 12, 8 },
+};
+enum { PAUTH_QARMA5, PAUTH_IMPDEF, PAUTH_QARMA3, N_PAUTH_KINDS, PAUTH_LEVEL_MIN = 3, PAUTH_LEVEL_MAX = 5 };
+
+/* Of the fields of one kind; ret_kind may be NULL. */
+static unsigned pauth_level(const uint64_t *id, unsigned *ret_kind)
+{
+    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+        unsigned level = (unsigned)bits_get(id[pauth_kinds[k].reg], pauth_kinds[k].address, 4);
+        if (level) {
+            if (ret_kind) {
+                *ret_kind = k;
+            }
+            return level;
+        }
+    }
+    return 0;
+}
+
+static void pauth_put(ArmModel *m, unsigned kind, unsigned level)
+{
+    level = level < PAUTH_LEVEL_MIN ? 0 : MIN(level, (unsigned)PAUTH_LEVEL_MAX);
+    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+        uint64_t *reg = &m->id[pauth_kinds[k].reg];
+        *reg = bits_set(*reg, pauth_kinds[k].address, 4, k == kind ? level : 0);
+        *reg = bits_set(*reg, pauth_kinds[k].generic, 4, k == kind && level);
+    }
+    m->ext[ARM_EXT_PAuth] = level;
+    m->ext[ARM_EXT_FPAC] = level >= 4;
+    m->ext[ARM_EXT_FPACCOMBINE] = level >= 5;
+    m->ext[ARM_EXT_PACIMP] = level && kind == PAUTH_IMPDEF;
+    m->ext[ARM_EXT_PACQARMA3] = level && kind == PAUTH_QARMA3;
+}
+
+static bool is_pauth(unsigned reg, unsigned bit)
+{
+    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+        if (reg == pauth_kinds[k].reg && (bit == pauth_kinds[k].address || bit == pauth_kinds[k].generic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ext[] from id[]. */
 static void derive_features(ArmModel *m)
 {
+    unsigned kind = 0, level = pauth_level(m->id, &kind);
+
     bool missing[ARM_N_EXTS] = { false }, known[ARM_N_EXTS] = { false };
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -116,6 +164,7 @@ static void derive_features(ArmModel *m)
     for (unsigned e = 0; e < ARM_N_EXTS; e++) {
         m->ext[e] = known[e] && !missing[e];
     }
+    pauth_put(m, kind, level);
 }
 
 static void feature_on(ArmModel *m, unsigned ext)
@@ -124,22 +173,6 @@ static void feature_on(ArmModel *m, unsigned ext)
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) < fields[i].value) {
             m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)fields[i].value);
-        }
-    }
-}
-
-/* With what needs it. */
-static void feature_off(ArmModel *m, unsigned ext)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) >= fields[i].value) {
-            m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)fields[i].value - 1);
-        }
-    }
-    derive_features(m);
-    for (unsigned e = 0; e < ARM_N_EXTS; e++) {
-        if (m->ext[e] && !strcmp(exts[e].requires, exts[ext].id)) {
-            feature_off(m, e);
         }
     }
 }
@@ -163,6 +196,7 @@ static void make_max(ArmModel *m)
         assert(e >= 0); /* our own table */
         feature_on(m, (unsigned)e);
     }
+    pauth_put(m, PAUTH_IMPDEF, PAUTH_LEVEL_MAX);
 }
 
 /* A core, less what there is no code for. */
@@ -174,7 +208,7 @@ static void make_core(ArmModel *m, const ModelDesc *desc)
     memcpy(m->id, desc->id, sizeof(m->id));
     for (unsigned r = 0; r < ARM_N_ID_REGS; r++) {
         for (unsigned bit = 0; is_features(r) && bit < 64; bit += 4) {
-            if (field_get(m->id, r, bit) > field_get(max.id, r, bit)) {
+            if (!is_pauth(r, bit) && field_get(m->id, r, bit) > field_get(max.id, r, bit)) {
                 m->id[r] = bits_set(m->id[r], bit, 4, bits_get(max.id[r], bit, 4));
             }
         }
@@ -183,9 +217,41 @@ static void make_core(ArmModel *m, const ModelDesc *desc)
     derive_features(m);
 }
 
-static bool set_property(ArmModel *m, const char *name, const char *value, Error **errp)
+/* What -cpu has said of pointer authentication: it takes effect at the end. */
+typedef struct PauthChoice { bool off, kind[N_PAUTH_KINDS]; } PauthChoice;
+
+static bool *pauth_property(PauthChoice *c, const char *name)
 {
-    static const struct { const char *name, *ext; } known[] = { { "pauth", "PAuth" } };
+    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+        if (!strcmp(name, pauth_kinds[k].property)) {
+            return &c->kind[k];
+        }
+    }
+    return strcmp(name, "pauth") ? NULL : &c->off;
+}
+
+static bool pauth_choose(ArmModel *m, const PauthChoice *c, Error **errp)
+{
+    unsigned kind = 0, level = pauth_level(m->id, &kind), n = 0;
+
+    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+        n += c->kind[k];
+        kind = c->kind[k] ? k : kind;
+    }
+    if (c->off && n) {
+        error_set(errp, "cannot enable pauth-impdef, pauth-qarma3 or pauth-qarma5 without pauth");
+        return false;
+    }
+    if (n > 1) {
+        error_set(errp, "cannot enable pauth-impdef, pauth-qarma3 and pauth-qarma5 at the same time");
+        return false;
+    }
+    pauth_put(m, kind, c->off ? 0 : level);
+    return true;
+}
+
+static bool set_property(ArmModel *m, PauthChoice *pauth, const char *name, const char *value, Error **errp)
+{
     static const char *const absent[] = { "sve", "sme", "lpa2", "mte" };
     bool on;
 
@@ -212,21 +278,13 @@ static bool set_property(ArmModel *m, const char *name, const char *value, Error
             return !*errp;
         }
     }
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-        if (!strcmp(name, known[i].name)) {
-            unsigned e = (unsigned)ext_find(known[i].ext, strlen(known[i].ext));
-            if (!parse_bool(name, value, &on, errp)) {
-                return false;
-            }
-            if (on && !m->ext[e]) {
-                error_set(errp, "'%s' is not supported by %s", name, m->name);
-                return false;
-            }
-            if (!on) {
-                feature_off(m, e);
-            }
-            return true;
+    bool *choice = m->ext[ARM_EXT_PAuth] ? pauth_property(pauth, name) : NULL;
+    if (choice) {
+        if (!parse_bool(name, value, &on, errp)) {
+            return false;
         }
+        *choice = choice == &pauth->off ? !on : on;
+        return true;
     }
     error_set(errp, "Property '%s-arm-cpu.%s' not found", m->name, name);
     return false;
@@ -250,6 +308,7 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     char *copy = xstrdup(model && *model ? model : vcpu->target->default_cpu);
     char *rest = copy, *name = strsep(&rest, ",");
     const ModelDesc *desc = NULL;
+    PauthChoice pauth = { .off = false };
     Error *err = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
@@ -269,8 +328,11 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     while (!err && rest) {
         char *value = strsep(&rest, ","), *prop = strsep(&value, "=");
         if (*prop) {
-            set_property(m, prop, value ? value : "on", &err);
+            set_property(m, &pauth, prop, value ? value : "on", &err);
         }
+    }
+    if (!err) {
+        pauth_choose(m, &pauth, &err);
     }
     free(copy);
     if (err) {

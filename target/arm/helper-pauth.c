@@ -23,13 +23,36 @@ static uint64_t authentication_code(Vcpu *vcpu, uint64_t data, uint64_t modifier
     return arm_qarma(arm_has(vcpu, PACQARMA3) ? ARM_QARMA3 : ARM_QARMA5, data, modifier, k[1], k[0]);
 }
 
-/* SCTLR_ELx.EnIA, EnIB, EnDA, EnDB; instructions of the generic key are always there. */
+/* TrapPACUse() to EL2 or EL3: HCR_EL2.API, SCR_EL3.API. */
+static void check_traps(Vcpu *vcpu)
+{
+    const ArmState *s = arm_state(vcpu);
+    unsigned target = 0;
+
+    if (!vcpu->softmmu) {
+        return;
+    }
+    if (s->el < 2 && arm_el2_enabled(vcpu) && !(s->hcr_el2 & HCR_API) && (s->el == 1 || !arm_is_host(s->hcr_el2))) {
+        target = 2;
+    } else if (s->el < 3 && arm_has(vcpu, EL3) && !(s->scr_el3 & SCR_API)) {
+        target = 3;
+    }
+    if (target) {
+        arm_trap_iss(vcpu, target, ARM_EC_PAC, 0);
+    }
+}
+
+/* SCTLR_ELx.EnIA, EnIB, EnDA, EnDB. What is off does not trap. */
 static bool enabled(Vcpu *vcpu, unsigned key)
 {
     static const uint8_t bit[4] = { [ARM_PAC_IA] = 31, [ARM_PAC_IB] = 30, [ARM_PAC_DA] = 27, [ARM_PAC_DB] = 13 };
     const ArmState *s = arm_state(vcpu);
 
-    return !vcpu->softmmu || s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))] >> bit[key] & 1;
+    if (vcpu->softmmu && !(s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))] >> bit[key] & 1)) {
+        return false;
+    }
+    check_traps(vcpu);
+    return true;
 }
 
 static Layout layout(Vcpu *vcpu, uint64_t ptr, bool data)
@@ -128,5 +151,6 @@ uint64_t arm_helper_pac_strip(Vcpu *vcpu, uint64_t ptr, uint32_t data)
 
 uint64_t arm_helper_pac_generic(Vcpu *vcpu, uint64_t x, uint64_t modifier)
 {
+    check_traps(vcpu);
     return authentication_code(vcpu, x, modifier, ARM_PAC_GA) & ~(uint64_t)UINT32_MAX;
 }

@@ -47,7 +47,7 @@ bool arm_trans_begin(TransCtx *ctx)
 static vaddr direct_target(int row, vaddr pc, const ArmArgs *args)
 {
     switch (row) {
-    case ARM_ROW_b_cond: return pc + (int64_t)args->bcond.imm;
+    case ARM_ROW_b_cond: case ARM_ROW_bc_cond: return pc + (int64_t)args->bcond.imm;
     case ARM_ROW_cbz: case ARM_ROW_cbnz: return pc + (int64_t)args->cb.imm;
     case ARM_ROW_tbz: case ARM_ROW_tbnz: return pc + (int64_t)args->tb.imm;
     default: return pc + (int64_t)args->b.imm;
