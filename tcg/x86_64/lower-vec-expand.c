@@ -350,7 +350,7 @@ static bool saturating(HostCompiler *hc, const IrInsn *in)
 
 /* -- comparisons ------------------------------------------------------------------------------------------- */
 
-/* a >= b if the larger one is a, a <= b if the smaller one is. */
+/* a >= b if the larger one is a, a <= b if the smaller one is; unsigned a < b and a > b are the complements where one instruction makes them. */
 bool lower_vec_order(HostCompiler *hc, const IrInsn *in, unsigned cond)
 {
     static const uint16_t eq[] = { V0F | 0x74, V0F | 0x75, V0F | 0x76 };
@@ -368,7 +368,13 @@ bool lower_vec_order(HostCompiler *hc, const IrInsn *in, unsigned cond)
     case IR_LE: which = 1; break;
     case IR_GEU: which = 2; break;
     case IR_LEU: which = 3; break;
+    case IR_LTU: which = 2; break;
+    case IR_GTU: which = 3; break;
     default: return false;
+    }
+    bool invert = cond == IR_LTU || cond == IR_GTU;
+    if (invert && !has(hc, X_AVX512VL)) {
+        return false;
     }
     if (lane == IR_LANE_64 || !has(hc, X_SSE41)) {
         return false;
@@ -378,6 +384,10 @@ bool lower_vec_order(HostCompiler *hc, const IrInsn *in, unsigned cond)
     Reg d = ra_dest(hc, NO_REG, bit_of(a) | bit_of(b));
     sse_rrr(hc, ops[which][lane] | l, d, a, b);
     sse_rrr(hc, eq[lane] | l, d, d, a);
+    if (invert) {
+        e_rrr(&hc->as, I_VPTERNLOGQ | l, d, d, d);
+        x_u8(&hc->as, 0x55);
+    }
     ra_done(hc);
     return true;
 }

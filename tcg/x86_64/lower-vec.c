@@ -314,6 +314,12 @@ static bool lower_dup(HostCompiler *hc, const IrInsn *in)
     Reg ra = ra_use(hc, hc->ops[0]);
     ra_consume(hc);
     Reg d = ra_dest(hc, NO_REG, 0);
+    if (!reg_is_vec(ra) && has(hc, X_AVX512VL)) {
+        static const uint16_t from_general[] = { V38 | 0x7a, V38 | 0x7b, V38 | 0x7c, V38 | 0x7c | X_W };
+        e_rrr(as, from_general[lane] | l, d, 0, ra);
+        ra_done(hc);
+        return true;
+    }
     if (!reg_is_vec(ra)) {
         sse_rr(hc, I_MOVQ_XR | x_w(lane == 3), REG_VTMP, ra);
         ra = REG_VTMP;
