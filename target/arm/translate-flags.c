@@ -66,6 +66,35 @@ static ArmCondRef fcmp_cond(TransCtx *ctx, unsigned which)
     return (ArmCondRef){ of[which].cond, r, ir_i32(ctx->b, of[which].value) };
 }
 
+/* HI, GE and GT of a 32-bit sum: what it is in 64 bits against 1 << 32 or 0. */
+static ArmCondRef sum32_cond(TransCtx *ctx, unsigned which, IrRef x, IrRef y)
+{
+    IrBuilder *b = ctx->b;
+    IrOp extend = which == 4 ? IR_ext_u : IR_ext_s;
+    IrRef sum = ir_op2(b, IR_add, IR_I64, ir_op1(b, extend, IR_I64, x), ir_op1(b, extend, IR_I64, y));
+
+    return which == 4 ? (ArmCondRef){ IR_GTU, sum, ir_i64(b, BIT(32)) } : (ArmCondRef){ which == 5 ? IR_GE : IR_GT, sum, ir_i64(b, 0) };
+}
+
+/* Of a 64-bit one; the sign it would have is that of r, turned over if it overflows. */
+static ArmCondRef sum64_cond(TransCtx *ctx, unsigned which, IrRef x, IrRef y, IrRef r)
+{
+    IrBuilder *b = ctx->b;
+    IrRef zero = ir_i64(b, 0);
+
+    if (which == 4) {
+        IrRef carry = ir_setcond(b, IR_I64, IR_LTU, r, x), some = ir_setcond(b, IR_I64, IR_NE, r, zero);
+        return (ArmCondRef){ IR_TSTNE, carry, some };
+    }
+    IrRef overflow = ir_op2(b, IR_and, IR_I64, ir_op2(b, IR_xor, IR_I64, x, r), ir_op2(b, IR_xor, IR_I64, y, r));
+    IrRef sign = ir_op2(b, IR_xor, IR_I64, overflow, r);
+    if (which == 5) {
+        return (ArmCondRef){ IR_GE, sign, zero };
+    }
+    IrRef some = ir_op2(b, IR_or, IR_I64, r, ir_op1(b, IR_neg, IR_I64, r)); /* negative unless r is 0 */
+    return (ArmCondRef){ IR_LT, ir_op2(b, IR_andn, IR_I64, some, sign), zero };
+}
+
 /* False: no short way. */
 static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *ret)
 {
@@ -124,7 +153,7 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
     case 1: *ret = (ArmCondRef){ IR_LTU, r, x }; return true;
     case 2: *ret = (ArmCondRef){ IR_LT, r, zero }; return true;
     case 3: *ret = (ArmCondRef){ IR_LT, ir_op2(b, IR_andn, type, ir_op2(b, IR_xor, type, x, r), ir_op2(b, IR_xor, type, x, y)), zero }; return true;
-    default: return false;
+    default: *ret = wide ? sum64_cond(ctx, which, x, y, r) : sum32_cond(ctx, which, x, y); return true;
     }
 }
 
