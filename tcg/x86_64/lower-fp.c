@@ -370,6 +370,36 @@ static void lower_frel(HostCompiler *hc, const IrInsn *in)
 
 /* ---- conversions ---- */
 
+/* t = a rounded by a static mode, without the inexact flag (SSE4.1). To nearest away is to nearest even but for ties, which are left to
+ * the definition: returns the index of that out-of-line code, which is to come back behind everything else; else SIZE_MAX. */
+static size_t round_static(HostCompiler *hc, const IrInsn *in, bool wide, unsigned rm, Reg t, Reg d, Reg a)
+{
+    static const uint8_t imm[] = { [IR_RM_NEAREST_EVEN] = 8, [IR_RM_ZERO] = 11, [IR_RM_DOWN] = 9, [IR_RM_UP] = 10, [IR_RM_NEAREST_AWAY] = 8 };
+    Asm *as = &hc->as;
+    sse_rrr(hc, M_3A | P_66 | (wide ? 0x0b : 0x0a), t, a, a);
+    x_u8(as, imm[rm]);
+    if (rm != IR_RM_NEAREST_AWAY) {
+        return SIZE_MAX;
+    }
+    Mem magnitude = pool_u64x2(hc, wide ? 0x7fffffffffffffff : 0x7fffffff, 0);
+    /* From 2^52 (2^23) on there are integers only; an infinity must not be subtracted from itself. */
+    sse_rrm(hc, I_ANDPS, REG_VTMP, a, magnitude);
+    sse_rm(hc, wide ? I_UCOMISD : I_UCOMISS, REG_VTMP, pool_u64x2(hc, wide ? 0x4330000000000000 : 0x4b000000, 0));
+    uint8_t *integral = x_jcc8(as, CC_AE);
+    sse_rrr(hc, M_0F | scalar_prefix(wide) | 0x5c, REG_VTMP, a, t); /* exact */
+    sse_rrm(hc, I_ANDPS, REG_VTMP, REG_VTMP, magnitude);
+    sse_rm(hc, wide ? I_UCOMISD : I_UCOMISS, REG_VTMP, pool_u64x2(hc, wide ? 0x3fe0000000000000 : 0x3f000000, 0));
+    size_t slow = call_ool(hc, CC_E, in, hc->insns[in->a].type, d, a, NO_REG);
+    x_bind8(as, integral);
+    return slow;
+}
+
+/* Is this rounding done before the conversion, rather than by switching modes? */
+static inline bool rounds_before(const HostCompiler *hc, unsigned rm)
+{
+    return has(hc, X_SSE41) && rm != IR_RM_DYN && rm != IR_RM_ZERO && rm != IR_RM_ODD;
+}
+
 static void lower_f2i(HostCompiler *hc, const IrInsn *in)
 {
     Asm *as = &hc->as;
@@ -378,7 +408,7 @@ static void lower_f2i(HostCompiler *hc, const IrInsn *in)
     /* cvttsd2si, cvtsd2si */
     uint32_t op = M_0F | scalar_prefix(wide) | (rm == IR_RM_ZERO ? 0x2c : 0x2d);
     unsigned toggle = rm == IR_RM_ZERO ? IR_RM_DYN : rm;
-    size_t slow[2] = { 0 };
+    size_t slow[3] = { 0 };
     unsigned n_slow = 0;
 
     if (hc->target->fp.to_int == FP_TO_INT_X86 && is_signed) {
@@ -392,11 +422,21 @@ static void lower_f2i(HostCompiler *hc, const IrInsn *in)
         return;
     }
     Reg ra = ra_use(hc, hc->ops[0]);
+    bool before = rounds_before(hc, rm);
+    Reg t = before ? ra_temp(hc, REGS_VEC) : ra;
     ra_consume(hc);
     Reg d = ra_dest(hc, NO_REG, 0);
+    if (before) {
+        size_t tie = round_static(hc, in, wide, rm, t, d, ra);
+        if (tie != SIZE_MAX) {
+            slow[n_slow++] = tie;
+        }
+        toggle = IR_RM_DYN;
+        op = M_0F | scalar_prefix(wide) | 0x2c;
+    }
     if (is_signed) {
         rounding_begin(hc, toggle);
-        sse_rr(hc, op | x_w(w), d, ra);
+        sse_rr(hc, op | x_w(w), d, t);
         rounding_end(hc, toggle);
         /* The host answers MIN for everything it cannot convert. */
         x_alu_ri(as, w, A_CMP, d, 1);
@@ -413,8 +453,11 @@ static void lower_f2i(HostCompiler *hc, const IrInsn *in)
         ucomis(hc, wide, ra, REG_VTMP);
         slow[n_slow++] = call_ool(hc, CC_B, in, from, d, ra, NO_REG);
         rounding_begin(hc, toggle);
-        sse_rr(hc, op | X_W, d, ra);
+        sse_rr(hc, op | X_W, d, t);
         rounding_end(hc, toggle);
+    }
+    if (before) { /* for the inexact flag; in range by now */
+        sse_rr(hc, op | x_w(w || !is_signed), REG_TMP, ra);
     }
     while (n_slow) {
         ool_back_here(hc, slow[--n_slow]);
@@ -500,6 +543,14 @@ static void lower_fround(HostCompiler *hc, const IrInsn *in)
     }
     Reg ra = ra_use(hc, hc->ops[0]);
     ra_consume(hc);
+    if ((in->aux & IR_RM_MASK) == IR_RM_NEAREST_AWAY) {
+        Reg d = ra_dest(hc, NO_REG, bit_of(ra));
+        size_t tie = round_static(hc, in, wide, IR_RM_NEAREST_AWAY, d, d, ra);
+        ool_back_here(hc, tie);
+        check_nan(hc, d, in->type);
+        ra_done(hc);
+        return;
+    }
     Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
     if (has(hc, X_AVX)) {
         v_rrr(&hc->as, op, d, ra, ra);
@@ -578,7 +629,10 @@ void lower_fp(HostCompiler *hc, const IrInsn *in)
     bool odd_policy = hc->target->fp.tininess_before && !keeps_operands(hc);
     bool exact = (in->op == IR_fcvt && in->type == IR_F64) ||
                  ((in->op == IR_i2f || in->op == IR_u2f) && in->type == IR_F64 && hc->insns[in->a].type == IR_I32);
-    if ((odd && !exact) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp && in->op != IR_frel)) {
+    /* Ties are the only difference (round_static). */
+    bool away = rm == IR_RM_NEAREST_AWAY && has(hc, X_SSE41) && hc->target->fp.to_int != FP_TO_INT_X86 &&
+                (in->op == IR_f2i || in->op == IR_f2u || (in->op == IR_fround && !(in->aux & IR_ROUND_EXACT)));
+    if ((odd && !exact && !away) || (odd_policy && in->op < IR_fclass && in->op != IR_fcmp && in->op != IR_frel)) {
         lower_by_call(hc, in);
         return;
     }
