@@ -48,7 +48,7 @@ static FpStatus status_begin(const Vcpu *vcpu, uint16_t aux)
         .rules = nan_rules[policy->nan],
         .rounding = rounding_of(aux, control),
         .tininess_before = policy->tininess_before,
-        .flush_outputs = control & MXCSR_FTZ ? FP_FLUSH_AFTER : FP_FLUSH_NONE,
+        .flush_outputs = !(control & MXCSR_FTZ) ? FP_FLUSH_NONE : policy->nan == FP_NAN_ARM ? FP_FLUSH_BEFORE : FP_FLUSH_AFTER,
         .flush_inputs = control & MXCSR_DAZ,
     };
 }

@@ -25,6 +25,7 @@ static const SlotDesc slots[] = {
     { "qc", offsetof(ArmState, qc), IR_V128 },
     R(0), R(1), R(2), R(3), R(4), R(5), R(6), R(7), R(8), R(9), R(10), R(11), R(12), R(13), R(14),
     { "pc32", offsetof(ArmState, pc), IR_I32 },
+    { "idc", offsetof(ArmState, idc), IR_V128 },
 };
 static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 

@@ -146,7 +146,8 @@ enum {
     ARM_SLOT_QC = 68,    /* V128 */
     ARM_SLOT_R = 69,     /* AArch32: R0 to R14, I32, the low halves of X0 to X14 */
     ARM_SLOT_PC32 = 84,  /* the pc of targets of 32 bits, I32; bit 0: T32 */
-    ARM_N_SLOTS = 85,
+    ARM_SLOT_IDC = 85,   /* V128 */
+    ARM_N_SLOTS = 86,
 };
 
 /* Translation mode: everything in CPU state that changes what code means. */
@@ -159,7 +160,8 @@ enum {
     ARM_MODE_IL = 13,    /* 1 bit: PSTATE.IL, every instruction raises an exception */
     ARM_MODE_SPSEL = 14, /* 1 bit: PSTATE.SP, handlers know without asking which SP is in use */
     ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
-    ARM_MODE_FP_SOFT = 16, /* 1 bit: FPCR.FZ or DN, floating point by helpers */
+    ARM_MODE_FP_SOFT = 16, /* 1 bit: modes of FPCR that hosts have not: floating point by helpers */
+    ARM_MODE_FP_FLUSH = 17, /* 1 bit: FPCR.FZ while FPSR.IXC is set, which lets the host flush (fp-status.c) */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };

@@ -3,12 +3,17 @@
  * jit.fp_control_guest, which has the layout of x86's MXCSR on every host (SDM volume 1, 10.2.3): flags in bits 0-5, masks in
  * 7-12, rounding in 13-14. Its flag of denormals (bit 1) has no counterpart here.
  *
+ * FPCR.FZ is the host's DAZ and FTZ, but for three things. A result that the host flushes raises inexact as well, which Arm does not: so
+ * generated code does it itself only while FPSR.IXC is set anyway (ARM_MODE_FP_FLUSH); until then helpers do. Results that round up to the
+ * smallest normal number are flushed by Arm: they are found like those that want a flag (tcg/x86_64/lower-fp.c). That an operand was
+ * flushed is not told by the host: generated code collects it in the slot ARM_SLOT_IDC.
+ *
  * Exceptions are never trapped: the enable bits read as zero. FEAT_AFP is not modelled: NEP, AH and FIZ read as zero.
  */
 #include "target/arm/fp.h"
 
 enum { MXCSR_IE = 1, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 16, MXCSR_PE = 32, MXCSR_FLAGS = 63,
-       MXCSR_MASKS = 0x1f80, MXCSR_RC_SHIFT = 13 };
+       MXCSR_MASKS = 0x1f80, MXCSR_RC_SHIFT = 13, MXCSR_DAZ = 64, MXCSR_FTZ = 0x8000 };
 enum { FPSR_MASK = ARM_FPSR_IOC | ARM_FPSR_DZC | ARM_FPSR_OFC | ARM_FPSR_UFC | ARM_FPSR_IXC | ARM_FPSR_IDC };
 
 void arm_fp_sync(Vcpu *vcpu)
@@ -36,15 +41,16 @@ void arm_fpcr_set(Vcpu *vcpu, uint32_t value)
 
     arm_state(vcpu)->fpcr = value & writable;
     vcpu->jit.fp_control_guest = (vcpu->jit.fp_control_guest & MXCSR_FLAGS) | MXCSR_MASKS |
-                                 (uint32_t)rc[value >> ARM_FPCR_RMODE_SHIFT & 3] << MXCSR_RC_SHIFT;
+                                 (uint32_t)rc[value >> ARM_FPCR_RMODE_SHIFT & 3] << MXCSR_RC_SHIFT |
+                                 (value & ARM_FPCR_FZ ? MXCSR_DAZ | MXCSR_FTZ : 0);
 }
 
 uint32_t arm_fpsr_get(Vcpu *vcpu)
 {
-    const ArmVector *qc = &arm_state(vcpu)->qc;
+    const ArmVector *qc = &arm_state(vcpu)->qc, *idc = &arm_state(vcpu)->idc;
 
     arm_fp_sync(vcpu);
-    return arm_state(vcpu)->fpsr | (qc->d[0] | qc->d[1] ? ARM_FPSR_QC : 0);
+    return arm_state(vcpu)->fpsr | (qc->d[0] | qc->d[1] ? ARM_FPSR_QC : 0) | (idc->d[0] | idc->d[1] ? ARM_FPSR_IDC : 0);
 }
 
 void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
@@ -52,11 +58,22 @@ void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     arm_state(vcpu)->fpsr = value & FPSR_MASK;
     arm_state(vcpu)->qc = (ArmVector){ .d = { value & ARM_FPSR_QC } };
+    arm_state(vcpu)->idc = (ArmVector){ .d = { 0 } };
+}
+
+static bool inexact_raised(const Vcpu *vcpu)
+{
+    return arm_state(vcpu)->fpsr & ARM_FPSR_IXC || vcpu->jit.fp_control_guest & MXCSR_PE;
 }
 
 uint64_t arm_fp_mode(const Vcpu *vcpu)
 {
-    return arm_state(vcpu)->fpcr & (ARM_FPCR_FZ | ARM_FPCR_DN) ? BIT(ARM_MODE_FP_SOFT) : 0;
+    uint32_t fpcr = arm_state(vcpu)->fpcr;
+
+    if (fpcr & (ARM_FPCR_DN | ARM_FPCR_AHP)) {
+        return BIT(ARM_MODE_FP_SOFT);
+    }
+    return !(fpcr & ARM_FPCR_FZ) ? 0 : BIT(inexact_raised(vcpu) ? ARM_MODE_FP_FLUSH : ARM_MODE_FP_SOFT);
 }
 
 FpStatus arm_fp_begin(const Vcpu *vcpu, unsigned size)
@@ -76,6 +93,10 @@ FpStatus arm_fp_begin(const Vcpu *vcpu, unsigned size)
 
 void arm_fp_end(Vcpu *vcpu, const FpStatus *s, unsigned size)
 {
+    /* From now on the host can flush: the mode is looked at again at the next poll. */
+    if (s->flags & FP_INEXACT && arm_state(vcpu)->fpcr & ARM_FPCR_FZ && !inexact_raised(vcpu)) {
+        vcpu->jit.exit_request = 1;
+    }
     vcpu->jit.fp_control_guest |= (s->flags & FP_INVALID ? MXCSR_IE : 0) | (s->flags & FP_DIVZERO ? MXCSR_ZE : 0) |
                                   (s->flags & FP_OVERFLOW ? MXCSR_OE : 0) | (s->flags & FP_UNDERFLOW ? MXCSR_UE : 0) |
                                   (s->flags & FP_INEXACT ? MXCSR_PE : 0);

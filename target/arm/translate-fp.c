@@ -31,6 +31,47 @@ static IrRef sign_mask(TransCtx *ctx, unsigned size, bool invert)
     return ir_vconst(ctx->b, IR_V128, &(IrVecConst){ .u64 = { invert ? sign - 1 : sign } });
 }
 
+/* -- flushed operands ---------------------------------------------------------------------------------- */
+
+/* Results of operations are no subnormals while the host flushes. */
+static bool is_flushed(TransCtx *ctx, IrRef v)
+{
+    const IrUnit *unit = ctx->b->unit;
+    unsigned op = ir_insn(unit, v)->op;
+
+    while (op == IR_vzext || op == IR_vlow) {
+        v = ir_insn(unit, v)->a;
+        op = ir_insn(unit, v)->op;
+    }
+    return (op >= IR_fadd && op <= IR_fmax) || (op >= IR_vfadd && op <= IR_vfmax) || op == IR_fcvt || op == IR_i2f || op == IR_u2f;
+}
+
+/* Equal to zero with subnormals read as zeros, but not all zeros. */
+void arm_fp_note(TransCtx *ctx, unsigned size, bool scalar, IrRef v)
+{
+    IrBuilder *b = ctx->b;
+    uint64_t *done = &ctx->data[ARM_DATA_FLUSH], key = v | (uint64_t)size << 32 | (uint64_t)scalar << 36;
+    uint64_t magnitude = size == 3 ? BIT(63) - 1 : 0x7fffffff, low = scalar || size == 3 ? magnitude : magnitude << 32 | magnitude;
+
+    if (is_flushed(ctx, v)) {
+        return;
+    }
+    if (done[0] != b->block + 1u) { /* what was noted in other blocks need not be on the way here */
+        memset(done, 0, 6 * sizeof(*done));
+        done[0] = b->block + 1u;
+    }
+    for (unsigned i = 1; i < 6; i++) {
+        if (done[i] == key) {
+            return;
+        }
+    }
+    memmove(&done[2], &done[1], 4 * sizeof(*done));
+    done[1] = key;
+    IrRef zero = arm_v2(ctx, IR_vfcmp, size | (scalar ? 4 : 0) | IR_FREL_EQ << 4, v, arm_vzero(ctx));
+    IrRef bits = arm_v2(ctx, IR_vand, 0, v, arm_vconst(ctx, low, scalar ? 0 : low));
+    ir_put(b, ARM_SLOT_IDC, arm_v2(ctx, IR_vor, 0, ir_get(b, ARM_SLOT_IDC), arm_v2(ctx, IR_vand, 0, zero, bits)));
+}
+
 /* -- arithmetic ----------------------------------------------------------------------------------- */
 
 static void arith(TransCtx *ctx, ArgsF2 *a, ArmFpOp op, IrOp ir, unsigned aux)
@@ -41,7 +82,7 @@ static void arith(TransCtx *ctx, ArgsF2 *a, ArmFpOp op, IrOp ir, unsigned aux)
         soft(ctx, arm_fp_code(op, size, 0, ARM_FP_DYN, 0, 0), size, a->fd, a->fn, a->fm, -1);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_emit(ctx->b, ir, arm_fp_type(size), aux, arm_f(ctx, size, a->fn), arm_f(ctx, size, a->fm), IR_NONE));
+    arm_set_f(ctx, a->fd, ir_emit(ctx->b, ir, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm), IR_NONE));
 }
 
 void arm_trans_fadd(TransCtx *ctx, ArgsF2 *a) { arith(ctx, a, ARM_FP_ADD, IR_fadd, IR_RM_DYN); }
@@ -61,7 +102,7 @@ void arm_trans_fnmul(TransCtx *ctx, ArgsF2 *a)
         arith(ctx, a, ARM_FP_NMUL, IR_nop, 0);
         return;
     }
-    IrRef v = ir_op2(ctx->b, IR_fmul, arm_fp_type(size), arm_f(ctx, size, a->fn), arm_f(ctx, size, a->fm));
+    IrRef v = ir_op2(ctx->b, IR_fmul, arm_fp_type(size), arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm));
     v = ir_op1(ctx->b, IR_vzext, IR_V128, v);
     arm_put_low(ctx, a->fd, 4, arm_v2(ctx, IR_vxor, 0, v, sign_mask(ctx, size, false)));
 }
@@ -74,7 +115,7 @@ void arm_trans_fsqrt(TransCtx *ctx, ArgsF1 *a)
         soft(ctx, arm_fp_code(ARM_FP_SQRT, size, 0, ARM_FP_DYN, 0, 0), size, a->fd, a->fn, -1, -1);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_op1(ctx->b, IR_fsqrt, arm_fp_type(size), arm_f(ctx, size, a->fn)));
+    arm_set_f(ctx, a->fd, ir_op1(ctx->b, IR_fsqrt, arm_fp_type(size), arm_f_in(ctx, size, a->fn)));
 }
 
 static void multiply_add(TransCtx *ctx, ArgsF3 *a, unsigned soft_flags, unsigned aux)
@@ -85,8 +126,8 @@ static void multiply_add(TransCtx *ctx, ArgsF3 *a, unsigned soft_flags, unsigned
         soft(ctx, arm_fp_code(ARM_FP_MADD, size, 0, ARM_FP_DYN, soft_flags, 0), size, a->fd, a->fn, a->fm, a->fa);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_emit(ctx->b, IR_fma, arm_fp_type(size), aux, arm_f(ctx, size, a->fn), arm_f(ctx, size, a->fm),
-                                  arm_f(ctx, size, a->fa)));
+    arm_set_f(ctx, a->fd, ir_emit(ctx->b, IR_fma, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm),
+                                  arm_f_in(ctx, size, a->fa)));
 }
 
 void arm_trans_fmadd(TransCtx *ctx, ArgsF3 *a) { multiply_add(ctx, a, 0, 0); }
@@ -163,7 +204,7 @@ void arm_trans_fmov_from_x_top(TransCtx *ctx, ArgsFix *a)
 
 static IrRef scalar_or_zero(TransCtx *ctx, unsigned size, int n)
 {
-    return n < 0 ? ir_const(ctx->b, arm_fp_type(size), 0) : arm_f(ctx, size, n);
+    return n < 0 ? ir_const(ctx->b, arm_fp_type(size), 0) : arm_f_in(ctx, size, n);
 }
 
 static IrRef bits_or_zero(TransCtx *ctx, unsigned size, int n)
@@ -180,7 +221,7 @@ static void compare(TransCtx *ctx, ArgsFcm *a, bool signalling)
         arm_cc_set(ctx, ARM_CC_FLAGS, arm_fp_call(ctx, code, arm_f_bits(ctx, size, a->fn), bits_or_zero(ctx, size, a->fm), IR_NONE), IR_NONE);
         return;
     }
-    IrRef r = ir_emit(ctx->b, IR_frel, IR_I32, signalling, arm_f(ctx, size, a->fn), scalar_or_zero(ctx, size, a->fm), IR_NONE);
+    IrRef r = ir_emit(ctx->b, IR_frel, IR_I32, signalling, arm_f_in(ctx, size, a->fn), scalar_or_zero(ctx, size, a->fm), IR_NONE);
     arm_cc_set(ctx, ARM_CC_FCMP, ir_op1(ctx->b, IR_ext_u, IR_I64, r), IR_NONE);
 }
 
@@ -205,7 +246,7 @@ static void compare_if(TransCtx *ctx, ArgsFcc *a, bool signalling)
     ArmCondRef c = arm_cond(ctx, (unsigned)a->cond);
     IrRef holds = ir_setcond(b, IR_I64, c.cond, c.a, c.b), flags;
 
-    if (!arm_fp_inline(ctx, size)) {
+    if (!arm_fp_inline(ctx, size) || arm_fp_flush(ctx)) {
         uint32_t code = arm_fp_code(signalling ? ARM_FP_CMPE : ARM_FP_CMP, size, 0, ARM_FP_DYN, 0, 0);
         IrRef zero = ir_i64(b, 0);
         flags = arm_fp_call(ctx, code, ir_select(b, IR_I64, holds, arm_f_bits(ctx, size, a->fn), zero),

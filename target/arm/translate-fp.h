@@ -9,8 +9,16 @@
 #include "target/arm/fp.h"
 #include "target/arm/translate-simd.h"
 
-/* FPCR.FZ or DN: what those bits have a say in is done by helpers. */
-static inline bool arm_fp_soft(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_FP_SOFT & 1; }
+/* What FPCR's bits have a say in is done by helpers. (AArch32 does not collect IDC.) */
+static inline bool arm_fp_soft(const TransCtx *ctx)
+{
+    return ctx->mode >> ARM_MODE_FP_SOFT & 1 || (ctx->mode >> ARM_MODE_FP_FLUSH & 1 && ctx->mode >> ARM_MODE_A32 & 1);
+}
+/* FPCR.FZ by the host: operands go through arm_f_in() and arm_v_in(). */
+static inline bool arm_fp_flush(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_FP_FLUSH & 1; }
+
+/* translate-fp.c. Collects in ARM_SLOT_IDC whether lanes of v are subnormal; scalar: the lowest. */
+void arm_fp_note(TransCtx *ctx, unsigned size, bool scalar, IrRef v);
 /* Lanes of 1 << size bytes are computed by IR operations. */
 static inline bool arm_fp_inline(const TransCtx *ctx, unsigned size) { return size != 1 && !arm_fp_soft(ctx); }
 
@@ -20,6 +28,23 @@ static inline IrType arm_fp_type(unsigned size) { return size == 3 ? IR_F64 : IR
 static inline IrRef arm_f(TransCtx *ctx, unsigned size, int n)
 {
     return ir_op1(ctx->b, IR_vlow, arm_fp_type(size), arm_v(ctx, n));
+}
+
+/* The same and whole vectors as operands that FPCR.FZ flushes. */
+static inline IrRef arm_f_in(TransCtx *ctx, unsigned size, int n)
+{
+    if (arm_fp_flush(ctx)) {
+        arm_fp_note(ctx, size, true, arm_v(ctx, n));
+    }
+    return arm_f(ctx, size, n);
+}
+
+static inline IrRef arm_v_in(TransCtx *ctx, unsigned size, IrRef v)
+{
+    if (arm_fp_flush(ctx)) {
+        arm_fp_note(ctx, size, false, v);
+    }
+    return v;
 }
 
 /* V[d] = a scalar, float or integer of its size, zeros above. */

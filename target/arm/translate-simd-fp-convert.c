@@ -38,6 +38,9 @@ static IrRef float_lane(TransCtx *ctx, const IntConversion *c, unsigned i)
     if (i) {
         v = ir_emit(ctx->b, IR_vshr_bytes, IR_V128, i << c->size, v, IR_NONE, IR_NONE);
     }
+    if (arm_fp_flush(ctx)) {
+        arm_fp_note(ctx, c->size, true, v);
+    }
     return ir_op1(ctx->b, IR_vlow, arm_fp_type(c->size), v);
 }
 
@@ -54,6 +57,7 @@ static void to_int(TransCtx *ctx, IntConversion c, ArmRound r)
     }
     if (c.size == 2 && c.is_signed && !c.scalar) {
         IrRef v = c.q ? arm_v(ctx, c.n) : ir_op1(b, IR_vzext, IR_V128, arm_f(ctx, 3, c.n));
+        arm_v_in(ctx, 2, v);
         v = ir_emit(b, IR_vfcvt, IR_V128, IR_CVT_F32_I32 | arm_round_ir(r) << 4, v, IR_NONE, IR_NONE);
         arm_put_v(ctx, c.d, c.q, 0, 0, v);
         return;
@@ -142,7 +146,8 @@ void arm_trans_v_fcvtl(TransCtx *ctx, ArgsV2 *a)
     if (a->q) {
         v = ir_emit(ctx->b, IR_vshr_bytes, IR_V128, 8, v, IR_NONE, IR_NONE);
     }
-    arm_put_low(ctx, a->d, 4, ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F32_F64, v, IR_NONE, IR_NONE));
+    v = ir_op1(ctx->b, IR_vzext, IR_V128, ir_op1(ctx->b, IR_vlow, IR_F64, v));
+    arm_put_low(ctx, a->d, 4, ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F32_F64, arm_v_in(ctx, 2, v), IR_NONE, IR_NONE));
 }
 
 static void narrow(TransCtx *ctx, ArgsV2 *a, uint32_t code)
@@ -160,7 +165,7 @@ void arm_trans_v_fcvtn(TransCtx *ctx, ArgsV2 *a)
         narrow(ctx, a, arm_fp_code(ARM_FP_CVT, size, size - 1, ARM_FP_DYN, 0, 0));
         return;
     }
-    IrRef v = ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F64_F32, arm_v(ctx, a->n), IR_NONE, IR_NONE);
+    IrRef v = ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F64_F32, arm_v_in(ctx, 3, arm_v(ctx, a->n)), IR_NONE, IR_NONE);
     arm_put_low(ctx, a->d, 4, a->q ? arm_v2(ctx, IR_vzip_lo, 3, arm_v(ctx, a->d), v) : v);
 }
 

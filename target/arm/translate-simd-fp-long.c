@@ -7,9 +7,9 @@
 typedef const ArmArgsVfc ArgsVfc;
 typedef const ArmArgsVfl ArgsVfl;
 
-static IrRef operand(TransCtx *ctx, int q, int n)
+static IrRef operand(TransCtx *ctx, unsigned size, int q, int n)
 {
-    return q ? arm_v(ctx, n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, n));
+    return arm_v_in(ctx, size, q ? arm_v(ctx, n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, n)));
 }
 
 static unsigned q_flag(int q) { return q ? ARM_REGS_Q : 0; }
@@ -43,9 +43,9 @@ void arm_trans_v_fcadd(TransCtx *ctx, ArgsVfc *a)
                            arm_fp_regs(ARM_FORM_COMPLEX_ADD, (unsigned)a->d, (unsigned)a->n, (unsigned)a->m, (unsigned)a->rot, q_flag(a->q)));
         return;
     }
-    IrRef m = parts(ctx, size, operand(ctx, a->q, a->m), 1, 0);
+    IrRef m = parts(ctx, size, operand(ctx, size, a->q, a->m), 1, 0);
     m = negate_parts(ctx, size, m, !a->rot, a->rot);
-    arm_put_v(ctx, a->d, a->q, 0, 0, arm_v2(ctx, IR_vfadd, size, operand(ctx, a->q, a->n), m));
+    arm_put_v(ctx, a->d, a->q, 0, 0, arm_v2(ctx, IR_vfadd, size, operand(ctx, size, a->q, a->n), m));
 }
 
 void arm_trans_v_fcmla(TransCtx *ctx, ArgsVfc *a)
@@ -58,14 +58,16 @@ void arm_trans_v_fcmla(TransCtx *ctx, ArgsVfc *a)
                            arm_fp_regs(ARM_FORM_COMPLEX_MADD, (unsigned)a->d, (unsigned)a->n, (unsigned)a->m, index, q_flag(a->q)));
         return;
     }
-    IrRef m = operand(ctx, a->q, a->m);
+    IrRef m = a->q ? arm_v(ctx, a->m) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, a->m));
     if (a->index >= 0) { /* singles: one pair of lanes in both places */
         m = ir_emit(ctx->b, IR_vperm32, IR_V128, a->index ? 0xee : 0x44, arm_v(ctx, a->m), IR_NONE, IR_NONE);
     }
     m = parts(ctx, size, m, rot & 1, !(rot & 1));
     m = negate_parts(ctx, size, m, rot == 1 || rot == 2, rot >= 2);
-    IrRef n = parts(ctx, size, operand(ctx, a->q, a->n), rot & 1, rot & 1);
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfma, IR_V128, size, n, m, operand(ctx, a->q, a->d)));
+    IrRef n = a->q ? arm_v(ctx, a->n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, a->n));
+    n = arm_v_in(ctx, size, parts(ctx, size, n, rot & 1, rot & 1)); /* half of the parts are not looked at */
+    m = arm_v_in(ctx, size, m);
+    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfma, IR_V128, size, n, m, operand(ctx, size, a->q, a->d)));
 }
 
 /* -- half precision into single -------------------------------------------------------------------------- */

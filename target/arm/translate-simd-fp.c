@@ -12,9 +12,9 @@ static unsigned lane_of(int size) { return (unsigned)(2 + size); }
 static unsigned regs_flags(int q, int scalar) { return (q ? ARM_REGS_Q : 0) | (scalar ? ARM_REGS_SCALAR : 0); }
 
 /* An operand of 16 bytes, or of 8 with zeros above. */
-static IrRef operand(TransCtx *ctx, int q, int n)
+static IrRef operand(TransCtx *ctx, unsigned size, int q, int n)
 {
-    return q ? arm_v(ctx, n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, n));
+    return arm_v_in(ctx, size, q ? arm_v(ctx, n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, n)));
 }
 
 static IrRef every_lane(TransCtx *ctx, unsigned size, uint64_t x)
@@ -70,15 +70,16 @@ static void three(TransCtx *ctx, ArgsV3 *a, const Op *op)
         return;
     }
     if (a->scalar) {
-        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f(ctx, size, a->n), arm_f(ctx, size, a->m), arm_f(ctx, size, a->d)));
+        IrRef z = op->scalar == IR_fma ? arm_f_in(ctx, size, a->d) : IR_NONE;
+        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), z));
         return;
     }
-    IrRef y = operand(ctx, a->q, a->m);
+    IrRef y = operand(ctx, size, a->q, a->m);
     if (op->vector == IR_vfdiv && !a->q) {
         y = arm_v2(ctx, IR_vsel64, 0, y, every_lane(ctx, size, size == 3 ? 0x3ff0000000000000 : 0x3f800000));
     }
-    IrRef z = op->vector == IR_vfma ? operand(ctx, a->q, a->d) : IR_NONE;
-    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, operand(ctx, a->q, a->n), y, z));
+    IrRef z = op->vector == IR_vfma ? operand(ctx, size, a->q, a->d) : IR_NONE;
+    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, operand(ctx, size, a->q, a->n), y, z));
 }
 
 #define THREE(name) void arm_trans_v_f##name(TransCtx *ctx, ArgsV3 *a) { three(ctx, a, &op_##name); }
@@ -107,9 +108,9 @@ void arm_trans_v_fabd(TransCtx *ctx, ArgsV3 *a)
         return;
     }
     if (a->scalar) {
-        v = ir_op1(ctx->b, IR_vzext, IR_V128, scalar_op(ctx, &op_sub, size, arm_f(ctx, size, a->n), arm_f(ctx, size, a->m), IR_NONE));
+        v = ir_op1(ctx->b, IR_vzext, IR_V128, scalar_op(ctx, &op_sub, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), IR_NONE));
     } else {
-        v = vector_op(ctx, &op_sub, size, operand(ctx, a->q, a->n), operand(ctx, a->q, a->m), IR_NONE);
+        v = vector_op(ctx, &op_sub, size, operand(ctx, size, a->q, a->n), operand(ctx, size, a->q, a->m), IR_NONE);
     }
     arm_put_v(ctx, a->d, a->q || a->scalar, 0, 0, arm_v2(ctx, IR_vand, 0, v, magnitudes(ctx, size)));
 }
@@ -121,7 +122,7 @@ static IrRef element(TransCtx *ctx, unsigned size, int m, unsigned index)
 {
     unsigned lanes = size == 3 ? (index ? 0xee : 0x44) : index * 0x55;
 
-    return ir_emit(ctx->b, IR_vperm32, IR_V128, lanes, arm_v(ctx, m), IR_NONE, IR_NONE);
+    return arm_v_in(ctx, size, ir_emit(ctx->b, IR_vperm32, IR_V128, lanes, arm_v(ctx, m), IR_NONE, IR_NONE));
 }
 
 static void by_element(TransCtx *ctx, ArgsVix *a, const Op *op)
@@ -137,14 +138,15 @@ static void by_element(TransCtx *ctx, ArgsVix *a, const Op *op)
     IrRef y = element(ctx, size, a->m, (unsigned)a->index);
     if (a->scalar) {
         y = ir_op1(ctx->b, IR_vlow, arm_fp_type(size), y);
-        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f(ctx, size, a->n), y, arm_f(ctx, size, a->d)));
+        IrRef z = op->scalar == IR_fma ? arm_f_in(ctx, size, a->d) : IR_NONE;
+        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, z));
         return;
     }
     if (!a->q) {
         y = ir_op1(ctx->b, IR_vzext, IR_V128, ir_op1(ctx->b, IR_vlow, IR_F64, y));
     }
-    IrRef z = op->vector == IR_vfma ? operand(ctx, a->q, a->d) : IR_NONE;
-    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, operand(ctx, a->q, a->n), y, z));
+    IrRef z = op->vector == IR_vfma ? operand(ctx, size, a->q, a->d) : IR_NONE;
+    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, operand(ctx, size, a->q, a->n), y, z));
 }
 
 void arm_trans_v_fmul_lane(TransCtx *ctx, ArgsVix *a) { by_element(ctx, a, &op_mul); }
@@ -175,7 +177,7 @@ static void pairs(TransCtx *ctx, ArgsV3 *a, const Op *op)
         even = arm_v2(ctx, IR_vsel32, 0x88, n, m);
         odd = arm_v2(ctx, IR_vsel32, 0xdd, n, m);
     }
-    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, even, odd, IR_NONE));
+    arm_put_v(ctx, a->d, a->q, 0, 0, vector_op(ctx, op, size, arm_v_in(ctx, size, even), arm_v_in(ctx, size, odd), IR_NONE));
 }
 
 /* The scalar forms: the two lowest lanes of V[n]. */
@@ -189,7 +191,7 @@ static void pair(TransCtx *ctx, ArgsV2 *a, const Op *op)
         return;
     }
     IrRef y = ir_op1(ctx->b, IR_vlow, arm_fp_type(size), element(ctx, size, a->n, 1));
-    arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f(ctx, size, a->n), y, IR_NONE));
+    arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, IR_NONE));
 }
 
 /* Four singles: pairs first, then the two results (Reduce). */
@@ -202,7 +204,7 @@ static void across(TransCtx *ctx, ArgsV2 *a, const Op *op)
                            arm_fp_regs(ARM_FORM_ACROSS, (unsigned)a->d, (unsigned)a->n, 0, 0, regs_flags(a->q, 0)));
         return;
     }
-    IrRef n = arm_v(ctx, a->n), zero = arm_vzero(ctx);
+    IrRef n = arm_v_in(ctx, size, arm_v(ctx, a->n)), zero = arm_vzero(ctx);
     IrRef v = vector_op(ctx, op, size, arm_v2(ctx, IR_vsel32, 0x88, n, zero), arm_v2(ctx, IR_vsel32, 0xdd, n, zero), IR_NONE);
     IrRef high = ir_emit(ctx->b, IR_vperm32, IR_V128, 0x55, v, IR_NONE, IR_NONE);
     arm_set_f(ctx, a->d, scalar_op(ctx, op, size, ir_op1(ctx->b, IR_vlow, IR_F32, v), ir_op1(ctx->b, IR_vlow, IR_F32, high), IR_NONE));
@@ -236,7 +238,11 @@ static void compare(TransCtx *ctx, ArgsV3 *a, ArmFpOp soft, unsigned frel, bool 
         three(ctx, a, &(Op){ .soft = (uint8_t)soft });
         return;
     }
-    IrRef x = operand(ctx, q, a->n), y = operand(ctx, q, a->m);
+    IrRef x = a->scalar ? arm_v(ctx, a->n) : operand(ctx, size, q, a->n), y = a->scalar ? arm_v(ctx, a->m) : operand(ctx, size, q, a->m);
+    if (a->scalar && arm_fp_flush(ctx)) {
+        arm_fp_note(ctx, size, true, x);
+        arm_fp_note(ctx, size, true, y);
+    }
     if (absolute) {
         x = arm_v2(ctx, IR_vand, 0, x, magnitudes(ctx, size));
         y = arm_v2(ctx, IR_vand, 0, y, magnitudes(ctx, size));
@@ -264,7 +270,10 @@ static void compare_zero(TransCtx *ctx, ArgsV2 *a, ArmFpOp soft, unsigned flags,
                            arm_fp_regs(ARM_FORM_LANES, (unsigned)a->d, (unsigned)a->n, 0, 0, regs_flags(a->q, a->scalar)));
         return;
     }
-    IrRef x = operand(ctx, a->q || a->scalar, a->n);
+    IrRef x = a->scalar ? arm_v(ctx, a->n) : operand(ctx, size, a->q, a->n);
+    if (a->scalar && arm_fp_flush(ctx)) {
+        arm_fp_note(ctx, size, true, x);
+    }
     IrRef v = arm_v2(ctx, IR_vfcmp, size | (a->scalar ? 4 : 0) | frel << 4, x, arm_vzero(ctx));
     arm_put_v(ctx, a->d, a->q, a->scalar, (int)size, v);
 }
@@ -309,7 +318,7 @@ void arm_trans_v_fsqrt(TransCtx *ctx, ArgsV2 *a)
         unary_soft(ctx, a, arm_fp_code(ARM_FP_SQRT, size, 0, ARM_FP_DYN, 0, 0));
         return;
     }
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfsqrt, IR_V128, size, operand(ctx, a->q, a->n), IR_NONE, IR_NONE));
+    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfsqrt, IR_V128, size, operand(ctx, size, a->q, a->n), IR_NONE, IR_NONE));
 }
 
 #define ESTIMATE(name, op)                                                                                              \
@@ -331,7 +340,7 @@ static void integral(TransCtx *ctx, ArgsV2 *a, ArmRound r, bool exact)
         return;
     }
     unsigned aux = size | (arm_round_ir(r) | (exact ? IR_ROUND_EXACT : 0)) << 4;
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfround, IR_V128, aux, operand(ctx, a->q, a->n), IR_NONE, IR_NONE));
+    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfround, IR_V128, aux, operand(ctx, size, a->q, a->n), IR_NONE, IR_NONE));
 }
 
 void arm_trans_v_frintn(TransCtx *ctx, ArgsV2 *a) { integral(ctx, a, ARM_ROUND_N, false); }

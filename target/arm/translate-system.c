@@ -52,7 +52,8 @@ void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
 bool arm_sysreg_write_ends(const TransCtx *ctx, unsigned key)
 {
     const ArmSysreg *r = resolve(ctx, &key);
-    return r && (r->flags & ARM_SR_ENDS);
+    bool flushes = ctx->mode >> ARM_MODE_FP_FLUSH & 1; /* FPSR.IXC decides how (fp-status.c) */
+    return r && (r->flags & ARM_SR_ENDS || (flushes && key == ARM_SYSREG(3, 3, 4, 4, 1)));
 }
 
 static void write(TransCtx *ctx, unsigned number, IrRef value)

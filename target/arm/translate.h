@@ -12,6 +12,7 @@
 enum { /* TransCtx.data */
     ARM_DATA_INSN,    /* instruction word */
     ARM_DATA_SHA256,  /* four: translate-crypto.c */
+    ARM_DATA_FLUSH = ARM_DATA_SHA256 + 4, /* six: translate-fp.c */
 };
 
 /* Helper ids (helpers.def). */

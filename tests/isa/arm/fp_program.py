@@ -23,7 +23,9 @@ import tempfile
 BASE, STEP = 0x400000, 96   # bytes of an operand set: V0 to V3, X1, flags
 RECORD = 32                 # V0, X0, FPSR, NZCV
 FPCR = {'rn': 0, 'rp': 1 << 22, 'rm': 2 << 22, 'rz': 3 << 22, 'fz16': 1 << 19, 'fz': 1 << 24, 'dn': 1 << 25, 'ahp': 1 << 26}
-MODES = ['rn', 'rp', 'rm', 'rz', 'rn fz', 'rn dn', 'rp fz dn', 'rn fz16', 'rn ahp', 'rm ahp fz16', 'rz fz fz16 ahp']
+# ixc: FPSR.IXC is set before, else all of FPSR is clear.
+MODES = ['rn', 'rp', 'rm', 'rz', 'rn fz', 'rn dn', 'rp fz dn', 'rn fz16', 'rn ahp', 'rm ahp fz16', 'rz fz fz16 ahp',
+         'rn fz ixc', 'rp fz ixc', 'rm fz ixc', 'rz fz ixc', 'rn dn ixc']
 
 
 def load(path):
@@ -105,11 +107,12 @@ def program(words, sets):
         c = []
         for w in words:
             for mode in MODES:
-                fpcr = sum(FPCR[m] for m in mode.split())
+                fpcr = sum(FPCR[m] for m in mode.split() if m != 'ixc')
                 c += movx(10, fpcr) + [0xd51b4400 | 10]                          # msr fpcr, x10
+                c += [0xd2800000 | (0x10 if 'ixc' in mode else 0) << 5 | 11]     # x11 = FPSR
                 c += movx(20, data_at) + movx(21, out_at) + movx(22, len(sets))
                 start = len(c)
-                c += [0xd51b443f]                                                # msr fpsr, xzr
+                c += [0xd51b4420 | 11]                                           # msr fpsr, x11
                 c += [0x3dc00000 | i << 10 | 20 << 5 | i for i in range(4)]      # ldr q0..q3
                 c += [0xf9400000 | 8 << 10 | 20 << 5 | 1, 0xf9400000 | 9 << 10 | 20 << 5 | 5]
                 c += [0xd2800000 | 0x5a5a << 5 | 0, 0xd51b4200 | 5]              # x0 = 0x5a5a; msr nzcv, x5
