@@ -71,7 +71,7 @@ static int64_t run(ArmCpu *cpu, uint32_t id, const uint64_t args[3])
 {
     switch ((id & ~(uint32_t)FUNCTION_64) - FUNCTION_BASE) {
     case PSCI_VERSION: return VERSION_1_1;
-    case PSCI_CPU_SUSPEND: atomic_store(&cpu->vcpu->halted, true); return SUCCESS;
+    case PSCI_CPU_SUSPEND: arm_cpu_wait(cpu->vcpu); return SUCCESS;
     case PSCI_CPU_OFF: arm_cpu_power(cpu->vcpu, false); return SUCCESS;
     case PSCI_CPU_ON: return cpu_on(cpu, args[0], args[1], args[2]);
     case PSCI_AFFINITY_INFO: return affinity_info(cpu, args[0], args[1]);

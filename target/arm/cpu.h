@@ -89,6 +89,7 @@ typedef struct ArmState {
 #define FIELD_ARRAY_32 [32]
 #include "target/arm/cpu-state.def"
 #undef FIELD
+    _Atomic bool starting;     /* powered on, has not waited for anything since: it has work without an interrupt */
     _Atomic bool powered_off;  /* by PSCI; belongs to whoever starts it while it is set */
     /* Below: derived or wiring, not migrated. */
     ArmFault fault;
@@ -303,6 +304,8 @@ void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0);
 /* PSCI's CPU_OFF and CPU_ON: an element that is off waits, whatever interrupts there are. Off: by its own thread, which leaves by itself, or while stopped.
  * On: any thread; after arm_cpu_start(). */
 void arm_cpu_power(Vcpu *vcpu, bool on);
+/* By its own thread: WFI, and what firmware calls a standby state. */
+void arm_cpu_wait(Vcpu *vcpu);
 bool arm_cpu_is_on(const Vcpu *vcpu);
 /* Under the device lock. */
 void arm_timer_expired(Vcpu *vcpu, ArmTimer timer);

@@ -89,7 +89,7 @@ static void wfx_trap(Vcpu *vcpu, unsigned ti)
 void arm_helper_wfi(Vcpu *vcpu)
 {
     wfx_trap(vcpu, 0);
-    atomic_store(&vcpu->halted, true);
+    arm_cpu_wait(vcpu);
 }
 
 /* May end at any time (D1.6.1), so it is a moment for the others: stores, which are events for who waits for a monitor, are not watched. */

@@ -96,6 +96,9 @@ bool arm_has_work(Vcpu *vcpu)
     if (s->powered_off) {
         return false;
     }
+    if (s->starting) {
+        return true;
+    }
     bool virtual = s->el < 2 && !(hcr & HCR_TGE);
     return (request & (1u << ARM_IRQ_IRQ | 1u << ARM_IRQ_FIQ | 1u << ARM_IRQ_SERROR)) ||
            (virtual && (hcr & HCR_IMO) && ((hcr & HCR_VI) || (request >> ARM_IRQ_VIRQ & 1))) ||

@@ -124,11 +124,18 @@ void arm_cpu_power(Vcpu *vcpu, bool on)
     ArmState *s = arm_state(vcpu);
 
     atomic_store(&s->powered_off, !on);
+    atomic_store(&s->starting, on);
+    /* One that is to start waits, too, wherever its thread is on the way to that: then the kick ends it. */
+    atomic_store(&vcpu->halted, true);
     if (on) {
         vcpu_kick(vcpu);
-    } else {
-        atomic_store(&vcpu->halted, true);
     }
+}
+
+void arm_cpu_wait(Vcpu *vcpu)
+{
+    atomic_store(&arm_state(vcpu)->starting, false);
+    atomic_store(&vcpu->halted, true);
 }
 
 bool arm_cpu_is_on(const Vcpu *vcpu)
