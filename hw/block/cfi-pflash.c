@@ -295,11 +295,12 @@ static MemResult pflash_write(void *opaque, uint64_t offset, unsigned size, uint
     return MEM_OK;
 }
 
+/* A wide access is two of the bus's: UEFI writes a variable of its own where it runs from flash, and takes no for an answer, not a fault. */
 static const MemoryOps pflash_ops[2] = {
     { .read = pflash_read, .write = pflash_write, .endian = MEM_LITTLE_ENDIAN,
-      .valid = { .min = 1, .max = 4 } },
+      .valid = { .min = 1, .max = 8 }, .impl = { .min = 1, .max = 4 } },
     { .read = pflash_read, .write = pflash_write, .endian = MEM_BIG_ENDIAN,
-      .valid = { .min = 1, .max = 4 } },
+      .valid = { .min = 1, .max = 8 }, .impl = { .min = 1, .max = 4 } },
 };
 
 /* --- set-up --- */
