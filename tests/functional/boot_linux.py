@@ -25,9 +25,10 @@ class Failed(Exception):
 
 
 def boot(args, run, options, append='', smp=1, timeout=150):
-    machine = 'pc' if 'x86_64' in args.emulator.name else 'virt'
+    machine = args.machine or ('pc' if 'x86_64' in args.emulator.name else 'virt')
+    console = 'ttyAMA0' if 'aarch64' in args.emulator.name else 'ttyS0'
     command = [args.emulator, '-M', machine, '-m', '512M', '-smp', str(smp), '-nographic', '-no-reboot', '-kernel', args.guest / 'kernel',
-               '-initrd', args.guest / 'initrd.gz', '-append', f'console=ttyS0 quiet run={run} {append}'.strip(), *options]
+               '-initrd', args.guest / 'initrd.gz', '-append', f'console={console} quiet run={run} {append}'.strip(), *options]
     process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(timeout, process.kill)
     timer.start()
@@ -177,6 +178,7 @@ def main():
     parser.add_argument('emulator', type=pathlib.Path)
     parser.add_argument('guest', type=pathlib.Path)
     parser.add_argument('test', choices=TESTS)
+    parser.add_argument('--machine', help='-M; virt, or pc')
     parser.add_argument('--repeat', type=int, default=1)
     args = parser.parse_args()
     if not (args.guest / 'initrd.gz').exists():
