@@ -108,7 +108,7 @@ static const Register pl031_regs[] = {
 };
 
 static const RegisterBank pl031_banks[] = {
-    { .name = "pl031", .size_bytes = 0x1000, .access_min = 4, .access_max = 4, .regs = pl031_regs, .n_regs = ARRAY_SIZE(pl031_regs) },
+    { .name = "pl031", .size_bytes = 0x1000, .access_min = 1, .access_max = 4, .regs = pl031_regs, .n_regs = ARRAY_SIZE(pl031_regs) },
 };
 
 static bool pl031_realize(Device *dev, Error **errp)

@@ -31,6 +31,7 @@ static void check_id(gpa base, uint32_t id)
     for (unsigned i = 0; i < 4; i++) {
         CHECK_EQ(ld(base + 0xfe0 + 4 * i, 4), id >> 8 * i & 0xff);
         CHECK_EQ(ld(base + 0xff0 + 4 * i, 4), 0xb105f00d >> 8 * i & 0xff);
+        CHECK_EQ(ld(base + 0xff0 + 4 * i, 1), 0xb105f00d >> 8 * i & 0xff); /* as UEFI looks */
     }
 }
 
