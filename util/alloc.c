@@ -1,5 +1,6 @@
 /* alloc.c: see alloc.h. */
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "util/alloc.h"
 
@@ -120,8 +121,35 @@ void arena_reset(Arena *arena)
     use_block(arena, arena->first);
 }
 
+void mem_populate(void *p, size_t size_bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    enum { PAGE_BYTES = 4096 };
+    uintptr_t first = ROUND_UP((uintptr_t)p, (uintptr_t)PAGE_BYTES), end = ROUND_DOWN((uintptr_t)p + size_bytes, (uintptr_t)PAGE_BYTES);
+    if (first < end) {
+        madvise((void *)first, end - first, MADV_POPULATE_WRITE); /* where it fails pages come one by one */
+    }
+#endif
+}
+
+/* A fresh block is taken into use a piece at a time. */
+static void use_more(Arena *arena, size_t size_bytes)
+{
+    enum { PIECE_BYTES = 32 * 1024 };
+    ArenaBlock *b = arena->current;
+    char *limit = b->data + b->size_bytes, *from = arena->end;
+    size_t more = MAX(size_bytes, (size_t)PIECE_BYTES);
+    arena->end = (size_t)(limit - from) > more ? from + more : limit;
+    mem_populate(from, (size_t)(arena->end - from));
+}
+
 void *arena_alloc_slow(Arena *arena, size_t size_bytes)
 {
+    ArenaBlock *current = arena->current;
+    if (current && (size_t)(current->data + current->size_bytes - arena->cur) >= size_bytes) {
+        use_more(arena, size_bytes);
+        return arena_alloc(arena, size_bytes);
+    }
     /* Reuse the following blocks of an arena that was reset. */
     ArenaBlock *last = arena->current;
     for (ArenaBlock *b = last ? last->next : arena->first; b; b = b->next) {
@@ -141,6 +169,8 @@ void *arena_alloc_slow(Arena *arena, size_t size_bytes)
         arena->first = b;
     }
     use_block(arena, b);
+    arena->end = b->data;
+    use_more(arena, size_bytes);
     return arena_alloc(arena, size_bytes);
 }
 

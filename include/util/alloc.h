@@ -28,6 +28,9 @@ char *xvasprintf(const char *fmt, va_list ap);
 #define xnew(type) ((type *)xcalloc(1, sizeof(type)))
 #define xnew_array(type, n) ((type *)xcalloc((n), sizeof(type)))
 
+/* Has the host make pages that are about to be written at once: a fault for each costs several times that. */
+void mem_populate(void *p, size_t size_bytes);
+
 typedef struct ArenaBlock ArenaBlock;
 typedef struct Arena {
     char *cur, *end;
