@@ -19,7 +19,13 @@ typedef struct Rep {
 
 enum { PIECE_BYTES = 4096 };
 
-static uint64_t reg(const Rep *r, unsigned n) { return r->s->gpr[n] & r->mask; }
+/* The slots of the i386 target are stored as 32 bits; a host that reads more than that has to wait until they are in its cache. */
+static inline uint64_t gpr(const X86State *s, unsigned n, uint64_t mask)
+{
+    return mask <= UINT32_MAX ? *(const volatile uint32_t *)(const void *)&s->gpr[n] & mask : s->gpr[n] & mask;
+}
+
+static uint64_t reg(const Rep *r, unsigned n) { return gpr(r->s, n, r->mask); }
 
 static void set_reg(const Rep *r, unsigned n, uint64_t value)
 {
@@ -76,7 +82,7 @@ static bool ends(const Rep *r, uint64_t a, uint64_t b) { return (a == b) == r->r
 /* One element by the slow way; true: a comparison ended the repetition. */
 static bool element(const Rep *r)
 {
-    uint64_t src = reg(r, X86_RSI), dst = reg(r, X86_RDI), a = 0, b = 0, acc = r->s->gpr[X86_RAX] & bits_mask(0, 8 * r->size);
+    uint64_t src = reg(r, X86_RSI), dst = reg(r, X86_RDI), a = 0, b = 0, acc = gpr(r->s, X86_RAX, bits_mask(0, 8 * r->size));
 
     if (uses_source(r->op)) {
         check(r, r->seg, src, false);
@@ -235,7 +241,7 @@ static bool fast(const Rep *r, bool *ret_over)
     if (uses_destination(r->op) && !(to = piece(r, to_addr, n, writes(r->op)))) {
         return false;
     }
-    uint64_t a = r->s->gpr[X86_RAX] & bits_mask(0, 8 * r->size), b = 0;
+    uint64_t a = gpr(r->s, X86_RAX, bits_mask(0, 8 * r->size)), b = 0;
     r->vcpu->guest_access = true;
     atomic_signal_fence(memory_order_seq_cst);
     switch (r->op) {
@@ -333,12 +339,12 @@ static inline bool short_way(Vcpu *vcpu, uint32_t how)
     X86StringOp op = (X86StringOp)(how & 7);
     unsigned size_log2 = how >> 3 & 3, seg = how >> 7 & 7;
     bool is64 = how >> 12 & 1;
-    uint64_t mask = is64 ? ~(uint64_t)0 : UINT32_MAX, n = s->gpr[X86_RCX] & mask, bytes = n << size_log2;
-    uint64_t src = s->gpr[X86_RSI] & mask, dst = s->gpr[X86_RDI] & mask;
+    uint64_t mask = is64 ? ~(uint64_t)0 : UINT32_MAX, n = gpr(s, X86_RCX, mask), bytes = n << size_log2;
+    uint64_t src = gpr(s, X86_RSI, mask), dst = gpr(s, X86_RDI, mask);
 
     if (vcpu->softmmu || n > SHORT_BYTES || bytes > SHORT_BYTES || (how >> 5 & 3) != (is64 ? 3 : 2) || s->eflags & X86_DF ||
         (op != X86_STRING_MOVS && op != X86_STRING_STOS) || (dst & (PIECE_BYTES - 1)) + bytes > PIECE_BYTES ||
-        (!is64 && (s->seg_check || s->seg_base[X86_ES] || s->seg_base[seg])) || (is64 && seg >= X86_FS)) {
+        (!is64 && (s->seg_check >> X86_ES & 1 || s->seg_check >> seg & 1 || s->seg_base[X86_ES] || s->seg_base[seg])) || (is64 && seg >= X86_FS)) {
         return false;
     }
     uint8_t *to = (uint8_t *)(uintptr_t)(vcpu->jit.guest_base + dst);
@@ -354,7 +360,7 @@ static inline bool short_way(Vcpu *vcpu, uint32_t how)
         static const uint64_t repeat[4] = { 0x0101010101010101, 0x0001000100010001, 0x0000000100000001, 1 };
         vcpu->guest_access = true;
         atomic_signal_fence(memory_order_seq_cst);
-        fill_short(to, (s->gpr[X86_RAX] & bits_mask(0, 8u << size_log2)) * repeat[size_log2], bytes);
+        fill_short(to, gpr(s, X86_RAX, bits_mask(0, 8u << size_log2)) * repeat[size_log2], bytes);
     }
     atomic_signal_fence(memory_order_seq_cst);
     vcpu->guest_access = false;
