@@ -211,7 +211,7 @@ void x86_helper_sse_maskmov(Vcpu *vcpu, uint64_t addr, uint32_t how)
 typedef uint32_t Unaligned32 __attribute__((aligned(1), may_alias));
 typedef uint64_t Unaligned64 __attribute__((aligned(1), may_alias));
 
-/* User mode, 64-bit code, no segment; the sizes are constants. */
+/* User mode, no segment; the sizes are constants. */
 static inline __attribute__((always_inline)) void gather_plain(Vcpu *vcpu, uint64_t base, uint32_t how, unsigned index_size, unsigned size)
 {
     X86State *s = x86_state(vcpu);
@@ -224,7 +224,8 @@ static inline __attribute__((always_inline)) void gather_plain(Vcpu *vcpu, uint6
         if (m[size - 1] & 0x80) {
             const uint8_t *x = byte_of(s, index, i * index_size);
             uint64_t offset = index_size == 4 ? (uint64_t)(int32_t)ldle32(x) : ldle64(x);
-            const uint8_t *p = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + base + (offset << scale));
+            uint64_t at = base + (offset << scale);
+            const uint8_t *p = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + (how >> 24 & 1 ? (uint32_t)at : at));
             atomic_signal_fence(memory_order_seq_cst); /* what was gathered before it is there when this one faults */
             put_element(byte_of(s, data, i * size), size == 4 ? *(const volatile Unaligned32 *)(const void *)p
                                                               : *(const volatile Unaligned64 *)(const void *)p, size);
@@ -241,9 +242,12 @@ static inline __attribute__((always_inline)) void gather_plain(Vcpu *vcpu, uint6
 
 static bool user_gather(Vcpu *vcpu, uint64_t base, uint32_t how)
 {
+    const X86State *s = x86_state(vcpu);
     unsigned seg = how >> 25 & 7;
+    bool addr32 = how >> 24 & 1, narrow = vcpu->target->word_bits == 32;
 
-    if (vcpu->softmmu || vcpu->target->word_bits != 64 || how >> 24 & 1 || seg == X86_FS || seg == X86_GS) {
+    /* An address of 32 bits and a flat segment, or 64 bits. */
+    if (vcpu->softmmu || narrow != addr32 || seg == X86_FS || seg == X86_GS || (narrow && (s->seg_check >> seg & 1 || s->seg_base[seg]))) {
         return false;
     }
     switch ((how >> 16 & 15) << 4 | (how >> 12 & 15)) {
