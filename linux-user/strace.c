@@ -305,7 +305,7 @@ static void put_arg(Line *l, Thread *t, const Syscall *row, unsigned i, const ui
     case A_OUTBUF:
         done && result >= 0 ? put_buffer(l, v, MIN((uint64_t)result, a[i + 1])) : put_addr(l, v);
         break;
-    case A_TIMESPEC: {
+    case A_TIMESPEC_: {
         uint64_t s, ns;
         if (v && load_guest_u64(v, &s) && load_guest_u64(v + 8, &ns)) {
             put(l, "{%" PRId64 ".%09" PRId64 "}", (int64_t)s, (int64_t)ns);

@@ -23,3 +23,13 @@ int64_t sys_arm_fadvise64_64(Thread *t, const uint64_t *a)
 {
     return RAW_SYSCALL(SYS_fadvise64, a[0], a[2], a[3], a[1]);
 }
+
+int64_t sys_send(Thread *t, const uint64_t *a)
+{
+    return syscall_call_row(t, SYSCALL_sendto, (const uint64_t[6]){ a[0], a[1], a[2], a[3] });
+}
+
+int64_t sys_recv(Thread *t, const uint64_t *a)
+{
+    return syscall_call_row(t, SYSCALL_recvfrom, (const uint64_t[6]){ a[0], a[1], a[2], a[3] });
+}

@@ -131,6 +131,7 @@ static __attribute__((noinline)) int64_t call_with_strings(Thread *t, const Sysc
 static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
 {
     bool ok = true, paths = false;
+    struct timespec times[2];
     for (unsigned i = 0; i < 6; i++) {
         unsigned kind = row->arg[i] & 0xff;
         switch (kind) {
@@ -146,8 +147,11 @@ static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
         case A_OUTN_:
             a[i] = (uintptr_t)guest_out(a[i], row->arg[i] >> 8, &ok);
             break;
-        case A_TIMESPEC:
-            a[i] = (uintptr_t)guest_in(a[i], 16, &ok);
+        case A_TIMESPEC_:
+            if (a[i]) {
+                ok = ok && timespecs_from_guest(t->abi, times, a[i], row->arg[i] >> 8);
+                a[i] = (uintptr_t)times;
+            }
             break;
         case A_STR:
         case A_PTR:

@@ -114,7 +114,7 @@ int64_t sys_semtimedop(Thread *t, const uint64_t *a)
         return -E2BIG;
     }
     void *p = guest_in(a[1], a[2] * sizeof(struct sembuf), &ok);
-    if (!ok || (a[3] && !copy_from_guest(&ts, a[3], 16))) {
+    if (!ok || (a[3] && !timespecs_from_guest(t->abi, &ts, a[3], 1))) {
         return -EFAULT;
     }
     return SAFE_SYSCALL(t, SYS_semtimedop, a[0], p, a[2], a[3] ? &ts : NULL);

@@ -366,7 +366,7 @@ static int64_t many_messages(Thread *t, const uint64_t *a, bool send)
     int64_t r = 0;
     if (!send && a[4]) {
         struct timespec ts;
-        if (!copy_from_guest(&ts, a[4], 16)) {
+        if (!timespecs_from_guest(t->abi, &ts, a[4], 1)) {
             return -EFAULT;
         }
         clock_gettime(CLOCK_MONOTONIC, &limit);

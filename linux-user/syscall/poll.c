@@ -71,7 +71,7 @@ int64_t sys_epoll_pwait(Thread *t, const uint64_t *a)
 int64_t sys_epoll_pwait2(Thread *t, const uint64_t *a)
 {
     struct timespec ts;
-    if (a[3] && !copy_from_guest(&ts, a[3], 16)) {
+    if (a[3] && !timespecs_from_guest(t->abi, &ts, a[3], 1)) {
         return -EFAULT;
     }
     return epoll_wait_common(t, a, a[3] ? &ts : NULL, true);
@@ -86,7 +86,7 @@ int64_t sys_ppoll(Thread *t, const uint64_t *a)
         return -EINVAL;
     }
     void *fds = guest_out(a[0], a[1] * sizeof(struct pollfd), &ok);
-    if (!ok || (a[2] && !copy_from_guest(&ts, a[2], 16))) {
+    if (!ok || (a[2] && !timespecs_from_guest(t->abi, &ts, a[2], 1))) {
         return -EFAULT;
     }
     if (a[3]) {
@@ -130,7 +130,7 @@ int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair,
             set[i] = copy[i];
         }
     }
-    if (!ok || (times && !(timeval ? struct_from_guest(t->abi, &struct_timeval, &tv, times) : copy_from_guest(&ts, times, 16)))) {
+    if (!ok || (times && !(timeval ? struct_from_guest(t->abi, &struct_timeval, &tv, times) : timespecs_from_guest(t->abi, &ts, times, 1)))) {
         return -EFAULT;
     }
     if (times && timeval) {

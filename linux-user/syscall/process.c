@@ -265,7 +265,7 @@ int64_t sys_futex(Thread *t, const uint64_t *a)
     case FUTEX_LOCK_PI2:
     case FUTEX_WAIT_REQUEUE_PI:
         if (a[3]) {
-            ok = ok && copy_from_guest(&ts, a[3], 16);
+            ok = ok && timespecs_from_guest(t->abi, &ts, a[3], 1);
             timeout = (uintptr_t)&ts;
         }
         break;
@@ -296,7 +296,7 @@ int64_t sys_futex_waitv(Thread *t, const uint64_t *a)
     if (!n || n > MAX_WAITV || t->abi->big_endian) {
         return -EINVAL;
     }
-    if (!copy_from_guest(w, a[0], n * sizeof(w[0])) || (a[3] && !copy_from_guest(&ts, a[3], 16))) {
+    if (!copy_from_guest(w, a[0], n * sizeof(w[0])) || (a[3] && !timespecs_from_guest(t->abi, &ts, a[3], 1))) {
         return -EFAULT;
     }
     for (uint64_t i = 0; i < n; i++) {

@@ -106,7 +106,7 @@ int64_t sys_rt_sigtimedwait(Thread *t, const uint64_t *a)
     if (r < 0) {
         return r;
     }
-    if (a[2] && !copy_from_guest(&ts, a[2], 16)) {
+    if (a[2] && !timespecs_from_guest(t->abi, &ts, a[2], 1)) {
         return -EFAULT;
     }
     signal_hold_faults(t);

@@ -26,7 +26,7 @@ static unsigned kind_bytes(const Abi *abi, unsigned kind)
     case F_U8: return 1;
     case F_U16: return 2;
     case F_S32: case F_U32: case F_PAD32: return 4;
-    case F_S64: case F_U64: return 8;
+    case F_S64: case F_U64: case F_U64_WORDS: return 8;
     default: return abi->word_bytes;
     }
 }
@@ -34,7 +34,7 @@ static unsigned kind_bytes(const Abi *abi, unsigned kind)
 static unsigned kind_align(const Abi *abi, const StructDesc *desc, unsigned kind)
 {
     unsigned n = kind_bytes(abi, kind);
-    return desc->packed ? 1 : n == 8 ? abi->align64 : n;
+    return desc->packed ? 1 : kind == F_U64_WORDS ? abi->word_bytes : n == 8 ? abi->align64 : n;
 }
 
 static const StructDesc *variant(const Abi *abi, const StructDesc *desc)
@@ -240,8 +240,8 @@ DESC(rlimit, struct rlimit);
     FIELD(type, m.__seq, F_U16), PAD(F_PAD_WORD), PAD(F_PAD_WORD)
 
 static const StructField msqid_fields[] = {
-    PERM(struct msqid_ds, msg_perm), FIELD(struct msqid_ds, msg_stime, F_U64), FIELD(struct msqid_ds, msg_rtime, F_U64),
-    FIELD(struct msqid_ds, msg_ctime, F_U64), FIELD(struct msqid_ds, __msg_cbytes, F_ULONG),
+    PERM(struct msqid_ds, msg_perm), FIELD(struct msqid_ds, msg_stime, F_U64_WORDS), FIELD(struct msqid_ds, msg_rtime, F_U64_WORDS),
+    FIELD(struct msqid_ds, msg_ctime, F_U64_WORDS), FIELD(struct msqid_ds, __msg_cbytes, F_ULONG),
     FIELD(struct msqid_ds, msg_qnum, F_ULONG), FIELD(struct msqid_ds, msg_qbytes, F_ULONG),
     FIELD(struct msqid_ds, msg_lspid, F_S32), FIELD(struct msqid_ds, msg_lrpid, F_S32), PAD(F_PAD_WORD),
     PAD(F_PAD_WORD),
@@ -249,15 +249,15 @@ static const StructField msqid_fields[] = {
 DESC(msqid, struct msqid_ds);
 
 static const StructField semid_fields[] = {
-    PERM(struct semid_ds, sem_perm), FIELD(struct semid_ds, sem_otime, F_U64), FIELD(struct semid_ds, sem_ctime, F_U64),
+    PERM(struct semid_ds, sem_perm), FIELD(struct semid_ds, sem_otime, F_U64_WORDS), FIELD(struct semid_ds, sem_ctime, F_U64_WORDS),
     FIELD(struct semid_ds, sem_nsems, F_ULONG), PAD(F_PAD_WORD), PAD(F_PAD_WORD),
 };
 DESC(semid, struct semid_ds);
 
 static const StructField shmid_fields[] = {
     PERM(struct shmid_ds, shm_perm), FIELD(struct shmid_ds, shm_segsz, F_ULONG),
-    FIELD(struct shmid_ds, shm_atime, F_U64), FIELD(struct shmid_ds, shm_dtime, F_U64),
-    FIELD(struct shmid_ds, shm_ctime, F_U64), FIELD(struct shmid_ds, shm_cpid, F_S32),
+    FIELD(struct shmid_ds, shm_atime, F_U64_WORDS), FIELD(struct shmid_ds, shm_dtime, F_U64_WORDS),
+    FIELD(struct shmid_ds, shm_ctime, F_U64_WORDS), FIELD(struct shmid_ds, shm_cpid, F_S32),
     FIELD(struct shmid_ds, shm_lpid, F_S32), FIELD(struct shmid_ds, shm_nattch, F_ULONG), PAD(F_PAD_WORD),
     PAD(F_PAD_WORD),
 };
@@ -280,3 +280,14 @@ static const StructField stat64_legacy_fields[] = {
     STRUCT_FIELD(struct stat, st_ino, F_U64),
 };
 const StructDesc struct_stat64_legacy = { stat64_legacy_fields, ARRAY_SIZE(stat64_legacy_fields), sizeof(struct stat), false };
+
+bool timespecs_from_guest(const Abi *abi, struct timespec *ret, vaddr addr, unsigned n)
+{
+    if (!copy_from_guest(ret, addr, n * sizeof(*ret))) {
+        return false;
+    }
+    for (unsigned i = 0; abi->word_bytes == 4 && i < n; i++) {
+        ret[i].tv_nsec = (uint32_t)ret[i].tv_nsec;
+    }
+    return true;
+}

@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include "linux-user/user.h"
 
-/* ArgKind: low byte; high byte: size of A_INN, A_OUTN. */
+/* ArgKind: low byte; high byte: size of A_INN, A_OUTN, number of A_TIMESPECS. */
 enum {
     A_NONE,
     A_INT,        /* 32-bit signed */
@@ -29,11 +29,13 @@ enum {
     A_INBUF,      /* read by the kernel; the next argument is its size */
     A_OUTBUF,     /* written by the kernel; the same */
     A_INN_, A_OUTN_,
-    A_TIMESPEC,   /* struct timespec of two 64-bit words, read */
+    A_TIMESPEC_,  /* struct timespec of two 64-bit words, read */
     A_SIGSET, A_ARGV, A_SOCKADDR, /* an address, printed with what it points to */
 };
 #define A_INN(n) (A_INN_ | (n) << 8)
 #define A_OUTN(n) (A_OUTN_ | (n) << 8)
+#define A_TIMESPECS(n) (A_TIMESPEC_ | (n) << 8) /* n of them */
+#define A_TIMESPEC A_TIMESPECS(1)
 
 typedef int64_t SyscallFn(Thread *t, const uint64_t *a);
 
@@ -93,6 +95,7 @@ static inline int64_t syscall_result(int64_t r)
 
 typedef enum FieldKind {
     F_U8, F_U16, F_S32, F_U32, F_S64, F_U64, F_LONG, F_ULONG, F_PTR,
+    F_U64_WORDS,          /* 64 bits as two words, aligned like one */
     F_PAD32, F_PAD_WORD,  /* zero on the way out, nothing on the host's side */
 } FieldKind;
 
@@ -121,6 +124,9 @@ size_t struct_guest_bytes(const Abi *abi, const StructDesc *desc);
 bool struct_to_guest(const Abi *abi, const StructDesc *desc, vaddr addr, const void *host);
 /* Clears *host first. */
 bool struct_from_guest(const Abi *abi, const StructDesc *desc, void *host, vaddr addr);
+
+/* n struct timespec of two 64-bit words; on 32-bit ABIs the upper half of the nanoseconds is padding. */
+bool timespecs_from_guest(const Abi *abi, struct timespec *ret, vaddr addr, unsigned n);
 
 extern const StructDesc struct_stat, struct_stat64_legacy, struct_statfs, struct_epoll_event, struct_itimerval, struct_timeval,
     struct_rusage, struct_tms, struct_sysinfo, struct_sigevent, struct_mq_attr, struct_rlimit, struct_msqid,

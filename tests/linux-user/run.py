@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py: compiles a C program for a guest architecture and for the host, runs both, and compares output and status.
 
-usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|aarch64|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
+usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|aarch64|arm|armt32|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
 
 A program that prints "skip" and exits 77 skips the test. Output is compared as is, so programs print results, not
 addresses. Without the cross compiler the test is skipped.
@@ -16,6 +16,8 @@ import sys
 ARCHES = {
     'riscv64': ('riscv64-linux-gnu-gcc', [], '/usr/riscv64-linux-gnu'),
     'aarch64': ('aarch64-linux-gnu-gcc', [], '/usr/aarch64-linux-gnu'),
+    'arm': ('arm-linux-gnueabihf-gcc', ['-marm'], '/usr/arm-linux-gnueabihf'),
+    'armt32': ('arm-linux-gnueabihf-gcc', ['-mthumb'], '/usr/arm-linux-gnueabihf'),
     'x86_64': ('x86_64-linux-gnu-gcc', [], None),
     'i386': ('i686-linux-gnu-gcc', [], '/usr/i686-linux-gnu'),
 }
@@ -66,12 +68,14 @@ def main():
         return 0 if guest.returncode == 0 else 1
     own = base + '.' + o.arch
     try: # on x86 the guest's program is the host's, too, but for kernels without 32-bit programs
-        if o.arch in ('riscv64', 'aarch64') or (o.dynamic and sysroot):
+        if o.arch in ('riscv64', 'aarch64', 'arm', 'armt32') or (o.dynamic and sysroot):
             raise OSError
         native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                 timeout=60, cwd=o.workdir)
     except OSError:
         own = base + '.native'
+        if o.arch.startswith('arm'): # the host's programs of the same word size
+            host, flags = 'i686-linux-gnu-gcc', ['-static', *flags]
         subprocess.run([host, *flags, own, o.source, '-lm', '-lrt'], check=True)
         native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, timeout=60, cwd=o.workdir)

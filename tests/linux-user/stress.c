@@ -100,6 +100,8 @@ static size_t emit(uint8_t *p, unsigned value)
     uint32_t code[2] = { value << 20 | 10 << 7 | 0x13, 0x8067 };
 #elif defined(__aarch64__)
     uint32_t code[2] = { 0x52800000u | value << 5, 0xd65f03c0u };
+#elif defined(__arm__) /* movw r0, #value; bx lr */
+    uint32_t code[2] = { 0xe3000000u | (value >> 12) << 16 | (value & 0xfff), 0xe12fff1eu };
 #else
     uint8_t code[6] = { 0xb8, (uint8_t)value, (uint8_t)(value >> 8), 0, 0, 0xc3 };
 #endif
