@@ -72,6 +72,41 @@ void arm_fp_note(TransCtx *ctx, unsigned size, bool scalar, IrRef v)
     ir_put(b, ARM_SLOT_IDC, arm_v2(ctx, IR_vor, 0, ir_get(b, ARM_SLOT_IDC), arm_v2(ctx, IR_vand, 0, zero, bits)));
 }
 
+/* -- FPSR ------------------------------------------------------------------------------------------------ */
+
+/* A bit that is set where a slot of 128 bits is not zero. */
+static IrRef collected(TransCtx *ctx, unsigned slot, unsigned bit)
+{
+    IrBuilder *b = ctx->b;
+    IrRef v = ir_get(b, slot), any = ir_op2(b, IR_or, IR_I64, arm_lane(ctx, v, 3, 0), arm_lane(ctx, v, 3, 1));
+
+    return ir_op2_imm(b, IR_shl, IR_I64, ir_setcond(b, IR_I64, IR_NE, any, ir_i64(b, 0)), bit);
+}
+
+/* As arm_fpsr_get(): MXCSR's flags but for that of invalid, and that of denormals which is left out, are Arm's a bit higher. */
+IrRef arm_fpsr_read(TransCtx *ctx)
+{
+    IrBuilder *b = ctx->b;
+    IrRef m = ir_op1(b, IR_ext_u, IR_I64, ir_fpget(b));
+    IrRef flags = ir_op2_imm(b, IR_and, IR_I64, ir_op2_imm(b, IR_shr, IR_I64, m, 1), 0x1e);
+    IrRef v = ir_op2(b, IR_or, IR_I64, flags, ir_op2_imm(b, IR_and, IR_I64, m, ARM_FPSR_IOC));
+
+    v = ir_op2(b, IR_or, IR_I64, v, ir_ldenv(b, IR_I64, offsetof(ArmState, fpsr), 4, false));
+    v = ir_op2(b, IR_or, IR_I64, v, collected(ctx, ARM_SLOT_QC, 27));
+    return ir_op2(b, IR_or, IR_I64, v, collected(ctx, ARM_SLOT_IDC, 7));
+}
+
+/* As arm_fpsr_set(). */
+void arm_fpsr_write(TransCtx *ctx, IrRef value)
+{
+    IrBuilder *b = ctx->b;
+
+    ir_fpset(b, ir_op2_imm(b, IR_and, IR_I32, ir_fpget(b), ~(uint32_t)0x3f));
+    ir_stenv(b, offsetof(ArmState, fpsr), 4, ir_op2_imm(b, IR_and, IR_I64, value, 0x9f));
+    ir_put(b, ARM_SLOT_QC, ir_op1(b, IR_vzext, IR_V128, ir_op2_imm(b, IR_and, IR_I64, value, ARM_FPSR_QC)));
+    ir_put(b, ARM_SLOT_IDC, arm_vzero(ctx));
+}
+
 /* -- arithmetic ----------------------------------------------------------------------------------- */
 
 static void arith(TransCtx *ctx, ArgsF2 *a, ArmFpOp op, IrOp ir, unsigned aux)

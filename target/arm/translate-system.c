@@ -36,6 +36,10 @@ void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
 
     if (key == ARM_SYSREG(3, 3, 4, 2, 0)) {
         arm_set_x(ctx, rt, arm_cc_get(ctx));
+    } else if (key == ARM_SYSREG(3, 3, 4, 4, 0) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) { /* FPCR: libraries ask for it often */
+        arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, offsetof(ArmState, fpcr), 4, false));
+    } else if (key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) {
+        arm_set_x(ctx, rt, arm_fpsr_read(ctx));
     } else if (r && !r->read && is_plain(ctx, r, r->read_el)) {
         arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, r->field, 8, false));
     } else if (key == ARM_SYSREG(3, 0, 4, 1, 0) && el && bits_get(ctx->mode, ARM_MODE_SPSEL, 1)) { /* SP_EL0: Linux' current task */
@@ -60,6 +64,11 @@ static void write(TransCtx *ctx, unsigned number, IrRef value)
 {
     unsigned key = number;
     const ArmSysreg *r = resolve(ctx, &key);
+
+    if (key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1) && !arm_sysreg_write_ends(ctx, number)) {
+        arm_fpsr_write(ctx, value);
+        return;
+    }
 
     if (r && !r->write && is_plain(ctx, r, r->write_el) && r->write_mask && !(r->flags & (ARM_SR_ENDS | ARM_SR_SPACE))) {
         /* The other bits of such a field are never set. */

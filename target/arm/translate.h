@@ -103,6 +103,10 @@ void arm_exception_return_to(TransCtx *ctx, IrRef pc);
 /* Likewise for MSR (immediate) of a field of PSTATE. */
 bool arm_pstate_write_ends(unsigned field);
 
+/* translate-fp.c: FPSR where it is not trapped, and writing it does not end the unit. */
+IrRef arm_fpsr_read(TransCtx *ctx);
+void arm_fpsr_write(TransCtx *ctx, IrRef value);
+
 /* translate-int.c. DecodeBitMasks (J1, shared/functions): false for reserved values. */
 bool arm_bit_masks(unsigned n, unsigned imms, unsigned immr, bool immediate, uint64_t *ret_wmask, uint64_t *ret_tmask);
 /* ExtendReg of X[n] by option, shifted left; an I64. */
