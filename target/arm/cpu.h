@@ -163,6 +163,7 @@ enum {
     ARM_MODE_E2H = 15,   /* 1 bit: HCR_EL2.E2H, register names of EL1 mean those of EL2 */
     ARM_MODE_FP_SOFT = 16, /* 1 bit: modes of FPCR that hosts have not: floating point by helpers */
     ARM_MODE_FP_FLUSH = 17, /* 1 bit: FPCR.FZ while FPSR.IXC is set, which lets the host flush (fp-status.c) */
+    ARM_MODE_FP_DN = 18, /* 1 bit: FPCR.DN */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };

@@ -70,10 +70,9 @@ uint64_t arm_fp_mode(const Vcpu *vcpu)
 {
     uint32_t fpcr = arm_state(vcpu)->fpcr;
 
-    if (fpcr & (ARM_FPCR_DN | ARM_FPCR_AHP)) {
-        return BIT(ARM_MODE_FP_SOFT);
-    }
-    return !(fpcr & ARM_FPCR_FZ) ? 0 : BIT(inexact_raised(vcpu) ? ARM_MODE_FP_FLUSH : ARM_MODE_FP_SOFT);
+    uint64_t flush = !(fpcr & ARM_FPCR_FZ) ? 0 : BIT(inexact_raised(vcpu) ? ARM_MODE_FP_FLUSH : ARM_MODE_FP_SOFT);
+
+    return fpcr & ARM_FPCR_AHP ? BIT(ARM_MODE_FP_SOFT) : flush | (fpcr & ARM_FPCR_DN ? BIT(ARM_MODE_FP_DN) : 0);
 }
 
 FpStatus arm_fp_begin(const Vcpu *vcpu, unsigned size)

@@ -16,7 +16,7 @@ static void soft(TransCtx *ctx, ArgsF1 *a, uint32_t code, unsigned to)
 static void convert(TransCtx *ctx, ArgsF1 *a, unsigned from, unsigned to)
 {
     if (arm_fp_inline(ctx, from) && arm_fp_inline(ctx, to)) {
-        arm_set_f(ctx, a->fd, ir_op1(ctx->b, IR_fcvt, arm_fp_type(to), arm_f_in(ctx, from, a->fn)));
+        arm_set_fp(ctx, a->fd, to, ir_op1(ctx->b, IR_fcvt, arm_fp_type(to), arm_f_in(ctx, from, a->fn)));
         return;
     }
     soft(ctx, a, arm_fp_code(ARM_FP_CVT, from, to, ARM_FP_DYN, 0, 0), to);
@@ -41,7 +41,7 @@ static void integral(TransCtx *ctx, ArgsF1 *a, ArmRound r, bool exact)
         return;
     }
     unsigned aux = arm_round_ir(r) | (exact ? IR_ROUND_EXACT : 0);
-    arm_set_f(ctx, a->fd, ir_emit(ctx->b, IR_fround, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), IR_NONE, IR_NONE));
+    arm_set_fp(ctx, a->fd, size, ir_emit(ctx->b, IR_fround, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), IR_NONE, IR_NONE));
 }
 
 void arm_trans_frintn(TransCtx *ctx, ArgsF1 *a) { integral(ctx, a, ARM_ROUND_N, false); }

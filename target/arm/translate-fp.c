@@ -72,6 +72,17 @@ void arm_fp_note(TransCtx *ctx, unsigned size, bool scalar, IrRef v)
     ir_put(b, ARM_SLOT_IDC, arm_v2(ctx, IR_vor, 0, ir_get(b, ARM_SLOT_IDC), arm_v2(ctx, IR_vand, 0, zero, bits)));
 }
 
+IrRef arm_fp_result(TransCtx *ctx, unsigned size, bool scalar, IrRef v)
+{
+    uint64_t nan = size == 3 ? 0x7ff8000000000000 : scalar ? 0x7fc00000 : 0x7fc000007fc00000;
+
+    if (!(ctx->mode >> ARM_MODE_FP_DN & 1)) {
+        return v;
+    }
+    IrRef is_nan = arm_v2(ctx, IR_vfcmp, size | IR_FREL_UNORD << 4, v, v); /* a scalar's lanes above are zeros */
+    return arm_select_bits(ctx, is_nan, arm_vconst(ctx, nan, scalar ? 0 : nan), v);
+}
+
 /* -- FPSR ------------------------------------------------------------------------------------------------ */
 
 /* A bit that is set where a slot of 128 bits is not zero. */
@@ -117,7 +128,7 @@ static void arith(TransCtx *ctx, ArgsF2 *a, ArmFpOp op, IrOp ir, unsigned aux)
         soft(ctx, arm_fp_code(op, size, 0, ARM_FP_DYN, 0, 0), size, a->fd, a->fn, a->fm, -1);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_emit(ctx->b, ir, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm), IR_NONE));
+    arm_set_fp(ctx, a->fd, size, ir_emit(ctx->b, ir, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm), IR_NONE));
 }
 
 void arm_trans_fadd(TransCtx *ctx, ArgsF2 *a) { arith(ctx, a, ARM_FP_ADD, IR_fadd, IR_RM_DYN); }
@@ -138,7 +149,7 @@ void arm_trans_fnmul(TransCtx *ctx, ArgsF2 *a)
         return;
     }
     IrRef v = ir_op2(ctx->b, IR_fmul, arm_fp_type(size), arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm));
-    v = ir_op1(ctx->b, IR_vzext, IR_V128, v);
+    v = arm_fp_result(ctx, size, true, ir_op1(ctx->b, IR_vzext, IR_V128, v));
     arm_put_low(ctx, a->fd, 4, arm_v2(ctx, IR_vxor, 0, v, sign_mask(ctx, size, false)));
 }
 
@@ -150,7 +161,7 @@ void arm_trans_fsqrt(TransCtx *ctx, ArgsF1 *a)
         soft(ctx, arm_fp_code(ARM_FP_SQRT, size, 0, ARM_FP_DYN, 0, 0), size, a->fd, a->fn, -1, -1);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_op1(ctx->b, IR_fsqrt, arm_fp_type(size), arm_f_in(ctx, size, a->fn)));
+    arm_set_fp(ctx, a->fd, size, ir_op1(ctx->b, IR_fsqrt, arm_fp_type(size), arm_f_in(ctx, size, a->fn)));
 }
 
 static void multiply_add(TransCtx *ctx, ArgsF3 *a, unsigned soft_flags, unsigned aux)
@@ -161,7 +172,7 @@ static void multiply_add(TransCtx *ctx, ArgsF3 *a, unsigned soft_flags, unsigned
         soft(ctx, arm_fp_code(ARM_FP_MADD, size, 0, ARM_FP_DYN, soft_flags, 0), size, a->fd, a->fn, a->fm, a->fa);
         return;
     }
-    arm_set_f(ctx, a->fd, ir_emit(ctx->b, IR_fma, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm),
+    arm_set_fp(ctx, a->fd, size, ir_emit(ctx->b, IR_fma, arm_fp_type(size), aux, arm_f_in(ctx, size, a->fn), arm_f_in(ctx, size, a->fm),
                                   arm_f_in(ctx, size, a->fa)));
 }
 

@@ -9,10 +9,11 @@
 #include "target/arm/fp.h"
 #include "target/arm/translate-simd.h"
 
-/* What FPCR's bits have a say in is done by helpers. (AArch32 does not collect IDC.) */
+/* What FPCR's bits have a say in is done by helpers. (AArch32 neither collects IDC nor replaces NaNs.) */
 static inline bool arm_fp_soft(const TransCtx *ctx)
 {
-    return ctx->mode >> ARM_MODE_FP_SOFT & 1 || (ctx->mode >> ARM_MODE_FP_FLUSH & 1 && ctx->mode >> ARM_MODE_A32 & 1);
+    return ctx->mode >> ARM_MODE_FP_SOFT & 1 ||
+           (ctx->mode & (BIT(ARM_MODE_FP_FLUSH) | BIT(ARM_MODE_FP_DN)) && ctx->mode >> ARM_MODE_A32 & 1);
 }
 /* FPCR.FZ by the host: operands go through arm_f_in() and arm_v_in(). */
 static inline bool arm_fp_flush(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_FP_FLUSH & 1; }
@@ -55,6 +56,15 @@ static inline void arm_set_f(TransCtx *ctx, int d, IrRef value)
 
 /* The low bits of V[n] as an I64. */
 static inline IrRef arm_f_bits(TransCtx *ctx, unsigned size, int n) { return arm_lane(ctx, arm_v(ctx, n), (int)size, 0); }
+
+/* translate-fp.c. A result's lanes, NaNs being the default one under FPCR.DN; scalar: the lowest. */
+IrRef arm_fp_result(TransCtx *ctx, unsigned size, bool scalar, IrRef v);
+
+/* V[d] = a scalar result, zeros above. */
+static inline void arm_set_fp(TransCtx *ctx, int d, unsigned size, IrRef value)
+{
+    ir_put(ctx->b, ARM_SLOT_V + (unsigned)d, arm_fp_result(ctx, size, true, ir_op1(ctx->b, IR_vzext, IR_V128, value)));
+}
 
 /* log2 of the bytes by ftype */
 static inline unsigned arm_fp_size(int ftype)

@@ -147,7 +147,7 @@ void arm_trans_v_fcvtl(TransCtx *ctx, ArgsV2 *a)
         v = ir_emit(ctx->b, IR_vshr_bytes, IR_V128, 8, v, IR_NONE, IR_NONE);
     }
     v = ir_op1(ctx->b, IR_vzext, IR_V128, ir_op1(ctx->b, IR_vlow, IR_F64, v));
-    arm_put_low(ctx, a->d, 4, ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F32_F64, arm_v_in(ctx, 2, v), IR_NONE, IR_NONE));
+    arm_put_low(ctx, a->d, 4, arm_fp_result(ctx, 3, false, arm_v1(ctx, IR_vfcvt, IR_CVT_F32_F64, arm_v_in(ctx, 2, v))));
 }
 
 static void narrow(TransCtx *ctx, ArgsV2 *a, uint32_t code)
@@ -166,6 +166,7 @@ void arm_trans_v_fcvtn(TransCtx *ctx, ArgsV2 *a)
         return;
     }
     IrRef v = ir_emit(ctx->b, IR_vfcvt, IR_V128, IR_CVT_F64_F32, arm_v_in(ctx, 3, arm_v(ctx, a->n)), IR_NONE, IR_NONE);
+    v = arm_fp_result(ctx, 2, false, v);
     arm_put_low(ctx, a->d, 4, a->q ? arm_v2(ctx, IR_vzip_lo, 3, arm_v(ctx, a->d), v) : v);
 }
 

@@ -45,7 +45,7 @@ void arm_trans_v_fcadd(TransCtx *ctx, ArgsVfc *a)
     }
     IrRef m = parts(ctx, size, operand(ctx, size, a->q, a->m), 1, 0);
     m = negate_parts(ctx, size, m, !a->rot, a->rot);
-    arm_put_v(ctx, a->d, a->q, 0, 0, arm_v2(ctx, IR_vfadd, size, operand(ctx, size, a->q, a->n), m));
+    arm_put_v(ctx, a->d, a->q, 0, 0, arm_fp_result(ctx, size, false, arm_v2(ctx, IR_vfadd, size, operand(ctx, size, a->q, a->n), m)));
 }
 
 void arm_trans_v_fcmla(TransCtx *ctx, ArgsVfc *a)
@@ -67,7 +67,7 @@ void arm_trans_v_fcmla(TransCtx *ctx, ArgsVfc *a)
     IrRef n = a->q ? arm_v(ctx, a->n) : ir_op1(ctx->b, IR_vzext, IR_V128, arm_f(ctx, 3, a->n));
     n = arm_v_in(ctx, size, parts(ctx, size, n, rot & 1, rot & 1)); /* half of the parts are not looked at */
     m = arm_v_in(ctx, size, m);
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfma, IR_V128, size, n, m, operand(ctx, size, a->q, a->d)));
+    arm_put_v(ctx, a->d, a->q, 0, 0, arm_fp_result(ctx, size, false, ir_emit(ctx->b, IR_vfma, IR_V128, size, n, m, operand(ctx, size, a->q, a->d))));
 }
 
 /* -- half precision into single -------------------------------------------------------------------------- */

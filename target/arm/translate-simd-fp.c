@@ -52,7 +52,9 @@ static const Op op_rsqrts = { ARM_FP_RSQRTS, 0, 0, 0, 0 };
 
 static IrRef vector_op(TransCtx *ctx, const Op *op, unsigned size, IrRef x, IrRef y, IrRef z)
 {
-    return ir_emit(ctx->b, (IrOp)op->vector, IR_V128, size | (unsigned)op->aux << 4, x, y, op->vector == IR_vfma ? z : IR_NONE);
+    IrRef v = ir_emit(ctx->b, (IrOp)op->vector, IR_V128, size | (unsigned)op->aux << 4, x, y, op->vector == IR_vfma ? z : IR_NONE);
+
+    return arm_fp_result(ctx, size, false, v);
 }
 
 static IrRef scalar_op(TransCtx *ctx, const Op *op, unsigned size, IrRef x, IrRef y, IrRef z)
@@ -71,7 +73,7 @@ static void three(TransCtx *ctx, ArgsV3 *a, const Op *op)
     }
     if (a->scalar) {
         IrRef z = op->scalar == IR_fma ? arm_f_in(ctx, size, a->d) : IR_NONE;
-        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), z));
+        arm_set_fp(ctx, a->d, size, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), z));
         return;
     }
     IrRef y = operand(ctx, size, a->q, a->m);
@@ -108,7 +110,8 @@ void arm_trans_v_fabd(TransCtx *ctx, ArgsV3 *a)
         return;
     }
     if (a->scalar) {
-        v = ir_op1(ctx->b, IR_vzext, IR_V128, scalar_op(ctx, &op_sub, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), IR_NONE));
+        IrRef d = scalar_op(ctx, &op_sub, size, arm_f_in(ctx, size, a->n), arm_f_in(ctx, size, a->m), IR_NONE);
+        v = arm_fp_result(ctx, size, true, ir_op1(ctx->b, IR_vzext, IR_V128, d));
     } else {
         v = vector_op(ctx, &op_sub, size, operand(ctx, size, a->q, a->n), operand(ctx, size, a->q, a->m), IR_NONE);
     }
@@ -139,7 +142,7 @@ static void by_element(TransCtx *ctx, ArgsVix *a, const Op *op)
     if (a->scalar) {
         y = ir_op1(ctx->b, IR_vlow, arm_fp_type(size), y);
         IrRef z = op->scalar == IR_fma ? arm_f_in(ctx, size, a->d) : IR_NONE;
-        arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, z));
+        arm_set_fp(ctx, a->d, size, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, z));
         return;
     }
     if (!a->q) {
@@ -191,7 +194,7 @@ static void pair(TransCtx *ctx, ArgsV2 *a, const Op *op)
         return;
     }
     IrRef y = ir_op1(ctx->b, IR_vlow, arm_fp_type(size), element(ctx, size, a->n, 1));
-    arm_set_f(ctx, a->d, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, IR_NONE));
+    arm_set_fp(ctx, a->d, size, scalar_op(ctx, op, size, arm_f_in(ctx, size, a->n), y, IR_NONE));
 }
 
 /* Four singles: pairs first, then the two results (Reduce). */
@@ -207,7 +210,7 @@ static void across(TransCtx *ctx, ArgsV2 *a, const Op *op)
     IrRef n = arm_v_in(ctx, size, arm_v(ctx, a->n)), zero = arm_vzero(ctx);
     IrRef v = vector_op(ctx, op, size, arm_v2(ctx, IR_vsel32, 0x88, n, zero), arm_v2(ctx, IR_vsel32, 0xdd, n, zero), IR_NONE);
     IrRef high = ir_emit(ctx->b, IR_vperm32, IR_V128, 0x55, v, IR_NONE, IR_NONE);
-    arm_set_f(ctx, a->d, scalar_op(ctx, op, size, ir_op1(ctx->b, IR_vlow, IR_F32, v), ir_op1(ctx->b, IR_vlow, IR_F32, high), IR_NONE));
+    arm_set_fp(ctx, a->d, size, scalar_op(ctx, op, size, ir_op1(ctx->b, IR_vlow, IR_F32, v), ir_op1(ctx->b, IR_vlow, IR_F32, high), IR_NONE));
 }
 
 #define PAIRS(name)                                                                                  \
@@ -318,7 +321,7 @@ void arm_trans_v_fsqrt(TransCtx *ctx, ArgsV2 *a)
         unary_soft(ctx, a, arm_fp_code(ARM_FP_SQRT, size, 0, ARM_FP_DYN, 0, 0));
         return;
     }
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfsqrt, IR_V128, size, operand(ctx, size, a->q, a->n), IR_NONE, IR_NONE));
+    arm_put_v(ctx, a->d, a->q, 0, 0, arm_fp_result(ctx, size, false, arm_v1(ctx, IR_vfsqrt, size, operand(ctx, size, a->q, a->n))));
 }
 
 #define ESTIMATE(name, op)                                                                                              \
@@ -340,7 +343,7 @@ static void integral(TransCtx *ctx, ArgsV2 *a, ArmRound r, bool exact)
         return;
     }
     unsigned aux = size | (arm_round_ir(r) | (exact ? IR_ROUND_EXACT : 0)) << 4;
-    arm_put_v(ctx, a->d, a->q, 0, 0, ir_emit(ctx->b, IR_vfround, IR_V128, aux, operand(ctx, size, a->q, a->n), IR_NONE, IR_NONE));
+    arm_put_v(ctx, a->d, a->q, 0, 0, arm_fp_result(ctx, size, false, arm_v1(ctx, IR_vfround, aux, operand(ctx, size, a->q, a->n))));
 }
 
 void arm_trans_v_frintn(TransCtx *ctx, ArgsV2 *a) { integral(ctx, a, ARM_ROUND_N, false); }

@@ -36,9 +36,9 @@ void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
 
     if (key == ARM_SYSREG(3, 3, 4, 2, 0)) {
         arm_set_x(ctx, rt, arm_cc_get(ctx));
-    } else if (key == ARM_SYSREG(3, 3, 4, 4, 0) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) { /* FPCR: libraries ask for it often */
+    } else if (r && key == ARM_SYSREG(3, 3, 4, 4, 0) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) { /* FPCR: libraries ask for it often */
         arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, offsetof(ArmState, fpcr), 4, false));
-    } else if (key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) {
+    } else if (r && key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) {
         arm_set_x(ctx, rt, arm_fpsr_read(ctx));
     } else if (r && !r->read && is_plain(ctx, r, r->read_el)) {
         arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, r->field, 8, false));
@@ -65,7 +65,7 @@ static void write(TransCtx *ctx, unsigned number, IrRef value)
     unsigned key = number;
     const ArmSysreg *r = resolve(ctx, &key);
 
-    if (key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1) && !arm_sysreg_write_ends(ctx, number)) {
+    if (r && key == ARM_SYSREG(3, 3, 4, 4, 1) && !bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1) && !arm_sysreg_write_ends(ctx, number)) {
         arm_fpsr_write(ctx, value);
         return;
     }
