@@ -98,7 +98,8 @@ def after_key(vm, key, before):
 
 
 def wait_for_list(vm):
-    """Presses "down" until a bar follows, and "up" when none did: what has been typed ahead may come to the list."""
+    """Presses "down" until a bar follows, and "up" when nothing did: what has been typed ahead may come to the list. Rows of different heights swap
+    nothing, so that the next two are tried."""
     while True:
         before = settled(vm)
         if is_dark(before):
@@ -106,7 +107,8 @@ def wait_for_list(vm):
         after = after_key(vm, 'down', before)
         if bar_moved(before, after):
             return
-        after_key(vm, 'up', after)
+        if after == before:
+            after_key(vm, 'up', after)
 
 
 def stop_countdown(vm):
