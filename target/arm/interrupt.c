@@ -93,7 +93,7 @@ bool arm_has_work(Vcpu *vcpu)
     uint64_t hcr = arm_hcr(vcpu);
     uint32_t request = atomic_load_explicit(&vcpu->interrupt_request, memory_order_relaxed);
 
-    if (s->powered_off) {
+    if (atomic_load(&s->powered_off)) {
         return false;
     }
     if (s->starting) {

@@ -58,18 +58,14 @@ void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3)
 void arm_cpu_reset(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
-    ArmState old = *s;
+    uint64_t mpidr = s->mpidr, rvbar = s->rvbar;
 
-    memset(s, 0, sizeof(*s));
-    s->platform = old.platform;
-    s->platform_opaque = old.platform_opaque;
-    s->gic = old.gic;
-    s->gic_opaque = old.gic_opaque;
-    s->psci = old.psci;
-    s->psci_opaque = old.psci_opaque;
-    s->mpidr = old.mpidr;
-    s->rvbar = old.rvbar;
-    s->powered_off = old.powered_off; /* until arm_cpu_start(): its thread may look at any time */
+    /* Not what follows the registers: wiring, and powered_off, which its thread may look at any time. */
+    memset(s, 0, offsetof(ArmState, powered_off));
+    s->fault = (ArmFault){ 0 };
+    s->tagged_tlb = s->tlbi_pending = s->step_under_way = false;
+    s->mpidr = mpidr;
+    s->rvbar = rvbar;
     vcpu->jit.monitor_addr = ~(uint64_t)0;
     arm_nzcv_set(vcpu, 0);
     arm_fpsr_set(vcpu, 0);
@@ -89,7 +85,7 @@ void arm_cpu_reset(Vcpu *vcpu)
     s->vmpidr_el2 = s->mpidr | BIT(31);
     s->cntfrq_el0 = s->platform ? s->platform->cntfrq_hz : arm_model(vcpu)->counter_hz;
     s->oslock = 1;
-    atomic_store(&vcpu->halted, s->powered_off);
+    atomic_store(&vcpu->halted, atomic_load(&s->powered_off));
     vcpu->ask_before_insn = false;
     arm_tlb_select(vcpu);
     tlb_flush(vcpu);
