@@ -21,7 +21,7 @@ def main():
         return 77
     bad = 0
     with tempfile.TemporaryDirectory() as tmp:
-        for name in sys.argv[3:] or ['levels']:
+        for name in sys.argv[3:] or ['levels', 'hyp']:
             exe = os.path.join(tmp, name)
             subprocess.run([GCC, '-O1', '-ffreestanding', '-fno-tree-loop-distribute-patterns', '-fno-pic', '-fno-stack-protector',
                             '-mgeneral-regs-only', '-nostdlib', '-static', '-Wl,--build-id=none', '-Wl,--no-warn-rwx-segments',
