@@ -194,7 +194,7 @@ static void ops_info(ArmCpu *cpu, ArmCpuInfo *ret)
     }
     ret->midr = model->id[ARM_ID_MIDR];
     ret->phys_bits = model->pa_bits;
-    ret->has_pmu = model->n_pmu_counters > 0;
+    ret->has_pmu = arm_has(cpu->vcpu, PMUv3);
 }
 
 static void ops_memory_changed(ArmCpu *cpu)

@@ -20,6 +20,7 @@ typedef union ArmVector {
 /* The generic timers (D11): an index of ArmState.cnt_ctl, and which output of the processing element. */
 typedef enum ArmTimer {
     ARM_TIMER_PHYS, ARM_TIMER_VIRT, ARM_TIMER_HYP, ARM_TIMER_HYPVIRT, ARM_TIMER_SEC,
+    ARM_TIMER_PMU, /* not a register: the alarm of the next overflow of a performance monitor; no output of this number */
     ARM_N_TIMERS
 } ArmTimer;
 

@@ -18,6 +18,9 @@ void arm_set_level(Vcpu *vcpu, unsigned el, bool spx)
     ArmRegime old = arm_regime(vcpu, s->el);
     bool secure_matters = s->el == 3 || el == 3;
 
+    if (unlikely(s->pmcr_el0 & 1) && el != s->el) {
+        arm_pmu_sync(vcpu); /* counters may be for some levels only */
+    }
     s->sp_el[s->pstate & PSTATE_SP ? s->el : 0] = s->sp;
     s->el = (uint8_t)el;
     s->pstate = spx ? s->pstate | PSTATE_SP : s->pstate & ~PSTATE_SP;

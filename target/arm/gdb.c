@@ -3,7 +3,7 @@
  * fpsr, fpcr: 34 to 67).
  */
 #include <stdio.h>
-#include "target/arm/cpu.h"
+#include "target/arm/system.h"
 #include "util/log.h"
 
 enum { GDB_SP = 31, GDB_PC = 32, GDB_CPSR = 33, GDB_V0 = 34, GDB_FPSR = 66, GDB_FPCR = 67, N_REGS = 68 };
@@ -72,7 +72,7 @@ bool arm_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out)
         memcpy(out, vcpu->state + reg->offset, reg->bits / 8);
         return true;
     }
-    uint32_t value = reg->number == GDB_CPSR ? arm_nzcv_get(vcpu) | (uint32_t)arm_state(vcpu)->el << 2 :
+    uint32_t value = reg->number == GDB_CPSR ? (uint32_t)arm_spsr_of_state(vcpu) :
                      reg->number == GDB_FPSR ? arm_fpsr_get(vcpu) : arm_fpcr_get(vcpu);
     memcpy(out, &value, 4);
     return true;

@@ -89,9 +89,10 @@ void arm_cpu_reset(Vcpu *vcpu)
     vcpu->ask_before_insn = false;
     arm_tlb_select(vcpu);
     tlb_flush(vcpu);
-    for (unsigned t = 0; t < ARM_N_TIMERS; t++) {
+    for (unsigned t = 0; t < ARM_TIMER_PMU; t++) {
         arm_timer_update(vcpu, t);
     }
+    arm_pmu_sync(vcpu);
 }
 
 void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0)

@@ -29,6 +29,7 @@ SYSTEM_GATE(pan2, PAN2)
 SYSTEM_GATE(uao, UAO)
 SYSTEM_GATE(ras, RAS)
 SYSTEM_GATE(pauth, PAuth)
+SYSTEM_GATE(pmu, PMUv3)
 SYSTEM_GATE(tlbios, TLBIOS)
 SYSTEM_GATE(tlbirange, TLBIRANGE)
 static bool has_ras_el2(const Vcpu *vcpu) { return has_ras(vcpu) && has_el2(vcpu); }
@@ -581,7 +582,7 @@ static bool read_raz(Vcpu *vcpu, unsigned key, uint64_t *ret)
 enum {
 #define SHORT(name) name = ARM_SR_##name,
     SHORT(ENDS) SHORT(VHE) SHORT(TVM) SHORT(TACR) SHORT(TID1) SHORT(TID2) SHORT(TID3) SHORT(TSW) SHORT(TPCP) SHORT(TPU) SHORT(TOCU)
-    SHORT(TICAB) SHORT(TTLB) SHORT(TERR) SHORT(APK) SHORT(TCPAC) SHORT(TDA) SHORT(TDA3) SHORT(TDOSA) SHORT(TDRA) SHORT(TDCC)
+    SHORT(TICAB) SHORT(TTLB) SHORT(TERR) SHORT(APK) SHORT(TCPAC) SHORT(TDA) SHORT(TDA3) SHORT(TDOSA) SHORT(TDRA) SHORT(TDCC) SHORT(PMU) SHORT(TPMCR) SHORT(PMUSER)
     SHORT(CNTEN) SHORT(CNTPS) SHORT(UCI) SHORT(UCT) SHORT(UMA) SHORT(DZE)
 #undef SHORT
     SPACE = ARM_SR_SPACE | ARM_SR_ENDS,
@@ -616,6 +617,7 @@ static const ArmSysreg regs[] = {
 /* Families by number. */
 static const ArmSysreg reserved_id = { 0, "reserved", ALWAYS, 1, NEVER, TID3, NO_FIELD, 0, read_raz, NULL };
 static const ArmSysreg debug_family = { 0, "DBG", ALWAYS, 1, 1, TDA, NO_FIELD, 0, read_debug, write_debug };
+static const ArmSysreg pmev_family = { 0, "PMEV", ALWAYS, 0, 0, PMU, NO_FIELD, 0, arm_read_pmu, arm_write_pmu };
 static const ArmSysreg gic_family[3] = {
     { 0, "ICC", ALWAYS, 1, 1, 0, NO_FIELD, 0, read_gic, write_gic },
     { 0, "ICH", ALWAYS, 2, 2, 0, NO_FIELD, 0, read_gic, write_gic },
@@ -635,6 +637,9 @@ static const ArmSysreg *family(const Vcpu *vcpu, unsigned key)
     }
     if (op0 == 2 && op1 == 0 && crn == 0 && arm_key_op2(key) >= 4) {
         return &debug_family;
+    }
+    if (op0 == 3 && op1 == 3 && crn == 14 && crm >= 8 && has_pmu(vcpu)) {
+        return &pmev_family;
     }
     bool gic = (crn == 12 && crm >= 8) || (crn == 4 && crm == 6 && op1 == 0);
     if (op0 == 3 && gic && (op1 == 0 || op1 == 4 || op1 == 6) && arm_state(vcpu)->gic) {

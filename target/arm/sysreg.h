@@ -47,7 +47,9 @@ enum {
 /* sysreg-trap.c: the level an access from the current level traps to, 0: none. */
 unsigned arm_sysreg_trap_level(const Vcpu *vcpu, const ArmSysreg *r, unsigned key, bool write);
 
-/* mmu-at.c, tlbi.c */
+/* mmu-at.c, tlbi.c, pmu.c */
+bool arm_read_pmu(Vcpu *vcpu, unsigned key, uint64_t *ret);
+bool arm_write_pmu(Vcpu *vcpu, unsigned key, uint64_t value);
 bool arm_write_at(Vcpu *vcpu, unsigned key, uint64_t value);
 bool arm_write_tlbi(Vcpu *vcpu, unsigned key, uint64_t value);
 

@@ -201,6 +201,9 @@ uint64_t arm_timer_ctl(const Vcpu *vcpu, ArmTimer t);
 void arm_timer_set_ctl(Vcpu *vcpu, ArmTimer t, uint64_t value);
 void arm_timer_set_cval(Vcpu *vcpu, ArmTimer t, uint64_t value);
 
+/* pmu.c */
+void arm_pmu_sync(Vcpu *vcpu);
+
 /* debug.c */
 void arm_debug_changed(Vcpu *vcpu);
 bool arm_step_returns(const Vcpu *vcpu, unsigned el, uint64_t spsr);

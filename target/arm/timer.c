@@ -63,7 +63,11 @@ void arm_timer_update(Vcpu *vcpu, ArmTimer t)
 
 void arm_timer_expired(Vcpu *vcpu, ArmTimer t)
 {
-    arm_timer_update(vcpu, t);
+    if (t == ARM_TIMER_PMU) {
+        arm_pmu_sync(vcpu);
+    } else {
+        arm_timer_update(vcpu, t);
+    }
 }
 
 uint64_t arm_timer_ctl(const Vcpu *vcpu, ArmTimer t)

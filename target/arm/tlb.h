@@ -16,6 +16,7 @@
 #pragma weak tlb_ask
 #pragma weak tlb_ask_others
 #pragma weak tlb_wait_others
+#pragma weak tcg_insns_run
 #pragma weak bql_lock
 #pragma weak bql_unlock
 #pragma weak bql_held

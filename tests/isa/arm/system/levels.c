@@ -288,6 +288,41 @@ static void step(void)
     check("  ELR", last.elr, CODE(9) + 4);
 }
 
+static void monitors(void)
+{
+    if ((READ(id_aa64dfr0_el1) >> 8 & 15) == 0) {
+        return;
+    }
+    WRITE(pmcr_el0, 0x47); /* E, P, C, LC */
+    check("PMCR.N", (READ(pmcr_el0) >> 11 & 31) >= 2, 1);
+    WRITE(pmccfiltr_el0, at_el2 ? 1ul << 27 : 0);
+    WRITE(pmevtyper0_el0, 0x11 | (at_el2 ? 1ul << 27 : 0));
+    WRITE(pmevtyper1_el0, 0x00 | (at_el2 ? 1ul << 27 : 0));
+    WRITE(pmcntenset_el0, 1ul << 31 | 3);
+    ISB();
+    uint64_t start = READ(pmccntr_el0), until = READ(cntpct_el0) + 100;
+    while (READ(cntpct_el0) < until) {
+    }
+    check("cycles", READ(pmccntr_el0) > start, 1);
+    check("cycles as an event", READ(pmevcntr0_el0) > 0, 1);
+    WRITE(pmswinc_el0, 2);
+    WRITE(pmswinc_el0, 2);
+    WRITE(pmselr_el0, 1);
+    ISB();
+    check("software increments", READ(pmxevcntr_el0), 2);
+    WRITE(pmovsclr_el0, ~0ul);
+    WRITE(pmevcntr1_el0, 0xffffffff);
+    WRITE(pmswinc_el0, 2);
+    ISB();
+    check("overflow", READ(pmovsclr_el0) & 2, 2);
+    check("  value", READ(pmevcntr1_el0) & 0xffffffff, 0); /* counters of PMUv3p5 have 64 bits */
+    WRITE(pmcntenclr_el0, ~0ul);
+    ISB();
+    start = READ(pmccntr_el0);
+    check("stopped", READ(pmccntr_el0), start);
+    WRITE(pmcr_el0, 0);
+}
+
 void test_main(void)
 {
     at_el2 = READ(CurrentEL) == 8;
@@ -295,6 +330,7 @@ void test_main(void)
     mmu_on();
     translation();
     timers();
+    monitors();
     if (!at_el2) {
         address_spaces();
         user();
