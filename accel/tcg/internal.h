@@ -199,6 +199,7 @@ struct TcgVcpu {
     uint64_t cache_clock;
     Translator *translator;      /* in use by this thread now */
     _Atomic bool tlb_asked;      /* system mode: other vCPUs left something in the TLB's mailbox (shootdown.c) */
+    _Atomic bool tlb_waiting;    /* in tlb_wait_others(): as good as outside for those who wait for this one */
     _Atomic bool leave_request;  /* system mode: back to the thread's loop, it has something to do */
     unsigned n_spins, dense_spins; /* PAUSE and its like: see rest_in_loop() */
     uint64_t spin_ns;

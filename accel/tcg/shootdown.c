@@ -3,10 +3,12 @@
  *
  * Whoever asks puts it into the mailbox of each, raises tlb_asked, and, when it must know, waits until the others have served
  * theirs or are outside generated code. A vCPU enters generated code by setting its epoch and then looking at tlb_asked; who waits
- * looks the other way round, so one of both sees the other. Who waits serves its own mailbox meanwhile: two may wait for each other.
+ * looks the other way round, so one of both sees the other. Who waits uses no translation either, so nobody waits for it; it serves its mailbox
+ * before it goes on.
  * Threads: tlb_ask_others() and tlb_wait_others() by the vCPU's own, without the device lock.
  */
 #include <sched.h>
+#include <time.h>
 #include "tlb.h"
 
 void tlb_ask(Vcpu *vcpu, const TlbAsk *ask)
@@ -76,7 +78,7 @@ static bool others_done(const Vcpu *vcpu, bool kick)
     pthread_mutex_lock(&tcg.vcpus_lock);
     for (TcgVcpu *tv = tcg.vcpus; tv; tv = tv->next) {
         if (tv->tlb && tv->vcpu != vcpu && tv->vcpu->machine == vcpu->machine &&
-            atomic_load(&tv->tlb->n_done) < atomic_load(&tv->tlb->n_posted) && atomic_load(&tv->epoch)) {
+            atomic_load(&tv->tlb->n_done) < atomic_load(&tv->tlb->n_posted) && atomic_load(&tv->epoch) && !atomic_load(&tv->tlb_waiting)) {
             done = false;
             if (kick) {
                 vcpu_kick(tv->vcpu);
@@ -87,13 +89,26 @@ static bool others_done(const Vcpu *vcpu, bool kick)
     return done;
 }
 
-void tlb_wait_others(Vcpu *vcpu)
+/* The others need a processor to get out of generated code, which the host may be short of. */
+static void rest(unsigned round)
 {
-    bool kick = true;
+    enum { SPINS = 64, YIELDS = 16, REST_NS = 20 * 1000 };
 
-    while (!others_done(vcpu, kick)) {
-        kick = false; /* a vCPU that was outside meanwhile serves its mailbox as it enters */
-        tlb_serve_asks(tcg_vcpu(vcpu));
+    if (round >= SPINS + YIELDS) {
+        nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+    } else if (round >= SPINS) {
         sched_yield();
     }
+}
+
+void tlb_wait_others(Vcpu *vcpu)
+{
+    TcgVcpu *tv = tcg_vcpu(vcpu);
+
+    atomic_store(&tv->tlb_waiting, true);
+    for (unsigned round = 0; !others_done(vcpu, round == 0); round++) {
+        rest(round); /* a vCPU that was outside meanwhile serves its mailbox as it enters: no further kick */
+    }
+    atomic_store(&tv->tlb_waiting, false);
+    tlb_serve_asks(tv);
 }
