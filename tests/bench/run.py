@@ -9,7 +9,8 @@ REPEAT times, interleaved; the figure is the median of processor time (user + sy
 marked so. Output must be equal everywhere (native output where the native program is the same source). The last
 column is the better reference's time divided by ours: more than 1 is faster. Geometric means per suite at the end.
 Results are also written as JSON (--json FILE). The last five suites are in machine.py.
-`--arch` is the guest's; system, guest, make, vcpus, greeting and memory know riscv64 and x86_64 (make: x86_64).
+`--arch` is the guest's; aarch64 runs on a cortex-a72 everywhere (the references' `max` has vector extensions that make their C libraries
+slow); system, guest, make, vcpus, greeting and memory know riscv64 and x86_64 (make: x86_64).
 """
 import argparse
 import json
@@ -93,6 +94,8 @@ def emulators(args, name):
     if args.reference:
         for version in ('q72', 'q11'):
             found[version] = [str(pathlib.Path(args.reference) / version / 'bin' / name)]
+    if name == 'qemu-aarch64':
+        found = {who: command + ['-cpu', 'cortex-a72'] for who, command in found.items()}
     return found
 
 
@@ -182,7 +185,7 @@ def suite_programs(args, work):
     """Debian's own programs, from a root made by scripts/debian-fetch."""
     packages = ['bash', 'coreutils', 'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'python3', 'libc6-dev']
     roots = {}
-    for arch in {'riscv64': ('riscv64', 'amd64'), 'x86_64': ('amd64',)}.get(args.arch, ('i386', 'amd64')):
+    for arch in {'riscv64': ('riscv64', 'amd64'), 'aarch64': ('arm64', 'amd64'), 'x86_64': ('amd64',)}.get(args.arch, ('i386', 'amd64')):
         given = args.native_root if arch == 'amd64' else args.root
         roots[arch] = pathlib.Path(given or SOURCE / f'build/guest/bench-{arch}')
         if not (roots[arch] / 'usr/bin/python3').exists() and (args.native or arch != 'amd64' or args.arch == 'x86_64'):

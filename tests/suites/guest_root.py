@@ -1,4 +1,4 @@
-"""Runs programs of a riscv64 root under a user-mode runner, in a chroot and in namespaces that take everything with them.
+"""Runs programs of a root of another architecture under a user-mode runner, in a chroot and in namespaces that take everything with them.
 
 The runner is registered with the binfmt_misc of a user namespace of its own: every program that a program starts is found,
 also under runners that do not follow execve themselves, and nothing of this machine changes. Needs Linux 6.7
@@ -33,12 +33,19 @@ exec chroot "${root:-/}" /usr/bin/env -i -C /mnt HOME=/mnt PATH="$GUEST_PATH" LC
 '''
 
 
-def registration(runner, folder):
+def arch_of(root):
+    """By the machine that the shell is for."""
+    with open(os.path.join(root, 'usr/bin/bash'), 'rb') as f:
+        return {243: 'riscv64', 183: 'aarch64'}[int.from_bytes(f.read(20)[18:], 'little')]
+
+
+def registration(root, runner, folder):
     """The line for binfmt_misc, made by the script that installs it for users."""
+    arch = arch_of(root)
     os.makedirs(folder)
-    os.symlink(os.path.realpath(runner), os.path.join(folder, 'qemu-riscv64'))
+    os.symlink(os.path.realpath(runner), os.path.join(folder, 'qemu-' + arch))
     script = os.path.join(HERE, '..', '..', 'scripts', 'binfmt-install')
-    return subprocess.run([sys.executable, script, '--list', '--qemu-path', folder, 'riscv64'], check=True,
+    return subprocess.run([sys.executable, script, '--list', '--qemu-path', folder, arch], check=True,
                           stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
@@ -73,7 +80,7 @@ class Side:
         self.line = ''
         if runner:
             copy_etc(root, os.path.join(base, 'etc'))
-            self.line = registration(runner, os.path.join(base, 'runner'))
+            self.line = registration(root, runner, os.path.join(base, 'runner'))
 
     def run(self, command, timeout, stdout, stderr):
         """The exit status, or a text when time was over."""

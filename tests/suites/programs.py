@@ -7,7 +7,7 @@ The workloads are the scripts in programs/ (NAME.sh with the sources beside it).
 each of them with the guest's /bin/sh in a copy of that folder, chrooted into DIR. Compared are standard output, exit status and
 every file under out/. The status has to be the one the workload names, with --ref or without.
 
-DIR is a riscv64 root, its packages unpacked by scripts/debian-fetch (docs/devel/suites.md names them). guest_root.py says what
+DIR is a root of riscv64 or aarch64, its packages unpacked by scripts/debian-fetch (docs/devel/suites.md names them). guest_root.py says what
 the host needs.
 """
 import argparse
@@ -57,9 +57,9 @@ def run_side(o, side, runner, workload):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--run', required=True, help='our qemu-riscv64')
+    p.add_argument('--run', required=True, help='our qemu-ARCH')
     p.add_argument('--ref', help='the reference')
-    p.add_argument('--root', required=True, help='a riscv64 root')
+    p.add_argument('--root', required=True, help='a root of that architecture')
     p.add_argument('--work', default='build/programs', help='folder for copies and outputs')
     p.add_argument('--timeout', type=int, default=1800, help='seconds for one workload on one side')
     p.add_argument('name', nargs='*', help='workloads; default: all')
