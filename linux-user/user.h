@@ -91,6 +91,7 @@ struct Abi {
     /* The data address the instruction at pc accesses, when the host could not say. */
     vaddr (*fault_addr)(Thread *t);
     uint64_t (*hwcap)(Thread *t);
+    int64_t (*prctl)(Thread *t, const uint64_t *a); /* operations of the architecture's own; NULL: none */
     uint64_t (*hwcap2)(Thread *t);     /* AT_HWCAP2; NULL: 0 */
     /* The vDSO (vdso.c): its functions, the version of all of them, the ELF header's e_flags. */
     const VdsoFunction *vdso;

@@ -14,6 +14,9 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
     ArmState *s = arm_state(t->vcpu);
     s->pc = entry;
     s->sp = sp;
+    if (!aarch64_user_pauth_keys(t, 31)) {
+        error_exit("no random numbers for the keys of pointer authentication");
+    }
     /* Each program has keys of its own (Documentation/arch/arm64/pointer-authentication.rst); without entropy they are zero. */
     if (!random_bytes(s->apkey, sizeof(s->apkey), false)) {
         memset(s->apkey, 0, sizeof(s->apkey));
@@ -51,11 +54,12 @@ static const struct { uint8_t ext, word, bit; const char *name; } hwcaps[] = {
     { ARM_EXT_FP16, 1, 9, "fphp" }, { ARM_EXT_FP16, 1, 10, "asimdhp" }, { ARM_EXT_RDM, 1, 12, "asimdrdm" }, { ARM_EXT_JSCVT, 1, 13, "jscvt" },
     { ARM_EXT_FCMA, 1, 14, "fcma" }, { ARM_EXT_RCPC, 1, 15, "lrcpc" }, { ARM_EXT_DPB, 1, 16, "dcpop" }, { ARM_EXT_SHA3, 1, 17, "sha3" },
     { ARM_EXT_SM3, 1, 18, "sm3" }, { ARM_EXT_SM4, 1, 19, "sm4" }, { ARM_EXT_DotProd, 1, 20, "asimddp" }, { ARM_EXT_SHA512, 1, 21, "sha512" },
-    { ARM_EXT_FHM, 1, 23, "asimdfhm" }, { ARM_EXT_LSE2, 1, 25, "uscat" }, { ARM_EXT_RCPC2, 1, 26, "ilrcpc" }, { ARM_EXT_FlagM, 1, 27, "flagm" },
+    { ARM_EXT_FHM, 1, 23, "asimdfhm" }, { ARM_EXT_DIT, 1, 24, "dit" }, { ARM_EXT_LSE2, 1, 25, "uscat" }, { ARM_EXT_RCPC2, 1, 26, "ilrcpc" }, { ARM_EXT_FlagM, 1, 27, "flagm" },
     { ARM_EXT_SSBS, 1, 28, "ssbs" }, { ARM_EXT_SB, 1, 29, "sb" }, { ARM_EXT_PAuth, 1, 30, "paca" }, { ARM_EXT_PAuth, 1, 31, "pacg" },
     { ARM_EXT_DPB2, 2, 0, "dcpodp" }, { ARM_EXT_FlagM2, 2, 7, "flagm2" }, { ARM_EXT_FRINTTS, 2, 8, "frint" }, { ARM_EXT_I8MM, 2, 13, "i8mm" },
-    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
+    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_WFxT, 2, 31, "wfxt" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
     { ARM_EXT_MOPS, 2, 43, "mops" }, { ARM_EXT_HBC, 2, 44, "hbc" },
+    { ARM_EXT_RCPC3, 2, 46, "lrcpc3" }, { ARM_EXT_LSE128, 2, 47, "lse128" },
 };
 
 static uint64_t hwcap_word(Thread *t, unsigned word)
@@ -136,7 +140,7 @@ const Abi abi_aarch64 = {
     .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
-    .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2,
+    .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl,
     .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",
     .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs,
 };

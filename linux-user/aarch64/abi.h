@@ -14,6 +14,9 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const 
 int64_t aarch64_user_signal_return(Thread *t);
 unsigned aarch64_user_min_sigstack(Thread *t);
 vaddr aarch64_user_fault_addr(Thread *t);
+int64_t aarch64_user_prctl(Thread *t, const uint64_t *a);
+/* New keys of pointer authentication, by bit of `which`: IA, IB, DA, DB, GA. False: the host had no random numbers; as they were. */
+bool aarch64_user_pauth_keys(Thread *t, unsigned which);
 extern const uint16_t aarch64_syscall_numbers[];
 
 #endif

@@ -1,8 +1,11 @@
 /*
- * syscall.c: system calls of AArch64: the generic numbers, without those that are another architecture's own.
+ * syscall.c: system calls of AArch64: the generic numbers, without those that are another architecture's own; prctl(2) (uapi linux/prctl.h,
+ * Documentation/arch/arm64/pointer-authentication.rst). Refused as on kernels without them: tagged addresses in system calls, memory tagging,
+ * SVE and SME vector lengths, switching single keys off.
  */
 #include "linux-user/aarch64/abi.h"
 #include "linux-user/syscall/syscall.h"
+#include "util/random.h"
 
 #define NO -1
 const uint16_t aarch64_syscall_numbers[SYSCALL_N] = {
@@ -12,3 +15,38 @@ const uint16_t aarch64_syscall_numbers[SYSCALL_N] = {
     [SYSCALL_riscv_hwprobe] = 0,
     [SYSCALL_riscv_flush_icache] = 0,
 };
+
+enum { ALL_KEYS = 31, ADDRESS_KEYS = 15 };
+
+bool aarch64_user_pauth_keys(Thread *t, unsigned which)
+{
+    uint64_t *key = arm_state(t->vcpu)->apkey;
+    bool ok = true;
+
+    for (unsigned i = 0; i < 5; i++) {
+        ok &= !(which >> i & 1) || random_bytes(key + 2 * i, 16, true);
+    }
+    return ok;
+}
+
+int64_t aarch64_user_prctl(Thread *t, const uint64_t *a)
+{
+    enum { PAC_RESET_KEYS = 54, GET_TAGGED_ADDR_CTRL = 56, PAC_SET_ENABLED_KEYS = 60, PAC_GET_ENABLED_KEYS = 61 };
+    bool pauth = arm_has(t->vcpu, PAuth);
+
+    switch ((int)a[0]) {
+    case PAC_RESET_KEYS:
+        if (!pauth || a[1] & ~(uint64_t)ALL_KEYS || a[2] || a[3] || a[4]) {
+            return -EINVAL;
+        }
+        return aarch64_user_pauth_keys(t, a[1] ? (unsigned)a[1] : ALL_KEYS) ? 0 : -EIO;
+    case PAC_SET_ENABLED_KEYS: /* all are on */
+        return pauth && a[1] && !(a[1] & ~(uint64_t)ADDRESS_KEYS) && (a[2] & a[1]) == a[1] && !a[3] && !a[4] ? 0 : -EINVAL;
+    case PAC_GET_ENABLED_KEYS:
+        return pauth && !a[1] && !a[2] && !a[3] && !a[4] ? ADDRESS_KEYS : -EINVAL;
+    case GET_TAGGED_ADDR_CTRL:
+        return a[1] || a[2] || a[3] || a[4] ? -EINVAL : 0;
+    default:
+        return -EINVAL;
+    }
+}

@@ -572,6 +572,6 @@ int64_t sys_prctl(Thread *t, const uint64_t *a)
     case PR_GET_SECCOMP:
         return 0;
     default:
-        return -EINVAL;
+        return t->abi->prctl ? t->abi->prctl(t, a) : -EINVAL;
     }
 }
