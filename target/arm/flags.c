@@ -20,6 +20,8 @@ unsigned arm_cc_compute(uint64_t a, uint64_t b, uint32_t op)
     case ARM_CC_ADD64: return add_flags(a, b, 0, 64);
     case ARM_CC_SUB32: return add_flags(a, ~b, 1, 32);
     case ARM_CC_SUB64: return add_flags(a, ~b, 1, 64);
+    case ARM_CC_SUBNC32: return add_flags(a, ~b, 1, 32) & ~(unsigned)ARM_C;
+    case ARM_CC_SUBNC64: return add_flags(a, ~b, 1, 64) & ~(unsigned)ARM_C;
     case ARM_CC_LOGIC32: return ((uint32_t)a >> 31 ? ARM_N : 0) | ((uint32_t)a ? 0 : ARM_Z);
     case ARM_CC_LOGIC64: return (a >> 63 ? ARM_N : 0) | (a ? 0 : ARM_Z);
     case ARM_CC_FCMP: return a == 0 ? ARM_C : a == 1 ? ARM_N : a == 0x40 ? ARM_Z | ARM_C : ARM_C | ARM_V;

@@ -14,6 +14,8 @@ typedef enum ArmCc {
     ARM_CC_ADD64,
     ARM_CC_SUB32,    /* of A - B */
     ARM_CC_SUB64,
+    ARM_CC_SUBNC32,  /* the same with C = 0 */
+    ARM_CC_SUBNC64,
     ARM_CC_LOGIC32,  /* A: result; C = V = 0 */
     ARM_CC_LOGIC64,
     ARM_CC_FCMP,     /* A: the relation of two floats as the IR's frel gives it */

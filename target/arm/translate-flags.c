@@ -15,6 +15,28 @@ void arm_cc_set(TransCtx *ctx, ArmCc rule, IrRef a, IrRef b)
     ir_put(ctx->b, ARM_SLOT_CC_OP, ir_i32(ctx->b, rule));
 }
 
+void arm_cc_set_sub_or_nc(TransCtx *ctx, ArmCc rule, IrRef holds, IrRef a, IrRef b)
+{
+    ArmCc nc = rule == ARM_CC_SUB64 ? ARM_CC_SUBNC64 : ARM_CC_SUBNC32;
+    IrRef op = ir_select(ctx->b, IR_I32, holds, ir_i32(ctx->b, rule), ir_i32(ctx->b, nc));
+
+    arm_cc_set(ctx, rule, a, b);
+    ir_put(ctx->b, ARM_SLOT_CC_OP, op);
+    ctx->data[ARM_DATA_SUB_OR_NC] = (uint64_t)rule << 32 | ((uint64_t)op + 1);
+}
+
+/* The rule if all conditions but CS and CC can go by it; -1: not known. */
+static int known_rule(TransCtx *ctx, IrRef op, unsigned which)
+{
+    if (ir_is_const(ctx->b->unit, op)) {
+        ArmCc rule = (ArmCc)ir_insn(ctx->b->unit, op)->imm;
+        return rule == ARM_CC_SUBNC32 || rule == ARM_CC_SUBNC64 ? -1 : (int)rule;
+    }
+    /* Z = C = 1 of equal operands and Z = 1, C = 0 differ in C alone. */
+    uint64_t data = ctx->data[ARM_DATA_SUB_OR_NC];
+    return which != 1 && (uint32_t)data == (uint64_t)op + 1 ? (int)(data >> 32) : -1;
+}
+
 IrRef arm_cc_get(TransCtx *ctx)
 {
     IrRef op = ir_get(ctx->b, ARM_SLOT_CC_OP), a = ir_get(ctx->b, ARM_SLOT_CC_A);
@@ -165,7 +187,8 @@ ArmCondRef arm_cond(TransCtx *ctx, unsigned condition)
     if (condition >> 1 == 7) {
         return always(ctx, true);
     }
-    if (!ir_is_const(ctx->b->unit, op) || !short_cond(ctx, (ArmCc)ir_insn(ctx->b->unit, op)->imm, condition >> 1, &c)) {
+    int rule = known_rule(ctx, op, condition >> 1);
+    if (rule < 0 || !short_cond(ctx, (ArmCc)rule, condition >> 1, &c)) {
         IrRef holds = ir_call(ctx->b, ARM_HELPER_cc_cond, 4,
                               (IrRef[]){ ir_get(ctx->b, ARM_SLOT_CC_A), ir_get(ctx->b, ARM_SLOT_CC_B), op, ir_i32(ctx->b, condition & 14) });
         c = (ArmCondRef){ IR_NE, holds, ir_i64(ctx->b, 0) };

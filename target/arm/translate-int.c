@@ -412,11 +412,22 @@ static void cond_compare(TransCtx *ctx, const ArmArgsCcmp *a, IrRef y, bool sub)
                    ir_select(b, IR_I64, holds, y, ir_i64(b, other[a->nzcv].y)));
         return;
     }
+    if (sub && a->nzcv == ARM_Z) { /* no difference has that */
+        arm_cc_set_sub_or_nc(ctx, rule, holds, ir_select(b, IR_I64, holds, x, ir_i64(b, 0)), ir_select(b, IR_I64, holds, y, ir_i64(b, 0)));
+        return;
+    }
     IrRef flags = ir_call(b, ARM_HELPER_cc_flags, 3, (IrRef[]){ x, y, ir_i32(b, rule) });
     arm_cc_set(ctx, ARM_CC_FLAGS, ir_select(b, IR_I64, holds, flags, ir_i64(b, (uint64_t)a->nzcv << 28)), IR_NONE);
 }
 
 void arm_trans_ccmn(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, arm_x(ctx, a->rm), false); }
 void arm_trans_ccmp(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, arm_x(ctx, a->rm), true); }
-void arm_trans_ccmn_imm(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, ir_i64(ctx->b, (uint64_t)a->rm), false); }
+void arm_trans_ccmn_imm(TransCtx *ctx, const ArmArgsCcmp *a) 
+{
+    if (a->rm) { /* adding and taking the negative away give the same flags, but for zero */
+        cond_compare(ctx, a, ir_i64(ctx->b, a->sf ? -(uint64_t)a->rm : -(uint32_t)a->rm), true);
+    } else {
+        cond_compare(ctx, a, ir_i64(ctx->b, 0), false);
+    }
+}
 void arm_trans_ccmp_imm(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, ir_i64(ctx->b, (uint64_t)a->rm), true); }

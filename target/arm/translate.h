@@ -11,6 +11,7 @@
 
 enum { /* TransCtx.data */
     ARM_DATA_INSN,    /* instruction word */
+    ARM_DATA_SUB_OR_NC, /* the value of CC_OP that is SUB32/64 or SUBNC32/64 as a CCMP decides, + 1; rule in the upper half */
     ARM_DATA_SHA256,  /* four: translate-crypto.c */
     ARM_DATA_FLUSH = ARM_DATA_SHA256 + 4, /* six: translate-fp.c */
 };
@@ -90,6 +91,8 @@ void arm_undefined(TransCtx *ctx);
 typedef struct ArmCondRef { IrCond cond; IrRef a, b; } ArmCondRef;
 /* The flags are those of `rule` on a and b (I64; b may be IR_NONE where the rule has none). */
 void arm_cc_set(TransCtx *ctx, ArmCc rule, IrRef a, IrRef b);
+/* The rule is `rule`, a SUB, where `holds` is not zero, else the same without C. */
+void arm_cc_set_sub_or_nc(TransCtx *ctx, ArmCc rule, IrRef holds, IrRef a, IrRef b);
 /* N Z C V in bits 31 to 28 of an I64, the others zero. */
 IrRef arm_cc_get(TransCtx *ctx);
 ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
