@@ -1,48 +1,26 @@
 /*
  * cpu-loop.c: runs AArch64 user code: system calls, and exceptions turned into the signals Linux sends.
  *
- * Facts: Linux's documented and observed signals and codes; Arm ARM DDI 0487, C4.1.96 (addressing).
+ * Facts: Linux's documented and observed signals and codes.
  */
 #include "gdbstub/gdbstub.h"
 #include "linux-user/aarch64/abi.h"
 
-static uint64_t xsp(const ArmState *s, unsigned n) { return n == 31 ? s->sp : s->x[n]; }
+static void first_touch(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bool write)
+{
+    *(vaddr *)opaque = addr;
+}
 
 /* The data address of the load or store at pc; used when the host could not name it (non-canonical). */
 vaddr aarch64_user_fault_addr(Thread *t)
 {
-    const ArmState *s = arm_state(t->vcpu);
-    uint32_t insn;
+    vaddr pc = arm_state(t->vcpu)->pc, addr = pc;
+    uint8_t insn[4];
 
-    if (!load_guest_u32(s->pc, &insn) || (insn & 0x0a000000) != 0x08000000) {
-        return s->pc;
+    if (copy_from_guest(insn, pc, sizeof(insn))) {
+        arm_mem_access(t->vcpu, insn, sizeof(insn), first_touch, &addr);
     }
-    uint64_t base = xsp(s, bits_get(insn, 5, 5));
-    bool simd = insn >> 26 & 1;
-    if ((insn & 0x3a000000) == 0x28000000) { /* pairs: post-index is 1 in 24:23 */
-        unsigned log2 = simd ? 2 + bits_get(insn, 30, 2) : insn >> 31 ? 3 : 2;
-        return base + (bits_get(insn, 23, 2) == 1 ? 0 : (uint64_t)bits_sext(bits_get(insn, 15, 7), 7) << log2);
-    }
-    if ((insn & 0x3a000000) != 0x38000000) {
-        return base; /* exclusive, ordered, structures */
-    }
-    unsigned log2 = bits_get(insn, 30, 2) | (simd && (insn >> 23 & 1) ? 4 : 0);
-    if (insn >> 24 & 1) {
-        return base + ((uint64_t)bits_get(insn, 10, 12) << log2);
-    }
-    if (!(insn >> 21 & 1)) { /* bits 11:10 are 1 for post-index */
-        return base + (bits_get(insn, 10, 2) == 1 ? 0 : (uint64_t)bits_sext(bits_get(insn, 12, 9), 9));
-    }
-    if (bits_get(insn, 10, 2) != 2) {
-        return base; /* atomic */
-    }
-    unsigned m = bits_get(insn, 16, 5);
-    uint64_t index = m == 31 ? 0 : s->x[m];
-    switch (bits_get(insn, 13, 3)) {
-    case 2: index = (uint32_t)index; break;
-    case 6: index = (uint64_t)(int32_t)index; break;
-    }
-    return base + (index << (insn >> 12 & 1 ? log2 : 0));
+    return addr;
 }
 
 static void raise_exception(Thread *t)

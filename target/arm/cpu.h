@@ -265,6 +265,9 @@ void arm32_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
 uint32_t arm_cpsr_get(const Vcpu *vcpu);
 void arm_cpsr_set_user(Vcpu *vcpu, uint32_t value);
 
+/* mem-access.c */
+void arm_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
+
 /* gdb.c */
 const char *arm_gdb_feature(const char *group);
 const char *arm_gdb_types(const char *group);

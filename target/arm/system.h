@@ -210,9 +210,6 @@ bool arm_step_returns(const Vcpu *vcpu, unsigned el, uint64_t spsr);
 void arm_step_undone(Vcpu *vcpu);
 bool arm_before_insn(Vcpu *vcpu);
 
-/* mem-access.c */
-void arm_mem_access(Vcpu *vcpu, const uint8_t *bytes, size_t n, TargetTouch *touch, void *opaque);
-
 /* mmu.c */
 unsigned arm_mmu_index(const Vcpu *vcpu, MmuAccess access);
 unsigned arm_mmu_index_unpriv(const Vcpu *vcpu);
