@@ -57,7 +57,7 @@ static const struct { uint8_t ext, word, bit; const char *name; } hwcaps[] = {
     { ARM_EXT_FHM, 1, 23, "asimdfhm" }, { ARM_EXT_DIT, 1, 24, "dit" }, { ARM_EXT_LSE2, 1, 25, "uscat" }, { ARM_EXT_RCPC2, 1, 26, "ilrcpc" }, { ARM_EXT_FlagM, 1, 27, "flagm" },
     { ARM_EXT_SSBS, 1, 28, "ssbs" }, { ARM_EXT_SB, 1, 29, "sb" }, { ARM_EXT_PAuth, 1, 30, "paca" }, { ARM_EXT_PAuth, 1, 31, "pacg" },
     { ARM_EXT_DPB2, 2, 0, "dcpodp" }, { ARM_EXT_FlagM2, 2, 7, "flagm2" }, { ARM_EXT_FRINTTS, 2, 8, "frint" }, { ARM_EXT_I8MM, 2, 13, "i8mm" },
-    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_WFxT, 2, 31, "wfxt" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
+    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_ECV, 2, 19, "ecv" }, { ARM_EXT_WFxT, 2, 31, "wfxt" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
     { ARM_EXT_MOPS, 2, 43, "mops" }, { ARM_EXT_HBC, 2, 44, "hbc" },
     { ARM_EXT_RCPC3, 2, 46, "lrcpc3" }, { ARM_EXT_LSE128, 2, 47, "lse128" },
 };
