@@ -144,6 +144,14 @@ uint64_t arm_helper_pac_auth(Vcpu *vcpu, uint64_t ptr, uint64_t modifier, uint32
     return r;
 }
 
+void arm_helper_pac_fails(Vcpu *vcpu, uint32_t how)
+{
+    unsigned key = how & 3;
+
+    arm_state(vcpu)->fault = (ArmFault){ .iss = (uint32_t)(key >= ARM_PAC_DA) << 1 | (key & 1) };
+    vcpu_raise(vcpu, ARM_EC_FPAC, 0);
+}
+
 uint64_t arm_helper_pac_strip(Vcpu *vcpu, uint64_t ptr, uint32_t data)
 {
     return extended(ptr, layout(vcpu, ptr, data), ptr >> 55 & 1);

@@ -422,7 +422,7 @@ static void cond_compare(TransCtx *ctx, const ArmArgsCcmp *a, IrRef y, bool sub)
 
 void arm_trans_ccmn(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, arm_x(ctx, a->rm), false); }
 void arm_trans_ccmp(TransCtx *ctx, const ArmArgsCcmp *a) { cond_compare(ctx, a, arm_x(ctx, a->rm), true); }
-void arm_trans_ccmn_imm(TransCtx *ctx, const ArmArgsCcmp *a) 
+void arm_trans_ccmn_imm(TransCtx *ctx, const ArmArgsCcmp *a)
 {
     if (a->rm) { /* adding and taking the negative away give the same flags, but for zero */
         cond_compare(ctx, a, ir_i64(ctx->b, a->sf ? -(uint64_t)a->rm : -(uint32_t)a->rm), true);

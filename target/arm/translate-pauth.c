@@ -11,13 +11,59 @@ enum { LINK = 30, NO_MODIFIER = 32 };
 
 static IrRef modifier(TransCtx *ctx, unsigned n) { return n == NO_MODIFIER ? ir_i64(ctx->b, 0) : arm_xsp(ctx, n); }
 
+/*
+ * User mode's layout and the algorithm of our own, as helper-pauth.c has them: compilers put a code on every return address. Bit 55 says
+ * which half of the address space; the lower one ignores the top byte.
+ */
+static bool is_inline(const TransCtx *ctx)
+{
+    return !ctx->vcpu->softmmu && arm_has(ctx->vcpu, PACIMP);
+}
+
+static IrRef xor_shifted(IrBuilder *b, IrRef h, unsigned by)
+{
+    return ir_op2(b, IR_xor, IR_I64, h, ir_op2_imm(b, IR_shr, IR_I64, h, by));
+}
+
+/* ptr with the code of `good` xored into it; *ret_good: without a code, as it should be. */
+static IrRef with_code(TransCtx *ctx, IrRef ptr, IrRef with, unsigned key, IrRef *ret_good)
+{
+    IrBuilder *b = ctx->b;
+    int keys = (int)offsetof(ArmState, apkey) + 16 * (int)key;
+    IrRef upper = ir_op2_imm(b, IR_sar, IR_I64, ir_op2_imm(b, IR_shl, IR_I64, ptr, 8), 63);
+    IrRef mask = ir_op2_imm(b, IR_or, IR_I64, ir_op2_imm(b, IR_and, IR_I64, upper, (uint64_t)0xff << 56), (uint64_t)0xff << 48);
+    IrRef good = ir_op2(b, IR_or, IR_I64, ir_op2(b, IR_andn, IR_I64, ptr, mask), ir_op2(b, IR_and, IR_I64, upper, mask));
+    IrRef h = ir_op2(b, IR_xor, IR_I64, good, ir_ldenv(b, IR_I64, keys + 8, 8, false));
+
+    h = xor_shifted(b, ir_op2_imm(b, IR_mul, IR_I64, h, 0x9e3779b97f4a7c15), 32);
+    h = ir_op2(b, IR_xor, IR_I64, ir_op2(b, IR_xor, IR_I64, h, with), ir_ldenv(b, IR_I64, keys, 8, false));
+    h = xor_shifted(b, ir_op2_imm(b, IR_mul, IR_I64, h, 0xd6e8feb86659fd93), 29);
+    h = xor_shifted(b, ir_op2_imm(b, IR_mul, IR_I64, h, 0xff51afd7ed558ccd), 32);
+    *ret_good = good;
+    h = ir_op2(b, IR_and, IR_I64, h, mask);
+    return ir_op2(b, IR_xor, IR_I64, ptr, ir_op2_imm(b, IR_and, IR_I64, h, ~BIT(55)));
+}
+
 static IrRef add(TransCtx *ctx, IrRef ptr, IrRef with, ArmPacKey key)
 {
+    IrRef good;
+
+    if (is_inline(ctx)) {
+        return with_code(ctx, ptr, with, key, &good);
+    }
     return ir_call(ctx->b, ARM_HELPER_pac_add, 3, (IrRef[]){ ptr, with, ir_i32(ctx->b, key) });
 }
 
 static IrRef auth(TransCtx *ctx, IrRef ptr, IrRef with, unsigned how)
 {
+    if (is_inline(ctx)) {
+        IrRef good, r = with_code(ctx, ptr, with, how & 3, &good);
+        if (how & ARM_PAC_COMBINED ? arm_has(ctx->vcpu, FPACCOMBINE) : arm_has(ctx->vcpu, FPAC)) {
+            trans_raise_if(ctx, IR_NE, r, good, ARM_HELPER_pac_fails, how);
+            return good;
+        }
+        return r;
+    }
     return ir_call(ctx->b, ARM_HELPER_pac_auth, 3, (IrRef[]){ ptr, with, ir_i32(ctx->b, how) });
 }
 
