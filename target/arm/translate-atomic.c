@@ -203,14 +203,43 @@ void arm_trans_stilp(TransCtx *ctx, const ArmArgsOrp *a)
 
 /* -- read-modify-write ------------------------------------------------------------------------------------------ */
 
+static IrRef extend(TransCtx *ctx, IrRef v, unsigned size, bool sign)
+{
+    static const IrOp op[2][3] = { { IR_zext8, IR_zext16, IR_zext32 }, { IR_sext8, IR_sext16, IR_sext32 } };
+    return size == 3 ? v : ir_op1(ctx->b, op[sign][size], IR_I64, v);
+}
+
+/* What is stored, in its low bytes. */
+static IrRef combined(TransCtx *ctx, IrRmw op, unsigned size, IrRef old, IrRef operand)
+{
+    static const IrOp ops[] = { [IR_RMW_ADD] = IR_add, [IR_RMW_AND] = IR_and, [IR_RMW_OR] = IR_or, [IR_RMW_XOR] = IR_xor, [IR_RMW_MINS] = IR_mins,
+                                [IR_RMW_MAXS] = IR_maxs, [IR_RMW_MINU] = IR_minu, [IR_RMW_MAXU] = IR_maxu };
+    bool sign = op == IR_RMW_MINS || op == IR_RMW_MAXS;
+
+    if (op == IR_RMW_XCHG) {
+        return operand;
+    }
+    if (op >= IR_RMW_MINS) {
+        old = extend(ctx, old, size, sign);
+        operand = extend(ctx, operand, size, sign);
+    }
+    return ir_op2(ctx->b, ops[op], IR_I64, old, operand);
+}
+
 static void atomic(TransCtx *ctx, ArgsCas *a, IrRmw op, bool invert)
 {
     IrMem mem = checked_mem(ctx, a->rn, 0, a->size, order_of(a->acquire, a->release), true);
-    IrRef operand = arm_x(ctx, a->rs);
+    IrRef operand = arm_x(ctx, a->rs), base = arm_xsp(ctx, a->rn), old;
 
-    mem.rmw = op;
     operand = invert ? ir_op1(ctx->b, IR_not, IR_I64, operand) : operand;
-    arm_set_x(ctx, a->rt, ir_rmw(ctx->b, IR_I64, arm_xsp(ctx, a->rn), operand, mem));
+    if (alone(ctx)) {
+        old = ir_load(ctx->b, IR_I64, base, IR_NONE, mem);
+        ir_store(ctx->b, base, IR_NONE, combined(ctx, op, a->size, old, operand), mem);
+    } else {
+        mem.rmw = op;
+        old = ir_rmw(ctx->b, IR_I64, base, operand, mem);
+    }
+    arm_set_x(ctx, a->rt, old);
 }
 
 void arm_trans_ldadd(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_ADD, false); }
@@ -226,7 +255,17 @@ void arm_trans_swp(TransCtx *ctx, ArgsCas *a) { atomic(ctx, a, IR_RMW_XCHG, fals
 void arm_trans_cas(TransCtx *ctx, ArgsCas *a)
 {
     IrMem mem = checked_mem(ctx, a->rn, 0, a->size, order_of(a->acquire, a->release), true);
-    arm_set_x(ctx, a->rs, ir_cas(ctx->b, IR_I64, arm_xsp(ctx, a->rn), arm_x(ctx, a->rs), arm_x(ctx, a->rt), mem));
+    IrRef base = arm_xsp(ctx, a->rn), expected = arm_x(ctx, a->rs), desired = arm_x(ctx, a->rt), old;
+
+    if (alone(ctx)) {
+        old = ir_load(ctx->b, IR_I64, base, IR_NONE, mem);
+        /* A comparison that fails may write what was there (C6.2, CAS). */
+        IrRef same = ir_setcond(ctx->b, IR_I32, IR_EQ, old, extend(ctx, expected, a->size, false));
+        ir_store(ctx->b, base, IR_NONE, ir_select(ctx->b, IR_I64, same, desired, old), mem);
+    } else {
+        old = ir_cas(ctx->b, IR_I64, base, expected, desired, mem);
+    }
+    arm_set_x(ctx, a->rs, old);
 }
 
 /* size: 0 pairs of 32 bits, 1 of 64 (bit 30 alone says so here). */
