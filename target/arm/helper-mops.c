@@ -93,9 +93,9 @@ static noreturn void wrong_option(const Mops *m, uint32_t regs)
     bool set = m->what == ARM_MOPS_SET;
     uint32_t options = regs >> 23 & (set ? 3 : 15);
 
-    arm_state(m->vcpu)->fault = (ArmFault){ .iss = (uint32_t)set << 24 | options << 19 | (uint32_t)(m->stage == 2) << 18 | 1u << 17 | 1u << 16 |
-                                            (regs & 31) << 10 | (regs >> 5 & 31) << 5 | (regs >> 10 & 31) };
-    vcpu_raise(m->vcpu, ARM_EC_MOPS, 0);
+    uint32_t iss = (uint32_t)set << 24 | options << 19 | (uint32_t)(m->stage == 2) << 18 | 1u << 17 | 1u << 16 |
+                   (regs & 31) << 10 | (regs >> 5 & 31) << 5 | (regs >> 10 & 31);
+    vcpu_raise(m->vcpu, ARM_EC_MOPS, iss);
 }
 
 void arm_helper_mops(Vcpu *vcpu, uint32_t regs, uint64_t carry)

@@ -138,8 +138,7 @@ uint64_t arm_helper_pac_auth(Vcpu *vcpu, uint64_t ptr, uint64_t modifier, uint32
     uint64_t good = extended(ptr, l, upper);
     uint64_t r = ptr ^ (authentication_code(vcpu, good, modifier, key) & field(l));
     if (r != good && raises) {
-        arm_state(vcpu)->fault = (ArmFault){ .iss = (uint32_t)data << 1 | (key & 1) };
-        vcpu_raise(vcpu, ARM_EC_FPAC, ptr);
+        vcpu_raise(vcpu, ARM_EC_FPAC, (uint64_t)data << 1 | (key & 1)); /* ESR_ELx.ISS */
     }
     return r;
 }
