@@ -77,7 +77,6 @@ static void lpi_frame_write(V3Cpu *cpu, uint64_t offset, unsigned size, uint64_t
     case GICR_WAKER:
         if (!ns) {
             cpu->waker = value & WAKER_SLEEP ? WAKER_SLEEP | WAKER_CHILDREN : 0; /* the children follow at once */
-            v3_update_cpu(s, cpu);
         }
         break;
     default:

@@ -36,9 +36,7 @@ V3Best v3_best(GicV3 *s, V3Cpu *cpu)
 {
     V3Best best = { V3_NONE, 0xff, V3_G0 };
 
-    if (cpu->waker) {
-        return best; /* 12.11.45: it sleeps */
-    }
+    /* DEVIATION: GICR_WAKER.ProcessorSleep, which is set at reset, keeps nothing back (12.11.45 would): UEFI for this board relies on that. */
     for (unsigned n = 0; n < s->n_words; n++) {
         const GicWord *w = v3_word(s, cpu, n);
         uint32_t ready = gic_word_ready(w) & enabled_groups(s, w) & (n ? cpu->routed[n] : UINT32_MAX);

@@ -181,8 +181,8 @@ static void test_spis(void)
     CHECK(up[0] == FIQ && mrs(0, ICC_IAR1) == 1023 && mrs(0, ICC_IAR0) == 60);
     msr(0, ICC_EOIR0, 60);
     CHECK_EQ(up[0], FIQ);
-    wr(redist(0) + 0x14, 4, 2);                       /* asleep */
-    CHECK(!up[0] && rd(redist(0) + 0x14, 4) == 6);
+    wr(redist(0) + 0x14, 4, 2);                       /* asleep: it is signalled all the same */
+    CHECK(up[0] == FIQ && rd(redist(0) + 0x14, 4) == 6);
     spi(60, 0);
     /* Priority drop apart from deactivation. */
     start();
