@@ -79,6 +79,9 @@ def main():
         subprocess.run([host, *flags, own, o.source, '-lm', '-lrt'], check=True)
         native = subprocess.run([own, *program_args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, timeout=60, cwd=o.workdir)
+    except subprocess.TimeoutExpired: # single steps that never end, on a host that is a paravirtual guest itself
+        print('the host does not come to the end of the program; nothing to compare with')
+        return 77
     if guest.stdout != native.stdout or guest.returncode != native.returncode:
         print('--- native, status', native.returncode)
         sys.stdout.flush()
