@@ -139,7 +139,7 @@ void arm_user_cpu_loop(Thread *t)
             if (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed))) {
                 break; /* the signal comes first; the instruction is run again after its handler */
             }
-            s->itstate = s->itstate & 7 ? (uint8_t)((s->itstate & 0xe0) | (s->itstate << 1 & 0x1f)) : 0; /* of the next instruction */
+            s->itstate = (uint8_t)arm_it_advance(s->itstate);
             if (!do_syscall(t)) {
                 return;
             }

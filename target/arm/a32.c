@@ -81,8 +81,6 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
     return true;
 }
 
-static unsigned it_advance(unsigned it) { return it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0; }
-
 uint64_t arm32_trans_mode(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
@@ -121,7 +119,7 @@ static bool writes_pc(const Insn *in)
     }
 }
 
-static vaddr bl_target(vaddr pc, const A32ArgsBl *a, bool exchange)
+vaddr a32_bl_target(vaddr pc, const A32ArgsBl *a, bool exchange)
 {
     uint32_t i1 = !(a->j1 ^ a->s), i2 = !(a->j2 ^ a->s);
     int64_t offset = bits_sext((uint64_t)a->s << 24 | i1 << 23 | i2 << 22, 25) + (a->imm & 0x3fffff);
@@ -134,8 +132,8 @@ static vaddr bl_target(vaddr pc, const A32ArgsBl *a, bool exchange)
 static vaddr direct_target(const Insn *in, vaddr pc)
 {
     switch (in->row) {
-    case A32_ROW_b_t4: case A32_ROW_bl_t: return bl_target(pc, &in->args.bl, false);
-    case A32_ROW_blx_ti: return bl_target(pc, &in->args.bl, true);
+    case A32_ROW_b_t4: case A32_ROW_bl_t: return a32_bl_target(pc, &in->args.bl, false);
+    case A32_ROW_blx_ti: return a32_bl_target(pc, &in->args.bl, true);
     case A32_ROW_blx_i: return (uint32_t)(pc + 8 + (uint64_t)(int64_t)in->args.b.imm) | 1;
     case A32_ROW_cbz: case A32_ROW_cbnz: return (uint32_t)(pc + 4 + (uint64_t)(int64_t)in->args.cbz.imm);
     default: return (uint32_t)(pc + (pc & 1 ? 4 : 8) + (uint64_t)(int64_t)in->args.b.imm); /* bcc has imm at the same place */
@@ -183,7 +181,7 @@ static void scan_one(const Insn *in, vaddr pc, ScanInsn *ret)
 /* The instructions from pc on that ITSTATE governs; false: not all of them can be fetched, *ret_n can. */
 static bool fetch_it(TransCtx *ctx, vaddr pc, unsigned it, Insn in[MAX_IT], unsigned *ret_n)
 {
-    for (*ret_n = 0; it; it = it_advance(it), ++*ret_n) {
+    for (*ret_n = 0; it; it = arm_it_advance(it), ++*ret_n) {
         if (!fetch_t32(ctx, pc, &in[*ret_n])) {
             return false;
         }
@@ -329,7 +327,7 @@ static void run_it(TransCtx *ctx, unsigned it, bool in_memory)
             put_it(ctx, it);
             in_memory = true;
         }
-        it = it_advance(it);
+        it = arm_it_advance(it);
         ctx->data[A32_DATA_IN_IT] = 1;
         if (in_memory && branches(&group[i])) {
             put_it(ctx, 0); /* if it faults it is begun anew without a condition: it would not be here if that did not hold */
@@ -387,6 +385,9 @@ void a32_trans_it(TransCtx *ctx, const A32ArgsIt *a)
 
 void a32_put(TransCtx *ctx, unsigned n, IrRef value)
 {
+    if (n == A32_PC) {
+        return;
+    }
     if (ctx->data[A32_DATA_SELECT]) {
         value = ir_select(ctx->b, IR_I32, (IrRef)(ctx->data[A32_DATA_SELECT] - 1), value, ir_get(ctx->b, ARM_SLOT_R + n));
     }

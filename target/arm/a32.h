@@ -37,7 +37,7 @@ static inline IrRef a32_base(TransCtx *ctx, unsigned n)
     return n == A32_PC ? ir_i32(ctx->b, a32_pc_value(ctx) & ~3u) : a32_r(ctx, n);
 }
 
-/* Not register 15. Keeps the old contents where the condition does not hold. */
+/* Keeps the old contents where the condition does not hold. Register 15, UNPREDICTABLE where this is used, is left alone: it has no slot like the others. */
 void a32_put(TransCtx *ctx, unsigned n, IrRef value);
 /* A result of data processing: register 15 is a branch (ALUWritePC). */
 void a32_set_r(TransCtx *ctx, unsigned n, IrRef value);
@@ -51,7 +51,14 @@ void a32_set_nzc(TransCtx *ctx, IrRef result, IrRef carry);
 /* A value shifted as an operand with a constant (DecodeImmShift); *ret_carry, unless NULL, for a32_set_nzc(). */
 IrRef a32_shift_imm(TransCtx *ctx, IrRef value, unsigned typ, unsigned imm, IrRef *ret_carry);
 
-/* a32.c */
+/* An access of 1 << size_log2 bytes. */
+static inline IrMem a32_access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
+{
+    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx) };
+}
+
+/* a32.c. Where T32's BL, B.W and (exchange) BLX go, with the state in bit 0. */
+vaddr a32_bl_target(vaddr pc, const A32ArgsBl *a, bool exchange);
 void a32_undefined(TransCtx *ctx);
 void a32_exception(TransCtx *ctx, unsigned ec, uint32_t iss, VcpuExit user_exit);
 

@@ -275,6 +275,9 @@ const RegDesc *arm_regs(const Vcpu *vcpu, size_t *n);
 bool arm_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out);
 bool arm_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in);
 void arm_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
+/* ITAdvance: ITSTATE in front of the next instruction. */
+static inline unsigned arm_it_advance(unsigned it) { return it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0; }
+
 /* What CPSR reads as in user mode beside the flags. */
 enum { ARM_CPSR_USER = 0x10 };
 

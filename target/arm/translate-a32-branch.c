@@ -42,15 +42,9 @@ static void call(TransCtx *ctx, vaddr target)
 void a32_trans_bl(TransCtx *ctx, const A32ArgsB *a) { call(ctx, relative(ctx, a->imm)); }
 void a32_trans_blx_i(TransCtx *ctx, const A32ArgsB *a) { call(ctx, relative(ctx, a->imm) | 1); }
 
-static vaddr t32_target(const TransCtx *ctx, const A32ArgsBl *a)
-{
-    uint32_t i1 = !(a->j1 ^ a->s), i2 = !(a->j2 ^ a->s);
-    return relative(ctx, (int)bits_sext((uint64_t)a->s << 24 | i1 << 23 | i2 << 22 | ((uint32_t)a->imm & 0x3fffff), 25));
-}
-
-void a32_trans_b_t4(TransCtx *ctx, const A32ArgsBl *a) { trans_jump(ctx, t32_target(ctx, a)); }
-void a32_trans_bl_t(TransCtx *ctx, const A32ArgsBl *a) { call(ctx, t32_target(ctx, a)); }
-void a32_trans_blx_t(TransCtx *ctx, const A32ArgsBl *a) { call(ctx, t32_target(ctx, a) & ~(vaddr)3); }
+void a32_trans_b_t4(TransCtx *ctx, const A32ArgsBl *a) { trans_jump(ctx, a32_bl_target(ctx->pc, a, false)); }
+void a32_trans_bl_t(TransCtx *ctx, const A32ArgsBl *a) { call(ctx, a32_bl_target(ctx->pc, a, false)); }
+void a32_trans_blx_t(TransCtx *ctx, const A32ArgsBl *a) { call(ctx, a32_bl_target(ctx->pc, a, true)); }
 
 void a32_trans_bx(TransCtx *ctx, const A32ArgsBr *a)
 {

@@ -240,7 +240,7 @@ void a32_trans_dp_shift(TransCtx *ctx, const A32ArgsDprr *a)
 
 void a32_trans_movw(TransCtx *ctx, const A32ArgsMovw *a)
 {
-    a32_put(ctx, a->rd & 15, ir_i32(ctx->b, (uint32_t)a->imm));
+    a32_put(ctx, a->rd, ir_i32(ctx->b, (uint32_t)a->imm));
 }
 
 void a32_trans_movt(TransCtx *ctx, const A32ArgsMovw *a)

@@ -6,11 +6,6 @@
  */
 #include "target/arm/a32.h"
 
-static IrMem access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
-{
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx) };
-}
-
 static void load_to(TransCtx *ctx, unsigned rt, IrRef value)
 {
     if (rt == A32_PC) {
@@ -27,7 +22,7 @@ static void load_store_imm(TransCtx *ctx, const A32ArgsLsi *a, unsigned size, bo
     IrBuilder *b = ctx->b;
     int offset = a->u ? a->imm : -a->imm;
     IrRef base = a32_base(ctx, a->rn), value = IR_NONE;
-    IrMem mem = access(ctx, size, sign, a->p ? offset : 0);
+    IrMem mem = a32_access(ctx, size, sign, a->p ? offset : 0);
 
     if (load) {
         value = ir_load(b, IR_I32, base, IR_NONE, mem);
@@ -46,7 +41,7 @@ static void load_store_reg(TransCtx *ctx, const A32ArgsLsr *a, unsigned size, bo
 {
     IrBuilder *b = ctx->b;
     IrRef base = a32_base(ctx, a->rn), index = a32_r(ctx, a->rm), value = IR_NONE, moved = IR_NONE;
-    IrMem mem = access(ctx, size, sign, 0);
+    IrMem mem = a32_access(ctx, size, sign, 0);
     bool plain = a->p && !a->w && a->u && a->typ == 0 && a->imm <= 3, writes_back = !a->p || a->w;
 
     if (plain) {
@@ -89,7 +84,7 @@ static unsigned second(int rt, int rt2) { return rt2 == A32_NEXT ? (unsigned)(rt
 static void pair(TransCtx *ctx, unsigned rt, unsigned rt2, unsigned rn, IrRef base, IrRef at, IrRef moved, bool load)
 {
     IrBuilder *b = ctx->b;
-    IrMem low = access(ctx, 2, false, 0), high = access(ctx, 2, false, 4);
+    IrMem low = a32_access(ctx, 2, false, 0), high = a32_access(ctx, 2, false, 4);
 
     if (load) {
         IrRef x = ir_load(b, IR_I32, at, IR_NONE, low), y = ir_load(b, IR_I32, at, IR_NONE, high);
@@ -144,7 +139,7 @@ static void load_many(TransCtx *ctx, unsigned list, IrRef base, int disp, unsign
 
     for (unsigned i = 0; i < 16; i++) {
         if (list >> i & 1) {
-            value[i] = ir_load(ctx->b, IR_I32, base, IR_NONE, access(ctx, 2, false, disp));
+            value[i] = ir_load(ctx->b, IR_I32, base, IR_NONE, a32_access(ctx, 2, false, disp));
             disp += 4;
         }
     }
@@ -165,7 +160,7 @@ static void store_many(TransCtx *ctx, unsigned list, IrRef base, int disp, unsig
 {
     for (unsigned i = 0; i < 16; i++) {
         if (list >> i & 1) {
-            ir_store(ctx->b, base, IR_NONE, a32_r(ctx, i), access(ctx, 2, false, disp));
+            ir_store(ctx->b, base, IR_NONE, a32_r(ctx, i), a32_access(ctx, 2, false, disp));
             disp += 4;
         }
     }
@@ -208,7 +203,7 @@ void a32_trans_pop(TransCtx *ctx, const A32ArgsPush *a)
 
 static IrMem exclusive(TransCtx *ctx, const A32ArgsExcl *a, unsigned size, unsigned order)
 {
-    IrMem mem = access(ctx, size, false, a->imm);
+    IrMem mem = a32_access(ctx, size, false, a->imm);
     mem.align = IR_ALIGN_FAULT;
     mem.order = (uint8_t)order;
     return mem;
@@ -275,7 +270,7 @@ void a32_trans_stlh(TransCtx *ctx, const A32ArgsExcl *a) { store_release(ctx, a,
 
 static void swap(TransCtx *ctx, const A32ArgsR3 *a, unsigned size)
 {
-    IrMem mem = access(ctx, size, false, 0);
+    IrMem mem = a32_access(ctx, size, false, 0);
     mem.rmw = IR_RMW_XCHG;
     mem.align = IR_ALIGN_FAULT;
     a32_put(ctx, a->rd, ir_rmw(ctx->b, IR_I32, a32_r(ctx, a->rn), a32_r(ctx, a->rm), mem));

@@ -2,28 +2,9 @@
  * translate-a32-neon-ls.c: loads and stores of elements and structures of AArch32's Advanced SIMD (Arm ARM DDI 0487, F4.1.17, F6.1). Nothing is
  * written before the last access that may fault. Left out: faults for the alignment an instruction asks for.
  */
-#include "target/arm/a32.h"
-#include "target/arm/translate-simd.h"
+#include "target/arm/translate-a32-simd.h"
 
 enum { MAX_D = 4 };
-
-static IrMem access(TransCtx *ctx, unsigned size, int disp)
-{
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx) };
-}
-
-static IrRef get_d(TransCtx *ctx, int reg)
-{
-    IrRef v = arm_v(ctx, reg / 2);
-    return reg & 1 ? arm_v1(ctx, IR_vperm32, 0xee, v) : v;
-}
-
-static void put_d(TransCtx *ctx, int reg, IrRef v)
-{
-    unsigned slot = ARM_SLOT_V + (unsigned)reg / 2;
-    IrRef old = ir_get(ctx->b, slot);
-    ir_put(ctx->b, slot, reg & 1 ? arm_v2(ctx, IR_vsel64, 0, old, v) : arm_v2(ctx, IR_vsel64, 2, v, old));
-}
 
 /* rm 15: no write-back, 13: by the bytes accessed, else by the register. */
 static void write_back(TransCtx *ctx, int rn, int rm, IrRef base, unsigned bytes)
@@ -71,9 +52,9 @@ static void many(TransCtx *ctx, const A32ArgsNls *a, bool load)
     for (unsigned j = 0; j < s.r; j++) {
         if (s.n == 1) {
             if (load) {
-                value[j] = ir_op1(ctx->b, IR_vzext, IR_V128, ir_load(ctx->b, IR_F64, base, IR_NONE, access(ctx, 3, disp)));
+                value[j] = ir_op1(ctx->b, IR_vzext, IR_V128, ir_load(ctx->b, IR_F64, base, IR_NONE, a32_access(ctx, 3, false, disp)));
             } else {
-                ir_store(ctx->b, base, IR_NONE, ir_op1(ctx->b, IR_vlow, IR_F64, get_d(ctx, reg_of(a, s, j, 0))), access(ctx, 3, disp));
+                ir_store(ctx->b, base, IR_NONE, ir_op1(ctx->b, IR_vlow, IR_F64, a32_get_d(ctx, reg_of(a, s, j, 0))), a32_access(ctx, 3, false, disp));
             }
             disp += 8;
             continue;
@@ -82,11 +63,11 @@ static void many(TransCtx *ctx, const A32ArgsNls *a, bool load)
             for (unsigned k = 0; k < s.n; k++, disp += 1 << a->size) {
                 unsigned at = j * s.n + k;
                 if (load) {
-                    IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, access(ctx, (unsigned)a->size, disp));
+                    IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, a32_access(ctx, (unsigned)a->size, false, disp));
                     value[at] = e ? arm_v2(ctx, IR_vset_lane, (unsigned)a->size | e << 4, value[at], x) : ir_op1(ctx->b, IR_vzext, IR_V128, x);
                 } else {
-                    IrRef x = arm_lane(ctx, get_d(ctx, reg_of(a, s, j, k)), a->size, e);
-                    ir_store(ctx->b, base, IR_NONE, x, access(ctx, (unsigned)a->size, disp));
+                    IrRef x = arm_lane(ctx, a32_get_d(ctx, reg_of(a, s, j, k)), a->size, e);
+                    ir_store(ctx->b, base, IR_NONE, x, a32_access(ctx, (unsigned)a->size, false, disp));
                 }
             }
         }
@@ -94,7 +75,7 @@ static void many(TransCtx *ctx, const A32ArgsNls *a, bool load)
     write_back(ctx, a->rn, a->rm, base, (unsigned)disp);
     for (unsigned j = 0; load && j < s.r; j++) {
         for (unsigned k = 0; k < s.n; k++) {
-            put_d(ctx, reg_of(a, s, j, k), value[j * s.n + k]);
+            a32_put_d(ctx, reg_of(a, s, j, k), value[j * s.n + k]);
         }
     }
 }
@@ -117,17 +98,17 @@ static void lane(TransCtx *ctx, const A32ArgsNl1 *a, bool load)
     IrRef base = a32_r(ctx, (unsigned)a->rn);
     for (unsigned k = 0; k < n; k++) {
         int reg = a->d + (int)k * inc;
-        IrMem mem = access(ctx, size, (int)(k << size));
+        IrMem mem = a32_access(ctx, size, false, (int)(k << size));
         if (load) {
             value[k] = ir_load(ctx->b, IR_I64, base, IR_NONE, mem);
         } else {
-            ir_store(ctx->b, base, IR_NONE, arm_lane(ctx, get_d(ctx, reg), (int)size, index), mem);
+            ir_store(ctx->b, base, IR_NONE, arm_lane(ctx, a32_get_d(ctx, reg), (int)size, index), mem);
         }
     }
     write_back(ctx, a->rn, a->rm, base, n << size);
     for (unsigned k = 0; load && k < n; k++) {
         int reg = a->d + (int)k * inc;
-        put_d(ctx, reg, arm_v2(ctx, IR_vset_lane, size | index << 4, get_d(ctx, reg), value[k]));
+        a32_put_d(ctx, reg, arm_v2(ctx, IR_vset_lane, size | index << 4, a32_get_d(ctx, reg), value[k]));
     }
 }
 
@@ -148,14 +129,14 @@ void a32_trans_n_vld_all(TransCtx *ctx, const A32ArgsNl1 *a)
     }
     IrRef base = a32_r(ctx, (unsigned)a->rn);
     for (unsigned k = 0; k < n; k++) {
-        value[k] = ir_load(ctx->b, IR_I64, base, IR_NONE, access(ctx, size, (int)(k << size)));
+        value[k] = ir_load(ctx->b, IR_I64, base, IR_NONE, a32_access(ctx, size, false, (int)(k << size)));
     }
     write_back(ctx, a->rn, a->rm, base, n << size);
     for (unsigned k = 0; k < n; k++) {
         IrRef v = arm_dup(ctx, (int)size, value[k]);
-        put_d(ctx, a->d + (n == 1 ? 0 : (int)k * inc), v);
+        a32_put_d(ctx, a->d + (n == 1 ? 0 : (int)k * inc), v);
         if (n == 1 && two) {
-            put_d(ctx, a->d + 1, v);
+            a32_put_d(ctx, a->d + 1, v);
         }
     }
 }

@@ -7,7 +7,7 @@
  *
  * DEVIATION: V29 to V31 are what such an instruction leaves in them when the processing element goes back to AArch64.
  */
-#include "target/arm/a32.h"
+#include "target/arm/translate-a32-simd.h"
 #include "target/arm/translate-fp.h"
 
 enum { N_IN = 29, M_IN = 30, D_IN = 31 }; /* the registers for halves */
@@ -21,26 +21,13 @@ typedef void Element(TransCtx *ctx, const ArmArgsVix *a);
 
 /* -- registers ------------------------------------------------------------------------------------------- */
 
-static IrRef get_d(TransCtx *ctx, int reg)
-{
-    IrRef v = arm_v(ctx, reg / 2);
-    return reg & 1 ? arm_v1(ctx, IR_vperm32, 0xee, v) : v;
-}
-
-static void put_d(TransCtx *ctx, int reg, IrRef v)
-{
-    unsigned slot = ARM_SLOT_V + (unsigned)reg / 2;
-    IrRef old = ir_get(ctx->b, slot);
-    ir_put(ctx->b, slot, reg & 1 ? arm_v2(ctx, IR_vsel64, 0, old, v) : arm_v2(ctx, IR_vsel64, 2, v, old));
-}
-
 /* The V register that has the operand. */
 static int in(TransCtx *ctx, bool q, int reg, int half)
 {
     if (q) {
         return reg / 2;
     }
-    ir_put(ctx->b, ARM_SLOT_V + (unsigned)half, get_d(ctx, reg));
+    ir_put(ctx->b, ARM_SLOT_V + (unsigned)half, a32_get_d(ctx, reg));
     return half;
 }
 
@@ -48,7 +35,7 @@ static int in(TransCtx *ctx, bool q, int reg, int half)
 static void out(TransCtx *ctx, bool q, int reg)
 {
     if (!q) {
-        put_d(ctx, reg, arm_v(ctx, D_IN));
+        a32_put_d(ctx, reg, arm_v(ctx, D_IN));
     }
     for (unsigned i = N_IN; i <= D_IN; i++) {
         ir_kill(ctx->b, ARM_SLOT_V + i);
@@ -531,8 +518,8 @@ static void exchange(TransCtx *ctx, const A32ArgsN2 *a, Three *first, Three *sec
         ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->d / 2, low);
         ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->m / 2, high);
     } else {
-        put_d(ctx, a->d, low);
-        put_d(ctx, a->m, high);
+        a32_put_d(ctx, a->d, low);
+        a32_put_d(ctx, a->m, high);
     }
     out(ctx, true, 0);
 }
@@ -573,9 +560,9 @@ void a32_trans_n_swp(TransCtx *ctx, const A32ArgsN2 *a)
         ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->d / 2, m);
         ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->m / 2, d);
     } else {
-        IrRef d = get_d(ctx, a->d), m = get_d(ctx, a->m);
-        put_d(ctx, a->d, m);
-        put_d(ctx, a->m, d);
+        IrRef d = a32_get_d(ctx, a->d), m = a32_get_d(ctx, a->m);
+        a32_put_d(ctx, a->d, m);
+        a32_put_d(ctx, a->m, d);
     }
 }
 
@@ -674,11 +661,11 @@ void a32_trans_n_dup(TransCtx *ctx, const A32ArgsNdp *a)
         return;
     }
     int size = __builtin_ctz((unsigned)a->ix);
-    IrRef v = arm_vdup_lane(ctx, size, (unsigned)a->ix >> (size + 1), get_d(ctx, a->m));
+    IrRef v = arm_vdup_lane(ctx, size, (unsigned)a->ix >> (size + 1), a32_get_d(ctx, a->m));
     if (a->q) {
         ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->d / 2, v);
     } else {
-        put_d(ctx, a->d, v);
+        a32_put_d(ctx, a->d, v);
     }
 }
 
@@ -690,16 +677,16 @@ void a32_trans_n_tbl(TransCtx *ctx, const A32ArgsNtb *a)
     if (!valid(ctx, a->n + regs <= 32)) {
         return;
     }
-    IrRef index = get_d(ctx, a->m), r = IR_NONE;
+    IrRef index = a32_get_d(ctx, a->m), r = IR_NONE;
     for (int i = 0; i < regs; i += 2) {
-        IrRef table = arm_vjoin(ctx, get_d(ctx, a->n + i), i + 1 < regs ? get_d(ctx, a->n + i + 1) : arm_vzero(ctx));
+        IrRef table = arm_vjoin(ctx, a32_get_d(ctx, a->n + i), i + 1 < regs ? a32_get_d(ctx, a->n + i + 1) : arm_vzero(ctx));
         IrRef at = i ? arm_v2(ctx, IR_vsub, 0, index, arm_vall(ctx, 0, (uint64_t)i * 8)) : index;
         IrRef found = arm_v2(ctx, IR_vtbl, 0, table, arm_v2(ctx, IR_vsaddu, 0, at, arm_vall(ctx, 0, 0x70)));
         r = i ? arm_v2(ctx, IR_vor, 0, r, found) : found;
     }
     if (a->tbx) {
         IrRef outside = arm_compare(ctx, IR_GEU, 0, index, arm_vall(ctx, 0, (uint64_t)regs * 8));
-        r = arm_select_bits(ctx, outside, get_d(ctx, a->d), r);
+        r = arm_select_bits(ctx, outside, a32_get_d(ctx, a->d), r);
     }
-    put_d(ctx, a->d, r);
+    a32_put_d(ctx, a->d, r);
 }

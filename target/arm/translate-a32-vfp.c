@@ -3,7 +3,7 @@
  * n & 3 of V[n / 4], D[n] lane n & 1 of V[n / 2]; the other lanes stay. Short vectors (FPSCR.LEN) are not there, as in all processors since
  * Armv8. What hosts cannot do in the mode at hand goes to the software of fp.h, as for AArch64.
  */
-#include "target/arm/a32.h"
+#include "target/arm/translate-a32-simd.h"
 #include "target/arm/translate-fp.h"
 
 /* -- registers ------------------------------------------------------------------------------------------- */
@@ -184,7 +184,7 @@ void a32_trans_vmov_from_r(TransCtx *ctx, const A32ArgsVmv *a) { put_bits(ctx, 2
 
 void a32_trans_vmov_to_r(TransCtx *ctx, const A32ArgsVmv *a)
 {
-    a32_put(ctx, (unsigned)a->rt & 15, ir_op1(ctx->b, IR_trunc, IR_I32, get_bits(ctx, 2, a->n)));
+    a32_put(ctx, (unsigned)a->rt, ir_op1(ctx->b, IR_trunc, IR_I32, get_bits(ctx, 2, a->n)));
 }
 
 /* One double, or two singles that follow each other. */
@@ -269,17 +269,17 @@ void a32_trans_vmov_from_scalar(TransCtx *ctx, const A32ArgsVsc *a)
 void a32_trans_vdup_r(TransCtx *ctx, const A32ArgsVdup *a)
 {
     static const int8_t size[4] = { 2, 1, 0, -1 };
-    unsigned slot = ARM_SLOT_V + (unsigned)a->d / 2;
 
     if (size[a->size] < 0 || (a->q && (a->d & 1))) {
         a32_undefined(ctx);
         return;
     }
     IrRef v = arm_dup(ctx, size[a->size], a32_r(ctx, (unsigned)a->rt));
-    if (!a->q) { /* the low half of v */
-        v = a->d & 1 ? arm_v2(ctx, IR_vsel64, 0, ir_get(ctx->b, slot), v) : arm_v2(ctx, IR_vsel64, 2, v, ir_get(ctx->b, slot));
+    if (a->q) {
+        ir_put(ctx->b, ARM_SLOT_V + (unsigned)a->d / 2, v);
+    } else {
+        a32_put_d(ctx, a->d, v);
     }
-    ir_put(ctx->b, slot, v);
 }
 
 /* -- comparisons ------------------------------------------------------------------------------------------------- */
@@ -415,21 +415,16 @@ void a32_trans_vjcvt(TransCtx *ctx, const A32ArgsVf2 *a)
 
 /* -- loads and stores ------------------------------------------------------------------------------------------------ */
 
-static IrMem access(TransCtx *ctx, unsigned size, int disp)
-{
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx) };
-}
-
 void a32_trans_vldr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
-    put(ctx, size, a->d, ir_load(ctx->b, arm_fp_type(size), a32_base(ctx, (unsigned)a->rn), IR_NONE, access(ctx, size, a->u ? a->imm : -a->imm)));
+    put(ctx, size, a->d, ir_load(ctx->b, arm_fp_type(size), a32_base(ctx, (unsigned)a->rn), IR_NONE, a32_access(ctx, size, false, a->u ? a->imm : -a->imm)));
 }
 
 void a32_trans_vstr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
-    ir_store(ctx->b, a32_base(ctx, (unsigned)a->rn), IR_NONE, get(ctx, size, a->d), access(ctx, size, a->u ? a->imm : -a->imm));
+    ir_store(ctx->b, a32_base(ctx, (unsigned)a->rn), IR_NONE, get(ctx, size, a->d), a32_access(ctx, size, false, a->u ? a->imm : -a->imm));
 }
 
 /* n: words; an odd number of double-precision ones is FLDMX, which skips the last. */
@@ -446,9 +441,9 @@ static void many(TransCtx *ctx, const A32ArgsVlm *a, bool load)
     IrRef base = a32_base(ctx, (unsigned)a->rn);
     for (unsigned i = 0; i < count; i++, disp += 1 << size) {
         if (load) {
-            value[i] = ir_load(ctx->b, arm_fp_type(size), base, IR_NONE, access(ctx, size, disp));
+            value[i] = ir_load(ctx->b, arm_fp_type(size), base, IR_NONE, a32_access(ctx, size, false, disp));
         } else {
-            ir_store(ctx->b, base, IR_NONE, get(ctx, size, a->d + (int)i), access(ctx, size, disp));
+            ir_store(ctx->b, base, IR_NONE, get(ctx, size, a->d + (int)i), a32_access(ctx, size, false, disp));
         }
     }
     if (a->w) {
