@@ -75,6 +75,9 @@ typedef struct TransDriver {
     uint16_t go_on;            /* trans_jump inside a block: the next node */
     uint16_t fall_block, taken_block; /* of the block being emitted */
     uint16_t first_block;      /* 1 when block 0 only leads to a loop */
+    bool polled;               /* the instruction being translated has polled: it may go round */
+    bool poll_heads;           /* polls stand at the heads of loops, not where they go round */
+    bool unpolled;             /* a way round that the scan did not know of has no poll */
 } TransDriver;
 
 struct Translator {

@@ -2,7 +2,7 @@
  * translate.c: the translation driver: from a pc to a unit that can be run.
  *
  * scan.c finds the unit's shape; the driver emits block after block through the front end, decides what
- * is a jump inside the unit, a link or a look-up, puts polls at the entry and at loop heads, compiles,
+ * is a jump inside the unit, a link or a look-up, puts polls at the entry and where loops go round, compiles,
  * and inserts the result. A front end may end a block where the scan did not expect it; blocks that
  * nothing leads to any more are closed with a trap.
  *
@@ -225,11 +225,30 @@ static uint16_t add_block(TransDriver *d, ScanBlock sb)
     return block;
 }
 
+/* Does the way from the block under way to that node close a loop? */
+static bool goes_round(const TransDriver *d, uint16_t node)
+{
+    return node != SCAN_NONE && d->nodes[node].leader && d->nodes[node].block <= d->planned;
+}
+
+/*
+ * The poll stands in front of the instruction that goes round, not at the loop's head, where it would ask for the contents of all slots:
+ * those the loop writes before anything may stop have none worth keeping there. -icount polls at the head, where it counts.
+ */
+static void poll_round(TransDriver *d, vaddr pc)
+{
+    if (!d->poll_heads && !(d->flags & UNIT_STEP)) {
+        ir_poll(d->ctx.b, pc);
+        d->polled = true;
+    }
+}
+
 /* The block a branch side leads to; a new one for an exit. */
 static uint16_t side_block(TransDriver *d, vaddr pc, bool taken)
 {
     uint16_t node = scan_successor(d, pc);
     if (node != SCAN_NONE && d->nodes[node].leader) {
+        d->unpolled |= goes_round(d, node) && !d->polled && !d->poll_heads;
         return d->nodes[node].block;
     }
     uint16_t cur = d->planned;
@@ -273,6 +292,7 @@ void trans_jump(TransCtx *ctx, vaddr pc)
         emit_exit(d, pc);
         ctx->ended = true;
     } else if (d->nodes[node].leader) {
+        d->unpolled |= goes_round(d, node) && !d->polled && !d->poll_heads;
         icount_refund(d, d->icount_left);
         ir_br(ctx->b, d->nodes[node].block);
         ctx->ended = true;
@@ -394,6 +414,10 @@ static void emit_insns(TransDriver *d, uint16_t node)
         ctx->ended = false;
         d->icount_left -= d->icount_left != 0;
         ir_insn_start(ctx->b, n->pc, d->flags & UNIT_ICOUNT ? d->icount_left : 0);
+        d->polled = false;
+        if (n->kind != SCAN_NORMAL && (goes_round(d, n->next) || goes_round(d, n->taken))) {
+            poll_round(d, n->pc);
+        }
         ctx->target->translate(ctx);
         if (ctx->b->block == SCAN_NONE) {
             return; /* a terminator was emitted */
@@ -406,6 +430,9 @@ static void emit_insns(TransDriver *d, uint16_t node)
         if (next != SCAN_NONE && n->next == next && !d->nodes[next].leader && n->kind == SCAN_NORMAL) {
             node = next;
         } else if (next != SCAN_NONE && d->nodes[next].leader) {
+            if (goes_round(d, next) && !d->polled) {
+                poll_round(d, ctx->next_pc);
+            }
             ir_br(ctx->b, d->nodes[next].block);
             return;
         } else {
@@ -436,8 +463,12 @@ static void emit_block(TransDriver *d, uint16_t index)
         /* What the scan calls a predecessor ends in its last part. */
         ir_block_begin_tree(b, index, index < d->n_planned ? d->blocks[sb->pred].tail : sb->pred);
     }
+    bool poll = (entry || (sb->loop && d->poll_heads)) && !(d->flags & UNIT_STEP);
     if (sb->node == SCAN_NONE) {
         if (entry) {
+            if (poll && !d->poll_heads) {
+                ir_poll(b, sb->pc);
+            }
             ir_br(b, d->first_block);
         } else if (sb->raise) {
             ir_insn_start(b, sb->pc, d->flags & UNIT_ICOUNT ? sb->left : 0);
@@ -450,7 +481,7 @@ static void emit_block(TransDriver *d, uint16_t index)
         }
         return;
     }
-    if ((entry || sb->loop) && !(d->flags & UNIT_STEP)) {
+    if (poll) {
         ir_poll(b, sb->pc);
     }
     if (d->flags & UNIT_ICOUNT) {
@@ -695,7 +726,7 @@ static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, u
     scan_forget(d);
     d->tv = tv;
     d->flags = flags;
-    d->fault = false;
+    d->fault = d->unpolled = false;
     d->generation = atomic_load(&tcg.generation);
     d->ctx = (TransCtx){ .b = &d->tr->builder, .target = vcpu->target, .vcpu = vcpu, .mode = mode,
                          .pc = pc, .driver = d };
@@ -821,8 +852,9 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
     } else {
         emit_unit(d);
     }
-    if (d->tr->builder.rule_broken) {
-        d->tr->builder.rule_safe = true;
+    if (d->tr->builder.rule_broken || d->unpolled) {
+        d->tr->builder.rule_safe |= d->tr->builder.rule_broken;
+        d->poll_heads |= d->unpolled;
         return ATTEMPT_RETRY;
     }
     for (uint32_t i = 0; i < d->n_nodes; i++) {
@@ -938,6 +970,7 @@ TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
     TransUnit *unit = NULL;
     d->max_insns = flags & (UNIT_ONE_INSN | UNIT_STEP) ? 1 : tcg.max_insns;
     d->tr->builder.rule_safe = false;
+    d->poll_heads = (flags & UNIT_ICOUNT) != 0;
     if (persist_active(flags)) {
         unit = restore_unit(d, tv, pc, mode, flags);
     }

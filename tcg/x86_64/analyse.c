@@ -131,6 +131,65 @@ static void find_live_slots(HostCompiler *hc)
     }
 }
 
+/* What may stop in the middle of the unit or leave it, or shows the slots to somebody. */
+static bool looks_at_slots(const HostCompiler *hc, const IrInsn *in)
+{
+    switch (in->op) {
+    case IR_insn_start: case IR_put: case IR_kill: case IR_stenv: case IR_fpset: case IR_fence:
+        return false;
+    case IR_call:
+        return !(hc->target->helpers[in->aux].flags & HELPER_PURE);
+    case IR_exit:
+        return true;
+    default:
+        return hc->op_flags[in->op] & (IR_OP_MEM | IR_OP_SIDE);
+    }
+}
+
+/*
+ * BlockInfo.needed. Slots that a loop writes before it does anything that could stop or leave need no place from one round to the
+ * next: flags and short-lived registers of loops without accesses to memory, whose polls stand at their ends.
+ */
+static void find_needed(HostCompiler *hc)
+{
+    const IrUnit *unit = hc->unit;
+    bool loops = false;
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        loops |= (unit->blocks.at[hc->order[k]].flags & IR_BLOCK_LOOP) != 0;
+    }
+    for (uint32_t k = 0; k < hc->n_order; k++) {
+        BlockInfo *bi = &hc->block[hc->order[k]];
+        const IrBlock *bb = &unit->blocks.at[hc->order[k]];
+        IrSlotSet written = { 0 };
+        bi->looks = !loops;
+        for (uint32_t i = bb->first; !bi->looks && i < bb->end; i++) {
+            const IrInsn *in = &hc->insns[i];
+            if (in->op == IR_put || in->op == IR_kill) {
+                ir_slots_add(&written, in->aux);
+            } else {
+                bi->looks = looks_at_slots(hc, in);
+            }
+        }
+        for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
+            bi->needed.w[w] = bb->used.w[w] | (bi->looks ? ~written.w[w] : 0);
+        }
+    }
+    for (bool changed = loops; changed;) {
+        changed = false;
+        for (uint32_t k = hc->n_order; k-- > 0;) {
+            BlockInfo *bi = &hc->block[hc->order[k]];
+            const IrBlock *bb = &unit->blocks.at[hc->order[k]];
+            for (unsigned s = 0; !bi->looks && s < 2; s++) {
+                for (unsigned w = 0; bi->succ[s] != NO_INDEX && w < IR_MAX_SLOTS / 64; w++) {
+                    uint64_t more = hc->block[bi->succ[s]].needed.w[w] & ~(bb->defined.w[w] | bb->killed.w[w]) & ~bi->needed.w[w];
+                    bi->needed.w[w] |= more;
+                    changed |= more != 0;
+                }
+            }
+        }
+    }
+}
+
 /* The natural loop of each LOOP block, inner ones last so that they win. */
 static void find_loops(HostCompiler *hc)
 {
@@ -398,6 +457,7 @@ void x64_analyse(HostCompiler *hc)
     x64_find_groups(hc);
     count_uses(hc);
     find_live_slots(hc);
+    find_needed(hc);
     find_loops(hc);
     x64_find_streams(hc);
     vec_clear(&hc->live);

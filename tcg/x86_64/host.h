@@ -68,6 +68,7 @@ typedef struct EntryMap {
     uint8_t n;
     uint8_t slot[32], reg[32];
     IrSlotSet mapped, stale;
+    IrSlotSet needed;     /* BlockInfo.needed: what others hold is given up on the way in */
 } EntryMap;
 
 /*
@@ -99,6 +100,8 @@ typedef struct BlockInfo {
     uint8_t *loop_weight;   /* LOOP: by slot, how much it is worth a register */
     IrSlotSet pred_defined; /* MERGE: slots its direct predecessors write */
     IrSlotSet live;         /* slots that a `get` may read from here on inside the unit */
+    IrSlotSet needed;       /* slots whose contents here somebody may see: a `get`, or what may stop or leave */
+    bool looks;             /* something in it may stop or leave */
     uint16_t loop;          /* innermost loop's header, or NO_INDEX */
     uint16_t core;          /* header of the streams' loop it is in, or NO_INDEX: see groups.c */
     uint16_t groups;        /* those in force at its start and then at its end, through MemGroup.outer */
@@ -287,6 +290,7 @@ void ra_restore(HostCompiler *hc, const RaState *saved);
 void ra_tree_begin(HostCompiler *hc, uint16_t block);
 void ra_merge_begin(HostCompiler *hc, uint16_t block);
 void ra_map_choose(HostCompiler *hc, uint16_t block);
+EntryMap *ra_map_new(HostCompiler *hc, uint16_t block);
 bool ra_map_matches(HostCompiler *hc, const EntryMap *map);
 void ra_map_shuffle(HostCompiler *hc, const EntryMap *map);
 

@@ -704,8 +704,7 @@ static bool block_begin(HostCompiler *hc, uint16_t b)
     if (is_merge(hc, b)) {
         if (!bi->map) {
             /* The entry, or a block only later ones jump to: everything in memory. */
-            bi->map = arena_alloc(&hc->arena, sizeof(*bi->map));
-            memset(bi->map, 0, sizeof(*bi->map));
+            bi->map = ra_map_new(hc, b);
         }
         if (bb->flags & IR_BLOCK_LOOP) {
             if (bi->streams[0] | bi->streams[1]) {

@@ -797,7 +797,7 @@ static void map_choose_loop(HostCompiler *hc, uint16_t block, EntryMap *map)
         touched.w[w] = bi->loop_used.w[w] | bi->loop_defined.w[w];
     }
     FOR_SLOTS(&touched, s) {
-        if (bi->loop_weight[s] && s != hc->target->pc_slot) {
+        if (bi->loop_weight[s] && s != hc->target->pc_slot && ir_slots_has(&bi->needed, s)) {
             unsigned at = n++;
             while (at && bi->loop_weight[cand[at - 1]] < bi->loop_weight[s]) {
                 cand[at] = cand[at - 1];
@@ -855,7 +855,7 @@ static void map_choose_join(HostCompiler *hc, uint16_t block, EntryMap *map)
     FOR_SLOTS(&maybe, s) {
         Reg now = slot_reg(hc, s);
         bool in_outer = outer && ir_slots_has(&outer->mapped, s);
-        if (s == hc->target->pc_slot || (now == NO_REG && !in_outer) ||
+        if (s == hc->target->pc_slot || (now == NO_REG && !in_outer) || !ir_slots_has(&bi->needed, s) ||
             (!in_outer && !ir_slots_has(&bi->live, s))) {
             continue;
         }
@@ -878,14 +878,21 @@ static void map_choose_join(HostCompiler *hc, uint16_t block, EntryMap *map)
     }
 }
 
+EntryMap *ra_map_new(HostCompiler *hc, uint16_t block)
+{
+    EntryMap *map = arena_alloc(&hc->arena, sizeof(*map));
+    memset(map, 0, sizeof(*map));
+    map->needed = hc->block[block].needed;
+    return map;
+}
+
 void ra_map_choose(HostCompiler *hc, uint16_t block)
 {
     BlockInfo *bi = &hc->block[block];
     if (bi->map) {
         return;
     }
-    EntryMap *map = arena_alloc(&hc->arena, sizeof(*map));
-    memset(map, 0, sizeof(*map));
+    EntryMap *map = ra_map_new(hc, block);
     if (hc->unit->blocks.at[block].flags & IR_BLOCK_LOOP) {
         map_choose_loop(hc, block, map);
     } else {
@@ -897,7 +904,7 @@ void ra_map_choose(HostCompiler *hc, uint16_t block)
 bool ra_map_matches(HostCompiler *hc, const EntryMap *map)
 {
     for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
-        if (hc->st.stale.w[w] & ~map->stale.w[w]) {
+        if (hc->st.stale.w[w] & ~map->stale.w[w] & map->needed.w[w]) {
             return false;
         }
     }
@@ -917,7 +924,7 @@ void ra_map_shuffle(HostCompiler *hc, const EntryMap *map)
     uint32_t pending = 0;
 
     for (unsigned w = 0; w < IR_MAX_SLOTS / 64; w++) {
-        for (uint64_t m = hc->st.stale.w[w] & ~map->stale.w[w]; m; m &= m - 1) {
+        for (uint64_t m = hc->st.stale.w[w] & ~map->stale.w[w] & map->needed.w[w]; m; m &= m - 1) {
             slot_store(hc, w * 64 + __builtin_ctzll(m));
         }
     }

@@ -458,7 +458,10 @@ static void gen_region(unsigned depth, uint16_t *current)
             pool.n = 0;
             pool.has_base = false;
             pc += 4;
-            ir_poll(b, pc);
+            bool poll_head = pick(2);
+            if (poll_head) {
+                ir_poll(b, pc);
+            }
             next_insn();
             uint16_t at = t1;
             if (walk) {
@@ -472,6 +475,10 @@ static void gen_region(unsigned depth, uint16_t *current)
             /* an inner loop counts with the same slot: bounded all the same, as it ends at 0 */
             IrRef cnt = ir_op2_imm(b, IR_sub, IR_I32, ir_get(b, T_CNT), 1);
             ir_put(b, T_CNT, cnt);
+            if (!poll_head && pick(4)) {
+                next_insn();
+                ir_poll(b, pc);
+            }
             if (pick(2)) {
                 ir_brcond(b, IR_GT, cnt, ir_i32(b, 0), t1, t2);
             } else {
@@ -502,7 +509,9 @@ static void gen_unit(void)
     budget = 6;
     uint16_t block = ir_block_new(b, pc);
     ir_block_begin_merge(b, block, false);
-    ir_poll(b, pc);
+    if (pick(2)) {
+        ir_poll(b, pc);
+    }
     next_insn();
     gen_region(2, &block);
     gen_exit();
@@ -632,6 +641,9 @@ int main(int argc, char **argv)
             v1->jit.monitor_addr = v2->jit.monitor_addr = ~(uint64_t)0;
             v1->jit.fp_control_guest = v2->jit.fp_control_guest = fuzz_fp_control();
             v1->exception = v2->exception = (VcpuException){ 0 };
+            int request = rnd() % 8 == 0;
+            atomic_store(&v1->jit.exit_request, request);
+            atomic_store(&v2->jit.exit_request, request);
             fill_tlb(v2, rnd());
             change_state = seed * 3 + round;
             VcpuExit r1 = fuzz_interp(v1, &unit);
