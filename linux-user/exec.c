@@ -7,7 +7,8 @@
  * Without /proc (a bare chroot) our own file's name is tried, then the plain execve, which needs a binfmt_misc
  * registration with flag F.
  *
- * Leaves out: set-user-id programs get no privileges (as with binfmt_misc without C).
+ * Set-user-id and set-group-id programs are the kernel's as well when binfmt_misc started us with flag C (or O, where
+ * it makes no difference): only it can give their privileges. Without such a registration they get none.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -72,6 +73,12 @@ static bool is_host_file(const char *path)
     return n == sizeof(header) && !memcmp(header, ELFMAG, SELFMAG) && (!abi || host_runs(abi));
 }
 
+/* The kernel looks at nosuid and no_new_privs itself. */
+static bool has_ids_of_its_own(const struct stat *st)
+{
+    return (st->st_mode & S_ISUID) || (st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+}
+
 static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int fd, char **argv, char **envp)
 {
     VEC(char *) args = { 0 };
@@ -82,6 +89,9 @@ static int64_t exec_ourselves(Thread *t, const Abi *abi, const char *path, int f
         *vec_push(&args) = *o;
     }
     uint64_t ignored = signal_ignored_faults(t);
+    if (user.kernel_sets_ids) {
+        *vec_push(&args) = (char *)"-execids";
+    }
     if (ignored) {
         snprintf(ignored_text, sizeof(ignored_text), "%#" PRIx64, ignored);
         *vec_push(&args) = (char *)"-execignored";
@@ -150,6 +160,12 @@ int64_t user_execve(Thread *t, const char *path, char **argv, char **envp, int e
         const Abi *abi = n > 0 ? elf_identify((const uint8_t *)header, (size_t)n) : NULL;
         /* What the host can run it does, unless we are here to run just that. */
         if (abi && (!host_runs(abi) || host_runs(user.abi))) {
+            if (first && user.kernel_sets_ids && has_ids_of_its_own(&st)) {
+                r = host_execve(t, file, argv, envp);
+                if (r != -ENOEXEC) { /* the registration is not there where this program has gone */
+                    break;
+                }
+            }
             if (first) {
                 r = exec_ourselves(t, abi, file, execfd, argv, envp);
             } else {

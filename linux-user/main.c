@@ -129,6 +129,7 @@ int main(int argc, char **argv)
         error_exit("target '%s' is not built in", user.abi->target);
     }
     user.own_path = find_own_path();
+    user.kernel_sets_ids = getauxval(AT_EXECFD) > 0;
     UserCommand cmd;
     if ((getauxval(AT_FLAGS) & AT_FLAGS_PRESERVE_ARGV0) && argc > 2) {
         /* binfmt_misc's P: the program's own argv[0] follows its path. */

@@ -2,7 +2,8 @@
  * options.c: command line and QEMU_* environment of the user-mode runner.
  *
  * One table row per option: name, environment variable, argument, help. The environment is applied first, the
- * command line after it. Options that a program started by the guest shall run with are kept in
+ * command line after it. A set-user-id program (binfmt_misc's flag C) is not asked what the caller's environment
+ * wants of it: QEMU_GDB or QEMU_LD_PREFIX would hand out its privileges. Options that a program started by the guest shall run with are kept in
  * user.exec_args.
  */
 #include <unistd.h>
@@ -107,6 +108,7 @@ SET(set_tb_size, user.options.tcg.cache_bytes = number(o, v, false) * MiB;
     if (user.options.tcg.cache_bytes > 2 * GiB) { bad_value(o, v, "at most 2048 (MiB)"); })
 SET(set_tb_cache, user.options.tb_cache = v)
 SET(set_exec_fd, user.exe_fd = (int)number(o, v, false))
+SET(set_exec_ids, user.kernel_sets_ids = true)
 SET(set_exec_ignored, user.options.ignored_signals = number(o, v, false))
 SET(set_strace, user.options.strace = true)
 SET(set_seed, user.options.seed = number(o, v, false); user.options.have_seed = true)
@@ -163,6 +165,8 @@ static const Option options[] = {
     { "plugin", "QEMU_PLUGIN", "file", "not available", false, refuse },
     { "execfd", NULL, "fd", "the program's file is open as this descriptor (set by the runner itself)", false,
       set_exec_fd },
+    { "execids", NULL, NULL, "the kernel starts set-user-id programs with their ids (set by the runner itself)", false,
+      set_exec_ids },
     { "execignored", NULL, "mask", "signals to ignore of those the runner itself needs (set by the runner itself)", false,
       set_exec_ignored },
     { "version", "QEMU_VERSION", NULL, "print the version and exit", false,
@@ -216,7 +220,7 @@ void options_parse(int argc, char **argv, UserCommand *ret)
         *vec_push(&guest_env) = *e;
     }
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        const char *value = options[i].env ? getenv(options[i].env) : NULL;
+        const char *value = options[i].env ? secure_getenv(options[i].env) : NULL;
         if (value) {
             apply(&options[i], value, false);
         }

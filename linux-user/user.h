@@ -143,6 +143,7 @@ typedef struct User {
     char *exe_path;            /* the guest program, resolved */
     const char *own_path;      /* our own file as it was started; under binfmt_misc the guest program's */
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
+    bool kernel_sets_ids;      /* binfmt_misc knows us with flag C: it starts set-user-id programs */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
     vaddr vdso_function[USER_MAX_VDSO]; /* by index of Abi.vdso */

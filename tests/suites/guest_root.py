@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = '/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/jvm/default-java/bin'
@@ -22,14 +23,14 @@ if [ -n "$root" ]; then
   printf '%s' "$line" > "$base/binfmt/register"
   mount --rbind /dev "$root/dev"
   mount --rbind /sys "$root/sys"
-  mount --bind "$base/etc" "$root/etc"
+  [ ! -e "$base/etc" ] || mount --bind "$base/etc" "$root/etc"
 fi
 mount -t proc proc "$root/proc"
 mount --bind "$base/tmp" "$root/tmp"
 mount --bind "$base/work" "$root/mnt"
 : > "$base/started"
 cd "$root/mnt"
-exec chroot "${root:-/}" /usr/bin/env -i -C /mnt HOME=/mnt PATH="$GUEST_PATH" LC_ALL=C.UTF-8 TERM=dumb TZ=UTC "$@"
+exec chroot "${root:-/}" /usr/bin/env -i -C /mnt HOME=/mnt PATH="$GUEST_PATH" LC_ALL=C.UTF-8 TERM=dumb TZ=UTC $GUEST_ENV "$@"
 '''
 
 
@@ -39,13 +40,12 @@ def arch_of(root):
         return {243: 'riscv64', 183: 'aarch64'}[int.from_bytes(f.read(20)[18:], 'little')]
 
 
-def registration(root, runner, folder):
+def registration(arch, runner, folder, flags=()):
     """The line for binfmt_misc, made by the script that installs it for users."""
-    arch = arch_of(root)
     os.makedirs(folder)
     os.symlink(os.path.realpath(runner), os.path.join(folder, 'qemu-' + arch))
     script = os.path.join(HERE, '..', '..', 'scripts', 'binfmt-install')
-    return subprocess.run([sys.executable, script, '--list', '--qemu-path', folder, arch], check=True,
+    return subprocess.run([sys.executable, script, '--list', '--qemu-path', folder, *flags, arch], check=True,
                           stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
@@ -68,28 +68,52 @@ def complete(root):
             os.symlink(target, link)
 
 
+def start_in_namespaces(command, all_ids=False, **popen):
+    """Popen of a command that is root of a new user, mount and process namespace; the kernel ends what it leaves behind.
+
+    With all_ids (needs root) every user and group is there under its own number, else root alone.
+    """
+    inner = ['unshare', '--mount', '--pid', '--fork', '--kill-child', *command]
+    if not all_ids:
+        return subprocess.Popen(['unshare', '--user', '--map-root-user', *inner], stdin=subprocess.DEVNULL, **popen)
+    # Execution as an unknown user gives the capabilities up, so what needs them is executed after the maps were written.
+    p = subprocess.Popen(['unshare', '--user', 'sh', '-c', 'read mapped && exec "$@" </dev/null', 'sh', *inner],
+                         stdin=subprocess.PIPE, **popen)
+    ours = os.readlink('/proc/self/ns/user')
+    while os.readlink('/proc/%d/ns/user' % p.pid) == ours:
+        time.sleep(0.01)
+    for name in ('uid_map', 'gid_map'):
+        with open('/proc/%d/%s' % (p.pid, name), 'w') as f:
+            f.write('0 0 65536\n')
+    p.stdin.write(b'\n')
+    p.stdin.close()
+    p.stdin = None
+    return p
+
+
 class Side:
     """A folder with its own /tmp, /etc and working folder; runner None: the host's own programs, without chroot."""
 
-    def __init__(self, root, base, runner):
+    def __init__(self, root, base, runner, own_etc=True, flags=()):
         self.root, self.base = root if runner else '', base
         self.work = os.path.join(base, 'work')
         shutil.rmtree(base, ignore_errors=True)
         for name in ('binfmt', 'tmp', 'work'):
             os.makedirs(os.path.join(base, name))
+        os.chmod(os.path.join(base, 'tmp'), 0o1777)
         self.line = ''
         if runner:
-            copy_etc(root, os.path.join(base, 'etc'))
-            self.line = registration(root, runner, os.path.join(base, 'runner'))
+            if own_etc:
+                copy_etc(root, os.path.join(base, 'etc'))
+            self.line = registration(arch_of(root), runner, os.path.join(base, 'runner'), flags)
 
-    def run(self, command, timeout, stdout, stderr):
-        """The exit status, or a text when time was over."""
+    def run(self, command, timeout, stdout, stderr, all_ids=False, variables=()):
+        """The exit status, or a text when time was over. Variables (NAME=VALUE, without blanks) are for the runner: QEMU_CPU and the like."""
         started = os.path.join(self.base, 'started')
         if os.path.exists(started):
             os.unlink(started)
-        p = subprocess.Popen(['unshare', '--user', '--map-root-user', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c',
-                              INSIDE, 'sh', self.root, self.base, self.line, *command], stdin=subprocess.DEVNULL,
-                             stdout=stdout, stderr=stderr, env={**os.environ, 'GUEST_PATH': PATH})
+        p = start_in_namespaces(['sh', '-c', INSIDE, 'sh', self.root, self.base, self.line, *command], all_ids,
+                                stdout=stdout, stderr=stderr, env={**os.environ, 'GUEST_PATH': PATH, 'GUEST_ENV': ' '.join(variables)})
         try:
             status = p.wait(timeout)
         except subprocess.TimeoutExpired:
