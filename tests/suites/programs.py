@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """programs.py: a distribution's own programs under the user-mode runner, compared with a reference runner.
 
-usage: programs.py --run RUNNER --root DIR [--ref RUNNER] [--work DIR] [--timeout S] [NAME]...
+usage: programs.py --run RUNNER --root DIR [--ref RUNNER] [--work DIR] [--timeout S] [--set NAME=VALUE] [--repeat N] [NAME]...
 
 The workloads are the scripts in programs/ (NAME.sh with the sources beside it). Each side, ours and the reference's, runs
 each of them with the guest's /bin/sh in a copy of that folder, chrooted into DIR. Compared are standard output, exit status and
@@ -23,11 +23,13 @@ import guest_root
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def wanted_status(workload):
-    """0, or what a line "# status N" of the script says: one that ends early on both sides compares nothing."""
+def wishes(workload):
+    """Lines of the script: "# status N" is its end (one that ends early on both sides compares nothing); "# set-user-id": it wants
+    binfmt_misc's flag C and all users' numbers."""
     with open(os.path.join(HERE, 'programs', workload + '.sh')) as f:
-        found = re.search(r'^# status (\d+)$', f.read(), re.M)
-    return int(found.group(1)) if found else 0
+        text = f.read()
+    found = re.search(r'^# status (\d+)$', text, re.M)
+    return int(found.group(1)) if found else 0, bool(re.search('^# set-user-id$', text, re.M))
 
 
 def files_of(folder):
@@ -45,12 +47,13 @@ def files_of(folder):
 
 def run_side(o, side, runner, workload):
     base = os.path.join(o.work, side + '-' + workload)
-    g = guest_root.Side(o.root, base, runner)
+    ids = wishes(workload)[1]
+    g = guest_root.Side(o.root, base, runner, flags=['--credential', 'yes'] if ids else [])
     shutil.copytree(os.path.join(HERE, 'programs'), g.work, dirs_exist_ok=True)
     os.makedirs(os.path.join(g.work, 'out'))
     start = time.time()
     with open(os.path.join(base, 'stdout'), 'wb') as out, open(os.path.join(base, 'stderr'), 'wb') as err:
-        status = g.run(['/bin/sh', workload + '.sh'], o.timeout, out, err)
+        status = g.run(['/bin/sh', workload + '.sh'], o.timeout, out, err, all_ids=ids, variables=o.set)
     with open(os.path.join(base, 'stdout'), 'rb') as f:
         return status, f.read(), files_of(os.path.join(g.work, 'out')), time.time() - start
 
@@ -60,6 +63,8 @@ def main():
     p.add_argument('--run', required=True, help='our qemu-ARCH')
     p.add_argument('--ref', help='the reference')
     p.add_argument('--root', required=True, help='a root of that architecture')
+    p.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', help='a variable for both runners, as in QEMU_CPU=cortex-a53')
+    p.add_argument('--repeat', type=int, default=1, metavar='N', help='ours N times, all outputs equal')
     p.add_argument('--work', default='build/programs', help='folder for copies and outputs')
     p.add_argument('--timeout', type=int, default=1800, help='seconds for one workload on one side')
     p.add_argument('name', nargs='*', help='workloads; default: all')
@@ -73,8 +78,11 @@ def main():
     failed = 0
     for name in o.name or known:
         status, text, files, seconds = run_side(o, 'ours', o.run, name)
-        wanted = wanted_status(name)
+        wanted = wishes(name)[0]
         verdict = ['status %s instead of %d' % (status, wanted)] if status != wanted else []
+        for i in range(2, o.repeat + 1):
+            if not verdict and run_side(o, 'ours', o.run, name)[:3] != (status, text, files):
+                verdict = ['run %d differs from the first' % i]
         note = ''
         if o.ref:
             ref_status, ref_text, ref_files, ref_seconds = run_side(o, 'ref', o.ref, name)
