@@ -480,7 +480,8 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         memcpy(random, (const void *)getauxval(AT_RANDOM), sizeof(random));
     }
     vaddr at_random = push_bytes(&b, random, 16);
-    vaddr platform = abi->platform ? push_bytes(&b, abi->platform, strlen(abi->platform) + 1) : 0;
+    const char *platform_name = abi->model_platform ? abi->model_platform(t) : abi->platform;
+    vaddr platform = platform_name ? push_bytes(&b, platform_name, strlen(platform_name) + 1) : 0;
     const struct { uint64_t type, value; } aux[] = {
         { AT_HWCAP, abi->hwcap(t) },
         { AT_PAGESZ, mm.page_bytes },

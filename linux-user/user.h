@@ -100,6 +100,7 @@ struct Abi {
     uint32_t vdso_elf_flags;
     bool vdso_has_syscall;       /* AT_SYSINFO: the first function enters the kernel */
     const char *platform;        /* AT_PLATFORM; NULL: none */
+    const char *(*model_machine)(Thread *t), *(*model_platform)(Thread *t); /* where they depend on the CPU model, instead of those */
     bool flock32;                /* fcntl's first lock commands have 32-bit offsets */
     void (*proc_cpuinfo)(Thread *t, FILE *out);
     unsigned core_regs_bytes;    /* elf_gregset in a core file */

@@ -93,8 +93,12 @@ static vaddr get_sp(Thread *t)
 /* Features by bit of AT_HWCAP and AT_HWCAP2, and by the name in /proc/cpuinfo (uapi asm/hwcap.h). -1: every processor here has it. */
 static const struct { int8_t ext; uint8_t word, bit; const char *name; } hwcaps[] = {
     { -1, 1, 0, "swp" }, { -1, 1, 1, "half" }, { -1, 1, 2, "thumb" }, { -1, 1, 4, "fastmult" }, { ARM_EXT_FP, 1, 6, "vfp" }, { -1, 1, 7, "edsp" },
-    { ARM_EXT_AdvSIMD, 1, 12, "neon" }, { ARM_EXT_FP, 1, 13, "vfpv3" }, { -1, 1, 15, "tls" }, { ARM_EXT_FP, 1, 16, "vfpv4" },
-    { -1, 1, 17, "idiva" }, { -1, 1, 18, "idivt" }, { ARM_EXT_FP, 1, 19, "vfpd32" }, { -1, 1, 20, "lpae" }, { ARM_EXT_CRC32, 2, 4, "crc32" },
+    { ARM_EXT_AdvSIMD, 1, 12, "neon" }, { ARM_EXT_VFP3, 1, 13, "vfpv3" }, { ARM_EXT_V6K, 1, 15, "tls" },
+    { ARM_EXT_VFPFMA, 1, 16, "vfpv4" }, { ARM_EXT_IDIVA, 1, 17, "idiva" }, { ARM_EXT_IDIVT, 1, 18, "idivt" }, { ARM_EXT_VFPD32, 1, 19, "vfpd32" },
+    { ARM_EXT_LPAE, 1, 20, "lpae" }, { ARM_EXT_FP16, 1, 22, "fphp" }, { ARM_EXT_FP16, 1, 23, "asimdhp" }, { ARM_EXT_DotProd, 1, 24, "asimddp" },
+    { ARM_EXT_FHM, 1, 25, "asimdfhm" }, { ARM_EXT_BF16, 1, 26, "asimdbf16" }, { ARM_EXT_I8MM, 1, 27, "i8mm" },
+    { ARM_EXT_AES, 2, 0, "aes" }, { ARM_EXT_PMULL, 2, 1, "pmull" }, { ARM_EXT_SHA1, 2, 2, "sha1" }, { ARM_EXT_SHA256, 2, 3, "sha2" },
+    { ARM_EXT_CRC32, 2, 4, "crc32" }, { ARM_EXT_SB, 2, 5, "sb" }, { ARM_EXT_SSBS, 2, 6, "ssbs" },
 };
 
 static bool has_cap(Thread *t, size_t i)
@@ -115,20 +119,44 @@ static uint64_t hwcap_word(Thread *t, unsigned word)
 static uint64_t hwcap(Thread *t) { return hwcap_word(t, 1); }
 static uint64_t hwcap2(Thread *t) { return hwcap_word(t, 2); }
 
+/* What uname(2), AT_PLATFORM and /proc/cpuinfo call the architecture (linux/arch/arm/mm/proc-*.S). "max" is an Armv7 to programs of 32 bits. */
+static const char *model_machine(Thread *t)
+{
+    const ArmModel *m = arm_model(t->vcpu);
+
+    switch (arm_model_arch(m)) {
+    case 5: return m->ext[ARM_EXT_Jazelle] ? "armv5tejl" : "armv5tel";
+    case 6: return "armv6l";
+    default: return "armv7l";
+    }
+}
+
+static const char *model_platform(Thread *t)
+{
+    static const char *const names[] = { "v5l", "v6l", "v7l", "v7l" };
+    return names[arm_model_arch(arm_model(t->vcpu)) - 5];
+}
+
 static void proc_cpuinfo(Thread *t, FILE *out)
 {
-    uint64_t midr = arm_model(t->vcpu)->id[ARM_ID_MIDR];
+    static const char *const architectures[] = { "5TE", "7", "7", "8" }; /* Armv6 with the new identification registers says 7 */
+    const ArmModel *m = arm_model(t->vcpu);
+    uint64_t midr = m->id[ARM_ID_MIDR];
+    unsigned arch = arm_model_arch(m);
+    const char *number = arch == 5 && m->ext[ARM_EXT_Jazelle] ? "5TEJ" : architectures[arch - 5];
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
     for (long i = 0; i < n; i++) {
-        fprintf(out, "processor\t: %ld\nmodel name\t: ARMv7 Processor rev %u (v7l)\nBogoMIPS\t: 100.00\nFeatures\t:", i, (unsigned)bits_get(midr, 0, 4));
+        fprintf(out, "processor\t: %ld\nmodel name\t: ARMv%u Processor rev %u (v%ul)\nBogoMIPS\t: 100.00\nFeatures\t:", i, arch,
+                (unsigned)bits_get(midr, 0, 4), arch);
         for (size_t k = 0; k < ARRAY_SIZE(hwcaps); k++) {
             if (has_cap(t, k)) {
                 fprintf(out, " %s", hwcaps[k].name);
             }
         }
-        fprintf(out, "\nCPU implementer\t: 0x%02x\nCPU architecture: 7\nCPU variant\t: 0x%x\nCPU part\t: 0x%03x\nCPU revision\t: %u\n\n",
-                (unsigned)bits_get(midr, 24, 8), (unsigned)bits_get(midr, 20, 4), (unsigned)bits_get(midr, 4, 12), (unsigned)bits_get(midr, 0, 4));
+        fprintf(out, "\nCPU implementer\t: 0x%02x\nCPU architecture: %s\nCPU variant\t: 0x%x\nCPU part\t: 0x%03x\nCPU revision\t: %u\n\n",
+                (unsigned)bits_get(midr, 24, 8), number, (unsigned)bits_get(midr, 20, 4), (unsigned)bits_get(midr, 4, 12),
+                (unsigned)bits_get(midr, 0, 4));
     }
 }
 
@@ -159,8 +187,8 @@ static const OpenFlag open_flags[] = {
 };
 
 const Abi abi_arm = {
-    .target = "arm", .uname_machine = "armv7l", .proc_isa = "Arm", .word_bytes = 4, .align64 = 8, .aligned_pairs = true, .elf_machine = EM_ARM,
-    .has_restorer = true, .flock32 = true, .platform = "v7l", .syscall_numbers = arm_syscall_numbers, .structs = arm_structs, .open_flags = open_flags,
+    .target = "arm", .model_machine = model_machine, .proc_isa = "Arm", .word_bytes = 4, .align64 = 8, .aligned_pairs = true, .elf_machine = EM_ARM,
+    .has_restorer = true, .flock32 = true, .model_platform = model_platform, .syscall_numbers = arm_syscall_numbers, .structs = arm_structs, .open_flags = open_flags,
     .stack_top = 0xfffef000, .mmap_top = 0xf7000000, .pie_base = 0x56555000, .task_size = 0xffff1000,
     .init_regs = init_regs, .cpu_loop = arm_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = arm_user_signal_frame, .signal_return = arm_user_signal_return, .old_signal_return = arm_user_signal_return, .min_sigstack = arm_user_min_sigstack,

@@ -109,6 +109,9 @@ static void raise_exception(Thread *t)
             signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         }
         break;
+    case ARM_EC_DABT: /* here only for alignment */
+        signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
+        break;
     case VCPU_CAUSE_FETCH:
         signal_raise_sync(t, SIGSEGV, mm_page_prot(value) < 0 ? SEGV_MAPERR : SEGV_ACCERR, value);
         break;

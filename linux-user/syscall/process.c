@@ -386,7 +386,7 @@ int64_t sys_uname(Thread *t, const uint64_t *a)
     if (uname(&u) < 0) {
         return -errno;
     }
-    snprintf(u.machine, sizeof(u.machine), "%s", t->abi->uname_machine);
+    snprintf(u.machine, sizeof(u.machine), "%s", t->abi->model_machine ? t->abi->model_machine(t) : t->abi->uname_machine);
     if (user.options.uname_release) {
         snprintf(u.release, sizeof(u.release), "%s", user.options.uname_release);
     }

@@ -17,6 +17,54 @@ typedef struct Insn {
     A32Args args;
 } Insn;
 
+/*
+ * The page of functions the kernel has for programs is one text for all models in user mode: its exclusive accesses and barriers work on models
+ * whose programs have none.
+ */
+static const bool *features_at(const TransCtx *ctx, vaddr pc)
+{
+    static const bool all[ARM_N_EXTS] = { [0 ... ARM_N_EXTS - 1] = true };
+    return !ctx->vcpu->softmmu && pc >= A32_VECTORS ? all : arm_model(ctx->vcpu)->ext;
+}
+
+bool a32_has(const TransCtx *ctx, ArmExt ext) { return features_at(ctx, ctx->pc)[ext]; }
+
+/*
+ * D16 to D31 of a word whose top bits of register numbers, 22, 7 and 5, are all zero where there are none. Only VFPv2 and VFPv3-D16 lack them, so
+ * later rows do not count.
+ */
+static bool has_high_d(const Insn *in)
+{
+    uint32_t d = in->word & BIT(22), n = in->word & BIT(7), m = in->word & BIT(5);
+
+    switch (in->row) {
+    case A32_ROW_vcvt_ds: case A32_ROW_vcvt_from_i_d: case A32_ROW_vmov_d: case A32_ROW_vcvt_fix_d: case A32_ROW_vcmpz_d:
+    case A32_ROW_vldr_d: case A32_ROW_vstr_d: case A32_ROW_vldm_d: case A32_ROW_vldmdb_d: case A32_ROW_vstm_d: case A32_ROW_vstmdb_d:
+        return d;
+    case A32_ROW_vcvt_sd: case A32_ROW_vcvt_to_u_d: case A32_ROW_vcvt_to_s_d: case A32_ROW_vmov_to2_d: case A32_ROW_vmov_fr2_d:
+        return m;
+    case A32_ROW_vmov_xs: case A32_ROW_vmov_sx:
+        return n;
+    case A32_ROW_vmov_r_d: case A32_ROW_vabs_d: case A32_ROW_vneg_d: case A32_ROW_vsqrt_d: case A32_ROW_vcmp_d:
+        return d || m;
+    case A32_ROW_vmla_d: case A32_ROW_vmls_d: case A32_ROW_vnmla_d: case A32_ROW_vnmls_d: case A32_ROW_vmul_d: case A32_ROW_vnmul_d:
+    case A32_ROW_vadd_d: case A32_ROW_vsub_d: case A32_ROW_vdiv_d:
+        return d || n || m;
+    default:
+        return false;
+    }
+}
+
+static void finish(Insn *in, const bool *ext)
+{
+    if (in->row >= 0 && !ext[ARM_EXT_VFPD32] && has_high_d(in)) {
+        in->row = -1;
+    }
+    if (in->row >= 0) {
+        a32_extract(in->row, in->word, &in->args);
+    }
+}
+
 static bool fetch_a32(TransCtx *ctx, vaddr pc, Insn *ret)
 {
     uint8_t bytes[4];
@@ -24,14 +72,12 @@ static bool fetch_a32(TransCtx *ctx, vaddr pc, Insn *ret)
     if (!trans_fetch(ctx, pc, bytes, 4)) {
         return false;
     }
-    const bool *ext = arm_model(ctx->vcpu)->ext;
+    const bool *ext = features_at(ctx, pc);
     ret->word = ldle32(bytes);
     ret->length = 4;
     ret->cond = ret->word >> 28;
     ret->row = ret->cond == 15 ? a32_uncond_decode32(ret->word, ext) : a32_decode32(ret->word, ext);
-    if (ret->row >= 0) {
-        a32_extract(ret->row, ret->word, &ret->args);
-    }
+    finish(ret, ext);
     return true;
 }
 
@@ -49,7 +95,7 @@ static int decode_t32_coprocessor(uint32_t *word, const bool *ext)
 
 static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
 {
-    const bool *ext = arm_model(ctx->vcpu)->ext;
+    const bool *ext = features_at(ctx, pc);
     uint8_t bytes[2];
 
     if (!trans_fetch(ctx, pc, bytes, 2)) {
@@ -66,7 +112,10 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
         }
         ret->word = ret->word << 16 | ldle16(bytes);
         ret->length = 4;
-        if ((ret->word & 0xff100000) == 0xf9000000) { /* Advanced SIMD loads and stores of elements */
+        if (!ext[ARM_EXT_V6T2]) {
+            /* BL and BLX, two instructions: without Thumb-2 the offset has no bits of J1 and J2. */
+            ret->row = (ret->word & 0x2800) == 0x2800 ? a32_t32_decode32(ret->word, ext) : -1;
+        } else if ((ret->word & 0xff100000) == 0xf9000000) { /* Advanced SIMD loads and stores of elements */
             ret->word = 0xf4000000 | (ret->word & 0x00ffffff);
             ret->row = a32_uncond_decode32(ret->word, ext);
         } else if ((ret->word & 0xec000000) == 0xec000000) {
@@ -75,9 +124,7 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
             ret->row = a32_t32_decode32(ret->word, ext);
         }
     }
-    if (ret->row >= 0) {
-        a32_extract(ret->row, ret->word, &ret->args);
-    }
+    finish(ret, ext);
     return true;
 }
 

@@ -16,6 +16,7 @@ enum { /* TransCtx.data, beside ARM_DATA_INSN */
     A32_DATA_IN_IT,      /* inside an IT block: 16-bit forms leave the flags alone */
 };
 
+enum { A32_VECTORS = 0xffff0000u }; /* user mode: where the kernel's functions for programs are */
 enum { A32_SP = 13, A32_LR = 14, A32_PC = 15, A32_NEXT = 16 /* second register: the one after the first */ };
 
 static inline bool a32_thumb(const TransCtx *ctx) { return ctx->pc & 1; }
@@ -59,6 +60,8 @@ static inline IrMem a32_access(TransCtx *ctx, unsigned size_log2, bool sign, int
 
 /* a32.c. Where T32's BL, B.W and (exchange) BLX go, with the state in bit 0. */
 vaddr a32_bl_target(vaddr pc, const A32ArgsBl *a, bool exchange);
+/* What the code at hand may use. */
+bool a32_has(const TransCtx *ctx, ArmExt ext);
 void a32_undefined(TransCtx *ctx);
 void a32_exception(TransCtx *ctx, unsigned ec, uint32_t iss, VcpuExit user_exit);
 

@@ -3,20 +3,14 @@
  *
  * A real core is its identification registers, as its Technical Reference Manual gives them; features follow from their fields
  * (id-fields.def). "max" is a list of features, everything there is code for; its fields follow from that. What "max" has not got is taken
- * out of the cores, too: AArch32 at any level, SVE, SME, memory tagging and what else is not in the list.
+ * out of the cores, too: AArch32 beside AArch64, SVE, SME, memory tagging and what else is not in the list.
  */
 #include <stdio.h>
-#include "target/arm/cpu.h"
+#include "target/arm/cpu-model.h"
 #include "util/alloc.h"
 #include "util/parse.h"
 
-typedef struct ModelDesc {
-    const char *name;
-    uint64_t id[ARM_N_ID_REGS];
-    uint64_t clidr, ccsidr[3][2];
-    uint32_t counter_hz;
-    uint8_t n_pmu_counters;
-} ModelDesc;
+enum { DEFAULT_COUNTER_HZ = 62500000 };
 
 /* Everything there is code for. */
 static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS RDM DotProd I8MM DPB DPB2 "
@@ -25,55 +19,65 @@ static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS 
     "E0PD EVT ECV CSV2 CSV3 ETS Debugv8p2 PMUv3 ";
 
 /* The first is "max". */
-static const ModelDesc models[] = {
+static const ArmModelDesc models[] = {
     { .name = "max", .counter_hz = 1000000000, .clidr = 0x82000023,
       .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0x1025,
               [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 4 } },
-    { .name = "cortex-a35", .counter_hz = 62500000, .clidr = 0xa200023,
+    { .name = "cortex-a35", .id32 = ARM_ID32_V8(0x3010066, 0x10201105, 0x2102211),
+      .counter_hz = 62500000, .clidr = 0xa200023,
       .ccsidr = { { 0x700fe01a, 0x200fe01a }, { 0x703fe07a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x411fd040, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
               [ARM_ID_MMFR0] = 0x101122, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a53", .counter_hz = 62500000, .clidr = 0xa200023,
+    { .name = "cortex-a53", .id32 = ARM_ID32_V8(0x3010066, 0x10101105, 0x2102211),
+      .counter_hz = 62500000, .clidr = 0xa200023,
       .ccsidr = { { 0x700fe01a, 0x203fe002 }, { 0x707fe07a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x410fd034, [ARM_ID_REVIDR] = 0x100, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106,
               [ARM_ID_ISAR0] = 0x11120, [ARM_ID_MMFR0] = 0x1122, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a55", .counter_hz = 62500000, .clidr = 0x82000023,
+    { .name = "cortex-a55", .id32 = ARM_ID32_V82(0x10010131, 0x11011, 0x4010088, 0x21110, 0x11142, 0x1011121, 0x10),
+      .counter_hz = 62500000, .clidr = 0x82000023,
       .ccsidr = { { 0x700fe01a, 0x200fe01a }, { 0x703fe07a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x412fd050, [ARM_ID_PFR0] = 0x10112222, [ARM_ID_PFR1] = 0x10, [ARM_ID_DFR0] = 0x10305408,
               [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101122, [ARM_ID_MMFR1] = 0x10212122,
               [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x84448004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a57", .counter_hz = 62500000, .clidr = 0xa200023,
+    { .name = "cortex-a57", .id32 = ARM_ID32_V8(0x3010066, 0x10101105, 0x2102211),
+      .counter_hz = 62500000, .clidr = 0xa200023,
       .ccsidr = { { 0x700fe01a, 0x201fe012 }, { 0x70ffe07a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x411fd070, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
               [ARM_ID_MMFR0] = 0x1124, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a710", .counter_hz = 62500000, .clidr = 0x1482000023,
+    { .name = "cortex-a710", .id32 = ARM_ID32_V82(0x21010131, 0x10000, 0x6010099, 0x21021110, 0x10142, 0x11011121, 0x1111111),
+      .counter_hz = 62500000, .clidr = 0x1482000023,
       .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x3ff0000003a } }, .n_pmu_counters = 20,
       .id = { [ARM_ID_MIDR] = 0x412fd471, [ARM_ID_PFR0] = 0x1201001120111112, [ARM_ID_PFR1] = 0x121, [ARM_ID_ZFR0] = 0x110100110021,
               [ARM_ID_DFR0] = 0xf010305609, [ARM_ID_ISAR0] = 0x221111110212120, [ARM_ID_ISAR1] = 0x10111110211502,
               [ARM_ID_MMFR0] = 0x22200101122, [ARM_ID_MMFR1] = 0x10212122, [ARM_ID_MMFR2] = 0x1221011110101011, [ARM_ID_CTR] = 0x49444c004,
               [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a72", .counter_hz = 62500000, .clidr = 0xa200023,
+    { .name = "cortex-a72", .id32 = ARM_ID32_V8(0x3010066, 0x10201105, 0x2102211),
+      .counter_hz = 62500000, .clidr = 0xa200023,
       .ccsidr = { { 0x700fe01a, 0x201fe012 }, { 0x707fe07a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x410fd083, [ARM_ID_PFR0] = 0x2222, [ARM_ID_DFR0] = 0x10305106, [ARM_ID_ISAR0] = 0x11120,
               [ARM_ID_MMFR0] = 0x1124, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "cortex-a76", .counter_hz = 62500000, .clidr = 0x82000023,
+    { .name = "cortex-a76", .id32 = ARM_ID32_V82(0x10010131, 0x10000, 0x4010088, 0x21110, 0x10142, 0x1011121, 0x10),
+      .counter_hz = 62500000, .clidr = 0x82000023,
       .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x707fe03a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x414fd0b1, [ARM_ID_PFR0] = 0x1100000010111112, [ARM_ID_PFR1] = 0x10, [ARM_ID_DFR0] = 0x10305408,
               [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101122, [ARM_ID_MMFR1] = 0x10212122,
               [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "neoverse-n1", .counter_hz = 62500000, .clidr = 0x82000023,
+    { .name = "neoverse-n1", .id32 = ARM_ID32_V82(0x10010131, 0x10000, 0x4010088, 0x21110, 0x10142, 0x1011121, 0x10),
+      .counter_hz = 62500000, .clidr = 0x82000023,
       .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x414fd0c1, [ARM_ID_PFR0] = 0x1100000010111112, [ARM_ID_PFR1] = 0x20, [ARM_ID_DFR0] = 0x10305408,
               [ARM_ID_ISAR0] = 0x100010211120, [ARM_ID_ISAR1] = 0x100001, [ARM_ID_MMFR0] = 0x101125, [ARM_ID_MMFR1] = 0x10212122,
               [ARM_ID_MMFR2] = 0x1011, [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 0x4 } },
-    { .name = "neoverse-n2", .counter_hz = 62500000, .clidr = 0x1482000023,
+    { .name = "neoverse-n2", .id32 = ARM_ID32_V82(0x21010131, 0x10000, 0x6010099, 0x1021110, 0x10142, 0x11011121, 0x1111111),
+      .counter_hz = 62500000, .clidr = 0x1482000023,
       .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x3ff0000003a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x410fd493, [ARM_ID_PFR0] = 0x1201001120111112, [ARM_ID_PFR1] = 0x121, [ARM_ID_ZFR0] = 0x110100110021,
               [ARM_ID_DFR0] = 0xf010305609, [ARM_ID_ISAR0] = 0x1221111110212120, [ARM_ID_ISAR1] = 0x11111110211502,
               [ARM_ID_MMFR0] = 0x22200101125, [ARM_ID_MMFR1] = 0x10212122, [ARM_ID_MMFR2] = 0x1221011112101011, [ARM_ID_CTR] = 0x4b444c004,
               [ARM_ID_DCZID] = 0x4 } },
-    { .name = "neoverse-v1", .counter_hz = 62500000, .clidr = 0x82000023,
+    { .name = "neoverse-v1", .id32 = ARM_ID32_V82(0x21010131, 0x10000, 0x5010099, 0x1021110, 0x10142, 0x11011121, 0x1100111),
+      .counter_hz = 62500000, .clidr = 0x82000023,
       .ccsidr = { { 0xff0000001a, 0xff0000001a }, { 0x7ff0000003a } }, .n_pmu_counters = 6,
       .id = { [ARM_ID_MIDR] = 0x411fd402, [ARM_ID_PFR0] = 0x1101000120111112, [ARM_ID_PFR1] = 0x20, [ARM_ID_ZFR0] = 0x100000100000,
               [ARM_ID_DFR0] = 0xf010305509, [ARM_ID_ISAR0] = 0x1011111110212120, [ARM_ID_ISAR1] = 0x11000010211302,
@@ -177,7 +181,7 @@ static void feature_on(ArmModel *m, unsigned ext)
     }
 }
 
-static int ext_find(const char *name, size_t n)
+int arm_ext_find(const char *name, size_t n)
 {
     for (unsigned e = 0; e < ARM_N_EXTS; e++) {
         if (strlen(exts[e].id) == n && !strncmp(exts[e].id, name, n)) {
@@ -192,7 +196,7 @@ static void make_max(ArmModel *m)
     memcpy(m->id, models[0].id, sizeof(m->id));
     derive_features(m);
     for (const char *p = max_features; *p; p += strcspn(p, " ") + 1) {
-        int e = ext_find(p, strcspn(p, " "));
+        int e = arm_ext_find(p, strcspn(p, " "));
         assert(e >= 0); /* our own table */
         feature_on(m, (unsigned)e);
     }
@@ -200,7 +204,7 @@ static void make_max(ArmModel *m)
 }
 
 /* A core, less what there is no code for. */
-static void make_core(ArmModel *m, const ModelDesc *desc)
+static void make_core(ArmModel *m, const ArmModelDesc *desc)
 {
     ArmModel max = { .name = NULL };
 
@@ -291,7 +295,7 @@ static bool set_property(ArmModel *m, PauthChoice *pauth, const char *name, cons
 }
 
 /* What is said again in numbers of its own. */
-static void derive_numbers(ArmModel *m, const ModelDesc *desc)
+static void derive_numbers(ArmModel *m, const ArmModelDesc *desc)
 {
     static const uint8_t pa_bits[] = { 32, 36, 40, 42, 44, 48, 52 };
 
@@ -303,19 +307,45 @@ static void derive_numbers(ArmModel *m, const ModelDesc *desc)
     m->n_pmu_counters = desc->n_pmu_counters;
 }
 
+/* AArch32 alone. */
+static void make_core32(ArmModel *m, const ArmModelDesc *desc)
+{
+    memcpy(m->id, desc->id, sizeof(m->id));
+    arm_model32_derive(m, desc, true);
+    m->clidr = desc->clidr;
+    memcpy(m->ccsidr, desc->ccsidr, sizeof(m->ccsidr));
+    m->pa_bits = m->ext[ARM_EXT_LPAE] ? 40 : 32;
+    m->n_breakpoints = 6;
+    m->n_watchpoints = 4;
+    m->n_pmu_counters = desc->n_pmu_counters;
+}
+
+static void make_core64(ArmModel *m, const ArmModelDesc *desc)
+{
+    desc == models ? make_max(m) : make_core(m, desc);
+    arm_model32_derive(m, desc == models ? arm_model32_find("max") : desc, false);
+    m->aarch64 = true;
+}
+
+static const ArmModelDesc *find_core64(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+        if (!strcmp(models[i].name, name)) {
+            return &models[i];
+        }
+    }
+    return NULL;
+}
+
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
 {
     char *copy = xstrdup(model && *model ? model : vcpu->target->default_cpu);
     char *rest = copy, *name = strsep(&rest, ",");
-    const ModelDesc *desc = NULL;
+    bool aarch64 = vcpu->target->word_bits == 64;
+    const ArmModelDesc *desc = aarch64 ? find_core64(name) : arm_model32_find(name);
     PauthChoice pauth = { .off = false };
     Error *err = NULL;
 
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        if (!strcmp(models[i].name, name)) {
-            desc = &models[i];
-        }
-    }
     if (!desc) {
         error_set(errp, "unable to find CPU model '%s'", name);
         free(copy);
@@ -323,15 +353,15 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     }
     ArmModel *m = xnew(ArmModel);
     m->name = desc->name;
-    m->counter_hz = desc->counter_hz;
-    desc == models ? make_max(m) : make_core(m, desc);
+    m->counter_hz = desc->counter_hz ? desc->counter_hz : DEFAULT_COUNTER_HZ;
+    (aarch64 ? make_core64 : make_core32)(m, desc);
     while (!err && rest) {
         char *value = strsep(&rest, ","), *prop = strsep(&value, "=");
         if (*prop) {
             set_property(m, &pauth, prop, value ? value : "on", &err);
         }
     }
-    if (!err) {
+    if (!err && aarch64) {
         pauth_choose(m, &pauth, &err);
     }
     free(copy);
@@ -340,20 +370,23 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
         free(m);
         return false;
     }
-    derive_numbers(m, desc);
+    if (aarch64) {
+        derive_numbers(m, desc);
+    }
     vcpu->model = m;
     return true;
 }
 
-void arm_models_print(FILE *out)
+static void names_print(FILE *out, const char *const *names)
 {
-    const char *const *names = arm_model_names();
-
     fprintf(out, "Available CPUs:\n");
     for (; *names; names++) {
         fprintf(out, "  %s\n", *names);
     }
 }
+
+void arm_models_print(FILE *out) { names_print(out, arm_model_names()); }
+void arm_models32_print(FILE *out) { names_print(out, arm_model32_names()); }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 

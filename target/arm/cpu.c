@@ -73,10 +73,11 @@ const Target target_arm = {
     .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC32, .state_size_bytes = sizeof(ArmState),
     .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
-    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names,
     .default_cpu = "max",
     .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas,
     .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc,
+    .unaligned = arm_unaligned, .bus_error = arm_bus_error,
     .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write,
     .dump = arm32_dump, .gdb_watch_before = true,
 };

@@ -118,10 +118,22 @@ typedef enum ArmIdReg {
     ARM_N_ID_REGS
 } ArmIdReg;
 
-/* What a CPU model is: vcpu->model. ext[] and id[] say the same (id-fields.def). */
+/* Those of AArch32 alone (id32-regs.def). */
+typedef enum ArmId32Reg {
+#define ID32_REG(id, name, opc1, crn, crm, opc2) ARM_ID32_##id,
+#define ID32_VFP(id, name, reg) ARM_ID32_##id,
+#include "target/arm/id32-regs.def"
+#undef ID32_REG
+#undef ID32_VFP
+    ARM_N_ID32_REGS
+} ArmId32Reg;
+
+/* What a CPU model is: vcpu->model. ext[], id[] and id32[] say the same (id-fields.def, id32-fields.def). */
 typedef struct ArmModel {
     bool ext[ARM_N_EXTS];
     uint64_t id[ARM_N_ID_REGS];
+    uint32_t id32[ARM_N_ID32_REGS];
+    bool aarch64;              /* it has that state */
     const char *name;
     uint64_t clidr, ccsidr[3][2]; /* caches: by level, [1] of instructions */
     uint8_t pa_bits;           /* 32 to 52 */
@@ -212,6 +224,11 @@ extern const Target target_aarch64, target_arm;
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);
 void arm_models_print(FILE *out);
 const char *const *arm_model_names(void);
+/* cpu-model32.c: of cores that have AArch32 alone */
+void arm_models32_print(FILE *out);
+const char *const *arm_model32_names(void);
+/* The version of the architecture in AArch32: 5 to 8. */
+unsigned arm_model_arch(const ArmModel *m);
 
 /* cpu.c: NZCV as the register has it, bits 31 to 28. */
 uint32_t arm_nzcv_get(const Vcpu *vcpu);

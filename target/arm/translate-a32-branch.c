@@ -187,7 +187,7 @@ void a32_trans_mcr(TransCtx *ctx, const A32ArgsCop *a)
 {
     unsigned which = (unsigned)(a->opc1 << 12 | a->crn << 8 | a->crm << 4 | a->opc2);
 
-    if (a->cp != 15) {
+    if (a->cp != 15 || !a32_has(ctx, ARM_EXT_V6) || (which == 0xd02 && !a32_has(ctx, ARM_EXT_V6K))) {
         a32_undefined(ctx);
         return;
     }
@@ -209,7 +209,7 @@ void a32_trans_mrc(TransCtx *ctx, const A32ArgsCop *a)
 {
     unsigned which = (unsigned)(a->opc1 << 12 | a->crn << 8 | a->crm << 4 | a->opc2);
 
-    if (a->cp != 15 || a->rt == A32_PC || (which != 0xd02 && which != 0xd03)) {
+    if (a->cp != 15 || a->rt == A32_PC || (which != 0xd02 && which != 0xd03) || !a32_has(ctx, ARM_EXT_V6K)) {
         a32_undefined(ctx);
         return;
     }

@@ -221,8 +221,11 @@ void a32_trans_vmov_to_rr(TransCtx *ctx, const A32ArgsVmv2 *a)
 }
 
 /* Size and lane of a scalar in opc1:opc2; false: undefined. */
-static bool scalar_lane(int index, unsigned *ret_size, unsigned *ret_lane)
+static bool scalar_lane(const TransCtx *ctx, int index, unsigned *ret_size, unsigned *ret_lane)
 {
+    if (index & 9 && !arm_has(ctx->vcpu, AdvSIMD)) {
+        return false; /* bytes and halfwords */
+    }
     if (index & 8) {
         *ret_size = 0;
         *ret_lane = (unsigned)index & 7;
@@ -241,7 +244,7 @@ void a32_trans_vmov_to_scalar(TransCtx *ctx, const A32ArgsVsc *a)
 {
     unsigned size, lane, slot = ARM_SLOT_V + (unsigned)a->d / 2;
 
-    if (!scalar_lane(a->index, &size, &lane)) {
+    if (!scalar_lane(ctx, a->index, &size, &lane)) {
         a32_undefined(ctx);
         return;
     }
@@ -253,7 +256,7 @@ void a32_trans_vmov_from_scalar(TransCtx *ctx, const A32ArgsVsc *a)
 {
     unsigned size, lane;
 
-    if (!scalar_lane(a->index, &size, &lane) || (size == 2 && a->uns) || a->rt == A32_PC) {
+    if (!scalar_lane(ctx, a->index, &size, &lane) || (size == 2 && a->uns) || a->rt == A32_PC) {
         a32_undefined(ctx);
         return;
     }
@@ -461,6 +464,10 @@ void a32_trans_vstm(TransCtx *ctx, const A32ArgsVlm *a) { many(ctx, a, false); }
 
 void a32_trans_vmrs(TransCtx *ctx, const A32ArgsVsys *a)
 {
+    if (a->reg == 0 && !arm_has(ctx->vcpu, VFP3) && a->rt != A32_PC) {
+        a32_put(ctx, (unsigned)a->rt, ir_i32(ctx->b, arm_model(ctx->vcpu)->id32[ARM_ID32_FPSID])); /* VFPv2 shows it to everybody */
+        return;
+    }
     if (a->reg != 1) {
         a32_undefined(ctx); /* FPSID, MVFR, FPEXC: not at EL0 */
         return;
