@@ -43,6 +43,7 @@ Vcpu *vcpu_new(const Target *target, bool softmmu)
     tv->vcpu = vcpu;
     vcpu->target = target;
     vcpu->softmmu = softmmu;
+    vcpu->addr_mask = ~(uint64_t)0;
     vcpu->accel = tv;
     vcpu->jit.jump_cache = jump_cache_empty;
     vcpu->jit.helpers = helper_table(target);

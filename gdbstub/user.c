@@ -123,7 +123,7 @@ static void op_thread_name(void *opaque, Vcpu *vcpu, char *out, size_t size)
  */
 bool gdb_user_transfer(Vcpu *vcpu, vaddr addr, void *data, size_t size_bytes, bool write)
 {
-    struct iovec here = { data, size_bytes }, there = { (void *)(uintptr_t)(vcpu->jit.guest_base + addr), size_bytes };
+    struct iovec here = { data, size_bytes }, there = { vcpu_user_ptr(vcpu, addr), size_bytes };
     if (!write && process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size_bytes) {
         return true;
     }
@@ -131,7 +131,7 @@ bool gdb_user_transfer(Vcpu *vcpu, vaddr addr, void *data, size_t size_bytes, bo
     if (fd < 0) {
         return false;
     }
-    off_t at = (off_t)(vcpu->jit.guest_base + addr);
+    off_t at = (off_t)(uintptr_t)vcpu_user_ptr(vcpu, addr);
     ssize_t n = write ? pwrite(fd, data, size_bytes, at) : pread(fd, data, size_bytes, at);
     close(fd);
     return n == (ssize_t)size_bytes;

@@ -131,16 +131,25 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
         host_context_frame(uc, &frame);
         if (tcg_handle_fault(vcpu, pc, &frame)) {
             int code = info->si_code;
+            if (sig == SIGBUS && code == SI_KERNEL) {
+                sig = SIGSEGV; /* not canonical either, with a register the host takes for a stack pointer */
+            }
+            if (sig == SIGSEGV && code == SI_KERNEL && t->abi->other_addresses && t->abi->other_addresses(t)) {
+                signal_unblock_host(t);
+                vcpu_loop_exit(vcpu, VCPU_EXIT_NONE);
+            }
             if (sig == SIGSEGV && code == SI_KERNEL && t->abi->fault_address_lost) {
                 addr = 0;
             } else if (sig == SIGSEGV) {
                 if (info->si_code == SI_KERNEL) { /* not canonical: the host does not say where */
                     addr = t->abi->fault_addr(t);
+                } else if (t->abi->addr_mask) {
+                    addr |= t->abi->fault_addr(t) & ~t->abi->addr_mask;
                 }
                 if (t->abi->word_bytes == 4) {
                     addr = (uint32_t)addr;
                 }
-                code = mm_page_prot(addr) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
+                code = mm_page_prot(addr & vcpu->addr_mask) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
             }
             signal_raise_sync(t, sig, code, addr);
             t->sync_write = host_context_is_write(uc, sig);

@@ -84,6 +84,7 @@ Thread *thread_new(const Abi *abi)
     t->vcpu = vcpu_new(user.target, false);
     t->vcpu->opaque = t;
     t->vcpu->jit.guest_base = mm.guest_base;
+    t->vcpu->addr_mask = abi->addr_mask ? abi->addr_mask : ~(uint64_t)0;
     return t;
 }
 
@@ -107,7 +108,7 @@ void thread_register_main(Thread *t)
 static void futex_wake(vaddr addr, int n)
 {
     if (uaccess_ok(addr, 4)) {
-        RAW_SYSCALL(SYS_futex, g2h(addr), FUTEX_WAKE, n);
+        RAW_SYSCALL(SYS_futex, g2h(user_untagged(addr)), FUTEX_WAKE, n);
     }
 }
 

@@ -8,17 +8,18 @@
 
 bool uaccess_ok(vaddr addr, uint64_t size_bytes)
 {
+    addr = user_untagged(addr);
     return addr < mm.task_size && size_bytes <= mm.task_size - addr;
 }
 
 bool copy_from_guest(void *dst, vaddr src, size_t size_bytes)
 {
-    return uaccess_ok(src, size_bytes) && uaccess_copy(dst, g2h(src), size_bytes) == 0;
+    return uaccess_ok(src, size_bytes) && uaccess_copy(dst, g2h(user_untagged(src)), size_bytes) == 0;
 }
 
 bool copy_to_guest(vaddr dst, const void *src, size_t size_bytes)
 {
-    return uaccess_ok(dst, size_bytes) && uaccess_copy(g2h(dst), src, size_bytes) == 0;
+    return uaccess_ok(dst, size_bytes) && uaccess_copy(g2h(user_untagged(dst)), src, size_bytes) == 0;
 }
 
 bool clear_guest(vaddr dst, size_t size_bytes)
@@ -37,6 +38,7 @@ bool clear_guest(vaddr dst, size_t size_bytes)
 
 int64_t string_from_guest(char *dst, vaddr src, size_t room_bytes)
 {
+    src = user_untagged(src);
     if (src >= mm.task_size) {
         return -EFAULT;
     }
@@ -117,6 +119,7 @@ void *guest_in(vaddr addr, uint64_t size_bytes, bool *ok)
         *ok = false;
         return NULL;
     }
+    addr = user_untagged(addr);
     mm_grow(addr);
     return g2h(addr);
 }
@@ -125,7 +128,7 @@ void *guest_out(vaddr addr, uint64_t size_bytes, bool *ok)
 {
     void *p = guest_in(addr, size_bytes, ok);
     if (p && atomic_load_explicit(&mm.n_protected, memory_order_relaxed)) {
-        mm_open_for_kernel(addr, size_bytes);
+        mm_open_for_kernel(user_untagged(addr), size_bytes);
     }
     return p;
 }

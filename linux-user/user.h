@@ -67,6 +67,7 @@ struct Abi {
     bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
     bool has_map_32bit;          /* flag 40h of mmap(2) */
     uint64_t vsyscall_page;      /* calls at fixed addresses, which are nobody's memory; 0: none */
+    uint64_t addr_mask;          /* bits of data addresses that count; 0: all */
     bool fault_address_lost;     /* a fault at no canonical address says SI_KERNEL and 0, as on hosts of this kind */
     const uint16_t *syscall_numbers;   /* by row of syscall/table.def: number + 1; 0: the ABI does not have it */
     const OpenFlag *open_flags;        /* ends with zeros; NULL: all as the generic ABI has them */
@@ -90,6 +91,8 @@ struct Abi {
     vaddr (*get_sp)(Thread *t);
     /* The data address the instruction at pc accesses, when the host could not say. */
     vaddr (*fault_addr)(Thread *t);
+    /* The host took an address for not canonical: true if the access can be tried again, for code is translated otherwise from here on. */
+    bool (*other_addresses)(Thread *t);
     uint64_t (*hwcap)(Thread *t);
     int64_t (*prctl)(Thread *t, const uint64_t *a); /* operations of the architecture's own; NULL: none */
     uint64_t (*hwcap2)(Thread *t);     /* AT_HWCAP2; NULL: 0 */
@@ -187,6 +190,7 @@ struct Thread {
     int32_t exit_code;
     Thread *next, *prev;         /* thread list */
     vaddr time_scratch;          /* a page of the guest's, for converted times (time32.c); 0: none yet */
+    bool tagged_addr;            /* system calls take addresses of which only Abi.addr_mask counts */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
 };
@@ -218,6 +222,11 @@ void thread_not_alone(void);
 /* -- guest memory access (uaccess.c): faults are EFAULT, never a crash --------------------------------- */
 
 static inline void *g2h(vaddr addr);
+/* An address a system call was given, as the kernel takes it from this thread; uaccess_ok and the copies do it themselves. */
+static inline vaddr user_untagged(vaddr addr)
+{
+    return user_self && user_self->tagged_addr ? addr & user_self->abi->addr_mask : addr;
+}
 bool uaccess_ok(vaddr addr, uint64_t size_bytes);
 bool copy_from_guest(void *dst, vaddr src, size_t size_bytes);
 bool copy_to_guest(vaddr dst, const void *src, size_t size_bytes);

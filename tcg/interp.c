@@ -91,7 +91,7 @@ static vaddr address_of(const Interp *ip, const IrInsn *in, const IrMem *mem, bo
         addr += scalar(ip, in->b) << mem->scale_log2;
     }
     bool narrow = ip->unit->addr32 || ir_insn(ip->unit, in->a)->type == IR_I32;
-    return narrow ? (uint32_t)addr : addr;
+    return narrow ? (uint32_t)addr : ip->unit->addr56 ? bits_get(addr, 0, 56) : addr;
 }
 
 /* User mode: the host address, after the alignment check. Marks the access as the guest's. */

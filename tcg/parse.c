@@ -664,6 +664,8 @@ static void parse_unit_line(Parser *ps)
             unit->softmmu = true;
         } else if (accept(ps, "addr32")) {
             unit->addr32 = true;
+        } else if (accept(ps, "addr56")) {
+            unit->addr56 = true;
         } else if (accept(ps, "gb0")) {
             unit->guest_base_zero = true;
         } else if (accept(ps, "parallel")) {
@@ -699,7 +701,7 @@ bool ir_parse(IrUnit *unit, const char *text, Error **errp)
 
     ir_unit_reset(unit);
     unit->pc = unit->mode = 0;
-    unit->softmmu = unit->addr32 = unit->guest_base_zero = unit->parallel = false;
+    unit->softmmu = unit->addr32 = unit->addr56 = unit->guest_base_zero = unit->parallel = false;
     while (!ps.failed && *ps.p) {
         parse_line(&ps);
         if (!ps.failed) {

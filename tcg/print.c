@@ -390,7 +390,7 @@ void ir_print(FILE *out, const IrUnit *unit)
 void ir_print_some(FILE *out, const IrUnit *unit, bool (*skip)(const void *opaque, IrRef ref), const void *opaque)
 {
     fprintf(out, "unit pc=0x%" PRIx64 " mode=0x%" PRIx64 "%s%s%s%s\n", unit->pc, unit->mode,
-            unit->softmmu ? " softmmu" : "", unit->addr32 ? " addr32" : "",
+            unit->softmmu ? " softmmu" : "", unit->addr32 ? " addr32" : unit->addr56 ? " addr56" : "",
             unit->guest_base_zero ? " gb0" : "", unit->parallel ? " parallel" : "");
     /* in emission order, whatever the numbers */
     for (uint32_t at = 0; at < unit->insns.n;) {

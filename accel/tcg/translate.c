@@ -748,6 +748,7 @@ static void driver_begin_unit(TransDriver *d, vaddr pc)
     unit->mode = d->ctx.mode;
     unit->softmmu = vcpu->softmmu;
     unit->addr32 = vcpu->target->word_bits == 32;
+    unit->addr56 = false;
     unit->guest_base_zero = !vcpu->softmmu && !vcpu->jit.guest_base;
     unit->parallel = d->flags & UNIT_PARALLEL;
     unit->exclusive = d->flags & UNIT_EXCLUSIVE;

@@ -37,7 +37,7 @@ bool tcg_handle_fault(Vcpu *vcpu, uintptr_t host_pc, const HostFrame *frame)
 
 static uint64_t user_load(Vcpu *vcpu, vaddr addr, unsigned size_bytes)
 {
-    const void *p = (const void *)(uintptr_t)(vcpu->jit.guest_base + addr);
+    const void *p = vcpu_user_ptr(vcpu, addr);
     bool swap = vcpu->target->big_endian;
     uint64_t value;
     vcpu->guest_access = true;
@@ -63,7 +63,7 @@ static uint64_t user_load(Vcpu *vcpu, vaddr addr, unsigned size_bytes)
 
 static void user_store(Vcpu *vcpu, vaddr addr, uint64_t value, unsigned size_bytes)
 {
-    void *p = (void *)(uintptr_t)(vcpu->jit.guest_base + addr);
+    void *p = vcpu_user_ptr(vcpu, addr);
     bool swap = vcpu->target->big_endian;
     vcpu->guest_access = true;
     atomic_signal_fence(memory_order_seq_cst);
@@ -102,6 +102,7 @@ void guest_store(Vcpu *vcpu, vaddr addr, uint64_t value, unsigned size_bytes, un
 
 static void *user_ptr(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access)
 {
+    addr &= vcpu->addr_mask;
     if (tcg.have_user_ops) {
         static const uint8_t need[] = { [MMU_READ] = PAGE_READ, [MMU_WRITE] = PAGE_WRITE,
                                         [MMU_FETCH] = PAGE_EXEC };
@@ -114,7 +115,7 @@ static void *user_ptr(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess acc
             tcg_unprotect_range(addr, addr + size_bytes - 1);
         }
     }
-    return (void *)(uintptr_t)(vcpu->jit.guest_base + addr);
+    return vcpu_user_ptr(vcpu, addr);
 }
 
 void *guest_ptr_probe(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access, unsigned mmu_index)

@@ -146,6 +146,7 @@ struct Vcpu {
     VcpuExit exit_reason;            /* why vcpu_loop_exit was called */
 
     bool softmmu;
+    uint64_t addr_mask;              /* user mode: the bits of guest addresses that count (Arm ignores tags) */
     bool secure;                     /* device accesses carry the secure attribute (x86: system management mode) */
     bool parallel;                   /* others (threads, in user mode processes, too) write our memory: translate atomics as such */
     bool watch_hit;                  /* left with VCPU_EXIT_DEBUG for an access to watch_addr, not done yet */
@@ -190,6 +191,12 @@ static inline Vcpu *vcpu_of_state(void *state)
 /* Allocates a vCPU with zeroed state and everything accel/tcg needs. */
 Vcpu *vcpu_new(const Target *target, bool softmmu);
 void vcpu_free(Vcpu *vcpu);
+
+/* User mode: where C code finds guest memory. */
+static inline void *vcpu_user_ptr(const Vcpu *vcpu, vaddr addr)
+{
+    return (void *)(uintptr_t)(vcpu->jit.guest_base + (addr & vcpu->addr_mask));
+}
 
 /* Makes the vCPU leave generated code soon, and look again whether it has work if it is halted.
  * Any thread, also signal handlers. User mode: tcg_run() may return VCPU_EXIT_REQUEST without anybody

@@ -231,6 +231,7 @@ typedef struct IrUnit {
     uint64_t mode;            /* the target's translation mode bits (target.h) */
     bool softmmu;             /* memory through the TLB; else host address = guest_base + address */
     bool addr32;              /* guest addresses wrap at 4 GiB */
+    bool addr56;              /* !softmmu: the top byte of guest addresses does not count (Arm: TBI) */
     bool guest_base_zero;     /* !softmmu: no base register needed */
     bool parallel;            /* other threads may run: atomics must be atomic */
     bool exclusive;           /* all others are stopped */

@@ -25,6 +25,7 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
 
 static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)
 {
+    child->tagged_addr = parent->tagged_addr;
     memcpy(child->vcpu->state, parent->vcpu->state, user.target->state_size_bytes);
     child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
     ArmState *s = arm_state(child->vcpu);
@@ -140,6 +141,7 @@ const Abi abi_aarch64 = {
     .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
+    .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses,
     .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl,
     .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",
     .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs,

@@ -23,9 +23,26 @@ vaddr aarch64_user_fault_addr(Thread *t)
     return addr;
 }
 
+/*
+ * Addresses whose top byte is a tag (TCR_EL1.TBI0, which Linux always sets). Code is translated for addresses without tags and
+ * uses them as they are; one with a tag is not canonical on the host, so no access with a tag passes unnoticed. The first faults, and the
+ * thread goes on with code that takes tags off (ARM_MODE_TBI), which begins with the same instruction. What is not tagged
+ * costs nothing, what is costs two shifts; helpers always take tags off. Masking every address of every program would cost
+ * all of them what a few need, and repairing single accesses would cost a signal each. A store-exclusive fails without an access
+ * if its address is not the load's, tag included, which the architecture allows (B2.9.5).
+ */
+bool aarch64_user_other_addresses(Thread *t)
+{
+    ArmState *s = arm_state(t->vcpu);
+    bool first = !s->tagged_data;
+
+    s->tagged_data = true;
+    return first;
+}
+
 static void raise_exception(Thread *t)
 {
-    const ArmState *s = arm_state(t->vcpu);
+    ArmState *s = arm_state(t->vcpu);
     vaddr pc = s->pc, value = t->vcpu->exception.value;
 
     switch (t->vcpu->exception.cause) {
@@ -39,8 +56,13 @@ static void raise_exception(Thread *t)
     case ARM_EC_FPAC:
         signal_raise_sync(t, SIGILL, ILL_ILLOPN, pc);
         break;
+    case ARM_EC_SP_ALIGN:
+        signal_raise_sync(t, SIGBUS, BUS_ADRALN, s->sp);
+        break;
     case VCPU_CAUSE_FETCH:
-        if (value & 3) {
+        if (pc & ~AARCH64_ADDR_MASK && !(pc & BIT(55))) { /* a branch leaves the tag behind (AArch64.BranchAddr) */
+            s->pc = pc & AARCH64_ADDR_MASK;
+        } else if (value & 3) {
             signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
         } else {
             signal_raise_sync(t, SIGSEGV, mm_page_prot(value) < 0 ? SEGV_MAPERR : SEGV_ACCERR, value);

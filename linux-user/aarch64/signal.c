@@ -11,6 +11,7 @@ enum {
     UC = 128, UC_STACK = UC + 16, UC_MASK = UC + 40, SC = UC + 176, SC_REGS = SC + 8, SC_SP = SC_REGS + 31 * 8, SC_PC = SC_SP + 8,
     SC_PSTATE = SC_PC + 8, RECORDS = SC + 288, RECORDS_BYTES = 4096, FRAME_BYTES = RECORDS + RECORDS_BYTES,
     FRAME_RECORD_BYTES = 16,
+    SA_EXPOSE_TAGBITS = 0x800,
     FPSIMD_MAGIC = 0x46508001, FPSIMD_BYTES = 528, ESR_MAGIC = 0x45535201, ESR_BYTES = 16, EXTRA_MAGIC = 0x45585401,
 };
 
@@ -27,18 +28,24 @@ static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
     return (uint32_t)(fetch ? ABORT_INSN : ABORT_DATA) << 26 | IL | (t->sync_write ? WRITE : 0) | code;
 }
 
-bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act)
+bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, const GuestSigaction *act)
 {
+    siginfo_t shown = *raised, *info = &shown;
     ArmState *s = arm_state(t->vcpu);
     uint8_t f[FRAME_BYTES] = { 0 }, record[FRAME_RECORD_BYTES];
     vaddr at = signal_frame_sp(t, act, FRAME_BYTES + FRAME_RECORD_BYTES), record_at = at + FRAME_BYTES;
     uint32_t esr = fault_syndrome(t, sig, info);
 
+    /* Tags of fault addresses are for who asks for them (Documentation/arch/arm64/tagged-pointers.rst). */
+    if (esr && !(act->flags & SA_EXPOSE_TAGBITS)) {
+        info->si_addr = (void *)((uintptr_t)info->si_addr & AARCH64_ADDR_MASK);
+    }
+
     stle64(f + UC_STACK, t->altstack_sp);
     stle32(f + UC_STACK + 8, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, s->sp) ? SS_ONSTACK : 0) | t->altstack_flags);
     stle64(f + UC_STACK + 16, t->altstack_bytes);
     stle64(f + UC_MASK, t->restore_sigmask ? t->saved_sigmask : t->sigmask);
-    stle64(f + SC, esr ? (uintptr_t)info->si_addr : 0);
+    stle64(f + SC, esr ? (uintptr_t)info->si_addr & AARCH64_ADDR_MASK : 0);
     for (unsigned i = 0; i < 31; i++) {
         stle64(f + SC_REGS + 8 * i, s->x[i]);
     }

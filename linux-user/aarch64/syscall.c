@@ -1,6 +1,6 @@
 /*
  * syscall.c: system calls of AArch64: the generic numbers, without those that are another architecture's own; prctl(2) (uapi linux/prctl.h,
- * Documentation/arch/arm64/pointer-authentication.rst). Refused as on kernels without them: tagged addresses in system calls, memory tagging,
+ * Documentation/arch/arm64/pointer-authentication.rst). Refused as on kernels without them: memory tagging,
  * SVE and SME vector lengths, switching single keys off.
  */
 #include "linux-user/aarch64/abi.h"
@@ -29,9 +29,21 @@ bool aarch64_user_pauth_keys(Thread *t, unsigned which)
     return ok;
 }
 
+/* Documentation/arch/arm64/tagged-address-abi.rst. A property of the thread, which its children get. */
+static int64_t set_tagged_addr_ctrl(Thread *t, uint64_t ctrl)
+{
+    enum { TAGGED_ADDR_ENABLE = 1 };
+
+    if (ctrl & ~(uint64_t)TAGGED_ADDR_ENABLE) {
+        return -EINVAL;
+    }
+    t->tagged_addr = ctrl & TAGGED_ADDR_ENABLE;
+    return 0;
+}
+
 int64_t aarch64_user_prctl(Thread *t, const uint64_t *a)
 {
-    enum { PAC_RESET_KEYS = 54, GET_TAGGED_ADDR_CTRL = 56, PAC_SET_ENABLED_KEYS = 60, PAC_GET_ENABLED_KEYS = 61 };
+    enum { PAC_RESET_KEYS = 54, SET_TAGGED_ADDR_CTRL = 55, GET_TAGGED_ADDR_CTRL = 56, PAC_SET_ENABLED_KEYS = 60, PAC_GET_ENABLED_KEYS = 61 };
     bool pauth = arm_has(t->vcpu, PAuth);
 
     switch ((int)a[0]) {
@@ -44,8 +56,10 @@ int64_t aarch64_user_prctl(Thread *t, const uint64_t *a)
         return pauth && a[1] && !(a[1] & ~(uint64_t)ADDRESS_KEYS) && (a[2] & a[1]) == a[1] && !a[3] && !a[4] ? 0 : -EINVAL;
     case PAC_GET_ENABLED_KEYS:
         return pauth && !a[1] && !a[2] && !a[3] && !a[4] ? ADDRESS_KEYS : -EINVAL;
+    case SET_TAGGED_ADDR_CTRL:
+        return a[2] || a[3] || a[4] ? -EINVAL : set_tagged_addr_ctrl(t, a[1]);
     case GET_TAGGED_ADDR_CTRL:
-        return a[1] || a[2] || a[3] || a[4] ? -EINVAL : 0;
+        return a[1] || a[2] || a[3] || a[4] ? -EINVAL : t->tagged_addr;
     default:
         return -EINVAL;
     }

@@ -2,6 +2,15 @@
 #include <sys/mman.h>
 #include "linux-user/syscall/syscall.h"
 
+/*
+ * What is looked up in the map and not read or written may have a tag whatever the thread asked for, but for brk, mmap and the new address of
+ * mremap (Linux: Documentation/arch/arm64/tagged-address-abi.rst).
+ */
+static vaddr place(const Thread *t, vaddr addr)
+{
+    return t->abi->addr_mask ? addr & t->abi->addr_mask : addr;
+}
+
 int64_t sys_brk(Thread *t, const uint64_t *a)
 {
     (void)t;
@@ -27,44 +36,37 @@ int64_t sys_mmap2(Thread *t, const uint64_t *a)
 
 int64_t sys_munmap(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_munmap(a[0], a[1]);
+    return mm_munmap(place(t, a[0]), a[1]);
 }
 
 int64_t sys_mprotect(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_mprotect(a[0], a[1], (int)a[2]);
+    return mm_mprotect(place(t, a[0]), a[1], (int)a[2]);
 }
 
 int64_t sys_pkey_mprotect(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return (int)a[3] == -1 ? mm_mprotect(a[0], a[1], (int)a[2]) : -EINVAL;
+    return (int)a[3] == -1 ? mm_mprotect(place(t, a[0]), a[1], (int)a[2]) : -EINVAL;
 }
 
 int64_t sys_mremap(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_mremap(a[0], a[1], a[2], (int)a[3], a[4]);
+    return mm_mremap(place(t, a[0]), a[1], a[2], (int)a[3], a[4]);
 }
 
 int64_t sys_madvise(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_madvise(a[0], a[1], (int)a[2]);
+    return mm_madvise(place(t, a[0]), a[1], (int)a[2]);
 }
 
 int64_t sys_mincore(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_mincore(a[0], a[1], a[2]);
+    return mm_mincore(place(t, a[0]), a[1], a[2]);
 }
 
 int64_t sys_msync(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return mm_msync(a[0], a[1], (int)a[2]);
+    return mm_msync(place(t, a[0]), a[1], (int)a[2]);
 }
 
 static int64_t lock_range(long nr, vaddr addr, uint64_t len, uint64_t flags)
@@ -79,20 +81,17 @@ static int64_t lock_range(long nr, vaddr addr, uint64_t len, uint64_t flags)
 
 int64_t sys_mlock(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return lock_range(SYS_mlock, a[0], a[1], 0);
+    return lock_range(SYS_mlock, place(t, a[0]), a[1], 0);
 }
 
 int64_t sys_munlock(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return lock_range(SYS_munlock, a[0], a[1], 0);
+    return lock_range(SYS_munlock, place(t, a[0]), a[1], 0);
 }
 
 int64_t sys_mlock2(Thread *t, const uint64_t *a)
 {
-    (void)t;
-    return lock_range(SYS_mlock2, a[0], a[1], a[2]);
+    return lock_range(SYS_mlock2, place(t, a[0]), a[1], a[2]);
 }
 
 /* MCL_FUTURE would lock the code cache and every reservation: only what is mapped now. */

@@ -96,6 +96,7 @@ typedef struct ArmState {
     ArmFault fault;
     bool tagged_tlb;           /* the TLB may hold entries that flushes by address miss (mmu.c); others read it */
     bool step_under_way;       /* software step: the instruction that runs is the stepped one */
+    bool tagged_data;          /* user mode: a data address had a tag */
     bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
     const ArmPlatform *platform;
     void *platform_opaque;
@@ -177,9 +178,17 @@ enum {
     ARM_MODE_FP_SOFT = 16, /* 1 bit: modes of FPCR that hosts have not: floating point by helpers */
     ARM_MODE_FP_FLUSH = 17, /* 1 bit: FPCR.FZ while FPSR.IXC is set, which lets the host flush (fp-status.c) */
     ARM_MODE_FP_DN = 18, /* 1 bit: FPCR.DN */
+    ARM_MODE_TBI = 19,   /* 1 bit: user mode: the top byte of data addresses is taken off */
+    ARM_MODE_SP = 20,    /* 2 bits: ArmModeSp */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };
+
+/*
+ * The stack pointer's alignment where it is the base of an access (SCTLR_ELx.SA, D1.3.8.2). It is nearly always a multiple of 16, so
+ * accesses rely on it, and what may make it something else leaves then for code that checks accesses.
+ */
+typedef enum ArmModeSp { ARM_SP_ALIGNED, ARM_SP_CHECKED, ARM_SP_FREE } ArmModeSp;
 
 /* MMU indexes. Which translation regime they belong to is a property of the TLB set in force (mmu.c). */
 enum { ARM_MMU_USER, ARM_MMU_PRIV, ARM_MMU_PRIV_PAN, ARM_N_MMU };

@@ -80,7 +80,7 @@ static void *pointer(Vcpu *vcpu, vaddr addr, MmuAccess access, uint32_t how)
         unaligned(vcpu, addr, access, mmu);
     }
     if (!vcpu->softmmu) {
-        return (void *)(uintptr_t)(vcpu->jit.guest_base + addr);
+        return vcpu_user_ptr(vcpu, addr);
     }
     void *p = guest_ptr_access(vcpu, addr, 16, access, mmu);
     if (!p && !(how & ARM_PAIR_ALONE)) {
@@ -128,7 +128,7 @@ uint64_t arm_helper_ldxp(Vcpu *vcpu, uint64_t addr, uint32_t how)
     } else {
         v = load_slowly(vcpu, addr, how);
     }
-    vcpu->jit.monitor_addr = addr;
+    vcpu->jit.monitor_addr = addr & vcpu->addr_mask;
     vcpu->jit.monitor_value[0] = (uint64_t)v;
     vcpu->jit.monitor_value[1] = (uint64_t)(v >> 64);
     return (uint64_t)v;
@@ -163,7 +163,7 @@ uint64_t arm_helper_stxp(Vcpu *vcpu, uint64_t addr, uint64_t low, uint64_t high,
     Pair expected = (Pair)vcpu->jit.monitor_value[1] << 64 | vcpu->jit.monitor_value[0];
     bool failed = true;
 
-    if (vcpu->jit.monitor_addr == addr) {
+    if (vcpu->jit.monitor_addr == (addr & vcpu->addr_mask)) {
         failed = compare_and_swap(vcpu, addr, expected, (Pair)high << 64 | low, how) != expected;
     } else {
         /* Faults come first, as for other sizes. */

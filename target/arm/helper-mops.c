@@ -56,7 +56,7 @@ static uint64_t from_page_start(vaddr addr) { return ((addr - 1) & (PIECE_BYTES 
 static void *pointer(const Mops *m, vaddr addr, uint64_t size, MmuAccess access)
 {
     if (!m->vcpu->softmmu) {
-        return (void *)(uintptr_t)(m->vcpu->jit.guest_base + addr);
+        return vcpu_user_ptr(m->vcpu, addr);
     }
     return guest_ptr_access(m->vcpu, addr, (unsigned)size, access, m->mmu);
 }

@@ -115,6 +115,11 @@ void arm_helper_irq_check(Vcpu *vcpu)
     arm_irq_check(vcpu);
 }
 
+void arm_helper_sp_align(Vcpu *vcpu, uint32_t unused)
+{
+    vcpu_raise(vcpu, ARM_EC_SP_ALIGN, 0);
+}
+
 void arm_helper_fp_trap(Vcpu *vcpu)
 {
     arm_trap_iss(vcpu, arm_fp_trap_level(vcpu), ARM_EC_FP, 0x1e00000); /* CV, COND: always */

@@ -461,7 +461,7 @@ static vaddr line_bytes(const Vcpu *vcpu, unsigned field)
 
 static bool write_ic_ivau(Vcpu *vcpu, unsigned key, uint64_t value)
 {
-    vaddr bytes = line_bytes(vcpu, 0), first = ROUND_DOWN(value, bytes);
+    vaddr bytes = line_bytes(vcpu, 0), first = ROUND_DOWN(value & vcpu->addr_mask, bytes);
 
     tcg_icache_sync_range(vcpu, first, first + bytes - 1);
     return true;

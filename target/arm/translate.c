@@ -22,11 +22,15 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     const ArmState *s = arm_state(vcpu);
     uint64_t hcr, sctlr, mode = (uint64_t)s->el << ARM_MODE_EL | arm_fp_mode(vcpu);
 
+    mode |= (uint64_t)(s->sp & 15 ? ARM_SP_CHECKED : ARM_SP_ALIGNED) << ARM_MODE_SP;
     if (!vcpu->softmmu) {
-        return mode;
+        return mode | (uint64_t)s->tagged_data << ARM_MODE_TBI;
     }
     hcr = arm_hcr(vcpu);
     sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
+    if (!(sctlr & (s->el ? SCTLR_SA : SCTLR_SA0))) {
+        mode = (mode & ~((uint64_t)3 << ARM_MODE_SP)) | (uint64_t)ARM_SP_FREE << ARM_MODE_SP;
+    }
     mode |= (uint64_t)arm_mmu_index(vcpu, MMU_READ) << ARM_MODE_MMU;
     mode |= (uint64_t)arm_mmu_index_unpriv(vcpu) << ARM_MODE_UNPRIV;
     mode |= (uint64_t)(arm_fp_trap_level(vcpu) != 0) << ARM_MODE_FP_TRAP;
@@ -41,6 +45,7 @@ bool arm_trans_begin(TransCtx *ctx)
 {
     memset(ctx->data, 0, sizeof(ctx->data));
     ctx->b->rule_slot = ARM_SLOT_CC_OP;
+    ctx->b->unit->addr56 = bits_get(ctx->mode, ARM_MODE_TBI, 1);
     return true;
 }
 
@@ -106,6 +111,44 @@ static bool is_fp(int row, uint32_t insn, const ArmArgs *args)
     return bits_get(insn, 26, 2) == 3 || reg == ARM_SYSREG(3, 3, 4, 4, 0) || reg == ARM_SYSREG(3, 3, 4, 4, 1);
 }
 
+/* Loads and stores (C4.1: op0 x1x0) whose base is SP, but for literals, prefetches and memory copies, where bits 9 to 5 are something else. */
+static bool sp_is_base(uint32_t insn)
+{
+    bool literal = (insn & 0x3b000000) == 0x18000000, copy = (insn & 0x3b200c00) == 0x19000400;
+    bool prefetch = (insn & 0xffc00000) == 0xf9800000 || (insn & 0xffe00c00) == 0xf8800000 || (insn & 0xffe00c00) == 0xf8a00800;
+
+    return (insn & 0x0a000000) == 0x08000000 && bits_get(insn, 5, 5) == 31 && !literal && !copy && !prefetch;
+}
+
+/* Whether SP, a multiple of 16 before the instruction, may be something else behind it. */
+static bool sp_may_be_misaligned(uint32_t insn)
+{
+    unsigned rd = insn & 31, rn = (unsigned)bits_get(insn, 5, 5);
+
+    if ((insn & 0x3f000000) == 0x11000000) { /* ADD, SUB (immediate), ADDG, SUBG */
+        bool multiple = rn == 31 && ((insn & BIT(22)) || !(bits_get(insn, 10, 12) & 15));
+        return rd == 31 && !multiple;
+    }
+    if ((insn & 0x3fe00000) == 0x0b200000) { /* ADD, SUB (extended register) */
+        return rd == 31;
+    }
+    if ((insn & 0x1f800000) == 0x12000000) { /* AND, ORR, EOR (immediate) */
+        return rd == 31 && bits_get(insn, 29, 2) != 3;
+    }
+    if (!sp_is_base(insn)) {
+        return (insn & 0xffe0fc1f) == 0x9ac0101f; /* IRG */
+    }
+    if ((insn & 0x3a000000) == 0x28000000) { /* pairs */
+        unsigned opc = insn >> 30, scale = insn & BIT(26) ? 2 + opc : opc == 2 ? 3 : 2;
+        return (insn & BIT(23)) && (bits_get(insn, 15, 7) << scale & 15);
+    }
+    if ((insn & 0x3b200400) == 0x38000400) { /* single registers, pre- and post-indexed */
+        return bits_get(insn, 12, 9) & 15;
+    }
+    /* LDRAA and LDRAB; SIMD structures; load-acquire and store-release with write-back, and tags. */
+    return (insn & 0xff200c00) == 0xf8200c00 || (insn & 0xbe800000) == 0x0c800000 || (insn & 0x3f000000) == 0x19000000;
+}
+
 void arm_translate(TransCtx *ctx)
 {
     ArmArgs args;
@@ -138,7 +181,14 @@ void arm_translate(TransCtx *ctx)
         ctx->ended = true;
         return;
     }
+    unsigned sp = (unsigned)bits_get(ctx->mode, ARM_MODE_SP, 2);
+    if (sp == ARM_SP_CHECKED && sp_is_base(insn)) {
+        trans_raise_if(ctx, IR_TSTNE, ir_get(ctx->b, ARM_SLOT_SP), ir_i64(ctx->b, 15), ARM_HELPER_sp_align, 0);
+    }
     arm_dispatch(row, ctx, &args);
+    if (sp == ARM_SP_ALIGNED && !ctx->ended && sp_may_be_misaligned(insn)) {
+        trans_leave_if(ctx, IR_TSTNE, ir_get(ctx->b, ARM_SLOT_SP), ir_i64(ctx->b, 15), VCPU_EXIT_NONE, ctx->next_pc);
+    }
 }
 
 void arm_raise(TransCtx *ctx, unsigned class, uint64_t value)

@@ -40,6 +40,12 @@ static Mem guest_operand(HostCompiler *hc, const IrInsn *in, const IrMem *mem, b
     return m;
 }
 
+static void without_top_byte(HostCompiler *hc, Reg addr)
+{
+    x_shift_ri(&hc->as, true, S_SHL, addr, 8);
+    x_shift_ri(&hc->as, true, S_SHR, addr, 8);
+}
+
 static Mem user_operand(HostCompiler *hc, Mem g, bool wrap32)
 {
     bool zero = hc->unit->guest_base_zero;
@@ -53,6 +59,15 @@ static Mem user_operand(HostCompiler *hc, Mem g, bool wrap32)
         } else {
             x_lea(&hc->as, false, REG_TMP, g);
         }
+        return zero ? mem_bd(REG_TMP, 0) : mem_bi(REG_BASE, REG_TMP, 0, 0);
+    }
+    if (hc->unit->addr56) {
+        if (g.index == NO_REG && g.disp == 0) {
+            x_mov_rr(&hc->as, true, REG_TMP, g.base);
+        } else {
+            x_lea(&hc->as, true, REG_TMP, g);
+        }
+        without_top_byte(hc, REG_TMP);
         return zero ? mem_bd(REG_TMP, 0) : mem_bi(REG_BASE, REG_TMP, 0, 0);
     }
     if (zero) {
@@ -869,6 +884,9 @@ static void lower_ll(HostCompiler *hc, const IrInsn *in)
             x_mov_mi(as, 3, JIT_MEM(monitor_addr), g.disp);
         } else {
             x_lea(as, !ck.wrap32, REG_TMP, g);
+            if (hc->unit->addr56) {
+                without_top_byte(hc, REG_TMP);
+            }
             x_store(as, 3, JIT_MEM(monitor_addr), REG_TMP);
         }
     }
@@ -900,6 +918,9 @@ static void lower_sc(HostCompiler *hc, const IrInsn *in)
             x_mov_ri(as, a, (uint32_t)ck.guest.disp);
         } else {
             x_lea(as, !ck.wrap32, a, ck.guest);
+            if (hc->unit->addr56) {
+                without_top_byte(hc, a);
+            }
         }
     }
     Mem m = atomic_operand(hc, mem, &ck, host);

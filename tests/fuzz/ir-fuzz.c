@@ -122,6 +122,7 @@ static void copy_unit(IrUnit *to, const IrUnit *from)
     to->mode = from->mode;
     to->softmmu = from->softmmu;
     to->addr32 = from->addr32;
+    to->addr56 = from->addr56;
     to->guest_base_zero = from->guest_base_zero;
     to->parallel = from->parallel;
 #define COPY(field) \

@@ -103,6 +103,7 @@ void ir_rebuild(IrBuilder *b, const IrUnit *src)
     unit->mode = src->mode;
     unit->softmmu = src->softmmu;
     unit->addr32 = src->addr32;
+    unit->addr56 = src->addr56;
     unit->guest_base_zero = src->guest_base_zero;
     unit->parallel = src->parallel;
     ir_builder_begin(b);

@@ -119,6 +119,9 @@ static IrRef address(IrMem *mem, IrRef *index)
         *index = ir_op2_imm(b, IR_and, IR_I64, value(IR_I64), 0xff);
         mem->scale_log2 = pick(4);
     }
+    if (unit.addr56 && pick(2)) {
+        v = ir_op2_imm(b, IR_add, IR_I64, v, (uint64_t)pick(256) << 56);
+    }
     pool.base = v;
     pool.has_base = true;
     return v;
@@ -502,6 +505,7 @@ static void gen_unit(void)
     if (unit.softmmu) {
         unit.guest_base_zero = false;
     }
+    unit.addr56 = !unit.softmmu && pick(3) == 0;
     ir_builder_begin(b);
     pool.n = 0;
     pool.has_base = false;

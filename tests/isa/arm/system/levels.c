@@ -173,6 +173,8 @@ static void user(void)
     code[8 * 6] = 0xd53be040;                   /* mrs x0, cntvct_el0 */
     code[8 * 7] = 0x1e604020;                   /* fmov d0, d1 */
     code[8 * 8] = 0xd4000002;                   /* hvc #0 */
+    code[8 * 10] = 0xd10023ff;                  /* sub sp, sp, #8 */
+    code[8 * 10 + 1] = 0xf94003e0;              /* ldr x0, [sp] */
     __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
     map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
 
@@ -191,6 +193,13 @@ static void user(void)
     WRITE(cpacr_el1, 3 << 20);
     ISB();
     el0("HVC", 8, 0x00, 0);
+    WRITE(sctlr_el1, READ(sctlr_el1) | 1 << 4);  /* SA0 */
+    ISB();
+    el0("misaligned SP", 10, 0x26, 0);
+    check("  ELR", last.elr, CODE(10) + 4);
+    WRITE(sctlr_el1, READ(sctlr_el1) & ~(uint64_t)(1 << 4));
+    ISB();
+    el0("misaligned SP, not checked", 10, 0x24, 0x0d); /* privileged memory */
     put("from EL0: ");
     n_taken = 0;
     run_at((void *)(VA + 0x10002), 0);
