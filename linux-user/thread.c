@@ -82,6 +82,7 @@ Thread *thread_new(const Abi *abi)
     Thread *t = xnew(Thread);
     t->abi = abi;
     t->vcpu = vcpu_new(user.target, false);
+    semihosting_attach(t->vcpu);
     t->vcpu->opaque = t;
     t->vcpu->jit.guest_base = mm.guest_base;
     t->vcpu->addr_mask = abi->addr_mask ? abi->addr_mask : ~(uint64_t)0;

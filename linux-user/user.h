@@ -150,6 +150,7 @@ typedef struct User {
     bool kernel_sets_ids;      /* binfmt_misc knows us with flag C: it starts set-user-id programs */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
     vaddr entry, sigreturn, vdso;
+    vaddr semihosting_heap, semihosting_limit; /* given to SYS_HEAPINFO; 0: not asked yet */
     vaddr vdso_function[USER_MAX_VDSO]; /* by index of Abi.vdso */
     bool libc_has_threads;     /* the host's library has created its first one */
     _Atomic int n_threads;
@@ -196,6 +197,9 @@ struct Thread {
 };
 
 extern _Thread_local Thread *user_self;
+
+/* semihosting.c: gives a new vCPU its calls. */
+void semihosting_attach(Vcpu *vcpu);
 
 /* thread.c */
 void thread_register_main(Thread *t);

@@ -9,6 +9,7 @@
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
 #include "util/log.h"
+#include "util/rcu.h"
 #include "util/trace.h"
 
 static Machine *the_machine;
@@ -321,6 +322,46 @@ void machine_drop_roms(Machine *m, const char *name)
         }
     }
     roms.n = kept;
+}
+
+/* The first byte at or behind `at` that no image has, and the first behind that that one has. */
+static gpa behind_images(gpa at, gpa *next)
+{
+    for (bool moved = true; moved;) {
+        moved = false;
+        *next = UINT64_MAX;
+        for (size_t i = 0; i < roms.n; i++) {
+            const Rom *r = &roms.at[i];
+            if (r->addr <= at && at - r->addr < r->mem_len) {
+                at = r->addr + r->mem_len;
+                moved = true;
+            } else if (r->addr > at) {
+                *next = MIN(*next, r->addr);
+            }
+        }
+    }
+    return at;
+}
+
+bool machine_unused_ram(Machine *m, gpa *ret_start, gpa *ret_end)
+{
+    *ret_start = *ret_end = 0;
+    for (size_t i = 0; i < roms.n; i++) {
+        rcu_read_lock();
+        MemLookup here = memory_lookup(&m->memory, roms.at[i].addr);
+        rcu_read_unlock();
+        if (!here.host || here.readonly) {
+            continue;
+        }
+        gpa next, at, end = roms.at[i].addr + here.length;
+        for (at = roms.at[i].addr - here.offset; (at = behind_images(at, &next)) < end; at = next) {
+            if (MIN(next, end) - at > *ret_end - *ret_start) {
+                *ret_start = at;
+                *ret_end = MIN(next, end);
+            }
+        }
+    }
+    return *ret_start < *ret_end;
 }
 
 void machine_print_roms(PrintFn *print, void *opaque)

@@ -388,7 +388,7 @@ static char *semihosting_args(const char *text)
 static bool set_semihosting(GivenOption *opt, Error **errp)
 {
     if (!opt->opts) {
-        semihosting_enable(false, NULL);
+        semihosting_enable(false, NULL, NULL);
         return true;
     }
     const char *target = json_get_string(opt->opts, "target");
@@ -400,13 +400,9 @@ static bool set_semihosting(GivenOption *opt, Error **errp)
         error_set(errp, "target=%s is not supported", target);
         return false;
     }
-    if (json_get_string(opt->opts, "chardev")) {
-        error_set(errp, "a chardev as console is not supported");
-        return false;
-    }
     char *args = semihosting_args(opt->text);
     if (enable) {
-        semihosting_enable(userspace, args);
+        semihosting_enable(userspace, args, json_get_string(opt->opts, "chardev"));
     }
     free(args);
     return true;
@@ -1004,7 +1000,9 @@ static Machine *make_machine(CommandLine *line)
             fail(err);
         }
     }
-    semihosting_set_fallback_args(m->kernel, m->append);
+    if (!semihosting_start(m->kernel, m->append, &err)) {
+        fail(err);
+    }
     for (unsigned i = 0; i < m->n_vcpus; i++) {
         semihosting_attach(m->vcpus[i]);
     }

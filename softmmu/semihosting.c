@@ -1,411 +1,155 @@
 /*
- * semihosting.c: what a guest program asks of the emulator by its architecture's semihosting instruction: a console, files of the host,
- * the time, its command line, its end.
+ * semihosting.c: semihosting of a machine: its options, and what target/common/semihosting.c asks of this side.
  *
- * The guest reaches every file the process may open, so this is off unless asked for. DEVIATION: SYS_SYSTEM, which would run commands
- * on the host, is refused.
- * Leaves out: calls forwarded to a debugger, a chardev as console, where heap and stack lie (zeros, as the text allows).
- * Specification: Semihosting for AArch32 and AArch64 2.0, whose calls RISC-V Semihosting 0.4 takes over.
+ * The console is a character device (-semihosting-config chardev=) or standard error and input.
+ * Leaves out: target=gdb, calls that a debugger carries out.
  *
- * Threads: the calling vCPU's; `lock` guards the table of files.
+ * Threads: calls come from vCPU threads; input of the character device arrives in the main loop and waits in a ring.
  */
 #include "softmmu/semihosting.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#include <pthread.h>
 #include <time.h>
-#include <unistd.h>
 #include "softmmu/bql.h"
+#include "softmmu/chardev.h"
 #include "softmmu/clock.h"
 #include "softmmu/machine.h"
 #include "softmmu/system.h"
-#include "target/target.h"
+#include "target/semihosting.h"
 #include "util/alloc.h"
-#include "util/log.h"
-
-enum {
-    SYS_OPEN = 0x01, SYS_CLOSE, SYS_WRITEC, SYS_WRITE0, SYS_WRITE, SYS_READ, SYS_READC, SYS_ISERROR, SYS_ISTTY, SYS_SEEK,
-    SYS_FLEN = 0x0c, SYS_TMPNAM, SYS_REMOVE, SYS_RENAME, SYS_CLOCK, SYS_TIME, SYS_SYSTEM, SYS_ERRNO,
-    SYS_GET_CMDLINE = 0x15, SYS_HEAPINFO, SYS_EXIT = 0x18, SYS_EXIT_EXTENDED = 0x20, SYS_ELAPSED = 0x30, SYS_TICKFREQ,
-};
-enum { STOPPED_APPLICATION_EXIT = 0x20026, MAX_TEXT = 4096, MAX_TRANSFER = 1 << 20, N_FILES = 256 };
-
-typedef struct File {
-    enum { FILE_FREE, FILE_HOST, FILE_FEATURES } kind;
-    int fd;
-    bool console;    /* one of our own: not closed */
-    unsigned at;     /* FILE_FEATURES */
-} File;
 
 static struct {
     bool on, userspace;
-    char *args, *fallback;
-    pthread_mutex_t lock;
-    File files[N_FILES];
-} semihosting = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    char *args, *fallback, *chardev;
+    CharFrontend console;
+    pthread_mutex_t lock; /* of the ring */
+    pthread_cond_t filled;
+    uint8_t ring[256];
+    unsigned n, first;
+} semihosting = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
 
-/* Both extensions there are: SYS_EXIT_EXTENDED, and ":tt" opened for appending is standard error. */
-static const uint8_t features[] = { 0x53, 0x48, 0x46, 0x42, 3 };
+/* -- console -------------------------------------------------------------------------------------------------- */
 
-typedef struct Call {
-    Vcpu *vcpu;
-    unsigned word;        /* bytes */
-    uint64_t block;       /* the parameter: the address of a block of words, for most calls */
-    bool bad;             /* guest memory was not there */
-    int error;
-} Call;
+static void write_console(const void *data, size_t n) { char_write_all(&semihosting.console, data, n); }
 
-static _Thread_local int last_error;
-
-/* -- guest memory ------------------------------------------------------------------------------------------- */
-
-static bool get_bytes(Call *c, uint64_t addr, void *out, size_t n)
+static size_t read_console(Vcpu *vcpu, void *out, size_t n, bool *again)
 {
-    c->bad |= !system_debug_read(c->vcpu, addr, out, n);
-    return !c->bad;
-}
+    uint8_t *byte = out;
+    size_t done = 0;
 
-static bool put_bytes(Call *c, uint64_t addr, const void *in, size_t n)
-{
-    c->bad |= !system_debug_write(c->vcpu, addr, in, n);
-    return !c->bad;
-}
-
-/* Word i of the block. */
-static uint64_t arg(Call *c, unsigned i)
-{
-    uint8_t raw[8] = { 0 };
-    get_bytes(c, c->block + (uint64_t)i * c->word, raw, c->word);
-    bool big = c->vcpu->target->big_endian;
-    return c->word == 8 ? big ? ldbe64(raw) : ldle64(raw) : big ? ldbe32(raw) : ldle32(raw);
-}
-
-static void put_word(Call *c, uint64_t addr, uint64_t value, unsigned bytes)
-{
-    uint8_t raw[8];
-    bool big = c->vcpu->target->big_endian;
-    if (bytes == 8) {
-        big ? stbe64(raw, value) : stle64(raw, value);
-    } else {
-        big ? stbe32(raw, (uint32_t)value) : stle32(raw, (uint32_t)value);
-    }
-    put_bytes(c, addr, raw, bytes);
-}
-
-/* A name of `len` bytes, and a NUL of ours. */
-static bool get_text(Call *c, uint64_t addr, uint64_t len, char text[MAX_TEXT])
-{
-    if (len >= MAX_TEXT) {
-        c->error = ENAMETOOLONG;
-        return false;
-    }
-    text[len] = 0;
-    return !len || get_bytes(c, addr, text, len);
-}
-
-/* -- files ---------------------------------------------------------------------------------------------------- */
-
-static void write_console(const void *data, size_t n)
-{
-    const char *p = data;
-    while (n) {
-        ssize_t done = write(STDERR_FILENO, p, n);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
-static int64_t fail(Call *c, int error)
-{
-    c->error = error;
-    return -1;
-}
-
-static File *file_of(Call *c, uint64_t handle)
-{
-    if (handle >= 1 && handle < N_FILES && semihosting.files[handle].kind) {
-        return &semihosting.files[handle];
-    }
-    c->error = EBADF;
-    return NULL;
-}
-
-/* Handles are never 0. */
-static int64_t new_file(Call *c, File file)
-{
-    for (unsigned i = 1; i < N_FILES; i++) {
-        if (!semihosting.files[i].kind) {
-            semihosting.files[i] = file;
-            return i;
-        }
-    }
-    if (file.kind == FILE_HOST && !file.console) {
-        close(file.fd);
-    }
-    return fail(c, EMFILE);
-}
-
-static int64_t call_open(Call *c)
-{
-    static const int how[12] = { /* fopen's r rb r+ r+b w wb w+ w+b a ab a+ a+b */
-        O_RDONLY, O_RDONLY, O_RDWR, O_RDWR,
-        O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_TRUNC, O_RDWR | O_CREAT | O_TRUNC, O_RDWR | O_CREAT | O_TRUNC,
-        O_WRONLY | O_CREAT | O_APPEND, O_WRONLY | O_CREAT | O_APPEND, O_RDWR | O_CREAT | O_APPEND, O_RDWR | O_CREAT | O_APPEND,
-    };
-    char name[MAX_TEXT];
-    uint64_t mode = arg(c, 1);
-
-    if (!get_text(c, arg(c, 0), arg(c, 2), name) || mode >= ARRAY_SIZE(how)) {
-        return fail(c, c->error ? c->error : EINVAL);
-    }
-    if (!strcmp(name, ":tt")) {
-        return new_file(c, (File){ .kind = FILE_HOST, .console = true, .fd = mode < 4 ? STDIN_FILENO : mode < 8 ? STDOUT_FILENO : STDERR_FILENO });
-    }
-    if (!strcmp(name, ":semihosting-features")) {
-        return how[mode] == O_RDONLY ? new_file(c, (File){ .kind = FILE_FEATURES }) : fail(c, EACCES);
-    }
-    int fd = open(name, how[mode] | O_CLOEXEC, 0644);
-    return fd < 0 ? fail(c, errno) : new_file(c, (File){ .kind = FILE_HOST, .fd = fd });
-}
-
-static int64_t call_close(Call *c)
-{
-    File *f = file_of(c, arg(c, 0));
-    if (!f) {
-        return -1;
-    }
-    if (f->kind == FILE_HOST && !f->console) {
-        close(f->fd);
-    }
-    *f = (File){ 0 };
-    return 0;
-}
-
-/* Both answer with how much was not done. */
-static int64_t transfer(Call *c, bool is_write)
-{
-    uint64_t addr = arg(c, 1), len = arg(c, 2);
-    File *f = file_of(c, arg(c, 0));
-    size_t n = (size_t)MIN(len, (uint64_t)MAX_TRANSFER);
-    ssize_t done = 0;
-
-    if (!f || c->bad || !n) {
-        return (int64_t)len;
-    }
-    uint8_t *data = xmalloc(n);
-    if (f->kind == FILE_FEATURES) {
-        done = is_write ? (errno = EBADF, -1) : (ssize_t)MIN(n, sizeof(features) - f->at);
-        if (done > 0) {
-            memcpy(data, features + f->at, (size_t)done);
-            f->at += (unsigned)done;
-        }
-    } else if (!is_write || get_bytes(c, addr, data, n)) {
-        int fd = f->fd;
-        pthread_mutex_unlock(&semihosting.lock); /* it may block */
-        do {
-            done = is_write ? write(fd, data, n) : read(fd, data, n);
-        } while (done < 0 && errno == EINTR);
-        pthread_mutex_lock(&semihosting.lock);
-    }
-    if (done < 0) {
-        c->error = errno;
-    } else if (!is_write && done > 0) {
-        put_bytes(c, addr, data, (size_t)done);
-    }
-    free(data);
-    return (int64_t)(len - (uint64_t)MAX(done, 0));
-}
-
-static int64_t call_seek(Call *c)
-{
-    File *f = file_of(c, arg(c, 0));
-    uint64_t at = arg(c, 1);
-    if (!f) {
-        return -1;
-    }
-    if (f->kind == FILE_FEATURES) {
-        f->at = (unsigned)MIN(at, sizeof(features));
-        return 0;
-    }
-    return lseek(f->fd, (off_t)at, SEEK_SET) < 0 ? fail(c, errno) : 0;
-}
-
-static int64_t call_length(Call *c)
-{
-    struct stat st;
-    File *f = file_of(c, arg(c, 0));
-    if (!f) {
-        return -1;
-    }
-    if (f->kind == FILE_FEATURES) {
-        return sizeof(features);
-    }
-    return fstat(f->fd, &st) < 0 ? fail(c, errno) : st.st_size;
-}
-
-static int64_t call_remove(Call *c)
-{
-    char name[MAX_TEXT];
-    return get_text(c, arg(c, 0), arg(c, 1), name) && remove(name) == 0 ? 0 : fail(c, c->error ? c->error : errno);
-}
-
-static int64_t call_rename(Call *c)
-{
-    char from[MAX_TEXT], to[MAX_TEXT];
-    return get_text(c, arg(c, 0), arg(c, 1), from) && get_text(c, arg(c, 2), arg(c, 3), to) && rename(from, to) == 0
-               ? 0 : fail(c, c->error ? c->error : errno);
-}
-
-static int64_t call_tmpnam(Call *c)
-{
-    char name[64];
-    int n = snprintf(name, sizeof(name), "/tmp/semihosting-%x%02x", (unsigned)getpid(), (unsigned)arg(c, 1) & 0xff) + 1;
-    return arg(c, 2) >= (uint64_t)n && put_bytes(c, arg(c, 0), name, (size_t)n) ? 0 : -1;
-}
-
-/* -- the rest ------------------------------------------------------------------------------------------------------ */
-
-static int64_t call_write0(Call *c)
-{
-    char byte;
-    uint64_t addr = c->block;
-    for (unsigned i = 0; i < MAX_TRANSFER && get_bytes(c, addr + i, &byte, 1) && byte; i++) {
-        write_console(&byte, 1);
-    }
-    return 0;
-}
-
-static int64_t call_readc(void)
-{
-    unsigned char byte;
-    ssize_t n;
-    pthread_mutex_unlock(&semihosting.lock);
-    do {
-        n = read(STDIN_FILENO, &byte, 1);
-    } while (n < 0 && errno == EINTR);
     pthread_mutex_lock(&semihosting.lock);
-    return n == 1 ? byte : -1;
+    while (!semihosting.n && !*again) {
+        struct timespec soon;
+        clock_gettime(CLOCK_REALTIME, &soon);
+        soon.tv_nsec += SEMIHOSTING_PATIENCE_MS * 1000000l;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        *again = pthread_cond_timedwait(&semihosting.filled, &semihosting.lock, &soon) && atomic_load(&vcpu->jit.exit_request);
+    }
+    for (; done < n && semihosting.n; semihosting.n--) {
+        byte[done++] = semihosting.ring[semihosting.first++ % sizeof(semihosting.ring)];
+    }
+    pthread_mutex_unlock(&semihosting.lock);
+    char_accept_input(&semihosting.console);
+    return done;
 }
 
-static int64_t call_cmdline(Call *c)
+static size_t console_can_read(void *opaque)
 {
-    const char *args = semihosting.args ? semihosting.args : semihosting.fallback ? semihosting.fallback : "";
-    size_t n = strlen(args) + 1;
-    if (arg(c, 1) < n || !put_bytes(c, arg(c, 0), args, n)) {
-        return fail(c, E2BIG);
-    }
-    put_word(c, c->block + c->word, n - 1, c->word);
-    return c->bad ? -1 : 0;
+    pthread_mutex_lock(&semihosting.lock);
+    size_t room = sizeof(semihosting.ring) - semihosting.n;
+    pthread_mutex_unlock(&semihosting.lock);
+    return room;
 }
 
-static int64_t call_heapinfo(Call *c)
+static void console_read(void *opaque, const uint8_t *buf, size_t n)
 {
-    uint64_t at = arg(c, 0);
-    for (unsigned i = 0; i < 4; i++) {
-        put_word(c, at + (uint64_t)i * c->word, 0, c->word);
+    pthread_mutex_lock(&semihosting.lock);
+    for (size_t i = 0; i < n; i++, semihosting.n++) {
+        semihosting.ring[(semihosting.first + semihosting.n) % sizeof(semihosting.ring)] = buf[i];
     }
-    return 0;
+    pthread_cond_broadcast(&semihosting.filled);
+    pthread_mutex_unlock(&semihosting.lock);
 }
+
+/* -- calls ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t clock_ns(void) { return (uint64_t)clock_get_ns(VM_CLOCK_VIRTUAL); }
 
 /* The machine ends; the vCPU does not come back from here to guest code. */
-static int64_t call_exit(Call *c, bool extended)
+static void end(Vcpu *vcpu, int status)
 {
-    bool block = extended || c->word == 8; /* 32-bit programs give the reason itself to SYS_EXIT */
-    uint64_t reason = block ? arg(c, 0) : c->block;
-    int status = reason != STOPPED_APPLICATION_EXIT ? 1 : block ? (int)arg(c, 1) : 0;
     bool took = bql_enter();
-    machine_request_shutdown_with(SHUTDOWN_CAUSE_GUEST_SHUTDOWN, status & 0xff);
-    atomic_store(&c->vcpu->stop_request, true);
-    vcpu_kick(c->vcpu);
+
+    machine_request_shutdown_with(SHUTDOWN_CAUSE_GUEST_SHUTDOWN, status);
+    atomic_store(&vcpu->stop_request, true);
+    vcpu_kick(vcpu);
     if (took) {
         bql_unlock();
     }
-    return 0;
 }
 
-static int64_t run(Call *c, uint64_t operation)
+/* The heap grows from behind the program, the stack down from the end of its memory. */
+static void heap(Vcpu *vcpu, uint64_t info[4])
 {
-    File *f;
-    char byte;
-    int64_t ns = clock_get_ns(VM_CLOCK_VIRTUAL);
+    gpa start, end_addr;
+    bool took = bql_enter();
 
-    switch (operation) {
-    case SYS_OPEN: return call_open(c);
-    case SYS_CLOSE: return call_close(c);
-    case SYS_WRITEC:
-        if (get_bytes(c, c->block, &byte, 1)) {
-            write_console(&byte, 1);
-        }
-        return 0;
-    case SYS_WRITE0: return call_write0(c);
-    case SYS_WRITE: return transfer(c, true);
-    case SYS_READ: return transfer(c, false);
-    case SYS_READC: return call_readc();
-    case SYS_ISERROR: return c->word == 8 ? (int64_t)arg(c, 0) < 0 : (int32_t)arg(c, 0) < 0;
-    case SYS_ISTTY:
-        f = file_of(c, arg(c, 0));
-        return f ? f->kind == FILE_HOST && isatty(f->fd) : -1;
-    case SYS_SEEK: return call_seek(c);
-    case SYS_FLEN: return call_length(c);
-    case SYS_TMPNAM: return call_tmpnam(c);
-    case SYS_REMOVE: return call_remove(c);
-    case SYS_RENAME: return call_rename(c);
-    case SYS_CLOCK: return ns / 10000000;
-    case SYS_TIME: return time(NULL);
-    case SYS_SYSTEM: return fail(c, ENOSYS);
-    case SYS_ERRNO: return last_error;
-    case SYS_GET_CMDLINE: return call_cmdline(c);
-    case SYS_HEAPINFO: return call_heapinfo(c);
-    case SYS_EXIT: return call_exit(c, false);
-    case SYS_EXIT_EXTENDED: return call_exit(c, true);
-    case SYS_ELAPSED:
-        put_word(c, c->block, (uint64_t)ns, 8);
-        return 0;
-    case SYS_TICKFREQ: return 1000000000;
-    default:
-        log_unimp("semihosting call %#" PRIx64 "\n", operation);
-        return fail(c, ENOSYS);
+    if (machine_unused_ram(machine_current(), &start, &end_addr)) {
+        info[0] = info[3] = start;
+        info[1] = info[2] = end_addr;
+    }
+    if (took) {
+        bql_unlock();
     }
 }
 
-static uint64_t semihosting_call(Vcpu *vcpu, uint64_t operation, uint64_t parameter)
+static bool call(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t parameter, uint64_t *ret_result)
 {
-    Call c = { .vcpu = vcpu, .word = vcpu->target->word_bits / 8, .block = parameter };
-
-    pthread_mutex_lock(&semihosting.lock);
-    int64_t result = run(&c, operation);
-    pthread_mutex_unlock(&semihosting.lock);
-    last_error = c.bad ? EFAULT : c.error ? c.error : last_error;
-    return (uint64_t)(c.bad ? -1 : result);
+    SemihostingHost host = {
+        .read = system_debug_read, .write = system_debug_write,
+        .write_console = semihosting.console.chr ? write_console : NULL, .read_console = semihosting.console.chr ? read_console : NULL,
+        .command_line = semihosting.args ? semihosting.args : semihosting.fallback,
+        .clock_ns = clock_ns, .heap = heap, .exit = end,
+    };
+    return semihosting_call(&host, vcpu, word_bytes, operation, parameter, ret_result);
 }
 
-void semihosting_enable(bool userspace, const char *args)
+void semihosting_enable(bool userspace, const char *args, const char *chardev)
 {
     semihosting.on = true;
     semihosting.userspace = userspace;
     free(semihosting.args);
     semihosting.args = args ? xstrdup(args) : NULL;
+    free(semihosting.chardev);
+    semihosting.chardev = chardev ? xstrdup(chardev) : NULL;
 }
 
-bool semihosting_enabled(void) { return semihosting.on; }
-
-void semihosting_set_fallback_args(const char *kernel, const char *append)
+bool semihosting_start(const char *kernel, const char *append, Error **errp)
 {
+    static const CharHandlers handlers = { .can_read = console_can_read, .read = console_read };
+
     free(semihosting.fallback);
     semihosting.fallback = kernel ? xasprintf("%s%s%s", kernel, append ? " " : "", append ? append : "") : NULL;
+    if (semihosting.on && semihosting.chardev) {
+        Chardev *chr = chardev_find(semihosting.chardev);
+        if (!chr) {
+            error_set(errp, "semihosting chardev '%s' not found", semihosting.chardev);
+            return false;
+        }
+        if (!char_attach(&semihosting.console, chr, errp)) {
+            return false;
+        }
+        semihosting.console.fixed = true;
+        char_set_handlers(&semihosting.console, &handlers, NULL);
+        char_set_open(&semihosting.console, true);
+    }
+    return true;
 }
 
 void semihosting_attach(Vcpu *vcpu)
 {
     if (semihosting.on) {
-        vcpu->semihost = semihosting_call;
+        vcpu->semihost = call;
         vcpu->semihost_user = semihosting.userspace;
     }
 }

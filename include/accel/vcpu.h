@@ -162,8 +162,8 @@ struct Vcpu {
     _Atomic uint32_t interrupt_request; /* target-defined lines that are up */
     _Atomic bool stop_request, stopped; /* system: run control */
 
-    /* Semihosting: carries out a call of the guest, returns its result. NULL: off; semihost_user: U mode may call, too. */
-    uint64_t (*semihost)(Vcpu *vcpu, uint64_t operation, uint64_t parameter);
+    /* Semihosting: carries out a call of the guest (target/semihosting.h). NULL: off; semihost_user: U mode may call, too. */
+    bool (*semihost)(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t parameter, uint64_t *ret_result);
     bool semihost_user;
     void *accel;                     /* accel/tcg's private per-vCPU data (caches, counters, breakpoints) */
     struct KvmVcpu *kvm;             /* accel/kvm's; NULL: another accelerator runs it */

@@ -180,6 +180,8 @@ void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, u
 /* Forgets what was added under this name: its data is about to go. */
 void machine_drop_roms(Machine *machine, const char *name);
 
+/* Of the RAM that images given to machine_add_rom() lie in, the largest stretch [*ret_start, *ret_end) without any; false: there is none. BQL. */
+bool machine_unused_ram(Machine *machine, gpa *ret_start, gpa *ret_end);
 /* "info roms" */
 void machine_print_roms(PrintFn *print, void *opaque);
 

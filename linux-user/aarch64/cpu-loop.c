@@ -46,6 +46,9 @@ static void raise_exception(Thread *t)
     vaddr pc = s->pc, value = t->vcpu->exception.value;
 
     switch (t->vcpu->exception.cause) {
+    case ARM_CAUSE_SEMIHOST:
+        arm_semihosting_call(t->vcpu, false);
+        break;
     case ARM_EC_UNKNOWN:
         signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         break;

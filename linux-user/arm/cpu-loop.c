@@ -102,6 +102,9 @@ static void raise_exception(Thread *t)
     vaddr pc = s->pc & ~(uint64_t)1, value = (uint32_t)t->vcpu->exception.value;
 
     switch (t->vcpu->exception.cause) {
+    case ARM_CAUSE_SEMIHOST:
+        arm_semihosting_call(t->vcpu, true);
+        break;
     case ARM_EC_UNKNOWN:
         if (is_breakpoint(s->pc)) {
             signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, pc);

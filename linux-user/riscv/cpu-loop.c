@@ -142,9 +142,13 @@ void riscv_user_cpu_loop(Thread *t)
             }
             break;
         }
-        case VCPU_EXIT_BREAKPOINT: /* the program's own */
-            signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, s->pc);
+        case VCPU_EXIT_BREAKPOINT: { /* the program's own */
+            uint8_t code[12];
+            if (!copy_from_guest(code, s->pc - 4, sizeof(code)) || !riscv_semihosting_call(vcpu, code)) {
+                signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, s->pc);
+            }
             break;
+        }
         case VCPU_EXIT_DEBUG:
             gdb_user_debug(vcpu);
             break;

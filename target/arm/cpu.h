@@ -223,7 +223,7 @@ enum {
     ARM_EC_BKPT32 = 0x38,
     ARM_EC_BRK64 = 0x3c,
     /* Not the architecture's. */
-    ARM_CAUSE_SEMIHOST = 0x41, /* HLT #0xf000 with semihosting on */
+    ARM_CAUSE_SEMIHOST = 0x41, /* an instruction of semihosting, which is on */
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
@@ -238,6 +238,9 @@ void arm_models32_print(FILE *out);
 const char *const *arm_model32_names(void);
 /* The version of the architecture in AArch32: 5 to 8. */
 unsigned arm_model_arch(const ArmModel *m);
+
+/* semihosting.c: after ARM_CAUSE_SEMIHOST, carries the call out and goes on behind the instruction. */
+void arm_semihosting_call(Vcpu *vcpu, bool aarch32);
 
 /* cpu.c: NZCV as the register has it, bits 31 to 28. */
 uint32_t arm_nzcv_get(const Vcpu *vcpu);

@@ -183,8 +183,7 @@ void arm_exception_enter(Vcpu *vcpu)
         s->pc = (vaddr)bits_sext(s->pc, 56);
         return;
     case ARM_CAUSE_SEMIHOST:
-        s->x[0] = vcpu->semihost(vcpu, s->x[0] & UINT32_MAX, s->x[1]);
-        s->pc += 4;
+        arm_semihosting_call(vcpu, false);
         return;
     case ARM_EC_HVC64:
     case ARM_EC_SMC64:

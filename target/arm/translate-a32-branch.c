@@ -82,10 +82,22 @@ void a32_trans_tbh(TransCtx *ctx, const A32ArgsTb *a) { table_branch(ctx, a, 1);
 
 /* -- exceptions -------------------------------------------------------------------------------------------------- */
 
-void a32_trans_svc(TransCtx *ctx, const A32ArgsImm *a) { a32_exception(ctx, ARM_EC_SVC32, (uint32_t)a->imm & 0xffff, VCPU_EXIT_SYSCALL); }
+void a32_trans_svc(TransCtx *ctx, const A32ArgsImm *a)
+{
+    if (!arm_semihosting_insn(ctx, (uint32_t)a->imm, a32_thumb(ctx) ? 0xab : 0x123456)) {
+        a32_exception(ctx, ARM_EC_SVC32, (uint32_t)a->imm & 0xffff, VCPU_EXIT_SYSCALL);
+    }
+}
+
 void a32_trans_bkpt(TransCtx *ctx, const A32ArgsImm *a) { a32_exception(ctx, ARM_EC_BKPT32, (uint32_t)a->imm, VCPU_EXIT_BREAKPOINT); }
 void a32_trans_udf(TransCtx *ctx, const A32ArgsImm *a) { a32_undefined(ctx); }
-void a32_trans_hlt(TransCtx *ctx, const A32ArgsImm *a) { a32_undefined(ctx); }
+void a32_trans_hlt(TransCtx *ctx, const A32ArgsImm *a)
+{
+    if (!arm_semihosting_insn(ctx, (uint32_t)a->imm, a32_thumb(ctx) ? 0x3c : 0xf000)) {
+        a32_undefined(ctx);
+    }
+}
+
 void a32_trans_hvc(TransCtx *ctx, const A32ArgsImm *a) { a32_undefined(ctx); }
 void a32_trans_smc(TransCtx *ctx, const A32ArgsImm *a) { a32_undefined(ctx); }
 void a32_trans_eret(TransCtx *ctx, const A32ArgsNone *a) { a32_undefined(ctx); }

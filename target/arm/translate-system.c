@@ -161,11 +161,7 @@ void arm_trans_smc(TransCtx *ctx, const ArmArgsExc *a) { arm_raise(ctx, ctx->vcp
 /* Halting debug is not there: undefined, but for semihosting's number. */
 void arm_trans_hlt(TransCtx *ctx, const ArmArgsExc *a)
 {
-    bool call = a->imm == 0xf000 && ctx->vcpu->softmmu && ctx->vcpu->semihost && (arm_el(ctx) || ctx->vcpu->semihost_user);
-
-    if (call) {
-        arm_raise(ctx, ARM_CAUSE_SEMIHOST, 0);
-    } else {
+    if (!arm_semihosting_insn(ctx, (uint32_t)a->imm, 0xf000)) {
         arm_undefined(ctx);
     }
 }

@@ -84,6 +84,8 @@ static inline void arm_set_r(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_s
 static inline void arm_set_rsp(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm_set_xsp(ctx, n, arm_widen(ctx, sf, v)); }
 
 /* translate.c: an exception of that class (ARM_EC_*); that of an unallocated encoding. Both end the block. */
+/* semihosting.c. If an instruction with `number` in it is a call (the number is `wanted`, calls are on), ends the unit with it. */
+bool arm_semihosting_insn(TransCtx *ctx, uint32_t number, uint32_t wanted);
 void arm_raise(TransCtx *ctx, unsigned class, uint64_t value);
 void arm_undefined(TransCtx *ctx);
 

@@ -172,6 +172,8 @@ void riscv_cpu_reset(Vcpu *vcpu);
 /* Before the first reset: where the hart starts and what it can ask of the machine. */
 void riscv_cpu_connect(Vcpu *vcpu, uint64_t hartid, uint64_t reset_pc, const RiscvPlatform *platform, void *opaque);
 void riscv_stimer_expired(Vcpu *vcpu);
+/* A breakpoint whose surroundings, 12 bytes from the instruction before it on, make it a semihosting call: carried out, and true. */
+bool riscv_semihosting_call(Vcpu *vcpu, const uint8_t *code);
 void riscv_exception_enter(Vcpu *vcpu);
 bool riscv_interrupt_pending(Vcpu *vcpu);
 bool riscv_interrupt_take(Vcpu *vcpu);

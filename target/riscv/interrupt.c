@@ -118,24 +118,33 @@ bool riscv_interrupt_take(Vcpu *vcpu)
  * RISC-V Semihosting 0.4, 2: an ebreak between slli x0, x0, 31 and srai x0, x0, 7, none of them compressed, all on one page. The call's
  * number is in a0, its parameter in a1, the result comes back in a0.
  */
-static bool semihosting_call(Vcpu *vcpu)
+bool riscv_semihosting_call(Vcpu *vcpu, const uint8_t *code)
 {
     enum { SLLI_X0_31 = 0x01f01013, EBREAK = 0x00100073, SRAI_X0_7 = 0x40705013 };
     RiscvState *s = riscv_state(vcpu);
-    vaddr first = s->pc - 4;
     bool rv32 = riscv_model(vcpu)->xlen == 32;
+    uint64_t mask = rv32 ? UINT32_MAX : UINT64_MAX, result;
+
+    if (ldle32(code) != SLLI_X0_31 || ldle32(code + 4) != EBREAK || ldle32(code + 8) != SRAI_X0_7) {
+        return false;
+    }
+    if (vcpu->semihost(vcpu, rv32 ? 4 : 8, s->x[10] & mask, s->x[11] & mask, &result)) {
+        s->x[10] = result & mask;
+        s->pc = (s->pc + 4) & mask;
+    }
+    return true;
+}
+
+static bool semihosting_call(Vcpu *vcpu)
+{
+    const RiscvState *s = riscv_state(vcpu);
+    vaddr first = s->pc - 4;
 
     if (!vcpu->semihost || (s->priv == RISCV_U && !vcpu->semihost_user) || (first & 4095) > 4096 - 12) {
         return false;
     }
     const uint8_t *p = guest_ptr_probe(vcpu, first, 12, MMU_FETCH, riscv_mmu_index(vcpu, MMU_FETCH));
-    if (!p || ldle32(p) != SLLI_X0_31 || ldle32(p + 4) != EBREAK || ldle32(p + 8) != SRAI_X0_7) {
-        return false;
-    }
-    uint64_t mask = rv32 ? UINT32_MAX : UINT64_MAX;
-    s->x[10] = vcpu->semihost(vcpu, s->x[10] & mask, s->x[11] & mask) & mask;
-    s->pc = (s->pc + 4) & mask;
-    return true;
+    return p && riscv_semihosting_call(vcpu, p);
 }
 
 void riscv_exception_enter(Vcpu *vcpu)
