@@ -31,6 +31,7 @@ typedef struct ElfFile {
     Segment *seg;
     unsigned n_seg;
     uint64_t file_bytes;
+    unsigned exec_prot;   /* for code, beside what segments say */
 } ElfFile;
 
 static uint64_t get(const ElfFile *f, const uint8_t *p, unsigned size)
@@ -217,13 +218,37 @@ static int prot_of(uint32_t flags)
     return (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) | (flags & PF_X ? PROT_EXEC : 0);
 }
 
+/* f->exec_prot by its properties, if any (PT_GNU_PROPERTY: note "GNU", type 5, an array of type, size, padded data). */
+static void property_prot(Thread *t, ElfFile *f)
+{
+    enum { PROPERTY = 0x6474e553, MOST_BYTES = 1024, HEADER_BYTES = 16 };
+    uint8_t note[MOST_BYTES];
+
+    for (unsigned i = 0; t->abi->elf_property_prot && i < f->n_seg; i++) {
+        const Segment *s = &f->seg[i];
+        if (s->type != PROPERTY || s->filesz < HEADER_BYTES || s->filesz > sizeof(note) || !read_at(f->fd, note, s->filesz, s->offset)
+            || get(f, note, 4) != 4 || (uint32_t)get(f, note + 8, 4) != 5 || memcmp(note + 12, "GNU", 4)) {
+            continue;
+        }
+        uint64_t end = MIN(s->filesz, HEADER_BYTES + (uint64_t)(uint32_t)get(f, note + 4, 4));
+        for (uint64_t at = HEADER_BYTES; at + 8 <= end;) {
+            uint32_t size_bytes = (uint32_t)get(f, note + at + 4, 4);
+            if (size_bytes > end - at - 8) {
+                break;
+            }
+            f->exec_prot |= t->abi->elf_property_prot(t, (uint32_t)get(f, note + at, 4), note + at + 8, size_bytes);
+            at += 8 + ROUND_UP((uint64_t)size_bytes, 8);
+        }
+    }
+}
+
 static bool map_segment(const ElfFile *f, const Segment *s, vaddr bias, Error **errp)
 {
     uint64_t page = mm.page_bytes;
     vaddr start = s->vaddr + bias, map_start = ROUND_DOWN(start, page);
     vaddr file_end = start + s->filesz, mem_end = start + s->memsz;
     vaddr anon_start = map_start;
-    int prot = prot_of(s->flags);
+    int prot = prot_of(s->flags) | (s->flags & PF_X ? (int)f->exec_prot : 0);
     int64_t r = 0;
     if (s->filesz) {
         r = mm_mmap(map_start, file_end - map_start, prot, MAP_PRIVATE | MAP_FIXED, f->fd,
@@ -294,7 +319,7 @@ static bool map_file(const ElfFile *f, vaddr lo, vaddr hi, uint64_t align, vaddr
 }
 
 /* PT_INTERP: looked up under -L first. */
-static bool load_interp(const ElfFile *main_file, const Segment *s, const Abi *abi, ElfImage *ret, Error **errp)
+static bool load_interp(Thread *t, const ElfFile *main_file, const Segment *s, ElfImage *ret, Error **errp)
 {
     char name[USER_PATH_MAX], under_prefix[USER_PATH_MAX];
     if (s->filesz < 2 || s->filesz > sizeof(name) || !read_at(main_file->fd, name, s->filesz, s->offset)
@@ -311,11 +336,13 @@ static bool load_interp(const ElfFile *main_file, const Segment *s, const Abi *a
     bool ok = false;
     vaddr lo, hi, bias;
     uint64_t align;
-    if (elf_read(&f, abi, errp) && elf_span(&f, mm.page_bytes, &lo, &hi, &align, errp)
-        && map_file(&f, lo, hi, align, 0, &bias, errp)) {
+    if (elf_read(&f, t->abi, errp) && elf_span(&f, mm.page_bytes, &lo, &hi, &align, errp)) {
+        property_prot(t, &f);
+        ok = map_file(&f, lo, hi, align, 0, &bias, errp);
+    }
+    if (ok) {
         ret->interp_base = bias + (f.type == ET_DYN ? lo : 0);
         ret->interp_entry = f.entry + bias;
-        ok = true;
     }
     free(f.seg);
     close(f.fd);
@@ -340,6 +367,9 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
             interp = &f.seg[i];
         }
     }
+    if (ok && !interp) { /* else it is the interpreter's business */
+        property_prot(t, &f);
+    }
     /* A position-independent program without interpreter is most likely the loader itself: out of the way. */
     vaddr hint = interp || lo ? ROUND_DOWN(MIN(abi->pie_base, mm.task_size / 3 * 2), mm.page_bytes) : 0;
     ok = ok && map_file(&f, lo, hi, align, hint, &bias, errp);
@@ -357,7 +387,7 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
             }
         }
         if (interp) {
-            ok = load_interp(&f, interp, abi, ret, errp);
+            ok = load_interp(t, &f, interp, ret, errp);
         }
     }
     free(f.seg);

@@ -180,6 +180,7 @@ int main(int argc, char **argv)
     if (user.target->cpu_reset) {
         user.target->cpu_reset(t->vcpu);
     }
+    mm.prot_bits = user.abi->prot_bits ? user.abi->prot_bits(t) : 0;
     /* The registers hold nothing of a reset vector: the loader sets what the ABI defines. */
     thread_register_main(t);
     signal_init(t);

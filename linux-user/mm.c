@@ -252,7 +252,8 @@ static vaddr find_gap(vaddr hint, uint64_t len, uint64_t align)
 
 static unsigned page_of_host_prot(int prot)
 {
-    return (prot & PROT_READ ? PAGE_READ : 0) | (prot & PROT_WRITE ? PAGE_WRITE : 0)
+    unsigned more = (unsigned)prot & mm.prot_bits;
+    return (more ? user.abi->page_of_prot(more) : 0) | (prot & PROT_READ ? PAGE_READ : 0) | (prot & PROT_WRITE ? PAGE_WRITE : 0)
            | (prot & PROT_EXEC ? PAGE_EXEC : 0);
 }
 
@@ -519,6 +520,9 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         thread_not_alone();
     }
     unlock_and_invalidate(had_exec, addr, map_len);
+    if (page & PAGE_GUARDED) {
+        thread_pages_guarded();
+    }
     return (int64_t)addr;
 }
 
@@ -568,7 +572,7 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     if (addr & (mm.page_bytes - 1)) {
         return -EINVAL;
     }
-    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8 /* PROT_SEM */)) {
+    if ((unsigned)prot & ~((unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8 /* PROT_SEM */) | mm.prot_bits)) {
         return -EINVAL;
     }
     if (!len) {
@@ -612,6 +616,9 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
         vma_merge_around(i);
     }
     unlock_and_invalidate(exec, addr, len);
+    if (page & PAGE_GUARDED) {
+        thread_pages_guarded();
+    }
     return 0;
 }
 

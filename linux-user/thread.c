@@ -77,6 +77,16 @@ static void list_remove(Thread *t)
     thread_list_unlock();
 }
 
+void thread_pages_guarded(void)
+{
+    thread_list_lock();
+    for (Thread *t = thread_list_first(); t; t = t->next) {
+        t->abi->pages_guarded(t);
+        vcpu_kick(t->vcpu); /* it is translated otherwise */
+    }
+    thread_list_unlock();
+}
+
 Thread *thread_new(const Abi *abi)
 {
     Thread *t = xnew(Thread);

@@ -93,6 +93,13 @@ struct Abi {
     vaddr (*fault_addr)(Thread *t);
     /* The host took an address for not canonical: true if the access can be tried again, for code is translated otherwise from here on. */
     bool (*other_addresses)(Thread *t);
+    /* Protections beyond PROT_READ, PROT_WRITE and PROT_EXEC: bits of mmap's and mprotect's there are; what PAGE_* they stand for. NULL: none. */
+    unsigned (*prot_bits)(Thread *t);
+    unsigned (*page_of_prot)(unsigned prot);
+    /* There are pages with PAGE_GUARDED from now on; for each thread. */
+    void (*pages_guarded)(Thread *t);
+    /* Of a program without interpreter, or of an interpreter: more protection of its code, by a property (type, data) of its notes. */
+    unsigned (*elf_property_prot)(Thread *t, uint32_t type, const uint8_t *data, uint32_t size_bytes);
     uint64_t (*hwcap)(Thread *t);
     int64_t (*prctl)(Thread *t, const uint64_t *a); /* operations of the architecture's own; NULL: none */
     uint64_t (*hwcap2)(Thread *t);     /* AT_HWCAP2; NULL: 0 */
@@ -222,6 +229,8 @@ typedef struct CloneArgs {
 int64_t thread_clone(Thread *t, const CloneArgs *args);
 /* Memory that others can write is mapped: atomic operations have to be. */
 void thread_not_alone(void);
+/* All threads are told that there are guarded pages: Abi.pages_guarded. */
+void thread_pages_guarded(void);
 
 /* -- guest memory access (uaccess.c): faults are EFAULT, never a crash --------------------------------- */
 
@@ -266,6 +275,7 @@ typedef struct Mm {
     vaddr mmap_top;       /* where top-down placement begins */
     vaddr stack_top;
     uint64_t page_bytes;  /* the guest's */
+    unsigned prot_bits;   /* Abi.prot_bits */
     vaddr brk_start, brk;
     bool reserved;        /* the window is one host mapping: unmapped pages stay PROT_NONE */
     bool parallel;

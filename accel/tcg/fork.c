@@ -65,7 +65,7 @@ static void translate_ahead(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags
 {
     const uint64_t phys[2] = { pc >> TCG_PAGE_BITS, TCG_NO_PAGE };
     vaddr next = ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES) + TCG_PAGE_BYTES;
-    if (flags == unit_flags(tv->vcpu) && !tb_find(pc, mode, flags, phys) && page_stable(pc) && page_stable(next)) {
+    if (flags == (unit_flags(tv->vcpu) | guarded_flag(tv, pc, mode)) && !tb_find(pc, mode, flags, phys) && page_stable(pc) && page_stable(next)) {
         translate_unit(tv, pc, mode, flags);
         tv->has_fault = tv->want_room = false;
         hints.n_ahead++;

@@ -42,6 +42,7 @@ enum {
     UNIT_ONE_INSN = 2,
     UNIT_STEP = 4,      /* for single-stepping and exclusive sections: never linked */
     UNIT_ICOUNT = 8,
+    UNIT_GUARDED = 32,  /* the page it begins on is PAGE_GUARDED: lookup_unit's own, no part of what a vCPU runs with */
     UNIT_EXCLUSIVE = 16, /* for exclusive sections: atomic accesses need not be */
 };
 
@@ -355,6 +356,8 @@ void jump_cache_free(TcgVcpu *tv);
 extern JumpCacheEntry jump_cache_empty[JUMP_CACHE_ENTRIES];
 
 /* ---- translate.c, scan.c ---- */
+/* UNIT_GUARDED or 0. In system mode code_page() of pc was asked just before. */
+uint32_t guarded_flag(TcgVcpu *tv, vaddr pc, uint64_t mode);
 TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags);
 void translator_release(TcgVcpu *tv);
 void translator_fork_lock(void);
@@ -411,6 +414,8 @@ typedef struct TcgSystemOps {
     bool (*code_page)(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
     /* Whether code_page() of the address, just asked, found a global mapping: one that flushes of an ASID leave. */
     bool (*code_is_global)(TcgVcpu *tv, vaddr addr);
+    /* Likewise: whether it is PAGE_GUARDED. */
+    bool (*code_is_guarded)(TcgVcpu *tv, vaddr addr);
     /* Writes to the page must be noticed from now on. */
     bool (*watch_page)(TcgVcpu *tv, CodePage *page, const uint8_t *host); /* true: units need hashes of their bytes */
     void (*icache_sync)(TcgVcpu *tv);
@@ -441,7 +446,7 @@ void jitdump_unit(const TransUnit *unit);
 
 static inline bool persist_active(uint32_t flags)
 {
-    return unlikely(persist_enabled) && !(flags & ~(uint32_t)UNIT_PARALLEL)
+    return unlikely(persist_enabled) && !(flags & ~(uint32_t)(UNIT_PARALLEL | UNIT_GUARDED))
            && !atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed);
 }
 

@@ -380,7 +380,7 @@ static void *helper_ptr(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess k
 const TcgSystemOps tcg_system_ops = {
     .vcpu_init = tlb_vcpu_init,
     .vcpu_free = tlb_vcpu_free,
-    .code_page = tlb_code_page, .code_is_global = tlb_code_is_global,
+    .code_page = tlb_code_page, .code_is_global = tlb_code_is_global, .code_is_guarded = tlb_code_is_guarded,
     .watch_page = tlb_watch_page,
     .icache_sync = fresh_sync,
     .space = tlb_space,

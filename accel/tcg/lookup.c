@@ -319,6 +319,18 @@ const void *jump_cache_probe(TcgVcpu *tv)
     return entry_pc(e) == pc ? __atomic_load_n(&e->code, __ATOMIC_RELAXED) : NULL;
 }
 
+uint32_t guarded_flag(TcgVcpu *tv, vaddr pc, uint64_t mode)
+{
+    if (likely(!(mode & tv->vcpu->target->guard_mode))) {
+        return 0;
+    }
+    if (tv->vcpu->softmmu) {
+        return tcg_system->code_is_guarded(tv, pc) ? UNIT_GUARDED : 0;
+    }
+    int prot = tcg.have_user_ops ? tcg.user.page_prot(pc) : -1;
+    return prot >= 0 && (prot & PAGE_GUARDED) ? UNIT_GUARDED : 0;
+}
+
 TransUnit *lookup_unit(TcgVcpu *tv, uint64_t mode, uint32_t flags)
 {
     vaddr pc = tv->vcpu->target->get_pc(tv->vcpu);
@@ -328,6 +340,7 @@ TransUnit *lookup_unit(TcgVcpu *tv, uint64_t mode, uint32_t flags)
         tv->has_fault = true;
         return NULL;
     }
+    flags |= guarded_flag(tv, pc, mode);
     TransUnit *unit = tb_find(pc, mode, flags, phys);
     if (unit && unlikely(unit->n_pages > 1 && tv->vcpu->softmmu)) {
         unit = check_second_page(tv, unit);

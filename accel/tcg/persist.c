@@ -378,7 +378,7 @@ static void put(Image *image, const void *data, size_t n)
 static void put_unit(const TransUnit *unit, void *opaque)
 {
     Image *image = opaque;
-    if (unit->from != UNIT_TRANSLATED || atomic_load(&unit->invalid) || unit->flags & ~(uint32_t)UNIT_PARALLEL
+    if (unit->from != UNIT_TRANSLATED || atomic_load(&unit->invalid) || unit->flags & ~(uint32_t)(UNIT_PARALLEL | UNIT_GUARDED)
         || !unit->guest_bytes || image->records.n > MAX_FILE_BYTES * 3 / 4) {
         return;
     }

@@ -36,7 +36,8 @@ static bool inside(const TransDriver *d, vaddr pc)
 
 static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 {
-    uint32_t from = (pc & ~(vaddr)d->ctx.target->pc_flags) - d->page[0].addr, to = from + length - 1;
+    const vaddr flags = d->ctx.target->pc_flags;
+    uint32_t from = (pc & ~flags) - d->page[0].addr, to = ((pc + length) & ~flags) - 1 - d->page[0].addr;
     for (unsigned k = 0; k < 2; k++) {
         uint32_t low = k * TCG_PAGE_BYTES, high = low + TCG_PAGE_BYTES - 1;
         if (from <= high && to >= low) {

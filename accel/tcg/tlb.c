@@ -438,7 +438,7 @@ static void make_entry(TcgVcpu *tv, vaddr page, gpa phys, uint8_t prot, bool glo
         tlb_log_code(l.ram);
     }
     *side = (TlbSide){ .mr = l.mr, .offset = l.offset, .ram = l.ram, .phys = phys, .global = global,
-                       .readonly = l.readonly };
+                       .readonly = l.readonly, .prot = prot };
     if (!l.host) {
         side->ram = NULL;
         side->whole = l.mr && l.length >= TCG_PAGE_BYTES;
@@ -646,6 +646,13 @@ bool tlb_code_is_global(TcgVcpu *tv, vaddr addr)
     TlbTable *t = &tv->tlb->current->table[tv->vcpu->target->mmu_index(tv->vcpu, MMU_FETCH)];
     uint32_t i = entry_index(t, addr);
     return t->entries && tag_hits(tlb_tag_get(&t->entries[i], MMU_FETCH), addr) && t->side[i].global;
+}
+
+bool tlb_code_is_guarded(TcgVcpu *tv, vaddr addr)
+{
+    Vcpu *vcpu = tv->vcpu;
+    TlbSide *side;
+    return tlb_find(tv, addr, MMU_FETCH, 2, vcpu->target->mmu_index(vcpu, MMU_FETCH), true, &side) && (side->prot & PAGE_GUARDED);
 }
 
 static void mark_entry(TlbEntry *e, uintptr_t host)

@@ -33,6 +33,7 @@ typedef struct TlbSide {
     uint64_t ram_offset;  /* of the page in its block */
     gpa phys;             /* of the page */
     bool global, readonly;
+    uint8_t prot;         /* PAGE_*, as the target said */
     bool whole;           /* device: the region covers the page */
 } TlbSide;
 
@@ -107,6 +108,7 @@ void tlb_page_dirty(TcgVcpu *tv, TlbEntry *e, const TlbSide *side);
 void tlb_vcpu_init(TcgVcpu *tv);
 void tlb_vcpu_free(TcgVcpu *tv);
 bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);
+bool tlb_code_is_guarded(TcgVcpu *tv, vaddr addr);
 /* Has the block keep DIRTY_CODE bits. Best before anybody runs. */
 void tlb_log_code(RamBlock *ram);
 bool tlb_code_is_global(TcgVcpu *tv, vaddr addr);

@@ -183,6 +183,15 @@ bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes)
     return true;
 }
 
+bool trans_guarded(const TransCtx *ctx, vaddr pc)
+{
+    const TransDriver *d = ctx->driver;
+    if (pc - d->page[0].addr < TCG_PAGE_BYTES || ctx->vcpu->softmmu) {
+        return d->flags & UNIT_GUARDED;
+    }
+    return guarded_flag(d->tv, pc, ctx->mode);
+}
+
 /* ---- ends of blocks ---- */
 
 /* -icount: the block ends here; of what it was charged at its start, this was not run. */
@@ -894,7 +903,9 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
             unit->from = UNIT_UNSTABLE;
         }
     }
-    if (unit->from == UNIT_TRANSLATED && persist_active(flags)) {
+    /* A kept unit is found by what its first page is. */
+    bool mixed = n_pages == 2 && guarded_flag(tv, d->page[1].addr, mode) != (flags & UNIT_GUARDED);
+    if (unit->from == UNIT_TRANSLATED && persist_active(flags) && !mixed) {
         unit->guest_bytes = copy_guest_bytes(d, n_pages);
     }
     TransUnit *result = insert_unit(d, unit, pc, check, n_pages);

@@ -58,14 +58,11 @@ bool tcg_restart_after_unprotect(Vcpu *vcpu, vaddr addr, uintptr_t host_pc, cons
 bool tcg_unprotect_range(vaddr first, vaddr last);
 /* linux-user's hook: the page protection the guest asked for at addr (PAGE_*), and changing the host's. */
 typedef struct TcgUserOps {
-    int (*page_prot)(vaddr addr);                              /* -1: unmapped; PAGE_*, PAGE_SHARED */
+    int (*page_prot)(vaddr addr);                              /* -1: unmapped; PAGE_* */
     void (*host_protect)(vaddr page, size_t size_bytes, bool writable);
     bool (*read)(void *to, vaddr addr, size_t size_bytes);     /* guest memory; false: not (all) readable */
 } TcgUserOps;
 void tcg_set_user_ops(const TcgUserOps *ops);
-enum {
-    PAGE_SHARED = 8, /* page_prot: may be written through another mapping too (MAP_SHARED) */
-};
 
 /*
  * User mode, around a fork() that copies the address space: begin before it in the parent (takes every

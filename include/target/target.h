@@ -84,11 +84,15 @@ typedef struct ScanInsn {
 
 typedef enum MmuAccess { MMU_READ, MMU_WRITE, MMU_FETCH } MmuAccess;
 
-enum { PAGE_READ = 1, PAGE_WRITE = 2, PAGE_EXEC = 4 };
+enum {
+    PAGE_READ = 1, PAGE_WRITE = 2, PAGE_EXEC = 4,
+    PAGE_SHARED = 8,   /* user mode: may be written through another mapping too (MAP_SHARED) */
+    PAGE_GUARDED = 16, /* code: indirect branches have to land where it says so (Arm: BTI); tells units apart */
+};
 
 typedef struct TlbFill {
     gpa phys;              /* of the first byte of the page of size 1 << page_bits */
-    uint8_t prot;          /* PAGE_*: what later accesses of this mmu_index may do without asking again */
+    uint8_t prot;          /* PAGE_*: what later accesses of this mmu_index may do without asking again; PAGE_GUARDED */
     uint8_t page_bits;
     bool global;           /* survives an address-space (ASID) switch */
 } TlbFill;
@@ -130,6 +134,7 @@ struct Target {
     uint8_t pc_shift;            /* log2 of instruction alignment: hash of the jump cache */
     uint8_t max_insn_bytes;
     uint8_t pc_flags;            /* bits of the pc that are no part of the address (Arm's T32 bit); they tell units apart */
+    uint64_t guard_mode;         /* bit of the mode: code may be on pages that are PAGE_GUARDED */
     uint8_t page_bits;           /* smallest page */
     bool big_endian;
     bool coherent_icache;        /* stores to code act at once (x86); else at the guest's icache sync */

@@ -29,6 +29,9 @@ struct TransCtx {
 /* Instruction bytes at pc (little-endian units); false when not fetchable: the driver raises the fault. */
 bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes);
 
+/* Whether the page of pc, which is in the unit, is PAGE_GUARDED. */
+bool trans_guarded(const TransCtx *ctx, vaddr pc);
+
 /* Ends the guest block. */
 void trans_branch(TransCtx *ctx, IrCond cond, IrRef a, IrRef b, vaddr taken_pc); /* else next_pc */
 void trans_branch_nz(TransCtx *ctx, IrRef value, vaddr taken_pc);

@@ -12,7 +12,7 @@
 static void init_regs(Thread *t, vaddr entry, vaddr sp)
 {
     ArmState *s = arm_state(t->vcpu);
-    s->pc = entry;
+    arm_set_pc(t->vcpu, entry, 0);
     s->sp = sp;
     if (!aarch64_user_pauth_keys(t, 31)) {
         error_exit("no random numbers for the keys of pointer authentication");
@@ -36,6 +36,18 @@ static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls
     if (tls) {
         s->tpidr_el0 = *tls;
     }
+}
+
+enum { PROT_BTI = 0x10 }; /* uapi asm/mman.h */
+
+static unsigned prot_bits(Thread *t) { return arm_has(t->vcpu, BTI) ? PROT_BTI : 0; }
+static unsigned page_of_prot(unsigned prot) { return prot & PROT_BTI ? PAGE_GUARDED : 0; }
+static void pages_guarded(Thread *t) { arm_state(t->vcpu)->guarded = true; }
+
+/* GNU_PROPERTY_AARCH64_FEATURE_1_AND, bit 0: all code has its landing pads (ELF for AArch64, "Program Property"). */
+static unsigned elf_property_prot(Thread *t, uint32_t type, const uint8_t *data, uint32_t size_bytes)
+{
+    return type == 0xc0000000 && size_bytes >= 4 && (ldle32(data) & 1) && arm_has(t->vcpu, BTI) ? PROT_BTI : 0;
 }
 
 static void set_result(Thread *t, int64_t result)
@@ -110,8 +122,8 @@ static void core_regs(Thread *t, void *out)
         stle64(p + 8 * i, s->x[i]);
     }
     stle64(p + 8 * 31, s->sp);
-    stle64(p + 8 * 32, s->pc);
-    stle64(p + 8 * 33, arm_nzcv_get(t->vcpu));
+    stle64(p + 8 * 32, arm_pc(t->vcpu));
+    stle64(p + 8 * 33, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << 10);
 }
 
 /*
@@ -141,6 +153,7 @@ const Abi abi_aarch64 = {
     .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
+    .prot_bits = prot_bits, .page_of_prot = page_of_prot, .pages_guarded = pages_guarded, .elf_property_prot = elf_property_prot,
     .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses,
     .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl,
     .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",

@@ -14,7 +14,7 @@ static void first_touch(void *opaque, vaddr addr, uint64_t size_bytes, bool read
 /* The data address of the load or store at pc; used when the host could not name it (non-canonical). */
 vaddr aarch64_user_fault_addr(Thread *t)
 {
-    vaddr pc = arm_state(t->vcpu)->pc, addr = pc;
+    vaddr pc = arm_pc(t->vcpu), addr = pc;
     uint8_t insn[4];
 
     if (copy_from_guest(insn, pc, sizeof(insn))) {
@@ -43,13 +43,16 @@ bool aarch64_user_other_addresses(Thread *t)
 static void raise_exception(Thread *t)
 {
     ArmState *s = arm_state(t->vcpu);
-    vaddr pc = s->pc, value = t->vcpu->exception.value;
+    vaddr pc = arm_pc(t->vcpu), value = t->vcpu->exception.value;
 
     switch (t->vcpu->exception.cause) {
     case ARM_CAUSE_SEMIHOST:
         arm_semihosting_call(t->vcpu, false);
         break;
     case ARM_EC_UNKNOWN:
+        signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
+        break;
+    case ARM_EC_BTI:
         signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         break;
     case ARM_EC_PC_ALIGN:
@@ -64,9 +67,9 @@ static void raise_exception(Thread *t)
         break;
     case VCPU_CAUSE_FETCH:
         if (pc & ~AARCH64_ADDR_MASK && !(pc & BIT(55))) { /* a branch leaves the tag behind (AArch64.BranchAddr) */
-            s->pc = pc & AARCH64_ADDR_MASK;
-        } else if (value & 3) {
-            signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
+            s->pc &= AARCH64_ADDR_MASK;
+        } else if (pc & 3) {
+            signal_raise_sync(t, SIGBUS, BUS_ADRALN, pc);
         } else {
             signal_raise_sync(t, SIGSEGV, mm_page_prot(value) < 0 ? SEGV_MAPERR : SEGV_ACCERR, value);
         }

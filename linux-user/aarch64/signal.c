@@ -10,7 +10,7 @@
 enum {
     UC = 128, UC_STACK = UC + 16, UC_MASK = UC + 40, SC = UC + 176, SC_REGS = SC + 8, SC_SP = SC_REGS + 31 * 8, SC_PC = SC_SP + 8,
     SC_PSTATE = SC_PC + 8, RECORDS = SC + 288, RECORDS_BYTES = 4096, FRAME_BYTES = RECORDS + RECORDS_BYTES,
-    FRAME_RECORD_BYTES = 16,
+    FRAME_RECORD_BYTES = 16, BTYPE_SHIFT = 10,
     SA_EXPOSE_TAGBITS = 0x800,
     FPSIMD_MAGIC = 0x46508001, FPSIMD_BYTES = 528, ESR_MAGIC = 0x45535201, ESR_BYTES = 16, EXTRA_MAGIC = 0x45585401,
 };
@@ -19,7 +19,7 @@ enum {
 static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
 {
     enum { ABORT_DATA = 0x24, ABORT_INSN = 0x20, IL = 1 << 25, WRITE = 1 << 6, TRANSLATION = 7, PERMISSION = 15, ALIGNMENT = 0x21 };
-    bool fetch = (uintptr_t)info->si_addr == arm_state(t->vcpu)->pc;
+    bool fetch = (uintptr_t)info->si_addr == arm_pc(t->vcpu);
 
     if (info->si_code <= 0 || (sig != SIGSEGV && sig != SIGBUS)) {
         return 0;
@@ -50,8 +50,8 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
         stle64(f + SC_REGS + 8 * i, s->x[i]);
     }
     stle64(f + SC_SP, s->sp);
-    stle64(f + SC_PC, s->pc);
-    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu));
+    stle64(f + SC_PC, arm_pc(t->vcpu));
+    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << BTYPE_SHIFT);
     uint8_t *p = f + RECORDS;
     stle32(p, FPSIMD_MAGIC);
     stle32(p + 4, FPSIMD_BYTES);
@@ -69,7 +69,7 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
     if (!copy_to_guest(at, f, sizeof(f)) || !copy_to_guest(record_at, record, sizeof(record)) || !siginfo_to_guest(t->abi, at, info)) {
         return false;
     }
-    s->pc = act->handler;
+    arm_set_pc(t->vcpu, act->handler, 2); /* as if it were called */
     s->sp = at;
     s->x[0] = (uint64_t)sig;
     s->x[1] = at;
@@ -122,7 +122,7 @@ int64_t aarch64_user_signal_return(Thread *t)
         s->x[i] = ldle64(f + SC_REGS + 8 * i);
     }
     s->sp = ldle64(f + SC_SP);
-    s->pc = ldle64(f + SC_PC);
+    arm_set_pc(t->vcpu, ldle64(f + SC_PC), (unsigned)bits_get(ldle64(f + SC_PSTATE), BTYPE_SHIFT, 2));
     arm_nzcv_set(t->vcpu, (uint32_t)ldle64(f + SC_PSTATE));
     arm_fpsr_set(t->vcpu, ldle32(fp + 8));
     arm_fpcr_set(t->vcpu, ldle32(fp + 12));

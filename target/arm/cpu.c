@@ -30,7 +30,7 @@ static const SlotDesc slots[] = {
 static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 
 static vaddr get_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc; }
-static void set_pc(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
+static void set_pc(Vcpu *vcpu, vaddr pc) { arm_set_pc(vcpu, pc, 0); }
 
 uint32_t arm_nzcv_get(const Vcpu *vcpu)
 {
@@ -49,7 +49,7 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
 
 const Target target_aarch64 = {
     .name = "aarch64", .summary = "Arm, 64-bit", .gdb_arch = "aarch64",
-    .word_bits = 64, .pc_shift = 2, .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183,
+    .word_bits = 64, .pc_shift = 2, .pc_flags = 3, .guard_mode = BIT(ARM_MODE_BTI), .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183,
     .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState),
     .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
@@ -65,6 +65,7 @@ const Target target_aarch64 = {
 };
 
 static vaddr get_pc32(const Vcpu *vcpu) { return (uint32_t)arm_state(vcpu)->pc; }
+static void set_pc32(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
 
 /* AArch32 alone: programs of 32 bits. */
 const Target target_arm = {
@@ -76,7 +77,7 @@ const Target target_arm = {
     .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names,
     .default_cpu = "max",
     .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas,
-    .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc,
+    .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32,
     .unaligned = arm_unaligned, .bus_error = arm_bus_error,
     .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write,
     .dump = arm32_dump, .gdb_watch_before = true,

@@ -96,6 +96,14 @@ typedef struct ArmState {
     ArmFault fault;
     bool tagged_tlb;           /* the TLB may hold entries that flushes by address miss (mmu.c); others read it */
     bool step_under_way;       /* software step: the instruction that runs is the stepped one */
+    /*
+     * PSTATE.BTYPE is in the low bits of `pc` where it is tracked: arm_tracks_btype(). Only an indirect branch makes it other than 0 and the next
+     * instruction makes it 0 again, so it tells units apart at their entries and costs nothing elsewhere. pc_misaligned: they are the address's
+     * own bits; whoever writes pc in C says so.
+     */
+    bool pc_misaligned;
+    uint64_t branch_target;    /* of arm_helper_pc_misaligned */
+    bool guarded;              /* user mode: there are guarded pages */
     bool tagged_data;          /* user mode: a data address had a tag */
     bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
     const ArmPlatform *platform;
@@ -149,6 +157,23 @@ static inline const ArmModel *arm_model(const Vcpu *vcpu)
 
 #define arm_has(vcpu, id) (arm_model(vcpu)->ext[ARM_EXT_##id])
 
+static inline bool arm_tracks_btype(const Vcpu *vcpu)
+{
+    const ArmState *s = arm_state(vcpu);
+    return (vcpu->softmmu ? arm_has(vcpu, BTI) : s->guarded) && !s->pc_misaligned;
+}
+
+/* PSTATE.BTYPE, and the program counter without it. */
+static inline unsigned arm_btype(const Vcpu *vcpu) { return arm_tracks_btype(vcpu) ? arm_state(vcpu)->pc & 3 : 0; }
+static inline vaddr arm_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc & ~(vaddr)(arm_tracks_btype(vcpu) ? 3 : 0); }
+/* Where execution goes on: pc may be misaligned, which is an exception there. */
+static inline void arm_set_pc(Vcpu *vcpu, vaddr pc, unsigned btype)
+{
+    ArmState *s = arm_state(vcpu);
+    s->pc_misaligned = pc & 3;
+    s->pc = pc | (arm_tracks_btype(vcpu) ? btype : 0);
+}
+
 /* Slots. */
 enum {
     ARM_SLOT_X = 0,      /* X0 to X30 */
@@ -180,6 +205,8 @@ enum {
     ARM_MODE_FP_DN = 18, /* 1 bit: FPCR.DN */
     ARM_MODE_TBI = 19,   /* 1 bit: user mode: the top byte of data addresses is taken off */
     ARM_MODE_SP = 20,    /* 2 bits: ArmModeSp */
+    ARM_MODE_BTI = 22,   /* 1 bit: PSTATE.BTYPE is tracked */
+    ARM_MODE_BT = 23,    /* 1 bit: SCTLR_ELx.BT: jumps of type 3 may not land on PACIASP */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };

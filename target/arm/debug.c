@@ -147,7 +147,7 @@ static bool watchpoint_hit(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
     Watch w = { .vcpu = vcpu };
-    const uint8_t *insn = any_watchpoint(vcpu) ? guest_ptr_probe(vcpu, s->pc, 4, MMU_FETCH, arm_mmu_index(vcpu, MMU_FETCH)) : NULL;
+    const uint8_t *insn = any_watchpoint(vcpu) ? guest_ptr_probe(vcpu, arm_pc(vcpu), 4, MMU_FETCH, arm_mmu_index(vcpu, MMU_FETCH)) : NULL;
 
     if (insn) {
         arm_mem_access(vcpu, insn, 4, touched, &w);

@@ -33,13 +33,13 @@ void arm_set_level(Vcpu *vcpu, unsigned el, bool spx)
 uint64_t arm_spsr_of_state(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
-    return s->pstate | (uint64_t)s->el << 2 | arm_nzcv_get(vcpu);
+    return s->pstate | (uint64_t)s->el << 2 | (uint64_t)arm_btype(vcpu) << 10 | arm_nzcv_get(vcpu);
 }
 
-/* What of PSTATE there is. */
+/* What of PSTATE there is, but for BTYPE. */
 static uint64_t pstate_bits(const Vcpu *vcpu)
 {
-    return PSTATE_DAIF | PSTATE_SP | PSTATE_IL | PSTATE_SS | (arm_has(vcpu, BTI) ? PSTATE_BTYPE : 0) | (arm_has(vcpu, SSBS) ? PSTATE_SSBS : 0) |
+    return PSTATE_DAIF | PSTATE_SP | PSTATE_IL | PSTATE_SS | (arm_has(vcpu, SSBS) ? PSTATE_SSBS : 0) |
            (arm_has(vcpu, PAN) ? PSTATE_PAN : 0) | (arm_has(vcpu, UAO) ? PSTATE_UAO : 0) | (arm_has(vcpu, DIT) ? PSTATE_DIT : 0) |
            (arm_has(vcpu, MTE) ? PSTATE_TCO : 0);
 }
@@ -53,14 +53,14 @@ static void enter(Vcpu *vcpu, unsigned target, Vector vector)
     bool host = target == 2 && arm_is_host(arm_hcr(vcpu));
 
     s->spsr[target] = arm_spsr_of_state(vcpu);
-    s->elr[target] = s->pc;
-    p &= ~(PSTATE_IL | PSTATE_SS | PSTATE_UAO | PSTATE_BTYPE | PSTATE_SSBS);
+    s->elr[target] = arm_pc(vcpu);
+    p &= ~(PSTATE_IL | PSTATE_SS | PSTATE_UAO | PSTATE_SSBS);
     p |= PSTATE_DAIF | (arm_has(vcpu, MTE) ? PSTATE_TCO : 0);
     p |= arm_has(vcpu, SSBS) && (s->sctlr[target] & SCTLR_DSSBS) ? PSTATE_SSBS : 0;
     if (arm_has(vcpu, PAN) && (target == 1 || host) && !(s->sctlr[target] & SCTLR_SPAN)) {
         p |= PSTATE_PAN;
     }
-    s->pc = s->vbar[target] + from + vector;
+    arm_set_pc(vcpu, s->vbar[target] + from + vector, 0);
     /* The old SP is saved by the old PSTATE.SP, so that comes last. */
     arm_set_level(vcpu, target, true);
     s->pstate = (p & ~PSTATE_SP) | PSTATE_SP;
@@ -278,5 +278,6 @@ uint64_t arm_exception_return(Vcpu *vcpu, uint64_t pc)
     arm_nzcv_set(vcpu, (uint32_t)(spsr & PSTATE_NZCV));
     vcpu->jit.monitor_addr = ~(uint64_t)0;
     arm_debug_changed(vcpu);
-    return pc;
+    arm_set_pc(vcpu, pc, legal ? (unsigned)bits_get(spsr, 10, 2) : 0);
+    return s->pc;
 }

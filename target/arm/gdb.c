@@ -50,7 +50,6 @@ const RegDesc *arm_regs(const Vcpu *vcpu, size_t *n)
             r.offset = offsetof(ArmState, sp);
             r.gdb_type = "data_ptr";
         } else if (i == GDB_PC) {
-            r.offset = offsetof(ArmState, pc);
             r.gdb_type = "code_ptr";
         } else if (i >= GDB_V0 && i < GDB_FPSR) {
             r.offset = (uint32_t)(offsetof(ArmState, v) + 16 * (i - GDB_V0));
@@ -72,6 +71,11 @@ bool arm_reg_read(Vcpu *vcpu, const RegDesc *reg, void *out)
         memcpy(out, vcpu->state + reg->offset, reg->bits / 8);
         return true;
     }
+    if (reg->number == GDB_PC) {
+        vaddr pc = arm_pc(vcpu);
+        memcpy(out, &pc, 8);
+        return true;
+    }
     uint32_t value = reg->number == GDB_CPSR ? (uint32_t)arm_spsr_of_state(vcpu) :
                      reg->number == GDB_FPSR ? arm_fpsr_get(vcpu) : arm_fpcr_get(vcpu);
     memcpy(out, &value, 4);
@@ -84,6 +88,12 @@ bool arm_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in)
 
     if (reg->offset != UINT32_MAX) {
         memcpy(vcpu->state + reg->offset, in, reg->bits / 8);
+        return true;
+    }
+    if (reg->number == GDB_PC) {
+        vaddr pc;
+        memcpy(&pc, in, 8);
+        arm_set_pc(vcpu, pc, 0);
         return true;
     }
     memcpy(&value, in, 4);
@@ -102,7 +112,7 @@ void arm_dump(Vcpu *vcpu, FILE *out, unsigned log_items)
     const ArmState *s = arm_state(vcpu);
     uint32_t nzcv = arm_nzcv_get(vcpu);
 
-    fprintf(out, " PC=%016" PRIx64, s->pc);
+    fprintf(out, " PC=%016" PRIx64, arm_pc(vcpu));
     for (unsigned i = 0; i < 31; i++) {
         fprintf(out, "%sX%02u=%016" PRIx64, i % 3 == 0 ? i ? "\n" : " " : " ", i, s->x[i]);
     }

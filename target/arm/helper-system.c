@@ -115,6 +115,19 @@ void arm_helper_irq_check(Vcpu *vcpu)
     arm_irq_check(vcpu);
 }
 
+/* A branch to an address that is not a multiple of 4: register | with link << 5. The exception is that of the instruction there. */
+void arm_helper_pc_misaligned(Vcpu *vcpu, uint32_t how)
+{
+    ArmState *s = arm_state(vcpu);
+    vaddr target = (how & 31) == ARM_ZR ? s->branch_target : s->x[how & 31];
+
+    if (how >> 5) {
+        s->x[30] = s->pc + 4;
+    }
+    arm_set_pc(vcpu, target, 0);
+    vcpu_loop_exit(vcpu, VCPU_EXIT_NONE);
+}
+
 void arm_helper_sp_align(Vcpu *vcpu, uint32_t unused)
 {
     vcpu_raise(vcpu, ARM_EC_SP_ALIGN, 0);

@@ -108,7 +108,7 @@ static void structures(const Toucher *t, uint32_t insn)
 
 void arm_mem_access(Vcpu *vcpu, const uint8_t *bytes, size_t n, TargetTouch *fn, void *opaque)
 {
-    Toucher t = { .s = arm_state(vcpu), .touch = fn, .opaque = opaque, .pc = arm_state(vcpu)->pc };
+    Toucher t = { .s = arm_state(vcpu), .touch = fn, .opaque = opaque, .pc = arm_pc(vcpu) };
     uint32_t insn = n >= 4 ? ldle32(bytes) : 0;
 
     if ((insn & 0xffffffe0) == 0xd50b7420) { /* DC ZVA */

@@ -23,6 +23,7 @@
 #define DESC_AP_RO   BIT(7)
 #define DESC_AF      BIT(10)
 #define DESC_NG      BIT(11)
+#define DESC_GP      BIT(50)
 #define DESC_DBM     BIT(51)
 #define DESC_PXN     BIT(53)
 #define DESC_UXN     BIT(54)
@@ -413,6 +414,7 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
         .ns = !secure || (leaf.desc & BIT(5)) || (leaf.above & TABLE_NS),
         .attr = (uint8_t)(s->mair[arm_regime_el(w->regime)] >> 8 * index),
         .sh = t.ds ? t.sh : (uint8_t)bits_get(leaf.desc, 8, 2),
+        .guarded = arm_has(vcpu, BTI) && (leaf.desc & DESC_GP),
     };
     if (ret->ns && secure && (s->scr_el3 & SCR_SIF)) {
         ret->prot &= ~(unsigned)PAGE_EXEC;
@@ -590,16 +592,20 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
     ArmPage page;
     ArmWalkFault f;
 
+    bool at_pc = w->access == MMU_FETCH && !probe && (s->pc ^ addr) < 4;
     if (has_tag(addr)) {
-        if (w->access == MMU_FETCH && !probe && s->pc == addr && arm_tbi(vcpu, w->regime, addr, MMU_FETCH)) {
+        if (at_pc && arm_tbi(vcpu, w->regime, addr, MMU_FETCH)) {
             vcpu->exception = (VcpuException){ .cause = ARM_CAUSE_PC_TAG, .value = addr };
             return false;
         }
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST); /* before the walk: see tlbi.c */
     }
-    if (w->access == MMU_FETCH && (addr & 3) && !probe && s->pc == addr) { /* before any abort */
-        vcpu->exception = (VcpuException){ .cause = ARM_EC_PC_ALIGN, .value = addr };
+    if (at_pc && (s->pc & 3) && !arm_tracks_btype(vcpu)) { /* before any abort */
+        vcpu->exception = (VcpuException){ .cause = ARM_EC_PC_ALIGN, .value = s->pc };
         return false;
+    }
+    if (w->access == MMU_FETCH) {
+        addr &= ~(vaddr)3; /* of them might be PSTATE.BTYPE */
     }
     if (!arm_walk(w, addr, &page, &f)) {
         if (!probe) {
@@ -615,7 +621,7 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
     if (bits < page.stage1_bits && page.stage1_bits >= 21) {
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST);
     }
-    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot, .page_bits = (uint8_t)bits, .global = page.global };
+    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot | (page.guarded ? PAGE_GUARDED : 0), .page_bits = (uint8_t)bits, .global = page.global };
     return true;
 }
 

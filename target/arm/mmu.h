@@ -32,7 +32,7 @@ typedef struct ArmPage {
     gpa phys;                /* of the address asked for */
     uint8_t prot, page_bits; /* of the smaller of both stages */
     uint8_t stage1_bits;     /* what TLB maintenance by address takes away at once */
-    bool global, ns;
+    bool global, ns, guarded;
     uint8_t attr, sh;        /* as in PAR_EL1: MAIR's byte, shareability */
 } ArmPage;
 

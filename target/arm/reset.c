@@ -75,7 +75,7 @@ void arm_cpu_reset(Vcpu *vcpu)
     }
     s->el = (uint8_t)arm_highest_el(vcpu);
     s->pstate = PSTATE_DAIF | PSTATE_SP;
-    s->pc = s->rvbar;
+    arm_set_pc(vcpu, s->rvbar, 0);
     s->sctlr[1] = 0x30d00800; /* the bits that are one in Armv8.0 */
     s->sctlr[2] = s->sctlr[3] = 0x30c50830;
     s->hcr_el2 = HCR_RW;
@@ -109,7 +109,7 @@ void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0)
     }
     arm_set_level(vcpu, el, true);
     s->pstate |= PSTATE_DAIF;
-    s->pc = pc;
+    arm_set_pc(vcpu, pc, 0);
     s->x[0] = x0;
     arm_tlb_select(vcpu);
     atomic_store(&s->powered_off, false);

@@ -44,6 +44,8 @@
 #define SCTLR_E0E    BIT(24)
 #define SCTLR_EE     BIT(25)
 #define SCTLR_UCI    BIT(26)
+#define SCTLR_BT0    BIT(35)
+#define SCTLR_BT1    BIT(36)       /* of EL2 and EL3 without a second level below: BT */
 #define SCTLR_DSSBS  BIT(44)
 #define SCTLR_EPAN   BIT(57)
 

@@ -40,19 +40,20 @@ void arm_trans_tbnz(TransCtx *ctx, const ArmArgsTb *a) { test_branch(ctx, a, IR_
 
 void arm_trans_br(TransCtx *ctx, const ArmArgsBr *a)
 {
-    trans_jump_indirect(ctx, IR_EXIT_INDIRECT, arm_x(ctx, a->rn), ctx->next_pc);
+    IrRef target = arm_indirect_target(ctx, arm_x(ctx, a->rn), a->rn, arm_jump_btype(ctx, a->rn));
+    trans_jump_indirect(ctx, IR_EXIT_INDIRECT, target, ctx->next_pc);
 }
 
 void arm_trans_blr(TransCtx *ctx, const ArmArgsBr *a)
 {
-    IrRef target = arm_x(ctx, a->rn);
+    IrRef target = arm_indirect_target(ctx, arm_x(ctx, a->rn), a->rn, ARM_BTYPE_CALL);
     arm_set_x(ctx, LINK, ir_i64(ctx->b, ctx->next_pc));
     trans_jump_indirect(ctx, IR_EXIT_INDIRECT_CALL, target, ctx->next_pc);
 }
 
 void arm_trans_ret(TransCtx *ctx, const ArmArgsBr *a)
 {
-    trans_jump_indirect(ctx, IR_EXIT_RETURN, arm_x(ctx, a->rn), ctx->next_pc);
+    trans_jump_indirect(ctx, IR_EXIT_RETURN, arm_indirect_target(ctx, arm_x(ctx, a->rn), a->rn, 0), ctx->next_pc);
 }
 
 static void exception(TransCtx *ctx, unsigned class, unsigned imm, VcpuExit user_exit)

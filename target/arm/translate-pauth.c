@@ -115,12 +115,12 @@ static IrRef target(TransCtx *ctx, const ArmArgsBra *a)
 
 void arm_trans_bra(TransCtx *ctx, const ArmArgsBra *a)
 {
-    trans_jump_indirect(ctx, IR_EXIT_INDIRECT, target(ctx, a), ctx->next_pc);
+    trans_jump_indirect(ctx, IR_EXIT_INDIRECT, arm_indirect_target(ctx, target(ctx, a), ARM_ZR, arm_jump_btype(ctx, a->rn)), ctx->next_pc);
 }
 
 void arm_trans_blra(TransCtx *ctx, const ArmArgsBra *a)
 {
-    IrRef pc = target(ctx, a);
+    IrRef pc = arm_indirect_target(ctx, target(ctx, a), ARM_ZR, ARM_BTYPE_CALL);
     arm_set_x(ctx, LINK, ir_i64(ctx->b, ctx->next_pc));
     trans_jump_indirect(ctx, IR_EXIT_INDIRECT_CALL, pc, ctx->next_pc);
 }
@@ -128,7 +128,7 @@ void arm_trans_blra(TransCtx *ctx, const ArmArgsBra *a)
 void arm_trans_reta(TransCtx *ctx, const ArmArgsKey *a)
 {
     ArmArgsBra link = { .rn = LINK, .rm = ARM_ZR, .key = a->key };
-    trans_jump_indirect(ctx, IR_EXIT_RETURN, target(ctx, &link), ctx->next_pc);
+    trans_jump_indirect(ctx, IR_EXIT_RETURN, arm_indirect_target(ctx, target(ctx, &link), ARM_ZR, 0), ctx->next_pc);
 }
 
 void arm_trans_ldra(TransCtx *ctx, const ArmArgsLdra *a)

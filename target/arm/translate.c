@@ -5,12 +5,15 @@
 #include "target/arm/system.h"
 #include "target/arm/translate.h"
 
-/* Of a misaligned pc only that its page is there. */
+/* The low bits of pc are PSTATE.BTYPE, not the address's. */
+static bool has_btype(const TransCtx *ctx) { return bits_get(ctx->mode, ARM_MODE_BTI, 1); }
+
+/* The low bits of pc (Target.pc_flags) do not matter here. */
 static bool fetch(TransCtx *ctx, vaddr pc, uint32_t *ret)
 {
     uint8_t bytes[4] = { 0 };
 
-    if (!trans_fetch(ctx, pc, bytes, pc & 3 ? 1 : 4)) {
+    if (!trans_fetch(ctx, pc, bytes, 4)) {
         return false;
     }
     *ret = ldle32(bytes);
@@ -22,15 +25,18 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     const ArmState *s = arm_state(vcpu);
     uint64_t hcr, sctlr, mode = (uint64_t)s->el << ARM_MODE_EL | arm_fp_mode(vcpu);
 
+    mode |= (uint64_t)arm_tracks_btype(vcpu) << ARM_MODE_BTI;
     mode |= (uint64_t)(s->sp & 15 ? ARM_SP_CHECKED : ARM_SP_ALIGNED) << ARM_MODE_SP;
     if (!vcpu->softmmu) {
-        return mode | (uint64_t)s->tagged_data << ARM_MODE_TBI;
+        /* Linux sets SCTLR_EL1.BT0. */
+        return mode | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT;
     }
     hcr = arm_hcr(vcpu);
     sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
     if (!(sctlr & (s->el ? SCTLR_SA : SCTLR_SA0))) {
         mode = (mode & ~((uint64_t)3 << ARM_MODE_SP)) | (uint64_t)ARM_SP_FREE << ARM_MODE_SP;
     }
+    mode |= (uint64_t)((sctlr & (s->el ? SCTLR_BT1 : SCTLR_BT0)) != 0) << ARM_MODE_BT;
     mode |= (uint64_t)arm_mmu_index(vcpu, MMU_READ) << ARM_MODE_MMU;
     mode |= (uint64_t)arm_mmu_index_unpriv(vcpu) << ARM_MODE_UNPRIV;
     mode |= (uint64_t)(arm_fp_trap_level(vcpu) != 0) << ARM_MODE_FP_TRAP;
@@ -67,12 +73,13 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     if (!fetch(ctx, pc, &insn)) {
         return false;
     }
-    if ((pc & 3) || bits_get(ctx->mode, ARM_MODE_IL, 1)) {
-        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = pc & 3 ? 1 : 4 };
+    if (((pc & 3) && !has_btype(ctx)) || bits_get(ctx->mode, ARM_MODE_IL, 1)) {
+        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = (uint8_t)(4 - (pc & 3)) };
         return true;
     }
     int row = arm_decode32(insn, arm_model(ctx->vcpu)->ext);
-    ret->length = 4;
+    ret->length = (uint8_t)(4 - (pc & 3));
+    pc &= ~(vaddr)3;
     ret->target = 0;
     ret->kind = SCAN_STOP;
     if (row < 0) {
@@ -149,24 +156,67 @@ static bool sp_may_be_misaligned(uint32_t insn)
     return (insn & 0xff200c00) == 0xf8200c00 || (insn & 0xbe800000) == 0x0c800000 || (insn & 0x3f000000) == 0x19000000;
 }
 
+/*
+ * BTypeCompatible: whether the instruction may follow an indirect branch of that kind on a guarded page (D8.4.2, C6.2 BTI and PACIASP). 1: by X16
+ * or X17, or from a page that is not guarded; 2: a call; 3: other jumps.
+ */
+static bool may_land(const TransCtx *ctx, uint32_t insn, unsigned btype)
+{
+    if ((insn & 0xffffff3f) == 0xd503241f) { /* BTI: bit 6 c, bit 7 j */
+        return (insn & BIT(6) && btype != 3) || (insn & BIT(7) && btype != 2);
+    }
+    if ((insn & 0xffffffbf) == 0xd503233f) { /* PACIASP, PACIBSP */
+        return btype != 3 || !bits_get(ctx->mode, ARM_MODE_BT, 1);
+    }
+    return (insn & 0xffe0001f) == 0xd4200000 || (insn & 0xffe0001f) == 0xd4400000; /* BRK, HLT */
+}
+
+/* The low bits of a target are BTYPE's, so a misaligned one is found here, and is an exception when it is reached. */
+IrRef arm_indirect_target(TransCtx *ctx, IrRef target, unsigned rn, unsigned btype)
+{
+    if (!has_btype(ctx)) {
+        return target;
+    }
+    if (rn == ARM_ZR) {
+        ir_stenv(ctx->b, offsetof(ArmState, branch_target), 8, target);
+    }
+    trans_raise_if(ctx, IR_TSTNE, target, ir_i64(ctx->b, 3), ARM_HELPER_pc_misaligned, rn | (uint32_t)(btype == ARM_BTYPE_CALL) << 5);
+    return ir_op2_imm(ctx->b, IR_or, IR_I64, target, btype);
+}
+
+unsigned arm_jump_btype(const TransCtx *ctx, unsigned rn)
+{
+    return rn == 16 || rn == 17 || !trans_guarded(ctx, ctx->pc) ? 1 : 3;
+}
+
 void arm_translate(TransCtx *ctx)
 {
     ArmArgs args;
     uint32_t insn;
 
-    ctx->next_pc = ctx->pc + (ctx->pc & 3 ? 1 : 4);
+    unsigned btype = has_btype(ctx) ? ctx->pc & 3 : 0;
+
+    ctx->next_pc = ctx->pc + 4 - (ctx->pc & 3);
     if (!fetch(ctx, ctx->pc, &insn)) {
         /* The page went away since the scan; entering it again raises the fault. */
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->pc);
         return;
     }
-    if (ctx->pc & 3) {
+    if ((ctx->pc & 3) && !btype) {
         arm_raise(ctx, ARM_EC_PC_ALIGN, ctx->pc);
         return;
     }
     if (bits_get(ctx->mode, ARM_MODE_IL, 1)) { /* comes behind aborts of the fetch (D1.3.5.5) */
         arm_raise(ctx, ARM_EC_ILLEGAL, 0);
         return;
+    }
+    if (btype) {
+        if (trans_guarded(ctx, ctx->pc) && !may_land(ctx, insn, btype)) {
+            arm_raise(ctx, ARM_EC_BTI, btype);
+            return;
+        }
+        ctx->pc -= btype;
+        ir_insn_start(ctx->b, ctx->pc, ctx->b->insn_extra);
     }
     ctx->data[ARM_DATA_INSN] = insn;
     int row = arm_decode32(insn, arm_model(ctx->vcpu)->ext);

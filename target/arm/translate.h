@@ -33,6 +33,8 @@ enum { ARM_PAIR_ALONE = 256 };    /* argument of helper-atomic.c: everybody else
 typedef enum ArmPacKey { ARM_PAC_IA, ARM_PAC_IB, ARM_PAC_DA, ARM_PAC_DB, ARM_PAC_GA, ARM_PAC_COMBINED = 8 } ArmPacKey;
 enum { ARM_MOPS_COPY_FORWARD, ARM_MOPS_COPY, ARM_MOPS_SET };
 
+enum { ARM_BTYPE_CALL = 2 };
+
 enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
 
 static inline IrType arm_type(int sf) { return sf ? IR_I64 : IR_I32; }
@@ -88,6 +90,10 @@ static inline void arm_set_rsp(TransCtx *ctx, int sf, unsigned n, IrRef v) { arm
 bool arm_semihosting_insn(TransCtx *ctx, uint32_t number, uint32_t wanted);
 void arm_raise(TransCtx *ctx, unsigned class, uint64_t value);
 void arm_undefined(TransCtx *ctx);
+
+/* The target of an indirect branch, with what PSTATE.BTYPE becomes, before LR is written; rn: its register, ARM_ZR: it is none's value. That of BR. */
+IrRef arm_indirect_target(TransCtx *ctx, IrRef target, unsigned rn, unsigned btype);
+unsigned arm_jump_btype(const TransCtx *ctx, unsigned rn);
 
 /* translate-flags.c. A condition as a comparison. */
 typedef struct ArmCondRef { IrCond cond; IrRef a, b; } ArmCondRef;

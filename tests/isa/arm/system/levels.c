@@ -219,6 +219,47 @@ static void user(void)
     check("  level", last.spsr & 15, 5);
 }
 
+/* Branch target identification on pages with GP (D8.4.2); the code page is mapped anew each time. */
+static void landing(void)
+{
+    static const struct { uint32_t branch, target; uint64_t from, gp; unsigned btype, bad; } cases[] = {
+        { 0xd63f0000, 0xd503201f, 0, 1, 2, 1 },   /* blr x0, nop */
+        { 0xd63f0000, 0xd503245f, 0, 1, 2, 0 },   /* bti c */
+        { 0xd63f0000, 0xd503249f, 0, 1, 2, 1 },   /* bti j */
+        { 0xd61f0000, 0xd503249f, 0, 1, 3, 0 },   /* br x0 */
+        { 0xd61f0000, 0xd503245f, 0, 1, 3, 1 },
+        { 0xd61f0000, 0xd503233f, 0, 1, 3, 0 },   /* paciasp: SCTLR_EL1.BT0 is 0 */
+        { 0xd65f0000, 0xd503201f, 0, 1, 0, 0 },   /* ret x0 */
+        { 0xd63f0000, 0xd503201f, 0, 0, 2, 0 },   /* no GP */
+        { 0xd503201f, 0xd503201f, 1, 1, 1, 1 },   /* ERET with SPSR.BTYPE */
+        { 0xd503245f, 0xd503201f, 1, 1, 1, 0 },
+        { 0xd63f0000, 0xd503201f, 0, 1, 2, 1 },
+    };
+    uint32_t *code = (uint32_t *)code_page;
+
+    if (!(READ(id_aa64pfr1_el1) & 15)) {
+        return;
+    }
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        bool eret = cases[i].from;
+        code[8 * 11] = eret ? cases[i].branch : 0x91002000; /* add x0, x0, #8 */
+        code[8 * 11 + 1] = eret ? 0xd4000001 | 0x55 << 5 : cases[i].branch;
+        code[8 * 11 + 2] = cases[i].target;
+        code[8 * 11 + 3] = 0xd4000001 | 0x55 << 5; /* svc #0x55 */
+        __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+        map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN | cases[i].gp << 50);
+        then = LEAVE;
+        n_taken = 0;
+        run_at((void *)CODE(11), eret ? cases[i].btype << 10 : 0);
+        then = SKIP;
+        put("from EL0: ");
+        expect("landing", cases[i].bad ? 0x0d : 0x15, cases[i].bad ? cases[i].btype : 0x55, 8);
+        check("  SPSR.BTYPE", last.spsr >> 10 & 3, cases[i].bad ? cases[i].btype : 0);
+        check("  ELR", last.elr, CODE(11) + (cases[i].bad ? eret ? 0 : 8 : eret ? 8 : 16));
+    }
+    map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
+}
+
 static void registers(void)
 {
     check("CurrentEL", READ(CurrentEL), at_el2 ? 8 : 4);
@@ -343,6 +384,7 @@ void test_main(void)
     if (!at_el2) {
         address_spaces();
         user();
+        landing();
         alignment();
         step();
     }
