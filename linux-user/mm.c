@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "linux-user/user.h"
 
@@ -178,11 +179,18 @@ static bool vma_remove(vaddr start, vaddr end)
         had_exec |= (vmas.at[k].prot & PAGE_EXEC) != 0;
     }
     vma_delete(a, b - a);
+    if (unlikely(mm.tagged)) {
+        user.abi->tags_change(TAGS_REMOVE, start, end, 0);
+    }
     return had_exec;
 }
 
 static void vma_add(vaddr start, vaddr end, unsigned prot, unsigned flags)
 {
+    if (unlikely(prot & PAGE_TAGGED)) {
+        mm.tagged = true;
+        user.abi->tags_change(TAGS_ADD, start, end, 0);
+    }
     size_t i = vma_find(start);
     vma_insert_at(i, (Vma){ start, end, (uint8_t)prot, (uint8_t)flags });
     vma_merge_around(i);
@@ -442,6 +450,13 @@ static void host_unmap(vaddr addr, uint64_t len)
     }
 }
 
+/* tmpfs and memfd: what may have tags beside anonymous memory. */
+static bool is_ram_file(int fd)
+{
+    struct statfs st;
+    return fstatfs(fd, &st) == 0 && st.f_type == 0x01021994 /* TMPFS_MAGIC */;
+}
+
 int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t offset, unsigned vma_flags)
 {
     if (!len || offset & (HOST_PAGE_BYTES - 1)) {
@@ -479,6 +494,12 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         atomic_store(&mm.growing, true);
     }
     unsigned page = page_of_host_prot(prot);
+    if (mm.prot_bits && !(flags & MAP_ANONYMOUS) && is_ram_file(fd)) {
+        vma_flags |= VMA_RAM_FILE;
+    }
+    if ((page & PAGE_TAGGED) && !(flags & MAP_ANONYMOUS) && !(vma_flags & VMA_RAM_FILE)) {
+        return -EINVAL;
+    }
     int host_flags = (flags & ~(MAP_GROWSDOWN | MAP_32BIT | MAP_FIXED | MAP_FIXED_NOREPLACE));
     bool had_exec = false;
 
@@ -567,6 +588,16 @@ int64_t mm_munmap(vaddr addr, uint64_t len)
     return 0;
 }
 
+static bool may_be_tagged(vaddr start, vaddr end)
+{
+    for (size_t i = vma_find(start); i < vmas.n && vmas.at[i].start < end; i++) {
+        if ((vmas.at[i].flags & (VMA_FILE | VMA_RAM_FILE)) == VMA_FILE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
 {
     if (addr & (mm.page_bytes - 1)) {
@@ -599,6 +630,10 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
         unlock();
         return -ENOMEM;
     }
+    if ((page & PAGE_TAGGED) && !may_be_tagged(addr, addr + len)) {
+        unlock();
+        return -EINVAL;
+    }
     if (mprotect(g2h(addr), len, host_prot(page)) < 0) {
         int err = errno;
         unlock();
@@ -607,13 +642,17 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     size_t a = vma_split(addr), b = vma_split(addr + len);
     for (size_t i = a; i < b; i++) {
         exec |= (vmas.at[i].prot & PAGE_EXEC) != 0;
-        vmas.at[i].prot = (uint8_t)page;
+        vmas.at[i].prot = (uint8_t)(page | (vmas.at[i].prot & PAGE_TAGGED)); /* which stays */
         if (vmas.at[i].flags & VMA_SHARED && page & PAGE_WRITE) {
             thread_not_alone();
         }
     }
     for (size_t i = b + 1; i-- > a;) {
         vma_merge_around(i);
+    }
+    if (page & PAGE_TAGGED) {
+        mm.tagged = true;
+        user.abi->tags_change(TAGS_ADD, addr, addr + len, 0);
     }
     unlock_and_invalidate(exec, addr, len);
     if (page & PAGE_GUARDED) {
@@ -689,13 +728,16 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
         if (!done) {
             err = errno;
         } else {
+            had_exec |= vma_remove(dst, dst + new_len);
+            if (v.prot & PAGE_TAGGED) {
+                user.abi->tags_change(TAGS_MOVE, addr, addr + MIN(old_len, new_len), dst);
+            }
             if (!(flags & DONTUNMAP) && old_len) {
                 had_exec |= vma_remove(addr, addr + old_len);
                 if (mm.reserved) {
                     host_unmap(addr, old_len);
                 }
             }
-            had_exec |= vma_remove(dst, dst + new_len);
             vma_add(dst, dst + new_len, v.prot, v.flags);
             result = dst;
         }
@@ -737,6 +779,9 @@ int64_t mm_madvise(vaddr addr, uint64_t len, int advice)
         bool exec = false;
         for (size_t i = vma_find(addr); i < vmas.n && vmas.at[i].start < addr + len; i++) {
             exec |= (vmas.at[i].prot & PAGE_EXEC) != 0;
+        }
+        if (mm.tagged && advice == MADV_DONTNEED) {
+            user.abi->tags_change(TAGS_CLEAR, addr, addr + len, 0);
         }
         unlock();
         if (exec) {

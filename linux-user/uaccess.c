@@ -8,6 +8,9 @@
 
 bool uaccess_ok(vaddr addr, uint64_t size_bytes)
 {
+    if (user_self && unlikely(user_self->checked_tags) && !user_self->abi->tags_ok(user_self, addr, size_bytes)) {
+        return false;
+    }
     addr = user_untagged(addr);
     return addr < mm.task_size && size_bytes <= mm.task_size - addr;
 }

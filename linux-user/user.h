@@ -53,6 +53,9 @@ typedef struct VdsoFunction {
 /* A flag of open(2) where the ABI's numbers are not the generic ones. */
 typedef struct OpenFlag { uint32_t guest, host; } OpenFlag;
 
+/* [start, end) has tags now (those it had stay), or not, or they become 0, or they go to `to`. */
+typedef enum TagsChange { TAGS_ADD, TAGS_REMOVE, TAGS_CLEAR, TAGS_MOVE } TagsChange;
+
 /* Initial registers, signal frames and the like: everything of an ABI that is no plain number. */
 struct Abi {
     const char *target;          /* Target.name */
@@ -96,6 +99,10 @@ struct Abi {
     /* Protections beyond PROT_READ, PROT_WRITE and PROT_EXEC: bits of mmap's and mprotect's there are; what PAGE_* they stand for. NULL: none. */
     unsigned (*prot_bits)(Thread *t);
     unsigned (*page_of_prot)(unsigned prot);
+    /* Allocation tags of PAGE_TAGGED memory: see TagsChange. Under the address space's lock. */
+    void (*tags_change)(TagsChange how, vaddr start, vaddr end, vaddr to);
+    /* System calls: whether memory has the tag of the address. */
+    bool (*tags_ok)(Thread *t, vaddr addr, uint64_t size_bytes);
     /* There are pages with PAGE_GUARDED from now on; for each thread. */
     void (*pages_guarded)(Thread *t);
     /* Of a program without interpreter, or of an interpreter: more protection of its code, by a property (type, data) of its notes. */
@@ -198,6 +205,8 @@ struct Thread {
     int32_t exit_code;
     Thread *next, *prev;         /* thread list */
     vaddr time_scratch;          /* a page of the guest's, for converted times (time32.c); 0: none yet */
+    bool checked_tags;           /* they check allocation tags */
+    uint8_t tag_modes;           /* of checks it asked for, as in prctl */
     bool tagged_addr;            /* system calls take addresses of which only Abi.addr_mask counts */
     /* The syscall under way, for strace. */
     int64_t syscall_nr;
@@ -261,7 +270,7 @@ void *guest_out(vaddr addr, uint64_t size_bytes, bool *ok);
 
 /* -- mm.c ------------------------------------------------------------------------------------------------ */
 
-enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32, VMA_GROWS = 64 };
+enum { VMA_SHARED = 1, VMA_FILE = 2, VMA_SHM = 4, VMA_STACK = 8, VMA_HEAP = 16, VMA_VDSO = 32, VMA_GROWS = 64, VMA_RAM_FILE = 128 };
 
 typedef struct Vma {
     vaddr start, end;
@@ -279,6 +288,7 @@ typedef struct Mm {
     vaddr brk_start, brk;
     bool reserved;        /* the window is one host mapping: unmapped pages stay PROT_NONE */
     bool parallel;
+    bool tagged;          /* there has been PAGE_TAGGED memory */
     _Atomic bool growing; /* there has been a mapping with MAP_GROWSDOWN */
     _Atomic uint32_t n_invalidating; /* threads whose translations of what they unmapped are still to go: mm.c */
     _Atomic uint32_t n_protected; /* pages write-protected for the translator: 0 means none ever */

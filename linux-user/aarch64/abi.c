@@ -7,12 +7,17 @@
 #include <elf.h>
 #include <fcntl.h>
 #include "linux-user/aarch64/abi.h"
+#include "target/arm/mte.h"
 #include "util/random.h"
 
 static void init_regs(Thread *t, vaddr entry, vaddr sp)
 {
     ArmState *s = arm_state(t->vcpu);
     arm_set_pc(t->vcpu, entry, 0);
+    s->gcr_el1 = 0xffff; /* no tag but 0 */
+    if (!random_bytes(&s->rgsr_el1, sizeof(s->rgsr_el1), false) || !bits_get(s->rgsr_el1, 8, 16)) {
+        s->rgsr_el1 = 0x1000; /* a seed of 0 stays 0 */
+    }
     s->sp = sp;
     if (!aarch64_user_pauth_keys(t, 31)) {
         error_exit("no random numbers for the keys of pointer authentication");
@@ -26,6 +31,8 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
 static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)
 {
     child->tagged_addr = parent->tagged_addr;
+    child->tag_modes = parent->tag_modes;
+    child->checked_tags = parent->checked_tags;
     memcpy(child->vcpu->state, parent->vcpu->state, user.target->state_size_bytes);
     child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
     ArmState *s = arm_state(child->vcpu);
@@ -38,10 +45,36 @@ static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls
     }
 }
 
-enum { PROT_BTI = 0x10 }; /* uapi asm/mman.h */
+enum { PROT_BTI = 0x10, PROT_MTE = 0x20 }; /* uapi asm/mman.h */
 
-static unsigned prot_bits(Thread *t) { return arm_has(t->vcpu, BTI) ? PROT_BTI : 0; }
-static unsigned page_of_prot(unsigned prot) { return prot & PROT_BTI ? PAGE_GUARDED : 0; }
+static unsigned prot_bits(Thread *t)
+{
+    if (arm_has(t->vcpu, MTE) && !arm_state(t->vcpu)->tags) {
+        arm_state(t->vcpu)->tags = arm_tags_new();
+    }
+    return (arm_has(t->vcpu, BTI) ? PROT_BTI : 0) | (arm_has(t->vcpu, MTE) ? PROT_MTE : 0);
+}
+
+static unsigned page_of_prot(unsigned prot) { return (prot & PROT_BTI ? PAGE_GUARDED : 0) | (prot & PROT_MTE ? PAGE_TAGGED : 0); }
+
+static void tags_change(TagsChange how, vaddr start, vaddr end, vaddr to)
+{
+    ArmTags *tags = arm_state(user_self->vcpu)->tags;
+
+    switch (how) {
+    case TAGS_ADD: arm_tags_add(tags, start, end); break;
+    case TAGS_REMOVE: arm_tags_remove(tags, start, end); break;
+    case TAGS_CLEAR: arm_tags_clear(tags, start, end); break;
+    case TAGS_MOVE: arm_tags_move(tags, start, to, end - start); break;
+    }
+}
+
+static bool tags_ok(Thread *t, vaddr addr, uint64_t size_bytes)
+{
+    vaddr where;
+    return !arm_tags_mismatch(arm_state(t->vcpu)->tags, addr, size_bytes, &where);
+}
+
 static void pages_guarded(Thread *t) { arm_state(t->vcpu)->guarded = true; }
 
 /* GNU_PROPERTY_AARCH64_FEATURE_1_AND, bit 0: all code has its landing pads (ELF for AArch64, "Program Property"). */
@@ -70,7 +103,7 @@ static const struct { uint8_t ext, word, bit; const char *name; } hwcaps[] = {
     { ARM_EXT_FHM, 1, 23, "asimdfhm" }, { ARM_EXT_DIT, 1, 24, "dit" }, { ARM_EXT_LSE2, 1, 25, "uscat" }, { ARM_EXT_RCPC2, 1, 26, "ilrcpc" }, { ARM_EXT_FlagM, 1, 27, "flagm" },
     { ARM_EXT_SSBS, 1, 28, "ssbs" }, { ARM_EXT_SB, 1, 29, "sb" }, { ARM_EXT_PAuth, 1, 30, "paca" }, { ARM_EXT_PAuth, 1, 31, "pacg" },
     { ARM_EXT_DPB2, 2, 0, "dcpodp" }, { ARM_EXT_FlagM2, 2, 7, "flagm2" }, { ARM_EXT_FRINTTS, 2, 8, "frint" }, { ARM_EXT_I8MM, 2, 13, "i8mm" },
-    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_ECV, 2, 19, "ecv" }, { ARM_EXT_WFxT, 2, 31, "wfxt" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
+    { ARM_EXT_BF16, 2, 14, "bf16" }, { ARM_EXT_RNG, 2, 16, "rng" }, { ARM_EXT_BTI, 2, 17, "bti" }, { ARM_EXT_MTE, 2, 18, "mte" }, { ARM_EXT_ECV, 2, 19, "ecv" }, { ARM_EXT_MTE3, 2, 22, "mte3" }, { ARM_EXT_WFxT, 2, 31, "wfxt" }, { ARM_EXT_CSSC, 2, 34, "cssc" },
     { ARM_EXT_MOPS, 2, 43, "mops" }, { ARM_EXT_HBC, 2, 44, "hbc" },
     { ARM_EXT_RCPC3, 2, 46, "lrcpc3" }, { ARM_EXT_LSE128, 2, 47, "lse128" },
 };
@@ -153,7 +186,7 @@ const Abi abi_aarch64 = {
     .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
     .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
     .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
-    .prot_bits = prot_bits, .page_of_prot = page_of_prot, .pages_guarded = pages_guarded, .elf_property_prot = elf_property_prot,
+    .prot_bits = prot_bits, .page_of_prot = page_of_prot, .tags_change = tags_change, .tags_ok = tags_ok, .pages_guarded = pages_guarded, .elf_property_prot = elf_property_prot,
     .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses,
     .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl,
     .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",

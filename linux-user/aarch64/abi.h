@@ -9,6 +9,7 @@
 
 #define AARCH64_ADDR_MASK (BIT(56) - 1) /* of data addresses and branch targets: TCR_EL1.TBI0 */
 
+enum { AARCH64_SEGV_MTEAERR = 8, AARCH64_SEGV_MTESERR = 9 }; /* uapi asm-generic/siginfo.h */
 enum { AARCH64_FP = 29, AARCH64_LR = 30, AARCH64_NR = 8 };
 
 void aarch64_user_cpu_loop(Thread *t);

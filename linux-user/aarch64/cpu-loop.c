@@ -5,6 +5,7 @@
  */
 #include "gdbstub/gdbstub.h"
 #include "linux-user/aarch64/abi.h"
+#include "target/arm/mmu.h"
 
 static void first_touch(void *opaque, vaddr addr, uint64_t size_bytes, bool read, bool write)
 {
@@ -56,8 +57,14 @@ static void raise_exception(Thread *t)
         signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);
         break;
     case ARM_EC_PC_ALIGN:
-    case ARM_EC_DABT: /* here only for alignment */
-        signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
+    case ARM_EC_DABT: /* here only for alignment and tags */
+        if ((s->fault.iss & 0x3f) == ARM_FSC_TAG) {
+            /* Bits 63 to 60 of FAR_EL1 are unknown then: the kernel clears them. */
+            signal_raise_sync(t, SIGSEGV, AARCH64_SEGV_MTESERR, value & ~((uint64_t)0xf << 60));
+            t->sync_write = s->fault.iss >> 6 & 1;
+        } else {
+            signal_raise_sync(t, SIGBUS, BUS_ADRALN, value);
+        }
         break;
     case ARM_EC_FPAC:
         signal_raise_sync(t, SIGILL, ILL_ILLOPN, pc);
@@ -87,6 +94,10 @@ void aarch64_user_cpu_loop(Thread *t)
 
     for (;;) {
         VcpuExit reason = tcg_run(vcpu);
+        if (unlikely(s->tfsre0_el1) && !t->sync_valid && !(t->sigmask & ((uint64_t)1 << (SIGSEGV - 1)))) {
+            s->tfsre0_el1 = 0;
+            signal_raise_sync(t, SIGSEGV, AARCH64_SEGV_MTEAERR, 0);
+        }
         switch (reason) {
         case VCPU_EXIT_NONE:
         case VCPU_EXIT_FLUSH:

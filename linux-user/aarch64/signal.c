@@ -6,6 +6,7 @@
  * fpsimd_context always, esr_context after a fault. A record of frame pointer and link register stands above the frame.
  */
 #include "linux-user/aarch64/abi.h"
+#include "target/arm/system.h"
 
 enum {
     UC = 128, UC_STACK = UC + 16, UC_MASK = UC + 40, SC = UC + 176, SC_REGS = SC + 8, SC_SP = SC_REGS + 31 * 8, SC_PC = SC_SP + 8,
@@ -18,13 +19,13 @@ enum {
 /* ESR_EL1 of a fault (D24.2.40): abort from EL0, 32-bit instruction; translation or permission fault of level 3. */
 static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
 {
-    enum { ABORT_DATA = 0x24, ABORT_INSN = 0x20, IL = 1 << 25, WRITE = 1 << 6, TRANSLATION = 7, PERMISSION = 15, ALIGNMENT = 0x21 };
+    enum { ABORT_DATA = 0x24, ABORT_INSN = 0x20, IL = 1 << 25, WRITE = 1 << 6, TRANSLATION = 7, PERMISSION = 15, ALIGNMENT = 0x21, TAG_CHECK = 0x11 };
     bool fetch = (uintptr_t)info->si_addr == arm_pc(t->vcpu);
 
-    if (info->si_code <= 0 || (sig != SIGSEGV && sig != SIGBUS)) {
+    if (info->si_code <= 0 || (sig == SIGSEGV && info->si_code == AARCH64_SEGV_MTEAERR) || (sig != SIGSEGV && sig != SIGBUS)) {
         return 0;
     }
-    uint32_t code = sig == SIGBUS ? ALIGNMENT : info->si_code == SEGV_ACCERR ? PERMISSION : TRANSLATION;
+    uint32_t code = sig == SIGBUS ? ALIGNMENT : info->si_code == SEGV_ACCERR ? PERMISSION : info->si_code == AARCH64_SEGV_MTESERR ? TAG_CHECK : TRANSLATION;
     return (uint32_t)(fetch ? ABORT_INSN : ABORT_DATA) << 26 | IL | (t->sync_write ? WRITE : 0) | code;
 }
 
@@ -51,7 +52,7 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
     }
     stle64(f + SC_SP, s->sp);
     stle64(f + SC_PC, arm_pc(t->vcpu));
-    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << BTYPE_SHIFT);
+    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << BTYPE_SHIFT | (s->pstate & PSTATE_TCO));
     uint8_t *p = f + RECORDS;
     stle32(p, FPSIMD_MAGIC);
     stle32(p + 4, FPSIMD_BYTES);
@@ -70,6 +71,7 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
         return false;
     }
     arm_set_pc(t->vcpu, act->handler, 2); /* as if it were called */
+    s->pstate &= ~PSTATE_TCO;
     s->sp = at;
     s->x[0] = (uint64_t)sig;
     s->x[1] = at;
@@ -124,6 +126,7 @@ int64_t aarch64_user_signal_return(Thread *t)
     s->sp = ldle64(f + SC_SP);
     arm_set_pc(t->vcpu, ldle64(f + SC_PC), (unsigned)bits_get(ldle64(f + SC_PSTATE), BTYPE_SHIFT, 2));
     arm_nzcv_set(t->vcpu, (uint32_t)ldle64(f + SC_PSTATE));
+    s->pstate = (s->pstate & ~PSTATE_TCO) | (arm_has(t->vcpu, MTE) ? ldle64(f + SC_PSTATE) & PSTATE_TCO : 0);
     arm_fpsr_set(t->vcpu, ldle32(fp + 8));
     arm_fpcr_set(t->vcpu, ldle32(fp + 12));
     memcpy(s->v, fp + 16, sizeof(s->v));

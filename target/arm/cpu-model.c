@@ -355,6 +355,10 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     m->name = desc->name;
     m->counter_hz = desc->counter_hz ? desc->counter_hz : DEFAULT_COUNTER_HZ;
     (aarch64 ? make_core64 : make_core32)(m, desc);
+    if (desc == models && !vcpu->softmmu) { /* machines have no tag memory */
+        feature_on(m, ARM_EXT_MTE);
+        feature_on(m, ARM_EXT_MTE3);
+    }
     while (!err && rest) {
         char *value = strsep(&rest, ","), *prop = strsep(&value, "=");
         if (*prop) {

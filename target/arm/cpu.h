@@ -77,6 +77,8 @@ typedef struct ArmFault {
     uint64_t ipa;         /* of a stage 2 fault */
 } ArmFault;
 
+typedef struct ArmTags ArmTags; /* mte.h */
+
 typedef struct ArmState {
 #define FIELD(type, name, count, doc) type name FIELD_ARRAY(count);
 #define FIELD_ARRAY(count) FIELD_ARRAY_##count
@@ -104,6 +106,8 @@ typedef struct ArmState {
     bool pc_misaligned;
     uint64_t branch_target;    /* of arm_helper_pc_misaligned */
     bool guarded;              /* user mode: there are guarded pages */
+    ArmTags *tags;             /* user mode: allocation tags of the process; NULL: no memory tagging */
+    uint8_t tcf;               /* user mode: ArmTcf of EL0, as the thread asked for */
     bool tagged_data;          /* user mode: a data address had a tag */
     bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
     const ArmPlatform *platform;
@@ -208,6 +212,7 @@ enum {
     ARM_MODE_BTI = 22,   /* 1 bit: PSTATE.BTYPE is tracked */
     ARM_MODE_BT = 23,    /* 1 bit: SCTLR_ELx.BT: jumps of type 3 may not land on PACIASP */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
+    ARM_MODE_MTE = 33,   /* 1 bit: tags of data accesses are checked */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };
 

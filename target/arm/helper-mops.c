@@ -6,6 +6,7 @@
  * answered.
  */
 #include "accel/tcg.h"
+#include "target/arm/mte.h"
 #include "target/arm/translate.h"
 
 enum { PIECE_BYTES = 4096 };
@@ -67,6 +68,12 @@ static uint64_t piece(const Mops *m, vaddr to, vaddr from, uint64_t size, bool d
     bool set = m->what == ARM_MOPS_SET;
     uint8_t byte = m->s ? (uint8_t)*m->s : 0;
     const void *p = set ? NULL : pointer(m, from, size, MMU_READ);
+    if (unlikely(arm_tag_checks(m->vcpu))) {
+        if (!set) {
+            arm_tag_check(m->vcpu, from, size, false);
+        }
+        arm_tag_check(m->vcpu, to, size, true);
+    }
     void *q = pointer(m, to, size, MMU_WRITE);
 
     if (q && (p || set)) {

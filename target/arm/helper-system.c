@@ -45,9 +45,10 @@ void arm_helper_msr_pstate(Vcpu *vcpu, uint32_t field, uint32_t imm, uint32_t in
 {
     static const uint16_t reg[64] = {
         [005] = ARM_SYSREG(3, 0, 4, 2, 0), [004] = ARM_SYSREG(3, 0, 4, 2, 3), [003] = ARM_SYSREG(3, 0, 4, 2, 4), /* SPSel, PAN, UAO */
+        [034] = ARM_SYSREG(3, 3, 4, 2, 7), /* TCO */
         [031] = ARM_SYSREG(3, 3, 4, 2, 6), [032] = ARM_SYSREG(3, 3, 4, 2, 5),                                  /* SSBS, DIT */
     };
-    static const uint8_t bit[64] = { [005] = 0, [004] = 22, [003] = 23, [031] = 12, [032] = 24 };
+    static const uint8_t bit[64] = { [005] = 0, [004] = 22, [003] = 23, [031] = 12, [032] = 24, [034] = 25 };
     ArmState *s = arm_state(vcpu);
 
     if (field == 036 || field == 037) { /* DAIFSet, DAIFClr */

@@ -118,6 +118,8 @@ void arm_mem_access(Vcpu *vcpu, const uint8_t *bytes, size_t n, TargetTouch *fn,
         literal(&t, insn);
     } else if ((insn & 0x3a000000) == 0x28000000) {
         pair(&t, insn);
+    } else if ((insn & 0xff200c00) == 0x19200000) { /* LDCLRP, LDSETP, SWPP */
+        touch(&t, xsp(&t, (unsigned)bits_get(insn, 5, 5)), 16, true, true);
     } else if ((insn & 0x3f200c00) == 0x19000000) { /* LDAPUR, STLUR */
         bool load = bits_get(insn, 22, 2);
         touch(&t, xsp(&t, (unsigned)bits_get(insn, 5, 5)) + (uint64_t)bits_sext(bits_get(insn, 12, 9), 9), (uint64_t)1 << (insn >> 30), load, !load);

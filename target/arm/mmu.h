@@ -14,6 +14,7 @@ enum {
     ARM_FSC_PERMISSION = 0x0c,
     ARM_FSC_EXTERNAL = 0x10,
     ARM_FSC_EXTERNAL_WALK = 0x14,
+    ARM_FSC_TAG = 0x11,       /* synchronous tag check fault */
     ARM_FSC_ALIGNMENT = 0x21,
     ARM_FSC_DEBUG = 0x22,
 };

@@ -6,7 +6,9 @@
  */
 #include <time.h>
 #include "target/arm/mmu.h"
+#include "target/arm/mte.h"
 #include "target/arm/sysreg.h"
+#include "target/arm/translate.h"
 #include "target/arm/tlb.h"
 
 enum { NEVER = ARM_SYSREG_NEVER };
@@ -19,6 +21,7 @@ GATE(dpb, DPB)
 GATE(dpb2, DPB2)
 GATE(dit, DIT)
 GATE(ssbs, SSBS)
+GATE(mte, MTE)
 GATE(ecv, ECV)
 SYSTEM_GATE(ecv_system, ECV)
 SYSTEM_GATE(el2, EL2)
@@ -89,6 +92,7 @@ static uint64_t pstate_field(unsigned key)
     case ARM_SYSREG(3, 3, 4, 2, 1): return PSTATE_DAIF;
     case ARM_SYSREG(3, 3, 4, 2, 5): return PSTATE_DIT;
     case ARM_SYSREG(3, 3, 4, 2, 6): return PSTATE_SSBS;
+    case ARM_SYSREG(3, 3, 4, 2, 7): return PSTATE_TCO;
     case ARM_SYSREG(3, 0, 4, 2, 3): return PSTATE_PAN;
     case ARM_SYSREG(3, 0, 4, 2, 4): return PSTATE_UAO;
     default: return PSTATE_SP;
@@ -511,6 +515,19 @@ static bool write_dc_zva(Vcpu *vcpu, unsigned key, uint64_t value)
         for (unsigned i = 0; i < bytes; i += 8) {
             guest_store(vcpu, addr + i, 0, 8, mmu_index);
         }
+    }
+    return true;
+}
+
+/* Tags of a block, from the address; GZVA: zeros, too. The same as an STG or STZG of each granule. */
+static bool write_dc_gva(Vcpu *vcpu, unsigned key, uint64_t value)
+{
+    unsigned bytes = 4u << bits_get(arm_model(vcpu)->id[ARM_ID_DCZID], 0, 4);
+    uint32_t how = 1 | (key == ARM_SYSREG(1, 3, 7, 4, 4) ? (uint32_t)ARM_STG_ZERO : 0);
+    vaddr addr = ROUND_DOWN(value, (vaddr)bytes);
+
+    for (unsigned i = 0; i < bytes; i += ARM_TAG_GRANULE) {
+        arm_helper_mte_stg(vcpu, addr + i, value, how);
     }
     return true;
 }

@@ -121,11 +121,11 @@ void arm_trans_sys(TransCtx *ctx, const ArmArgsSysop *a)
 }
 
 /* Fields: op1 op2 as two octal digits. */
-enum { FIELD_DAIFSET = 036, FIELD_DAIFCLR = 037, FIELD_SPSEL = 005, FIELD_PAN = 004, FIELD_UAO = 003 };
+enum { FIELD_DAIFSET = 036, FIELD_DAIFCLR = 037, FIELD_SPSEL = 005, FIELD_PAN = 004, FIELD_UAO = 003, FIELD_TCO = 034 };
 
 bool arm_pstate_write_ends(unsigned field)
 {
-    return field == FIELD_SPSEL || field == FIELD_PAN || field == FIELD_UAO;
+    return field == FIELD_SPSEL || field == FIELD_PAN || field == FIELD_UAO || field == FIELD_TCO;
 }
 
 void arm_trans_msr_imm(TransCtx *ctx, const ArmArgsPsti *a)

@@ -2,6 +2,7 @@
  * translate.c: fetch, scan and dispatch of A64 instructions (Arm ARM DDI 0487, C4); what all handlers share.
  */
 #include "target/arm/fp.h"
+#include "target/arm/mte.h"
 #include "target/arm/system.h"
 #include "target/arm/translate.h"
 
@@ -29,7 +30,7 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     mode |= (uint64_t)(s->sp & 15 ? ARM_SP_CHECKED : ARM_SP_ALIGNED) << ARM_MODE_SP;
     if (!vcpu->softmmu) {
         /* Linux sets SCTLR_EL1.BT0. */
-        return mode | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT;
+        return mode | (uint64_t)arm_tag_checks(vcpu) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT;
     }
     hcr = arm_hcr(vcpu);
     sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
@@ -234,6 +235,9 @@ void arm_translate(TransCtx *ctx)
     unsigned sp = (unsigned)bits_get(ctx->mode, ARM_MODE_SP, 2);
     if (sp == ARM_SP_CHECKED && sp_is_base(insn)) {
         trans_raise_if(ctx, IR_TSTNE, ir_get(ctx->b, ARM_SLOT_SP), ir_i64(ctx->b, 15), ARM_HELPER_sp_align, 0);
+    }
+    if (bits_get(ctx->mode, ARM_MODE_MTE, 1)) {
+        arm_tag_check_insn(ctx, insn);
     }
     arm_dispatch(row, ctx, &args);
     if (sp == ARM_SP_ALIGNED && !ctx->ended && sp_may_be_misaligned(insn)) {

@@ -34,6 +34,7 @@ typedef enum ArmPacKey { ARM_PAC_IA, ARM_PAC_IB, ARM_PAC_DA, ARM_PAC_DB, ARM_PAC
 enum { ARM_MOPS_COPY_FORWARD, ARM_MOPS_COPY, ARM_MOPS_SET };
 
 enum { ARM_BTYPE_CALL = 2 };
+enum { ARM_STG_ZERO = 4 };
 
 enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
 
@@ -94,6 +95,10 @@ void arm_undefined(TransCtx *ctx);
 /* The target of an indirect branch, with what PSTATE.BTYPE becomes, before LR is written; rn: its register, ARM_ZR: it is none's value. That of BR. */
 IrRef arm_indirect_target(TransCtx *ctx, IrRef target, unsigned rn, unsigned btype);
 unsigned arm_jump_btype(const TransCtx *ctx, unsigned rn);
+
+/* translate-mte.c: the tag check of the load or store that is about to be translated, if there is one; of one access. */
+void arm_tag_check_insn(TransCtx *ctx, uint32_t insn);
+void arm_tag_check_access(TransCtx *ctx, IrRef base, int disp, unsigned size_bytes, bool write);
 
 /* translate-flags.c. A condition as a comparison. */
 typedef struct ArmCondRef { IrCond cond; IrRef a, b; } ArmCondRef;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the execution tests of gcc's torture suite (gcc.c-torture/execute) under our user-mode emulator.
 
-usage: gcc_torture.py FOLDER [--arch riscv64|x86_64|i386] [--run 'OURS'] [--ref 'REFERENCE'] [--cc COMPILER] [--jobs N]
+usage: gcc_torture.py FOLDER [--arch riscv64|x86_64|i386|arm64|armhf] [--run 'OURS'] [--ref 'REFERENCE'] [--cc COMPILER] [--jobs N]
                       [--only REGEX] [--flags '-O2'] [--flags '-O3 -march=…'] …
 FOLDER is gcc/testsuite/gcc.c-torture/execute of a gcc source tree. Each program is linked statically and has to end
 with status 0. Of the directives only those that name options count; a program that does not compile is counted
@@ -22,6 +22,8 @@ ARCHES = {
     'riscv64': ('riscv64-linux-gnu-gcc', r'riscv', 'qemu-riscv64'),
     'x86_64': ('x86_64-linux-gnu-gcc', r'x86_64|i.86', 'qemu-x86_64'),
     'i386': ('i686-linux-gnu-gcc', r'i.86|ia32', 'qemu-i386'),
+    'arm64': ('aarch64-linux-gnu-gcc', r'aarch64', 'qemu-aarch64'),
+    'armhf': ('arm-linux-gnueabihf-gcc', r'arm', 'qemu-arm'),
 }
 
 # Builtins are tested with the functions defined in lib/; the rest is what the suite's own driver passes.
