@@ -1,8 +1,8 @@
 /*
- * interp-crypto.c: what one instruction of x86 does of AES, SHA-1, SHA-256 and carry-less multiplication, by its definition: for the interpreter and for
+ * interp-crypto.c: what one instruction of x86 does of AES, SHA-1, SHA-256, carry-less multiplication and CRC-32C, by its definition: for the interpreter and for
  * hosts without them.
  *
- * FIPS 197; FIPS 180-4; Intel SDM volume 2 for how state lies in registers (AES: column after column; SHA: the first word of each
+ * FIPS 197; FIPS 180-4; RFC 3720 12.1 (CRC-32C); Intel SDM volume 2 for how state lies in registers (AES: column after column; SHA: the first word of each
  * four is the highest).
  */
 #include <string.h>
@@ -200,6 +200,14 @@ static void sha_schedule(IrOp op, const uint32_t a[4], const uint32_t b[4], uint
     }
 }
 
+static uint32_t crc32c(uint32_t crc, uint64_t data, unsigned size_log2)
+{
+    for (unsigned i = 0; i < 8u << size_log2; i++, data >>= 1) {
+        crc = crc >> 1 ^ ((crc ^ data) & 1 ? 0x82f63b78 : 0);
+    }
+    return crc;
+}
+
 void interp_crypto(const IrInsn *in, const InterpValue *a, const InterpValue *b, const InterpValue *c, InterpValue *ret)
 {
     switch (in->op) {
@@ -213,6 +221,7 @@ void interp_crypto(const IrInsn *in, const InterpValue *a, const InterpValue *b,
     case IR_aeskeygen: aes_key(a->u32, in->aux, ret->u32); break;
     case IR_vclmul: multiply(a->u64[in->aux & 1], b->u64[in->aux >> 4 & 1], ret->u64); break;
     case IR_sha1rnds4: sha1_rounds(a->u32, b->u32, in->aux, ret->u32); break;
+    case IR_crc32c: ret->u64[0] = crc32c((uint32_t)a->u64[0], b->u64[0], in->aux); break;
     case IR_sha256rnds2: sha256_rounds(a->u32, b->u32, c->u32, ret->u32); break;
     default: sha_schedule(in->op, a->u32, b->u32, ret->u32);
     }

@@ -49,7 +49,7 @@ typedef enum IrOp {
 #include "tcg/ops.def"
 #undef OP
     IR_N_OPS,
-    IR_CRYPTO_FIRST = IR_aesenc, IR_CRYPTO_LAST = IR_sha256msg2,
+    IR_CRYPTO_FIRST = IR_aesenc, IR_CRYPTO_LAST = IR_crc32c,
     IR_VEC_FIRST = IR_vget_lane, IR_VEC_LAST = IR_vfround,
 } IrOp;
 

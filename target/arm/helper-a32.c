@@ -77,13 +77,13 @@ uint64_t arm_helper_a32_parallel(uint32_t n, uint32_t m, uint32_t how)
     return r | (uint64_t)flags << 32;
 }
 
-/* how: log2 size | 4 for the Castagnoli polynomial. Bits are reversed, as the instructions say. */
-uint32_t arm_helper_a32_crc(uint32_t acc, uint32_t value, uint32_t how)
+/* Bits are reversed, as the instructions say. */
+uint32_t arm_helper_a32_crc(uint32_t acc, uint32_t value, uint32_t size_log2)
 {
-    uint32_t poly = how & 4 ? 0x82f63b78 : 0xedb88320;
+    const uint32_t poly = 0xedb88320;
 
-    acc ^= (how & 3) == 2 ? value : value & (uint32_t)bits_mask(0, 8u << (how & 3));
-    for (unsigned i = 0; i < 8u << (how & 3); i++) {
+    acc ^= size_log2 == 2 ? value : value & (uint32_t)bits_mask(0, 8u << size_log2);
+    for (unsigned i = 0; i < 8u << size_log2; i++) {
         acc = acc & 1 ? acc >> 1 ^ poly : acc >> 1;
     }
     return acc;

@@ -271,6 +271,11 @@ void a32_trans_crc32(TransCtx *ctx, const A32ArgsCrc *a)
         a32_undefined(ctx);
         return;
     }
-    IrRef how = ir_i32(ctx->b, (uint32_t)(a->sz | a->c << 2));
-    a32_put(ctx, a->rd, ir_call(ctx->b, ARM_HELPER_a32_crc, 3, (IrRef[]){ a32_r(ctx, a->rn), a32_r(ctx, a->rm), how }));
+    if (a->c) {
+        IrRef value = ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rm));
+        a32_put(ctx, a->rd, ir_emit(ctx->b, IR_crc32c, IR_I32, (unsigned)a->sz, a32_r(ctx, a->rn), value, IR_NONE));
+        return;
+    }
+    IrRef size = ir_i32(ctx->b, (uint32_t)a->sz);
+    a32_put(ctx, a->rd, ir_call(ctx->b, ARM_HELPER_a32_crc, 3, (IrRef[]){ a32_r(ctx, a->rn), a32_r(ctx, a->rm), size }));
 }

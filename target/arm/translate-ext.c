@@ -11,15 +11,15 @@
  * floor(x^96 / P) reflected into 65 bits without the lowest power, `poly` is P reflected into 33 bits. CRCs of less than 64 bits of data
  * have zeros in the high powers, which are the low bits.
  */
-static void crc(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2, uint64_t inverse, uint64_t poly)
+static void crc32(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2)
 {
+    static const IrVecConst constants = { .u64 = { 0xb4e5b025f7011641 /* inverse */, 0x1db710641 /* poly */ } };
     IrBuilder *b = ctx->b;
     unsigned bits = 8u << size_log2;
     IrRef old = ir_op1(b, IR_zext32, IR_I64, arm_x(ctx, a->rn));
     IrRef x = ir_op2(b, IR_xor, IR_I64, old, arm_x(ctx, a->rm));
     x = bits < 64 ? ir_op2_imm(b, IR_shl, IR_I64, x, 64 - bits) : x;
 
-    IrVecConst constants = { .u64 = { inverse, poly } };
     IrRef both = ir_vconst(b, IR_V128, &constants);
     IrRef quotient = ir_emit(b, IR_vclmul, IR_V128, 0x00, ir_op1(b, IR_vzext, IR_V128, x), both, IR_NONE);
     IrRef product = ir_emit(b, IR_vclmul, IR_V128, 0x10, quotient, both, IR_NONE);
@@ -30,12 +30,15 @@ static void crc(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2, uint64_t
     arm_set_x(ctx, a->rd, r);
 }
 
-static const uint64_t inverse_ieee = 0xb4e5b025f7011641, poly_ieee = 0x1db710641;
-static const uint64_t inverse_castagnoli = 0x4869ec38dea713f1, poly_castagnoli = 0x105ec76f1;
+static void crc32c(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2)
+{
+    IrRef r = ir_emit(ctx->b, IR_crc32c, IR_I32, size_log2, arm_r(ctx, 0, a->rn), arm_x(ctx, a->rm), IR_NONE);
+    arm_set_r(ctx, 0, a->rd, r);
+}
 
-#define CRC(suffix, size_log2)                                                                                          \
-    void arm_trans_crc32##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc(ctx, a, size_log2, inverse_ieee, poly_ieee); }          \
-    void arm_trans_crc32c##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc(ctx, a, size_log2, inverse_castagnoli, poly_castagnoli); }
+#define CRC(suffix, size_log2)                                                                          \
+    void arm_trans_crc32##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc32(ctx, a, size_log2); }      \
+    void arm_trans_crc32c##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc32c(ctx, a, size_log2); }
 CRC(b, 0)
 CRC(h, 1)
 CRC(w, 2)

@@ -1,7 +1,7 @@
 /*
  * helper-int.c: helpers of the integer unit (helpers-int.def).
  *
- * SDM volume 2 for each instruction; CRC-32C: RFC 3720 12.1.
+ * SDM volume 2 for each instruction.
  */
 #include <sched.h>
 #include <time.h>
@@ -201,34 +201,6 @@ uint64_t x86_helper_pext(uint64_t x, uint64_t mask)
     }
 #endif
     return gathered(x, mask);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t host_crc32c(uint32_t crc, uint64_t x, uint32_t size)
-{
-    switch (size) {
-    case 1: return __builtin_ia32_crc32qi(crc, (uint8_t)x);
-    case 2: return __builtin_ia32_crc32hi(crc, (uint16_t)x);
-    case 4: return __builtin_ia32_crc32si(crc, (uint32_t)x);
-    default: return (uint32_t)__builtin_ia32_crc32di(crc, x);
-    }
-}
-#endif
-
-uint32_t x86_helper_crc32c(uint32_t crc, uint64_t x, uint32_t size)
-{
-#if defined(__x86_64__)
-    if (x64_has(X_SSE42)) {
-        return host_crc32c(crc, x, size);
-    }
-#endif
-    for (uint32_t i = 0; i < size; i++, x >>= 8) {
-        crc ^= (uint8_t)x;
-        for (unsigned k = 0; k < 8; k++) {
-            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-        }
-    }
-    return crc;
 }
 
 /* -- memory ----------------------------------------------------------------------------------------------------- */

@@ -224,6 +224,6 @@ void x86_trans_adcx(TransCtx *ctx, const X86Insn *in)
 void x86_trans_crc32(TransCtx *ctx, const X86Insn *in)
 {
     IrRef crc = x86_get(ctx, in->op[0].reg, 4), x = x86_to_i64(ctx, x86_op_load(ctx, in, 1));
-    IrRef r = x86_call(ctx, X86_HELPER_crc32c, 3, (IrRef[]){ crc, x, ir_i32(ctx->b, in->op[1].size) });
+    IrRef r = ir_emit(ctx->b, IR_crc32c, IR_I32, (unsigned)__builtin_ctz(in->op[1].size), crc, x, IR_NONE);
     x86_put(ctx, in->op[0].reg, 4, r);
 }

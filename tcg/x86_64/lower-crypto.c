@@ -1,5 +1,5 @@
 /*
- * lower-crypto.c: AES, carry-less multiplication and SHA, each one instruction of hosts that have them.
+ * lower-crypto.c: AES, carry-less multiplication, SHA and CRC-32C, each one instruction of hosts that have them.
  *
  * SHA has legacy forms only, and takes the third operand of SHA256RNDS2 from xmm0 (Intel SDM volume 2).
  */
@@ -29,6 +29,21 @@ static void lower_sha(HostCompiler *hc, const IrInsn *in, uint32_t op)
     ra_done(hc);
 }
 
+static void lower_crc32c(HostCompiler *hc, const IrInsn *in)
+{
+    Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
+    ra_consume(hc);
+    Reg d = ra_dest(hc, !(hc->used >> ra & 1) && ra != rb ? ra : NO_REG, 1u << rb);
+    if (d != ra) {
+        x_mov_rr(&hc->as, false, d, ra);
+    }
+    if (in->aux == 1) {
+        x_u8(&hc->as, 0x66); /* operand size, besides the mandatory prefix */
+    }
+    x_rr(&hc->as, M_38 | P_F2 | (in->aux ? 0xf1 : 0xf0 | X_BRM) | x_w(in->aux == 3), d, rb);
+    ra_done(hc);
+}
+
 bool lower_crypto(HostCompiler *hc, const IrInsn *in)
 {
     static const uint8_t low[] = {
@@ -37,7 +52,7 @@ bool lower_crypto(HostCompiler *hc, const IrInsn *in)
         [IR_sha1msg2 - IR_CRYPTO_FIRST] = 0xca, [IR_sha256rnds2 - IR_CRYPTO_FIRST] = 0xcb, [IR_sha256msg1 - IR_CRYPTO_FIRST] = 0xcc,
         [IR_sha256msg2 - IR_CRYPTO_FIRST] = 0xcd,
     };
-    if (!has(hc, in->op <= IR_aeskeygen ? X_AES : in->op == IR_vclmul ? X_PCLMUL : X_SHA)) {
+    if (!has(hc, in->op <= IR_aeskeygen ? X_AES : in->op == IR_vclmul ? X_PCLMUL : in->op == IR_crc32c ? X_SSE42 : X_SHA)) {
         return false;
     }
     switch (in->op) {
@@ -58,6 +73,9 @@ bool lower_crypto(HostCompiler *hc, const IrInsn *in)
         ra_done(hc);
         return true;
     }
+    case IR_crc32c:
+        lower_crc32c(hc, in);
+        return true;
     case IR_sha1rnds4:
         lower_sha(hc, in, SHA1RNDS4);
         return true;

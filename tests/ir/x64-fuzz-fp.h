@@ -89,13 +89,14 @@ static void gen_vec_more(IrOp op, const char *sig)
     switch (sig[0]) {
     case 'h': own = IR_V128; break;
     case 't': own = pick(2) ? IR_I64 : IR_I32; break;
+    case 'w': own = IR_I32; break;
     case 'f': own = pick(2) ? IR_F64 : IR_F32; break;
     }
     in.type = own;
     for (unsigned i = 0; i < ir_op_info[op].n_operands; i++) {
         static const uint8_t scalars[] = { IR_I32, IR_I64, IR_F32, IR_F64 };
         IrType ot = sig[2 + i] == 'h' ? IR_V128 : sig[2 + i] == 'v' ? (ir_type_is_vec(own) ? own : t)
-                  : sig[2 + i] == 'z' ? scalars[2 + pick(2)] : scalars[allow_fp ? pick(4) : pick(2)];
+                  : sig[2 + i] == 'w' ? IR_I32 : sig[2 + i] == 'q' ? IR_I64 : sig[2 + i] == 'z' ? scalars[2 + pick(2)] : scalars[allow_fp ? pick(4) : pick(2)];
         v[i] = ir_type_is_vec(ot) ? vec_value(ot) : ir_type_is_fp(ot) ? fp_value(ot) : value(ot);
     }
     if (strstr(sig, "/imm")) {
