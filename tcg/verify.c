@@ -283,7 +283,7 @@ static void verify_call(Verifier *v, const IrInsn *in)
         return;
     }
     const HelperDesc *h = &target->helpers[in->aux];
-    if (in->b != h->n_args || in->b > 6 || (uint64_t)in->a + in->b > v->unit->args.n) {
+    if (in->b != h->n_args || in->b > IR_MAX_ARGS || (uint64_t)in->a + in->b > v->unit->args.n) {
         breach(v, "%u arguments for helper %s", in->b, h->name);
         return;
     }

@@ -1,5 +1,5 @@
 /*
- * lower-call.c: calls of the target's helpers, by the System V calling convention.
+ * lower-call.c: calls of the target's helpers, by the System V calling convention: what comes behind the sixth argument is on the stack.
  *
  * A helper that looks at state finds every slot in memory; one that changes state leaves only values in
  * registers behind. What lives on moves to registers the callee saves, or is stored.
@@ -16,10 +16,30 @@ typedef struct ArgSource {
     uint64_t imm;
 } ArgSource;
 
+/* Argument k, behind the sixth: the stack is aligned to 16 bytes between instructions. */
+static void push_arg(HostCompiler *hc, const ArgSource *src)
+{
+    Asm *as = &hc->as;
+    Reg r = src->reg;
+    x_alu_ri(as, true, A_SUB, RSP, 8);
+    if (src->kind == ARG_CONST) {
+        r = REG_TMP;
+        x_mov_ri(as, r, src->imm);
+    } else if (src->kind == ARG_MEM) {
+        bool w = src->type == IR_I64 || src->type == IR_F64;
+        r = REG_TMP;
+        x_load(as, w ? 3 : 2, false, false, r, src->mem);
+    } else if (reg_is_vec(r)) {
+        ra_move(hc, REG_TMP, r, src->type);
+        r = REG_TMP;
+    }
+    x_push(as, r);
+}
+
 static void move_args(HostCompiler *hc, const ArgSource *src, unsigned n, unsigned first)
 {
     uint8_t readers[16] = { 0 };
-    uint8_t from[6];
+    uint8_t from[IR_MAX_ARGS];
     unsigned pending = 0;
     for (unsigned k = 0; k < n; k++) {
         if (src[k].kind == ARG_REG && src[k].reg != arg_regs[first + k]) {
@@ -76,12 +96,9 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
     Asm *as = &hc->as;
     const IrRef *args = &hc->unit->args.at[in->a];
     unsigned n = in->b, first = h->flags & HELPER_VCPU ? 1 : 0;
-    ArgSource src[6];
+    ArgSource src[IR_MAX_ARGS];
 
-    if (n + first > 6) {
-        hc->ok = false;
-        return;
-    }
+    static_assert(IR_MAX_ARGS == ARRAY_SIZE(arg_regs), "the vCPU pushes one argument at most onto the stack");
     if (h->flags & (HELPER_READS_STATE | HELPER_WRITES_STATE | HELPER_RAISES)) {
         ra_store_stale(hc);
     }
@@ -117,7 +134,11 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
         }
     }
     ra_vacate(hc, 0xffffffffu & ~REGS_CALL_SAVED & hc->allocatable);
-    move_args(hc, src, n, first);
+    bool pushed = n + first > ARRAY_SIZE(arg_regs);
+    if (pushed) {
+        push_arg(hc, &src[n - 1]);
+    }
+    move_args(hc, src, n - pushed, first);
     for (unsigned k = 0; k < n; k++) {
         ra_drop_dead(hc, val_resolve(hc, args[k]));
     }
@@ -134,6 +155,9 @@ void lower_call(HostCompiler *hc, const IrInsn *in)
     }
     x_rm(as, I_MOV_LD | X_W, RAX, JIT_MEM(helpers));
     x_rm(as, 0xff, 2, mem_bd(RAX, in->aux * 8));
+    if (pushed) {
+        x_alu_ri(as, true, A_ADD, RSP, 16);
+    }
     if (h->flags & HELPER_FP_WRITE) {
         x_rm(as, M_0F | 0xae, 2, JIT_MEM(fp_control_guest));
     }

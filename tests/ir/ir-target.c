@@ -79,6 +79,11 @@ static uint64_t helper_six(uint64_t a, uint32_t b, uint32_t s, uint64_t d, uint6
     return a + 3 * (uint64_t)b + 5 * (uint64_t)s + 7 * d + 11 * e + 13 * (uint64_t)g;
 }
 
+static uint64_t helper_seven(Vcpu *vcpu, uint64_t a, uint32_t b, uint32_t s, uint64_t d, uint64_t e, uint32_t g)
+{
+    return vcpu ? helper_six(a, b, s, d, e, g) : 0;
+}
+
 static const HelperDesc helpers[T_N_HELPERS] = {
     [T_H_MIX] = { "mix", (void *)helper_mix, HELPER_PURE, IR_I64, 3, { IR_I64, IR_I32, IR_I64 } },
     [T_H_SUM] = { "sum", (void *)helper_sum, HELPER_READS_STATE | HELPER_VCPU, IR_I64, 0, { 0 } },
@@ -91,6 +96,8 @@ static const HelperDesc helpers[T_N_HELPERS] = {
     [T_H_FP] = { "fp", (void *)helper_fp, HELPER_FP | HELPER_VCPU, IR_F64, 1, { IR_F64 } },
     [T_H_SIX] = { "six", (void *)helper_six, HELPER_PURE, IR_I64, 6,
                   { IR_I64, IR_I32, IR_F32, IR_F64, IR_I64, IR_I32 } },
+    [T_H_SEVEN] = { "seven", (void *)helper_seven, HELPER_VCPU, IR_I64, 6,
+                    { IR_I64, IR_I32, IR_F32, IR_F64, IR_I64, IR_I32 } },
 };
 
 static vaddr get_pc(const Vcpu *vcpu)

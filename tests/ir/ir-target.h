@@ -21,6 +21,7 @@ enum { /* helpers */
     T_H_STOP,      /* noreturn */
     T_H_FP,        /* raises inexact in the guest's flags; returns the bits of its f64 argument */
     T_H_SIX,       /* pure, six arguments of all scalar types */
+    T_H_SEVEN,     /* the same and the vCPU */
     T_N_HELPERS
 };
 

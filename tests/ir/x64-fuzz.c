@@ -219,7 +219,7 @@ static void gen_call(void)
     case 5:
         a[0] = value(IR_I64), a[1] = value(IR_I32), a[2] = value(IR_F32);
         a[3] = value(IR_F64), a[4] = value(IR_I64), a[5] = value(IR_I32);
-        pool_add(ir_call(b, T_H_SIX, 6, a));
+        pool_add(ir_call(b, pick(2) ? T_H_SIX : T_H_SEVEN, 6, a));
         break;
     default:
         if (allow_fp) {
