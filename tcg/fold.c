@@ -833,15 +833,47 @@ static IrRef fold_vzext(Fold *f)
     return upper_is_zero(f->unit, x->a, DEPTH) ? x->a : IR_NONE;
 }
 
+/* x << n combined with x >> (width - n), which have no bit in common. */
+static IrRef fold_vector_rotation(Fold *f)
+{
+    const IrInsn *x = def(f->unit, f->insn->a), *y = def(f->unit, f->insn->b);
+    uint64_t left, right;
+
+    if (x->op == IR_vshr) {
+        const IrInsn *t = x;
+        x = y;
+        y = t;
+    }
+    if (x->op != IR_vshl || y->op != IR_vshr || x->a != y->a || x->aux != y->aux || (x->aux & 3) == IR_LANE_8 ||
+        !const_of(f->unit, x->b, &left) || !const_of(f->unit, y->b, &right)) {
+        return IR_NONE;
+    }
+    unsigned width = 8u << (x->aux & 3);
+    left &= width - 1;
+    if (!left || left + (right & (width - 1)) != width) {
+        return IR_NONE;
+    }
+    f->insn->op = IR_vrotl;
+    f->insn->aux = (x->aux & 3) | (unsigned)left << 4;
+    f->insn->a = x->a;
+    f->insn->b = IR_NONE;
+    return IR_NONE;
+}
+
 static IrRef fold_vector(Fold *f)
 {
     IrInsn *i = f->insn;
 
     switch (i->op) {
-    case IR_vand: case IR_vor: case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu:
+    case IR_vadd: return fold_vector_rotation(f);
+    case IR_vor: return i->a == i->b ? i->a : fold_vector_rotation(f);
+    case IR_vand: case IR_vmins: case IR_vmaxs: case IR_vminu: case IR_vmaxu:
         return i->a == i->b ? i->a : IR_NONE;
     case IR_vxor: case IR_vsub: case IR_vandn:
-        return i->a == i->b ? ir_vconst(f->b, i->type, &(IrVecConst){ .u64 = { 0 } }) : IR_NONE;
+        if (i->a != i->b) {
+            return i->op == IR_vxor ? fold_vector_rotation(f) : IR_NONE;
+        }
+        return ir_vconst(f->b, i->type, &(IrVecConst){ .u64 = { 0 } });
     case IR_vbsel:
         return i->b == i->c ? i->b : IR_NONE;
     case IR_vlow: {

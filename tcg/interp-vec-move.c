@@ -99,6 +99,12 @@ static void part(const IrInsn *in, unsigned index, const InterpValue *a, const I
         break;
     case IR_vshl_bytes: memcpy(ret->u8 + aux, a->u8, 16 - aux); break;
     case IR_vshr_bytes: memcpy(ret->u8, a->u8 + aux, 16 - aux); break;
+    case IR_vrotl:
+        for (unsigned i = 0; i < n; i++) {
+            uint64_t x = lane_get(a, lane, i);
+            lane_set(ret, lane, i, aux >> 4 ? x << (aux >> 4) | x >> ((8u << lane) - (aux >> 4)) : x);
+        }
+        break;
     case IR_vblend:
         for (unsigned i = 0; i < n; i++) {
             lane_set(ret, lane, i, lane_get(aux >> (4 + i) & 1 ? b : a, lane, i));

@@ -139,7 +139,7 @@ void interp_vec(Vcpu *vcpu, const IrInsn *in, IrType operand_type, IrType b_type
         break;
     case IR_vlow: case IR_vzext: case IR_vzip_lo: case IR_vzip_hi: case IR_vpack_s: case IR_vpack_u: case IR_vtbl:
     case IR_vsel32: case IR_vsel64: case IR_vperm32: case IR_vperm16_lo: case IR_vperm16_hi: case IR_vext:
-    case IR_vshl_bytes: case IR_vshr_bytes: case IR_vblend: case IR_vmovmsk: case IR_vmulws: case IR_vmulwu:
+    case IR_vshl_bytes: case IR_vshr_bytes: case IR_vrotl: case IR_vblend: case IR_vmovmsk: case IR_vmulws: case IR_vmulwu:
     case IR_vmadds: case IR_vmaddus: case IR_vsad: case IR_vwiden_s: case IR_vwiden_u: case IR_vtest: case IR_vminpos:
     case IR_vmpsad:
         interp_vec_move(in, operand_type, a, b, ret);

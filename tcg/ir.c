@@ -48,6 +48,7 @@ bool ir_imm_valid(const IrInsn *in)
     case IR_vsel32: case IR_vperm32: case IR_vperm16_lo: case IR_vperm16_hi: return aux <= 0xff;
     case IR_vsel64: return aux <= (in->type == IR_V256 ? 15 : 3);
     case IR_vext: case IR_vshl_bytes: case IR_vshr_bytes: return aux <= 15;
+    case IR_vrotl: return from >= IR_LANE_16 && from <= IR_LANE_64 && to < 8u << from;
     case IR_vblend: return from >= IR_LANE_16 && from <= IR_LANE_64 && to < 1u << lanes_per_part;
     case IR_vwiden_s: case IR_vwiden_u: return from < to && to <= IR_LANE_64;
     case IR_vmpsad: return aux <= 7;

@@ -109,12 +109,7 @@ void arm_trans_sha1su0(TransCtx *ctx, ArgsK3 *a)
     set_v(ctx, a->d, v_xor(ctx, v_xor(ctx, next, d), arm_v(ctx, a->m)));
 }
 
-static IrRef rotate(TransCtx *ctx, IrLane lane, IrRef v, unsigned left)
-{
-    unsigned width = 8u << lane;
-    return arm_v2(ctx, IR_vor, 0, arm_v2(ctx, IR_vshl, lane, v, ir_i32(ctx->b, left)),
-                  arm_v2(ctx, IR_vshr, lane, v, ir_i32(ctx->b, width - left)));
-}
+static IrRef rotate(TransCtx *ctx, IrLane lane, IrRef v, unsigned left) { return v_op1(ctx, IR_vrotl, lane | left << 4, v); }
 
 /* The last word also takes part in itself: what it lacks is the first one's result, rotated once more. */
 void arm_trans_sha1su1(TransCtx *ctx, ArgsK2 *a)
@@ -193,56 +188,46 @@ void arm_trans_sha256su1(TransCtx *ctx, ArgsK3 *a)
     set_v(ctx, a->d, arm_v2(ctx, IR_sha256msg2, 0, sum, m));
 }
 
-/* -- SHA-512: words in general registers, schedules in lanes ----------------------------------------------------------------- */
+/* -- SHA-512: two rounds in the lanes, the upper one first ------------------------------------------------------------------ */
 
-static IrRef lane64(TransCtx *ctx, IrRef v, unsigned lane) { return arm_lane(ctx, v, IR_LANE_64, lane); }
+enum { SWAPPED = 2 | 3 << 2 | 0 << 4 | 1 << 6 }; /* vperm32: the two words */
 
-static IrRef pair64(TransCtx *ctx, IrRef low, IrRef high)
-{
-    IrRef v = ir_op1(ctx->b, IR_vzext, IR_V128, low);
-    return ir_emit(ctx->b, IR_vset_lane, IR_V128, IR_LANE_64 | 1 << 4, v, high, IR_NONE);
-}
-
-static IrRef op64(TransCtx *ctx, IrOp op, IrRef x, IrRef y) { return ir_op2(ctx->b, op, IR_I64, x, y); }
-static IrRef add64(TransCtx *ctx, IrRef x, IrRef y) { return op64(ctx, IR_add, x, y); }
+static IrRef add64(TransCtx *ctx, IrRef x, IrRef y) { return arm_v2(ctx, IR_vadd, IR_LANE_64, x, y); }
+static IrRef select_bits(TransCtx *ctx, IrRef mask, IrRef x, IrRef y) { return ir_emit(ctx->b, IR_vbsel, IR_V128, 0, mask, x, y); }
 
 static IrRef xor_rotated(TransCtx *ctx, IrRef x, unsigned r1, unsigned r2, unsigned r3)
 {
-    IrRef y = op64(ctx, IR_xor, ir_op2_imm(ctx->b, IR_rotr, IR_I64, x, r1), ir_op2_imm(ctx->b, IR_rotr, IR_I64, x, r2));
-    return op64(ctx, IR_xor, y, ir_op2_imm(ctx->b, IR_rotr, IR_I64, x, r3));
+    IrRef y = v_xor(ctx, rotate(ctx, IR_LANE_64, x, 64 - r1), rotate(ctx, IR_LANE_64, x, 64 - r2));
+    return v_xor(ctx, y, rotate(ctx, IR_LANE_64, x, 64 - r3));
 }
 
-static IrRef choose64(TransCtx *ctx, IrRef x, IrRef y, IrRef z)
+/* One word of each. */
+static void put_rounds(TransCtx *ctx, int d, IrRef low, IrRef high)
 {
-    return op64(ctx, IR_xor, op64(ctx, IR_and, x, y), op64(ctx, IR_andn, z, x));
-}
-
-static IrRef majority64(TransCtx *ctx, IrRef x, IrRef y, IrRef z)
-{
-    return op64(ctx, IR_or, op64(ctx, IR_and, x, y), op64(ctx, IR_and, op64(ctx, IR_or, x, y), z));
+    set_v(ctx, d, ir_emit(ctx->b, IR_vsel64, IR_V128, 2, low, high, IR_NONE));
 }
 
 void arm_trans_sha512h(TransCtx *ctx, ArgsK3 *a)
 {
     IrRef d = arm_v(ctx, a->d), n = arm_v(ctx, a->n), m = arm_v(ctx, a->m);
-    IrRef w0 = lane64(ctx, d, 0), w1 = lane64(ctx, d, 1), x0 = lane64(ctx, n, 0), x1 = lane64(ctx, n, 1);
-    IrRef y0 = lane64(ctx, m, 0), y1 = lane64(ctx, m, 1);
+    IrRef other_n = v_op1(ctx, IR_vperm32, SWAPPED, n), other_m = v_op1(ctx, IR_vperm32, SWAPPED, m);
 
-    IrRef high = add64(ctx, add64(ctx, choose64(ctx, y1, x0, x1), xor_rotated(ctx, y1, 14, 18, 41)), w1);
-    IrRef t = add64(ctx, high, y0);
-    IrRef low = add64(ctx, add64(ctx, choose64(ctx, t, y1, x0), xor_rotated(ctx, t, 14, 18, 41)), w0);
-    set_v(ctx, a->d, pair64(ctx, low, high));
+    IrRef high = add64(ctx, add64(ctx, select_bits(ctx, m, other_n, n), d), xor_rotated(ctx, m, 14, 18, 41));
+    IrRef t = add64(ctx, v_op1(ctx, IR_vshr_bytes, 8, high), m);
+    IrRef low = add64(ctx, add64(ctx, select_bits(ctx, t, other_m, n), d), xor_rotated(ctx, t, 14, 18, 41));
+    put_rounds(ctx, a->d, low, high);
 }
 
+/* The majority of x, y and z is x where y and z differ. */
 void arm_trans_sha512h2(TransCtx *ctx, ArgsK3 *a)
 {
-    IrRef d = arm_v(ctx, a->d), m = arm_v(ctx, a->m);
-    IrRef w0 = lane64(ctx, d, 0), w1 = lane64(ctx, d, 1), x0 = lane64(ctx, arm_v(ctx, a->n), 0);
-    IrRef y0 = lane64(ctx, m, 0), y1 = lane64(ctx, m, 1);
+    IrRef d = arm_v(ctx, a->d), m = arm_v(ctx, a->m), other_m = v_op1(ctx, IR_vperm32, SWAPPED, m);
+    IrRef other_n = v_op1(ctx, IR_vperm32, SWAPPED, arm_v(ctx, a->n)), differ = v_xor(ctx, m, other_m);
 
-    IrRef high = add64(ctx, add64(ctx, majority64(ctx, x0, y1, y0), xor_rotated(ctx, y0, 28, 34, 39)), w1);
-    IrRef low = add64(ctx, add64(ctx, majority64(ctx, high, y0, y1), xor_rotated(ctx, high, 28, 34, 39)), w0);
-    set_v(ctx, a->d, pair64(ctx, low, high));
+    IrRef high = add64(ctx, add64(ctx, select_bits(ctx, differ, other_n, m), d), xor_rotated(ctx, other_m, 28, 34, 39));
+    IrRef x = v_op1(ctx, IR_vshr_bytes, 8, high);
+    IrRef low = add64(ctx, add64(ctx, select_bits(ctx, differ, x, m), d), xor_rotated(ctx, x, 28, 34, 39));
+    put_rounds(ctx, a->d, low, high);
 }
 
 /* Rotated right twice and shifted right once. */
@@ -381,6 +366,14 @@ void arm_trans_sm3partw2(TransCtx *ctx, ArgsK3 *a)
 }
 
 /* -- SM4 ------------------------------------------------------------------------------------------------------------------- */
+
+static IrRef lane64(TransCtx *ctx, IrRef v, unsigned lane) { return arm_lane(ctx, v, IR_LANE_64, lane); }
+
+static IrRef pair64(TransCtx *ctx, IrRef low, IrRef high)
+{
+    IrRef v = ir_op1(ctx->b, IR_vzext, IR_V128, low);
+    return ir_emit(ctx->b, IR_vset_lane, IR_V128, IR_LANE_64 | 1 << 4, v, high, IR_NONE);
+}
 
 /* Two rounds per call: they make the state's upper half, the old one becomes the lower. */
 static void sm4_rounds(TransCtx *ctx, int d, IrRef state, IrRef keys, ArmHelper two_rounds)

@@ -49,12 +49,23 @@ static IrRef shifted_left(TransCtx *ctx, ArgsVsh *a)
 
 void arm_trans_v_shl_imm(TransCtx *ctx, ArgsVsh *a) { put_shift(ctx, a, shifted_left(ctx, a)); }
 
+/* V[d] is V[n] shifted the other way, so that what SLI or SRI shifts in finds zeros: a rotation, as compilers write it. */
+static bool rotates(TransCtx *ctx, ArgsVsh *a, IrOp other, int count, int bits)
+{
+    const IrInsn *d = ir_insn(ctx->b->unit, arm_v(ctx, a->d));
+    return d->op == other && d->a == arm_v(ctx, a->n) && (d->aux & 3) == arm_shift_size(a->sh) && ir_is_const(ctx->b->unit, d->b) &&
+           ir_insn(ctx->b->unit, d->b)->imm == (uint64_t)(bits - count);
+}
+
 /* SLI and SRI: V[d] stays where nothing is shifted in. */
 void arm_trans_v_sli_imm(TransCtx *ctx, ArgsVsh *a)
 {
     int size = arm_shift_size(a->sh), count = arm_shift_left_count(a->sh);
-    IrRef kept = arm_v2(ctx, IR_vand, 0, arm_v(ctx, a->d), arm_vall(ctx, size, ((uint64_t)1 << count) - 1));
+    IrRef kept = arm_v(ctx, a->d);
 
+    if (!rotates(ctx, a, IR_vshr, count, bits_of(size))) {
+        kept = arm_v2(ctx, IR_vand, 0, kept, arm_vall(ctx, size, ((uint64_t)1 << count) - 1));
+    }
     put_shift(ctx, a, arm_v2(ctx, IR_vor, 0, kept, shifted_left(ctx, a)));
 }
 
@@ -62,8 +73,11 @@ void arm_trans_v_sri_imm(TransCtx *ctx, ArgsVsh *a)
 {
     int size = arm_shift_size(a->sh), count = arm_shift_right_count(a->sh), bits = bits_of(size);
     uint64_t lane = UINT64_MAX >> (64 - bits), in = count < bits ? lane >> count : 0;
-    IrRef kept = arm_v2(ctx, IR_vand, 0, arm_v(ctx, a->d), arm_vall(ctx, size, lane & ~in));
+    IrRef kept = arm_v(ctx, a->d);
 
+    if (!rotates(ctx, a, IR_vshl, count, bits)) {
+        kept = arm_v2(ctx, IR_vand, 0, kept, arm_vall(ctx, size, lane & ~in));
+    }
     put_shift(ctx, a, arm_v2(ctx, IR_vor, 0, kept, arm_shift_right(ctx, false, false, size, count, arm_v(ctx, a->n))));
 }
 

@@ -113,6 +113,37 @@ static bool lower_shift_bytes(HostCompiler *hc, const IrInsn *in)
     return true;
 }
 
+static bool lower_rotate(HostCompiler *hc, const IrInsn *in)
+{
+    unsigned lane = in->aux & 3, n = in->aux >> 4, bits = 8u << lane;
+    uint32_t l = wide(in->type), op = V0F | (0x70 + lane) | l;
+    Reg ra = ra_use(hc, hc->ops[0]);
+    ra_consume(hc);
+    if (has(hc, X_AVX512VL) && lane >= IR_LANE_32) {
+        Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+        e_rrr(&hc->as, V0F | 0x72 | x_w(lane == IR_LANE_64) | l, 1, d, ra);
+        x_u8(&hc->as, n);
+        ra_done(hc);
+        return true;
+    }
+    Reg d = ra_dest(hc, NO_REG, bit_of(ra));
+    if (has(hc, X_AVX)) {
+        v_rrr(&hc->as, op, 6, REG_VTMP, ra);
+        x_u8(&hc->as, n);
+        v_rrr(&hc->as, op, 2, d, ra);
+    } else {
+        ra_move(hc, REG_VTMP, ra, in->type);
+        x_rr(&hc->as, op, 6, REG_VTMP);
+        x_u8(&hc->as, n);
+        ra_move(hc, d, ra, in->type);
+        x_rr(&hc->as, op, 2, d);
+    }
+    x_u8(&hc->as, bits - n);
+    sse_rrr(hc, I_ORPS | l, d, d, REG_VTMP);
+    ra_done(hc);
+    return true;
+}
+
 /* Without palignr. */
 static bool lower_ext(HostCompiler *hc, const IrInsn *in)
 {
@@ -324,6 +355,7 @@ bool lower_vec_move(HostCompiler *hc, const IrInsn *in)
     case IR_vzext: return lower_zext(hc, in);
     case IR_vext: return has(hc, X_SSSE3) ? by_row(hc, in) : lower_ext(hc, in);
     case IR_vshl_bytes: case IR_vshr_bytes: return lower_shift_bytes(hc, in);
+    case IR_vrotl: return lower_rotate(hc, in);
     case IR_vblend: return lower_blend(hc, in);
     case IR_vblendv: return lower_blendv(hc, in);
     case IR_vmovmsk: return lower_movmsk(hc, in);
