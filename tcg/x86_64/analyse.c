@@ -11,7 +11,7 @@
  * slot. Its definition may then overwrite the register of the slot's old contents, which is what lets
  * `add a0, a0, 1` run in place and loops keep a slot in one register.
  *
- * Dead puts: a put that the next put to the slot replaces before anything could look is left out, and with it
+ * Dead puts: a put that the next puts to the slot, on every way, replace before anything could look is left out, and with it
  * what only it used.
  */
 #include "tcg/x86_64/host.h"
@@ -148,20 +148,18 @@ static bool looks_at_slots(const HostCompiler *hc, const IrInsn *in)
 
 /*
  * BlockInfo.needed. Slots that a loop writes before it does anything that could stop or leave need no place from one round to the
- * next: flags and short-lived registers of loops without accesses to memory, whose polls stand at their ends.
+ * next: flags and short-lived registers of loops without accesses to memory, whose polls stand at their ends. Flags that the blocks
+ * behind a branch replace need not be made.
  */
 static void find_needed(HostCompiler *hc)
 {
     const IrUnit *unit = hc->unit;
-    bool loops = false;
-    for (uint32_t k = 0; k < hc->n_order; k++) {
-        loops |= (unit->blocks.at[hc->order[k]].flags & IR_BLOCK_LOOP) != 0;
-    }
+    bool several = hc->n_order > 1;
     for (uint32_t k = 0; k < hc->n_order; k++) {
         BlockInfo *bi = &hc->block[hc->order[k]];
         const IrBlock *bb = &unit->blocks.at[hc->order[k]];
         IrSlotSet written = { 0 };
-        bi->looks = !loops;
+        bi->looks = !several;
         for (uint32_t i = bb->first; !bi->looks && i < bb->end; i++) {
             const IrInsn *in = &hc->insns[i];
             if (in->op == IR_put || in->op == IR_kill) {
@@ -174,7 +172,7 @@ static void find_needed(HostCompiler *hc)
             bi->needed.w[w] = bb->used.w[w] | (bi->looks ? ~written.w[w] : 0);
         }
     }
-    for (bool changed = loops; changed;) {
+    for (bool changed = several; changed;) {
         changed = false;
         for (uint32_t k = hc->n_order; k-- > 0;) {
             BlockInfo *bi = &hc->block[hc->order[k]];
@@ -332,6 +330,12 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         }
     }
     w->epoch++;
+    for (unsigned k = 0; bi->succ[0] != NO_INDEX && k < IR_MAX_SLOTS / 64; k++) {
+        uint64_t seen = hc->block[bi->succ[0]].needed.w[k] | (bi->succ[1] != NO_INDEX ? hc->block[bi->succ[1]].needed.w[k] : 0);
+        for (uint64_t m = ~seen; m; m &= m - 1) {
+            w->put_again[k * 64 + __builtin_ctzll(m)] = w->epoch;
+        }
+    }
     for (uint32_t i = bb->end; i-- > bb->first;) {
         const IrInsn *in = &insns[i];
         unsigned flags = hc->op_flags[in->op];

@@ -37,7 +37,7 @@ KERNELS = {
 }
 KERNELS_X86 = {'x87': 30, 'avx': 8, 'fma': 12}
 KERNELS_ARM = {'neon-lanes': 80, 'neon-media': 80, 'neon-search': 160}
-KERNELS_OF = {'riscv64': KERNELS, 'aarch64': KERNELS | KERNELS_ARM}
+KERNELS_OF = {'riscv64': KERNELS, 'aarch64': KERNELS | KERNELS_ARM, 'arm': KERNELS}
 LIBC_FUNCTIONS = ('memcpy', 'memset', 'memcmp', 'strlen', 'memchr')
 # Size: rounds, about a third of a second under the reference.
 LIBC_SIZES = {8: 10, 64: 16, 512: 16, 4096: 20, 65536: 30, 1048576: 30}
@@ -110,7 +110,7 @@ def build(work, name, sources, compilers, flags):
 
 def compilers(arch):
     """The host's program for scale, and the guest's: for x86 the same, or with 32 bits."""
-    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'aarch64': ['aarch64-linux-gnu-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
+    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'aarch64': ['aarch64-linux-gnu-gcc'], 'arm': ['arm-linux-gnueabihf-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
                                       'i386-x87': ['i686-linux-gnu-gcc', '-mfpmath=387']}[arch]}
 
 
@@ -185,7 +185,7 @@ def suite_programs(args, work):
     """Debian's own programs, from a root made by scripts/debian-fetch."""
     packages = ['bash', 'coreutils', 'python3-minimal', 'perl-base', 'perl', 'gcc-14', 'xz-utils', 'zstd', 'openssl', 'sqlite3', 'python3', 'libc6-dev']
     roots = {}
-    for arch in {'riscv64': ('riscv64', 'amd64'), 'aarch64': ('arm64', 'amd64'), 'x86_64': ('amd64',)}.get(args.arch, ('i386', 'amd64')):
+    for arch in {'riscv64': ('riscv64', 'amd64'), 'aarch64': ('arm64', 'amd64'), 'arm': ('armhf', 'amd64'), 'x86_64': ('amd64',)}.get(args.arch, ('i386', 'amd64')):
         given = args.native_root if arch == 'amd64' else args.root
         roots[arch] = pathlib.Path(given or SOURCE / f'build/guest/bench-{arch}')
         if not (roots[arch] / 'usr/bin/python3').exists() and (args.native or arch != 'amd64' or args.arch == 'x86_64'):
@@ -254,7 +254,7 @@ def main():
     parser.add_argument('--reference')
     parser.add_argument('--ours', default=str(SOURCE / 'build'))
     parser.add_argument('--suite', default='kernels,start,programs,system')
-    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87', 'aarch64'], help='of the guest')
+    parser.add_argument('--arch', default='riscv64', choices=['riscv64', 'x86_64', 'i386', 'i386-x87', 'aarch64', 'arm'], help='of the guest')
     parser.add_argument('--only', default='')
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--work', default=str(SOURCE / 'build/bench'))
