@@ -145,6 +145,7 @@ struct CodeRegion {
     X(lookups, "look-ups in C")                                 \
     X(hash_hits, "of which found in the hash")                  \
     X(jumps_emptied, "jump cache entries emptied")              \
+    X(jumps_taken_up, "of which taken up again")                   \
     X(links, "direct links made")                               \
     X(unlinked_exits, "exits through an unlinked stub")         \
     X(invalidated, "units invalidated")                         \
@@ -187,6 +188,8 @@ typedef struct JumpCache {
     bool used;
     uint64_t last_use;
     uint64_t *filter;            /* system mode: which pages it has entries of (by hash) */
+    uint64_t *phys;              /* system mode, by entry: its page; TCG_NO_PAGE: it has two */
+    bool aside;                  /* there may be entries that were put aside */
     JumpList global, local;      /* entries in pages mapped globally (system mode); the others */
 } JumpCache;
 
@@ -347,11 +350,11 @@ void jump_cache_fill(TcgVcpu *tv, TransUnit *unit);
 void jump_cache_purge_unit(const TransUnit *unit);
 void jump_cache_purge_all(void);
 /* Own thread. */
-void jump_cache_clear(TcgVcpu *tv, JumpCache *cache);
 void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_space);
 /* Drops what is not in global pages. */
 void jump_cache_flush_local(TcgVcpu *tv, uint64_t space);
-void jump_cache_drop_space(TcgVcpu *tv, uint64_t space);
+/* Nothing of a TLB set is left, which has another id now. */
+void jump_cache_move_space(TcgVcpu *tv, uint64_t from, uint64_t to);
 void jump_cache_free(TcgVcpu *tv);
 extern JumpCacheEntry jump_cache_empty[JUMP_CACHE_ENTRIES];
 

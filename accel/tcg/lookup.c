@@ -5,6 +5,9 @@
  * TLB set; the one in force is in jit.jump_cache. Only the owning thread writes entries. Other threads
  * may empty one (invalidation): they replace the pc by one that cannot be looked up at this index, so a
  * reader that has compared already still finds code, which stays in place until it leaves (epochs).
+ *
+ * System mode: what is emptied because it may be mapped elsewhere now is only *put aside*: the pc is made one that does not match but can be told,
+ * and the next look-up, which asks where the page is, takes the entry up again if it is where it was.
  */
 #include "internal.h"
 
@@ -23,6 +26,12 @@ static inline vaddr never_pc(const Target *target, unsigned index)
 static inline unsigned entry_index(const Target *target, vaddr pc)
 {
     return jump_cache_index(target->pc_shift, pc);
+}
+
+/* That of an entry put aside, and back. Its index is another one, too, and not that of never_pc(). */
+static inline vaddr aside_pc(const Target *target, vaddr pc)
+{
+    return pc ^ (vaddr)2 << target->pc_shift;
 }
 
 /* The fields are plain so that generated code and other rooms may use them; races on them are meant. */
@@ -55,30 +64,42 @@ static void list_add(JumpList *list, unsigned index)
     list->n += list->n <= TCG_N_LISTED_JUMPS;
 }
 
-static void list_empty(TcgVcpu *tv, JumpCache *cache, JumpList *list)
+/* Own thread. `aside`: not for good. */
+static void entry_empty(const Target *target, JumpCache *c, unsigned index, bool aside)
 {
-    const Target *target = tv->vcpu->target;
+    JumpCacheEntry *e = &c->table[index];
+    vaddr pc = entry_pc(e);
+    if (!aside) {
+        entry_set_pc(e, never_pc(target, index));
+    } else if (entry_index(target, pc) == index) {
+        /* If it is another thread's never_pc() by now it stays that. */
+        __atomic_compare_exchange_n(&e->pc, &pc, aside_pc(target, pc), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    }
+}
+
+static void list_empty(TcgVcpu *tv, JumpCache *cache, JumpList *list, bool aside)
+{
     for (unsigned k = 0; k < list->n; k++) {
-        entry_set_pc(&cache->table[list->index[k]], never_pc(target, list->index[k]));
+        entry_empty(tv->vcpu->target, cache, list->index[k], aside);
     }
     COUNT_ADD(tv, jumps_emptied, list->n);
     list->n = 0;
 }
 
 /* Costs what was filled: 16-bit code with many code segments has more modes than there are tables. */
-void jump_cache_clear(TcgVcpu *tv, JumpCache *cache)
+static void cache_clear(TcgVcpu *tv, JumpCache *cache, bool aside)
 {
-    const Target *target = tv->vcpu->target;
-    if (list_is_full(&cache->local) || list_is_full(&cache->global)) {
+    if (list_is_full(&cache->local) || list_is_full(&cache->global) || (!aside && cache->aside)) {
         for (unsigned i = 0; i < JUMP_CACHE_ENTRIES; i++) {
-            entry_set_pc(&cache->table[i], never_pc(target, i));
+            entry_empty(tv->vcpu->target, cache, i, aside);
         }
         COUNT_ADD(tv, jumps_emptied, JUMP_CACHE_ENTRIES);
         cache->local.n = cache->global.n = 0;
     } else {
-        list_empty(tv, cache, &cache->local);
-        list_empty(tv, cache, &cache->global);
+        list_empty(tv, cache, &cache->local, aside);
+        list_empty(tv, cache, &cache->global, aside);
     }
+    cache->aside = aside;
     if (cache->filter) {
         memset(cache->filter, 0, FILTER_BITS / 8);
     }
@@ -92,25 +113,30 @@ void jump_cache_flush_local(TcgVcpu *tv, uint64_t space)
             continue;
         }
         if (list_is_full(&c->local)) {
-            jump_cache_clear(tv, c);
+            cache_clear(tv, c, true);
             continue;
         }
-        list_empty(tv, c, &c->local);
+        list_empty(tv, c, &c->local, true);
+        c->aside = true;
         if (!c->global.n) {
             memset(c->filter, 0, FILTER_BITS / 8);
         }
     }
 }
 
-/* System mode: notes the entry's pages for a later flush. True: all are mapped globally. */
+/* System mode: notes a page of an entry for a later flush. True: it is mapped globally. */
+static bool note_page(TcgVcpu *tv, JumpCache *c, vaddr page)
+{
+    unsigned bit = filter_bit(page);
+    c->filter[bit / 64] |= BIT(bit % 64);
+    return tcg_system->code_is_global(tv, page);
+}
+
 static bool note_pages(TcgVcpu *tv, JumpCache *c, const TransUnit *unit)
 {
     bool global = true;
     for (unsigned i = 0; i < unit->n_pages; i++) {
-        vaddr page = ROUND_DOWN(unit->pc, (vaddr)TCG_PAGE_BYTES) + i * TCG_PAGE_BYTES;
-        unsigned bit = filter_bit(page);
-        c->filter[bit / 64] |= BIT(bit % 64);
-        global &= tcg_system->code_is_global(tv, page);
+        global &= note_page(tv, c, ROUND_DOWN(unit->pc, (vaddr)TCG_PAGE_BYTES) + i * TCG_PAGE_BYTES);
     }
     return global;
 }
@@ -124,16 +150,27 @@ static void cache_attach(TcgVcpu *tv, JumpCache *cache)
 
 static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, uint64_t space)
 {
-    JumpCache *victim = NULL;
+    JumpCache *victim = NULL, *kin = NULL;
+    unsigned n_kin = 0;
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         JumpCache *c = &tv->caches[i];
-        if (c->used && c->mode == mode && c->flags == flags && c->space == space) {
+        bool same = c->used && c->mode == mode && c->flags == flags;
+        if (same && c->space == space) {
             cache_attach(tv, c);
             return;
         }
         if (!victim || (victim->used && (!c->used || c->last_use < victim->last_use))) {
             victim = c;
         }
+        n_kin += same;
+        if (same && (!kin || c->last_use < kin->last_use)) {
+            kin = c;
+        }
+    }
+    /* A kernel is the same in every address space: what is known of it is worth more than a table to itself. */
+    bool aside = tv->vcpu->softmmu && n_kin >= TCG_N_JUMP_CACHES / 4;
+    if (aside) {
+        victim = kin;
     }
     JumpCacheEntry *table = victim->table;
     if (!victim->filter && tv->vcpu->softmmu) {
@@ -143,6 +180,7 @@ static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, u
         /* Zeroes are empty entries everywhere but at the index of pc 0, so the pages of the table come into being when they are filled. */
         table = xcalloc(JUMP_CACHE_ENTRIES, sizeof(JumpCacheEntry));
         table[0].pc = never_pc(tv->vcpu->target, 0);
+        victim->phys = tv->vcpu->softmmu ? xcalloc(JUMP_CACHE_ENTRIES, sizeof(victim->phys[0])) : NULL;
     }
     /* Others look at the tables under this lock. */
     pthread_mutex_lock(&tcg.vcpus_lock);
@@ -153,7 +191,7 @@ static void jump_cache_select_slow(TcgVcpu *tv, uint64_t mode, uint32_t flags, u
     victim->space = space;
     victim->used = true;
     if (!fresh) {
-        jump_cache_clear(tv, victim);
+        cache_clear(tv, victim, aside);
     }
     pthread_mutex_unlock(&tcg.vcpus_lock);
     cache_attach(tv, victim);
@@ -185,11 +223,50 @@ void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
     bool global = tv->vcpu->softmmu && note_pages(tv, c, unit);
     list_add(global ? &c->global : &c->local, index);
     JumpCacheEntry *e = &c->table[index];
+    if (c->phys) {
+        c->phys[index] = unit->n_pages == 1 ? unit->phys[0] : TCG_NO_PAGE;
+    }
     __atomic_store_n(&e->code, (const void *)unit->code, __ATOMIC_RELAXED);
     __atomic_store_n(&e->pc, unit->pc, __ATOMIC_SEQ_CST);
     /* Invalidation marks first and purges afterwards, so one of us sees the other. */
     if (atomic_load(&unit->invalid)) {
         entry_set_pc(e, never_pc(tv->vcpu->target, index));
+    }
+}
+
+/* The entry of pc in the table in use, put aside, if the page is still there. */
+static const void *take_up(TcgVcpu *tv, vaddr pc)
+{
+    const Target *target = tv->vcpu->target;
+    JumpCache *c = tv->cache;
+    unsigned index = entry_index(target, pc);
+    JumpCacheEntry *e = &c->table[index];
+    vaddr aside = aside_pc(target, pc);
+    uint64_t page;
+    const uint8_t *host;
+    if (entry_pc(e) != aside || !tv->vcpu->softmmu || c->phys[index] == TCG_NO_PAGE) {
+        return NULL;
+    }
+    /* Before the page is asked for: that may flush. */
+    const void *code = __atomic_load_n(&e->code, __ATOMIC_RELAXED);
+    if (!tcg_system->code_page(tv, pc, &page, &host) || page != c->phys[index]) {
+        return NULL;
+    }
+    bool global = note_page(tv, c, ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES));
+    if (!__atomic_compare_exchange_n(&e->pc, &aside, pc, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        return NULL; /* purged */
+    }
+    list_add(global ? &c->global : &c->local, index);
+    COUNT(tv, jumps_taken_up);
+    return code;
+}
+
+/* The unit's entry, in use or put aside, matches nothing from now on, whatever its owner does. */
+static void purge_entry(const Target *target, JumpCacheEntry *e, vaddr pc, unsigned index)
+{
+    vaddr now = entry_pc(e);
+    while ((now == pc || now == aside_pc(target, pc))
+           && !__atomic_compare_exchange_n(&e->pc, &now, never_pc(target, index), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
     }
 }
 
@@ -202,9 +279,7 @@ void jump_cache_purge_unit(const TransUnit *unit)
         for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
             JumpCache *c = &tv->caches[i];
             if (c->used && c->mode == unit->mode) {
-                vaddr pc = unit->pc;
-                __atomic_compare_exchange_n(&c->table[index].pc, &pc, never_pc(target, index), false,
-                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+                purge_entry(target, &c->table[index], unit->pc, index);
             }
         }
     }
@@ -231,7 +306,7 @@ static void flush_pcs(const Target *target, JumpCache *c, vaddr first, unsigned 
     for (vaddr at = first; at - first < n; at += (vaddr)1 << target->pc_shift) {
         unsigned k = entry_index(target, at);
         if (entry_pc(&c->table[k]) == at) {
-            entry_set_pc(&c->table[k], never_pc(target, k));
+            entry_empty(target, c, k, true);
         }
     }
 }
@@ -253,6 +328,7 @@ void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_spa
             continue;
         }
         if (filter_has(c, page)) {
+            c->aside = true;
             flush_pcs(target, c, page, TCG_PAGE_BYTES);
             /* An instruction that begins on the page before may reach into this one. */
             flush_pcs(target, c, page - reach, reach);
@@ -260,12 +336,13 @@ void jump_cache_flush_page(TcgVcpu *tv, vaddr addr, uint64_t space, bool any_spa
     }
 }
 
-void jump_cache_drop_space(TcgVcpu *tv, uint64_t space)
+void jump_cache_move_space(TcgVcpu *tv, uint64_t from, uint64_t to)
 {
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         JumpCache *c = &tv->caches[i];
-        if (c->used && c->space == space) {
-            jump_cache_clear(tv, c);
+        if (c->used && c->space == from) {
+            cache_clear(tv, c, true);
+            c->space = to;
         }
     }
 }
@@ -275,6 +352,7 @@ void jump_cache_free(TcgVcpu *tv)
     for (unsigned i = 0; i < TCG_N_JUMP_CACHES; i++) {
         free(tv->caches[i].table);
         free(tv->caches[i].filter);
+        free(tv->caches[i].phys);
     }
 }
 
@@ -316,7 +394,7 @@ const void *jump_cache_probe(TcgVcpu *tv)
     const Target *target = tv->vcpu->target;
     vaddr pc = target->get_pc(tv->vcpu);
     const JumpCacheEntry *e = &tv->cache->table[entry_index(target, pc)];
-    return entry_pc(e) == pc ? __atomic_load_n(&e->code, __ATOMIC_RELAXED) : NULL;
+    return entry_pc(e) == pc ? __atomic_load_n(&e->code, __ATOMIC_RELAXED) : take_up(tv, pc);
 }
 
 uint32_t guarded_flag(TcgVcpu *tv, vaddr pc, uint64_t mode)
@@ -366,6 +444,10 @@ const void *tcg_lookup(Vcpu *vcpu)
     uint64_t mode = vcpu->target->trans_mode(vcpu);
     if (unlikely(mode != tv->cache->mode)) {
         return NULL;
+    }
+    const void *code = take_up(tv, vcpu->target->get_pc(vcpu));
+    if (code) {
+        return code;
     }
     TransUnit *unit = lookup_unit(tv, mode, tv->cache->flags);
     if (!unit) {

@@ -223,8 +223,10 @@ void tlb_flush(Vcpu *vcpu)
     for (unsigned i = 0; i < TLB_N_SETS; i++) {
         TlbSet *set = &s->sets[i];
         if (set == s->current) {
+            uint64_t old = set->id;
             set_clear(set);
-            set->id = ++s->next_id; /* the jump caches' entries are of a space that is no more */
+            set->id = ++s->next_id;
+            jump_cache_move_space(tv, old, set->id);
         } else if (set->used) {
             set_clear(set);
             set->used = false;
@@ -367,7 +369,9 @@ void tlb_flush_range(Vcpu *vcpu, vaddr addr, uint64_t size_bytes)
         }
     } else {
         for (unsigned i = 0; i < TLB_N_SETS; i++) {
+            uint64_t old = s->sets[i].id;
             s->sets[i].id = ++s->next_id;
+            jump_cache_move_space(tv, old, s->sets[i].id);
         }
     }
 }
