@@ -89,5 +89,6 @@ void arm_trans_dsb(TransCtx *ctx, const ArmArgsCrm *a)
 
 void arm_trans_isb(TransCtx *ctx, const ArmArgsNone *a)
 {
-    trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
+    /* Writes that change how code is translated leave themselves; stores to code have invalidated what is behind by now. */
+    trans_jump(ctx, ctx->next_pc);
 }

@@ -28,6 +28,12 @@ static bool is_plain(const TransCtx *ctx, const ArmSysreg *r, unsigned needs)
     return r->field >= 0 && needs <= el && (!traps || (el > 0 && top));
 }
 
+/* DC ZVA and what DCZID_EL0 says of it depend on bits of a higher level. */
+static bool zva_may_trap(const TransCtx *ctx)
+{
+    return ctx->vcpu->softmmu && arm_el(ctx) < (arm_highest_el(ctx->vcpu) >= 2 ? 2u : 1u);
+}
+
 void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
 {
     unsigned key = (unsigned)a->reg, rt = (unsigned)a->rt, el = arm_el(ctx);
@@ -46,6 +52,8 @@ void arm_trans_mrs(TransCtx *ctx, const ArmArgsSysr *a)
         arm_set_x(ctx, rt, ir_ldenv(b, IR_I64, offsetof(ArmState, sp_el[0]), 8, false));
     } else if (key == ARM_SYSREG(3, 0, 4, 2, 2) && el) { /* CurrentEL */
         arm_set_x(ctx, rt, ir_i64(b, el << 2));
+    } else if (key == ARM_SYSREG(3, 3, 0, 0, 7) && !zva_may_trap(ctx)) { /* DCZID_EL0: memset asks for it */
+        arm_set_x(ctx, rt, ir_i64(b, arm_model(ctx->vcpu)->id[ARM_ID_DCZID]));
     } else if (key == ARM_SYSREG(3, 3, 4, 2, 1) && el) { /* DAIF */
         arm_set_x(ctx, rt, ir_op2_imm(b, IR_and, IR_I64, ir_ldenv(b, IR_I64, offsetof(ArmState, pstate), 8, false), PSTATE_DAIF));
     } else {
@@ -112,8 +120,7 @@ static void zero_block(TransCtx *ctx, IrRef addr)
 
 void arm_trans_sys(TransCtx *ctx, const ArmArgsSysop *a)
 {
-    bool may_trap = ctx->vcpu->softmmu && arm_el(ctx) < (arm_highest_el(ctx->vcpu) >= 2 ? 2u : 1u);
-    if (a->op == ARM_SYSREG(1, 3, 7, 4, 1) && !may_trap) {
+    if (a->op == ARM_SYSREG(1, 3, 7, 4, 1) && !zva_may_trap(ctx)) {
         zero_block(ctx, arm_x(ctx, (unsigned)a->rt));
         return;
     }
