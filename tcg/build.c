@@ -334,17 +334,20 @@ static IrRef conversion(IrBuilder *b, const IrInsn *insn)
     return *slot = append(b, *insn);
 }
 
-static inline bool is_pure_vector(unsigned op)
+/*
+ * Likewise of integers and vectors: conditions begin with the sum that the flags are of, instructions on the two halves of
+ * vector registers with the same steps.
+ */
+static inline bool is_repeated(unsigned op)
 {
-    return op >= IR_VEC_FIRST && op <= IR_VEC_LAST && ir_op_info[op].flags & IR_OP_PURE;
+    return (op >= IR_add && op <= IR_maxu) || (op >= IR_VEC_FIRST && op <= IR_VEC_LAST && ir_op_info[op].flags & IR_OP_PURE);
 }
 
-/* Likewise of vectors: instructions on the two halves of registers begin with the same steps. */
-static IrRef vector(IrBuilder *b, const IrInsn *insn)
+static IrRef repeated(IrBuilder *b, const IrInsn *insn)
 {
     IrUnit *unit = b->unit;
     uint32_t hash = (insn->op * 31u + insn->a) * 31u + insn->b * 7u + insn->c * 3u + insn->aux;
-    IrRef *slot = &b->vector_cache[hash & (ARRAY_SIZE(b->vector_cache) - 1)];
+    IrRef *slot = &b->repeated_cache[hash & (ARRAY_SIZE(b->repeated_cache) - 1)];
 
     if (*slot < unit->insns.n && *slot >= unit->blocks.at[b->block].first) {
         const IrInsn *old = &unit->insns.at[*slot];
@@ -364,7 +367,7 @@ IrRef ir_emit(IrBuilder *b, IrOp op, IrType type, unsigned aux, IrRef a, IrRef b
     if (known != IR_NONE) {
         return known;
     }
-    return is_conversion(insn.op) ? conversion(b, &insn) : is_pure_vector(insn.op) ? vector(b, &insn) : append(b, insn);
+    return is_conversion(insn.op) ? conversion(b, &insn) : is_repeated(insn.op) ? repeated(b, &insn) : append(b, insn);
 }
 
 /* -- guest memory ------------------------------------------------------------------------------ */

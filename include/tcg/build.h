@@ -33,7 +33,7 @@ struct IrBuilder {
                                     word (instructions left in the block), as memory accesses have it in snapshots; 0: none */
     bool all_insns;              /* keep every insn_start (logs); else those that something may stop at */
     struct { IrRef ref; uint64_t imm; uint8_t type; } const_cache[64];
-    IrRef conversion_cache[64], vector_cache[64];
+    IrRef conversion_cache[64], repeated_cache[64];
     IrAligned aligned[4];        /* addresses known to be aligned: see build.c */
     unsigned n_aligned;
     IrRef **block_slots;         /* by block: slot values at its end, for TREE successors */
