@@ -183,6 +183,10 @@ bool machine_set_smp(Machine *m, const SmpConfig *smp, Error **errp)
                   s.max_cpus, m->type->name, limit);
         return false;
     }
+    if (s.cpus < m->type->min_cpus) {
+        error_set(errp, "Invalid SMP CPUs %u. The min CPUs supported by machine '%s' is %u", s.cpus, m->type->name, m->type->min_cpus);
+        return false;
+    }
     m->smp = s;
     return true;
 }

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include "hw/arm/boot.h"
+#include "hw/fdt.h"
 #include "hw/fw_cfg.h"
 #include "util/bits.h"
 
@@ -130,10 +131,58 @@ bool arm_load_images(Machine *m, ArmBoot *boot, Error **errp)
 
 /* -- placing ------------------------------------------------------------------------------------------------------------ */
 
+static int memory_node(void *fdt)
+{
+    int node = fdt_path_offset(fdt, "/memory");
+
+    for (int at = fdt_first_subnode(fdt, 0); node < 0 && at >= 0; at = fdt_next_subnode(fdt, at)) {
+        const char *type = fdt_getprop(fdt, at, "device_type", NULL);
+
+        node = type && !strcmp(type, "memory") ? at : node;
+    }
+    return node;
+}
+
+bool arm_take_dtb(Machine *m, ArmBoot *boot, uint64_t usable, Error **errp)
+{
+    if (!m->dtb) {
+        return true;
+    }
+    if (!fdt_load(m, errp)) {
+        return false;
+    }
+    int address_cells = fdt_address_cells(m->fdt, 0), size_cells = fdt_size_cells(m->fdt, 0), node = memory_node(m->fdt);
+    uint8_t reg[16] = {0};
+    if (address_cells < 1 || address_cells > 2 || size_cells < 1 || size_cells > 2) {
+        error_set(errp, "device tree '%s' has addresses of %d cells and sizes of %d", m->dtb, address_cells, size_cells);
+        return false;
+    }
+    stbe32(reg + 4 * (address_cells - 1), (uint32_t)boot->ram_base);
+    stbe32(reg + 4 * (address_cells + size_cells - 1), (uint32_t)usable);
+    if (size_cells == 2) {
+        stbe32(reg + 4 * address_cells, (uint32_t)(usable >> 32));
+    }
+    if (node < 0) {
+        node = fdt_add_subnode(m->fdt, 0, "memory");
+        if (node >= 0) {
+            fdt_setprop_string(m->fdt, node, "device_type", "memory");
+        }
+    }
+    int err = node < 0 ? node : fdt_setprop(m->fdt, node, "reg", reg, 4 * (address_cells + size_cells));
+    if (err < 0) {
+        error_set(errp, "cannot put memory into device tree '%s': %s", m->dtb, fdt_strerror(err));
+        return false;
+    }
+    return fdt_finish_chosen(m, boot->initrd, boot->initrd_bytes, errp);
+}
+
 static bool place_fdt(Machine *m, ArmBoot *boot, Error **errp)
 {
     gpa at = boot->ram_base, end = boot->ram_base + boot->ram_bytes;
 
+    if (!m->fdt) {
+        return true;
+    }
     if (boot->is_linux) {
         /* Behind ramdisk and kernel; it may not cross a multiple of 2 MiB (booting.rst, 2). */
         at = ROUND_UP(boot->initrd_bytes ? boot->initrd + boot->initrd_bytes : MAX(boot->kernel_end, boot->ram_base + MIN(boot->ram_bytes / 2, 128 * MiB)),
@@ -152,10 +201,12 @@ static bool place_fdt(Machine *m, ArmBoot *boot, Error **errp)
     return true;
 }
 
+enum { STUB_SECOND = 64, STUB_BYTES_USED = 128 };
+
 /* What enters a kernel: registers of a processor that comes out of reset say nothing. */
 static void add_stub(Machine *m, const ArmBoot *boot)
 {
-    enum { FDT = 32, ENTRY = 40, BYTES = 48 };
+    enum { FDT = 32, ENTRY = 40, TABLE = STUB_SECOND + 48 };
     const uint32_t code[] = {
         0x58000000 | (FDT / 4) << 5 | 0,           /* ldr x0, FDT */
         0xaa1f03e1,                                /* mov x1, xzr */
@@ -164,14 +215,31 @@ static void add_stub(Machine *m, const ArmBoot *boot)
         0x58000000 | ((ENTRY - 16) / 4) << 5 | 4,  /* ldr x4, ENTRY */
         0xd61f0080,                                /* br x4 */
     };
-    uint8_t *bytes = xcalloc(1, BYTES);
+    const uint32_t second[] = {
+        0xd53800a5,                                /* mrs x5, mpidr_el1 */
+        0x92401ca5,                                /* and x5, x5, #255 */
+        0x58000000 | ((TABLE - STUB_SECOND - 8) / 4) << 5 | 6, /* ldr x6, TABLE */
+        0xd503205f,                                /* wfe */
+        0xf86578c4,                                /* ldr x4, [x6, x5, lsl #3] */
+        0xb4ffffc4,                                /* cbz x4, wfe */
+        0xd2800000, 0xd2800001, 0xd2800002, 0xd2800003, /* mov x0, #0 and so on */
+        0xd61f0080,                                /* br x4 */
+    };
+    uint8_t *bytes = xcalloc(1, STUB_BYTES_USED);
 
     for (size_t i = 0; i < ARRAY_SIZE(code); i++) {
         stle32(bytes + 4 * i, code[i]);
     }
+    for (size_t i = 0; i < ARRAY_SIZE(second); i++) {
+        stle32(bytes + STUB_SECOND + 4 * i, second[i]);
+    }
     stle64(bytes + FDT, boot->fdt);
     stle64(bytes + ENTRY, boot->entry);
-    machine_add_rom(m, "bootloader", boot->ram_base, bytes, BYTES, 0);
+    stle64(bytes + TABLE, boot->spin_table);
+    machine_add_rom(m, "bootloader", boot->ram_base, bytes, STUB_BYTES_USED, 0);
+    if (boot->spin_table) {
+        machine_add_rom(m, "spin-table", boot->spin_table, xcalloc(m->smp.cpus, 8), 8 * m->smp.cpus, 0);
+    }
 }
 
 bool arm_place_boot(Machine *m, ArmBoot *boot, PsciConduit conduit, unsigned kernel_el, Error **errp)
@@ -189,7 +257,7 @@ bool arm_place_boot(Machine *m, ArmBoot *boot, PsciConduit conduit, unsigned ker
 
         cpu->conduit = conduit;
         cpu->start_off = i && conduit != PSCI_CONDUIT_NONE;
-        cpu->start_pc = boot->is_linux ? boot->ram_base : direct ? boot->entry : boot->firmware_entry;
+        cpu->start_pc = boot->is_linux ? boot->ram_base + (i && boot->spin_table ? STUB_SECOND : 0) : direct ? boot->entry : boot->firmware_entry;
         cpu->start_el = boot->is_linux ? kernel_el : 0;
     }
     return true;

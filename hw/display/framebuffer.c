@@ -27,6 +27,7 @@ unsigned fb_bytes_per_pixel(FbFormat format)
     static const uint8_t bytes[FB_N_FORMATS] = {
         [FB_PALETTE8] = 1, [FB_RGB555] = 2, [FB_RGB565] = 2, [FB_RGB888] = 3, [FB_XRGB8888] = 4,
         [FB_RGB555_BE] = 2, [FB_RGB565_BE] = 2, [FB_RGB888_BE] = 3, [FB_XRGB8888_BE] = 4,
+        [FB_BGR555] = 2, [FB_BGR565] = 2, [FB_BGR888] = 3, [FB_XBGR8888] = 4,
     };
     return bytes[format];
 }
@@ -43,6 +44,11 @@ static uint32_t from565(uint32_t v)
     return (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | (b << 3 | b >> 2);
 }
 
+static uint32_t swapped(uint32_t v)
+{
+    return (v & 0xff) << 16 | (v & 0xff00) | (v >> 16 & 0xff);
+}
+
 void fb_convert(FbFormat format, const uint32_t *palette, const uint8_t *p, uint32_t *to, unsigned n)
 {
     switch (format) {
@@ -56,6 +62,10 @@ void fb_convert(FbFormat format, const uint32_t *palette, const uint8_t *p, uint
     PIXELS(FB_RGB565_BE, 2, from565(ldbe16(p)))
     PIXELS(FB_RGB888_BE, 3, (uint32_t)(p[0] << 16 | p[1] << 8 | p[2]))
     PIXELS(FB_XRGB8888_BE, 4, ldbe32(p))
+    PIXELS(FB_BGR555, 2, swapped(from555(ldle16(p))))
+    PIXELS(FB_BGR565, 2, swapped(from565(ldle16(p))))
+    PIXELS(FB_BGR888, 3, (uint32_t)(p[0] << 16 | p[1] << 8 | p[2]))
+    PIXELS(FB_XBGR8888, 4, swapped(ldle32(p)))
 #undef PIXELS
     default: break;
     }

@@ -15,7 +15,9 @@
 
 typedef enum FbFormat {
     FB_PALETTE8, FB_RGB555, FB_RGB565, FB_RGB888, FB_XRGB8888, /* little-endian words; RGB888: blue first */
-    FB_RGB555_BE, FB_RGB565_BE, FB_RGB888_BE, FB_XRGB8888_BE, FB_N_FORMATS,
+    FB_RGB555_BE, FB_RGB565_BE, FB_RGB888_BE, FB_XRGB8888_BE,
+    FB_BGR565, FB_BGR888, FB_XBGR8888, FB_BGR555, /* as the first four, red and blue exchanged */
+    FB_N_FORMATS,
 } FbFormat;
 
 typedef struct FbMode {

@@ -68,6 +68,7 @@ struct MachineType {
     bool is_default;
     const char *default_cpu32, *default_cpu64; /* -cpu names; the same for one-width boards */
     unsigned max_cpus, default_cpus;
+    unsigned min_cpus;             /* 0: one */
     uint64_t default_ram_bytes;
     const char *ram_id;         /* name of the RAM block */
     const char *default_block_if;  /* "virtio", "none", … */

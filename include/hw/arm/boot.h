@@ -19,10 +19,13 @@ typedef struct ArmBoot {
     gpa initrd;
     uint64_t initrd_bytes;
     gpa fdt;
+    gpa spin_table;       /* not 0: the other processors wait for an address here, eight bytes for each (booting.rst, "spin-table") */
 } ArmBoot;
 
 /* Loads -kernel and -initrd, or hands them to the firmware. */
 NODISCARD bool arm_load_images(Machine *machine, ArmBoot *boot, Error **errp);
+/* The board's -dtb, if one is given, with [ram_base, ram_base + usable) as memory, command line and ramdisk. */
+NODISCARD bool arm_take_dtb(Machine *machine, ArmBoot *boot, uint64_t usable, Error **errp);
 /* After machine->fdt is complete: places it, and tells the processors where to start. With a kernel the first of them starts in `kernel_el`;
  * the others are held. */
 NODISCARD bool arm_place_boot(Machine *machine, ArmBoot *boot, PsciConduit conduit, unsigned kernel_el, Error **errp);
