@@ -1,12 +1,12 @@
 /*
  * bcm2835-thermal.c: the temperature sensor of the BCM2835 family: 25 degrees, always.
  *
- * Registers as the Linux driver bcm2835_thermal uses them: millidegrees = 407000 - 538 * count on the
+ * Registers as the Linux driver bcm2835_thermal uses them: millidegrees = 412000 - 538 * count on the
  * BCM2837.
  */
 #include "hw/device.h"
 
-enum { STATUS_VALID = 1 << 10, COUNT = (407000 - 25000) / 538 };
+enum { STATUS_VALID = 1 << 10, COUNT = (412000 - 25000) / 538 };
 
 typedef struct Thermal {
     Device dev;

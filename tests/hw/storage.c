@@ -30,19 +30,35 @@ static bool set_drive(Object *obj, const Property *prop, void *field, const char
 
 static const PropHooks drive_hooks = { .set = set_drive };
 
-void storage_start(void)
+static void build(void)
 {
     Error *err = NULL;
 
+    if (!machine_set_smp(machine, &(SmpConfig){0}, &err) || !machine_build(machine, &err)) {
+        die(err);
+    }
+}
+
+static void prepare(const char *board, const char *arch)
+{
     bql_lock();
     loop_set_lock(loop_main(), bql_lock, bql_unlock);
     property_set_hooks(PROP_DRIVE, &drive_hooks);
-    machine = machine_new(machine_type_find("virt", "riscv64"), "riscv64");
+    machine = machine_new(machine_type_find(board, arch), arch);
+}
+
+void storage_start(void)
+{
+    prepare("virt", "riscv64");
     machine->firmware = xstrdup("none");
     machine->ram_bytes = 16 << 20;
-    if (!machine_build(machine, &err)) {
-        die(err);
-    }
+    build();
+}
+
+void storage_start_on(const char *board, const char *arch)
+{
+    prepare(board, arch);
+    build();
 }
 
 void storage_ready(void)
