@@ -626,16 +626,6 @@ static InfoKind info_kind(const siginfo_t *info)
     return INFO_KILL;
 }
 
-static void put32(const Abi *abi, uint8_t *p, uint64_t v)
-{
-    abi->big_endian ? stbe32(p, (uint32_t)v) : stle32(p, (uint32_t)v);
-}
-
-static void put64(const Abi *abi, uint8_t *p, uint64_t v)
-{
-    abi->big_endian ? stbe64(p, v) : stle64(p, v);
-}
-
 void siginfo_pack(const Abi *abi, uint8_t raw[SIGINFO_BYTES], const siginfo_t *info)
 {
     bool is64 = abi->word_bytes == 8;
@@ -645,42 +635,42 @@ void siginfo_pack(const Abi *abi, uint8_t raw[SIGINFO_BYTES], const siginfo_t *i
     }
     memset(raw, 0, SIGINFO_BYTES);
     uint8_t *u = raw + (is64 ? 16 : 12);
-    put32(abi, raw, (uint32_t)info->si_signo);
-    put32(abi, raw + 4, (uint32_t)info->si_errno);
-    put32(abi, raw + 8, (uint32_t)info->si_code);
+    abi_put32(abi, raw, (uint32_t)info->si_signo);
+    abi_put32(abi, raw + 4, (uint32_t)info->si_errno);
+    abi_put32(abi, raw + 8, (uint32_t)info->si_code);
 #define PUT_WORD(offset64, offset32, v)                                                      \
-    (is64 ? put64(abi, u + (offset64), (uint64_t)(v)) : put32(abi, u + (offset32), (uint64_t)(v)))
+    (is64 ? abi_put64(abi, u + (offset64), (uint64_t)(v)) : abi_put32(abi, u + (offset32), (uint64_t)(v)))
     switch (info_kind(info)) {
     case INFO_RT:
         PUT_WORD(8, 8, (uintptr_t)info->si_value.sival_ptr);
         /* fall through */
     case INFO_KILL:
-        put32(abi, u, (uint32_t)info->si_pid);
-        put32(abi, u + 4, info->si_uid);
+        abi_put32(abi, u, (uint32_t)info->si_pid);
+        abi_put32(abi, u + 4, info->si_uid);
         break;
     case INFO_TIMER:
-        put32(abi, u, (uint32_t)info->si_timerid);
-        put32(abi, u + 4, (uint32_t)info->si_overrun);
+        abi_put32(abi, u, (uint32_t)info->si_timerid);
+        abi_put32(abi, u + 4, (uint32_t)info->si_overrun);
         PUT_WORD(8, 8, (uintptr_t)info->si_value.sival_ptr);
         break;
     case INFO_POLL:
         PUT_WORD(0, 0, info->si_band);
-        put32(abi, u + (is64 ? 8 : 4), (uint32_t)info->si_fd);
+        abi_put32(abi, u + (is64 ? 8 : 4), (uint32_t)info->si_fd);
         break;
     case INFO_FAULT:
         PUT_WORD(0, 0, (uintptr_t)info->si_addr);
         break;
     case INFO_CHLD:
-        put32(abi, u, (uint32_t)info->si_pid);
-        put32(abi, u + 4, info->si_uid);
-        put32(abi, u + 8, (uint32_t)info->si_status);
+        abi_put32(abi, u, (uint32_t)info->si_pid);
+        abi_put32(abi, u + 4, info->si_uid);
+        abi_put32(abi, u + 8, (uint32_t)info->si_status);
         PUT_WORD(16, 12, info->si_utime);
         PUT_WORD(24, 16, info->si_stime);
         break;
     case INFO_SYS:
         PUT_WORD(0, 0, (uintptr_t)info->si_call_addr);
-        put32(abi, u + (is64 ? 8 : 4), (uint32_t)info->si_syscall);
-        put32(abi, u + (is64 ? 12 : 8), info->si_arch);
+        abi_put32(abi, u + (is64 ? 8 : 4), (uint32_t)info->si_syscall);
+        abi_put32(abi, u + (is64 ? 12 : 8), info->si_arch);
         break;
     }
 #undef PUT_WORD
@@ -705,15 +695,13 @@ bool siginfo_from_guest(const Abi *abi, siginfo_t *info, vaddr addr)
         return true;
     }
     /* Only what rt_sigqueueinfo can carry. */
-#define GET32(p) (abi->big_endian ? ldbe32(p) : ldle32(p))
     bool is64 = abi->word_bytes == 8;
     const uint8_t *u = raw + (is64 ? 16 : 12);
-    info->si_signo = (int)GET32(raw);
-    info->si_errno = (int)GET32(raw + 4);
-    info->si_code = (int)GET32(raw + 8);
-    info->si_pid = (pid_t)GET32(u);
-    info->si_uid = GET32(u + 4);
-    info->si_value.sival_ptr = (void *)(uintptr_t)(is64 ? ldbe64(u + 8) : GET32(u + 8));
-#undef GET32
+    info->si_signo = (int)abi_get32(abi, raw);
+    info->si_errno = (int)abi_get32(abi, raw + 4);
+    info->si_code = (int)abi_get32(abi, raw + 8);
+    info->si_pid = (pid_t)abi_get32(abi, u);
+    info->si_uid = abi_get32(abi, u + 4);
+    info->si_value.sival_ptr = (void *)(uintptr_t)(is64 ? abi_get64(abi, u + 8) : abi_get32(abi, u + 8));
     return true;
 }

@@ -323,7 +323,7 @@ static void put_arg(Line *l, Thread *t, const Syscall *row, unsigned i, const ui
     case A_SOCKADDR:
         put_sockaddr(l, v, i < 5 ? a[i + 1] : 0);
         break;
-    case A_PTR: case A_INN_: case A_OUTN_:
+    case A_PTR: case A_INN_: case A_OUTN_: case A_OFFPTR:
         put_addr(l, v);
         break;
     default:

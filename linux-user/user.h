@@ -66,6 +66,7 @@ struct Abi {
     uint8_t align64;             /* alignment of 64-bit integers in structures */
     bool aligned_pairs;          /* 64-bit arguments in two registers begin with an even one */
     bool big_endian;
+    bool code_is_little_endian;  /* of a big-endian ABI */
     bool has_restorer;           /* struct sigaction names the code that signal handlers return to */
     bool clone_tls_last;         /* clone(flags, stack, parent tid, child tid, tls), not (…, tls, child tid) */
     bool has_map_32bit;          /* flag 40h of mmap(2) */
@@ -124,9 +125,15 @@ struct Abi {
     void (*core_regs)(Thread *t, void *out);
 };
 
+/* Numbers in the guest's byte order. */
+static inline void abi_put32(const Abi *abi, void *p, uint64_t v) { abi->big_endian ? stbe32(p, (uint32_t)v) : stle32(p, (uint32_t)v); }
+static inline void abi_put64(const Abi *abi, void *p, uint64_t v) { abi->big_endian ? stbe64(p, v) : stle64(p, v); }
+static inline uint32_t abi_get32(const Abi *abi, const void *p) { return abi->big_endian ? ldbe32(p) : ldle32(p); }
+static inline uint64_t abi_get64(const Abi *abi, const void *p) { return abi->big_endian ? ldbe64(p) : ldle64(p); }
+
 /* All ABIs, ending with NULL. */
 extern const Abi *const abi_list[];
-extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64, abi_arm;
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64, abi_aarch64_be, abi_arm;
 const Abi *abi_find(const char *target);
 extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 

@@ -237,7 +237,9 @@ static void put_contents(Writer *w, Section *sec, Names *strings, uint64_t *ret_
     for (unsigned i = 0; i < n; i++) {
         code_at[i] = align_to(w, CODE_ALIGN);
         for (unsigned k = 0; k < abi->vdso[i].n_code; k++) {
-            put(w, 4, abi->vdso[i].code[k]);
+            uint8_t insn[4];
+            abi->big_endian && !abi->code_is_little_endian ? stbe32(insn, abi->vdso[i].code[k]) : stle32(insn, abi->vdso[i].code[k]);
+            put_bytes(w, insn, sizeof(insn));
         }
         ret_functions[i] = code_at[i];
     }

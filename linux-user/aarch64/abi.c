@@ -80,7 +80,7 @@ static void pages_guarded(Thread *t) { arm_state(t->vcpu)->guarded = true; }
 /* GNU_PROPERTY_AARCH64_FEATURE_1_AND, bit 0: all code has its landing pads (ELF for AArch64, "Program Property"). */
 static unsigned elf_property_prot(Thread *t, uint32_t type, const uint8_t *data, uint32_t size_bytes)
 {
-    return type == 0xc0000000 && size_bytes >= 4 && (ldle32(data) & 1) && arm_has(t->vcpu, BTI) ? PROT_BTI : 0;
+    return type == 0xc0000000 && size_bytes >= 4 && (abi_get32(t->abi, data) & 1) && arm_has(t->vcpu, BTI) ? PROT_BTI : 0;
 }
 
 static void set_result(Thread *t, int64_t result)
@@ -152,11 +152,11 @@ static void core_regs(Thread *t, void *out)
     uint8_t *p = out;
 
     for (unsigned i = 0; i < 31; i++) {
-        stle64(p + 8 * i, s->x[i]);
+        abi_put64(t->abi, p + 8 * i, s->x[i]);
     }
-    stle64(p + 8 * 31, s->sp);
-    stle64(p + 8 * 32, arm_pc(t->vcpu));
-    stle64(p + 8 * 33, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << 10);
+    abi_put64(t->abi, p + 8 * 31, s->sp);
+    abi_put64(t->abi, p + 8 * 32, arm_pc(t->vcpu));
+    abi_put64(t->abi, p + 8 * 33, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << 10);
 }
 
 /*
@@ -180,15 +180,17 @@ static const OpenFlag open_flags[] = {
     { 040000, O_DIRECTORY }, { 0100000, O_NOFOLLOW }, { 0200000, O_DIRECT }, { 0400000, 0100000 /* O_LARGEFILE */ }, { 0, 0 },
 };
 
-const Abi abi_aarch64 = {
-    .target = "aarch64", .uname_machine = "aarch64", .proc_isa = "AArch64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_AARCH64,
-    .has_restorer = true, .platform = "aarch64", .syscall_numbers = aarch64_syscall_numbers, .open_flags = open_flags,
-    .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000,
-    .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs,
-    .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack,
-    .prot_bits = prot_bits, .page_of_prot = page_of_prot, .tags_change = tags_change, .tags_ok = tags_ok, .pages_guarded = pages_guarded, .elf_property_prot = elf_property_prot,
-    .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses,
-    .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl,
-    .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39",
-    .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs,
-};
+#define AARCH64(name) \
+    .target = name, .uname_machine = name, .proc_isa = "AArch64", .word_bytes = 8, .align64 = 8, .elf_machine = EM_AARCH64, \
+    .has_restorer = true, .platform = name, .syscall_numbers = aarch64_syscall_numbers, .open_flags = open_flags, \
+    .stack_top = 0x7ffffff000, .mmap_top = 0x7ff7000000, .pie_base = 0x5555550000, .task_size = 0x7ffffffff000, \
+    .init_regs = init_regs, .cpu_loop = aarch64_user_cpu_loop, .clone_regs = clone_regs, \
+    .signal_frame = aarch64_user_signal_frame, .signal_return = aarch64_user_signal_return, .min_sigstack = aarch64_user_min_sigstack, \
+    .prot_bits = prot_bits, .page_of_prot = page_of_prot, .tags_change = tags_change, .tags_ok = tags_ok, .pages_guarded = pages_guarded, .elf_property_prot = elf_property_prot, \
+    .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses, \
+    .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl, \
+    .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39", \
+    .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs
+
+const Abi abi_aarch64 = { AARCH64("aarch64") };
+const Abi abi_aarch64_be = { AARCH64("aarch64_be"), .big_endian = true, .code_is_little_endian = true };

@@ -29,6 +29,14 @@ static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
     return (uint32_t)(fetch ? ABORT_INSN : ABORT_DATA) << 26 | IL | (t->sync_write ? WRITE : 0) | code;
 }
 
+/* The 32 vector registers, each a number of 128 bits. */
+static void copy_v(const Abi *abi, uint8_t *to, const uint8_t *from)
+{
+    for (unsigned i = 0; i < 32 * 16; i++) {
+        to[i] = from[abi->big_endian ? i ^ 15 : i];
+    }
+}
+
 bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, const GuestSigaction *act)
 {
     siginfo_t shown = *raised, *info = &shown;
@@ -42,31 +50,31 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
         info->si_addr = (void *)((uintptr_t)info->si_addr & AARCH64_ADDR_MASK);
     }
 
-    stle64(f + UC_STACK, t->altstack_sp);
-    stle32(f + UC_STACK + 8, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, s->sp) ? SS_ONSTACK : 0) | t->altstack_flags);
-    stle64(f + UC_STACK + 16, t->altstack_bytes);
-    stle64(f + UC_MASK, t->restore_sigmask ? t->saved_sigmask : t->sigmask);
-    stle64(f + SC, esr ? (uintptr_t)info->si_addr & AARCH64_ADDR_MASK : 0);
+    abi_put64(t->abi, f + UC_STACK, t->altstack_sp);
+    abi_put32(t->abi, f + UC_STACK + 8, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, s->sp) ? SS_ONSTACK : 0) | t->altstack_flags);
+    abi_put64(t->abi, f + UC_STACK + 16, t->altstack_bytes);
+    abi_put64(t->abi, f + UC_MASK, t->restore_sigmask ? t->saved_sigmask : t->sigmask);
+    abi_put64(t->abi, f + SC, esr ? (uintptr_t)info->si_addr & AARCH64_ADDR_MASK : 0);
     for (unsigned i = 0; i < 31; i++) {
-        stle64(f + SC_REGS + 8 * i, s->x[i]);
+        abi_put64(t->abi, f + SC_REGS + 8 * i, s->x[i]);
     }
-    stle64(f + SC_SP, s->sp);
-    stle64(f + SC_PC, arm_pc(t->vcpu));
-    stle64(f + SC_PSTATE, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << BTYPE_SHIFT | (s->pstate & PSTATE_TCO));
+    abi_put64(t->abi, f + SC_SP, s->sp);
+    abi_put64(t->abi, f + SC_PC, arm_pc(t->vcpu));
+    abi_put64(t->abi, f + SC_PSTATE, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << BTYPE_SHIFT | (s->pstate & PSTATE_TCO));
     uint8_t *p = f + RECORDS;
-    stle32(p, FPSIMD_MAGIC);
-    stle32(p + 4, FPSIMD_BYTES);
-    stle32(p + 8, arm_fpsr_get(t->vcpu));
-    stle32(p + 12, arm_fpcr_get(t->vcpu));
-    memcpy(p + 16, s->v, sizeof(s->v));
+    abi_put32(t->abi, p, FPSIMD_MAGIC);
+    abi_put32(t->abi, p + 4, FPSIMD_BYTES);
+    abi_put32(t->abi, p + 8, arm_fpsr_get(t->vcpu));
+    abi_put32(t->abi, p + 12, arm_fpcr_get(t->vcpu));
+    copy_v(t->abi, p + 16, (const uint8_t *)s->v);
     p += FPSIMD_BYTES;
     if (esr) {
-        stle32(p, ESR_MAGIC);
-        stle32(p + 4, ESR_BYTES);
-        stle64(p + 8, esr);
+        abi_put32(t->abi, p, ESR_MAGIC);
+        abi_put32(t->abi, p + 4, ESR_BYTES);
+        abi_put64(t->abi, p + 8, esr);
     }
-    stle64(record, s->x[AARCH64_FP]);
-    stle64(record + 8, s->x[AARCH64_LR]);
+    abi_put64(t->abi, record, s->x[AARCH64_FP]);
+    abi_put64(t->abi, record + 8, s->x[AARCH64_LR]);
     if (!copy_to_guest(at, f, sizeof(f)) || !copy_to_guest(record_at, record, sizeof(record)) || !siginfo_to_guest(t->abi, at, info)) {
         return false;
     }
@@ -82,7 +90,7 @@ bool aarch64_user_signal_frame(Thread *t, int sig, const siginfo_t *raised, cons
 }
 
 /* The record of floating-point registers; others are passed over. False: not well formed. */
-static bool find_fpsimd(const uint8_t *records, const uint8_t **ret)
+static bool find_fpsimd(const Thread *t, const uint8_t *records, const uint8_t **ret)
 {
     size_t at = 0;
 
@@ -91,7 +99,7 @@ static bool find_fpsimd(const uint8_t *records, const uint8_t **ret)
         if (RECORDS_BYTES - at < 8) {
             return false;
         }
-        uint32_t magic = ldle32(records + at), bytes = ldle32(records + at + 4);
+        uint32_t magic = abi_get32(t->abi, records + at), bytes = abi_get32(t->abi, records + at + 4);
         if (!magic) {
             return bytes == 0 && *ret;
         }
@@ -114,25 +122,25 @@ int64_t aarch64_user_signal_return(Thread *t)
     uint8_t f[FRAME_BYTES];
     const uint8_t *fp;
 
-    if (s->sp & 15 || !copy_from_guest(f, s->sp, sizeof(f)) || !find_fpsimd(f + RECORDS, &fp)) {
+    if (s->sp & 15 || !copy_from_guest(f, s->sp, sizeof(f)) || !find_fpsimd(t, f + RECORDS, &fp)) {
         return -EFAULT;
     }
-    if (!signal_set_mask(t, ldle64(f + UC_MASK))) {
+    if (!signal_set_mask(t, abi_get64(t->abi, f + UC_MASK))) {
         return -USER_ERESTARTNOINTR;
     }
     for (unsigned i = 0; i < 31; i++) {
-        s->x[i] = ldle64(f + SC_REGS + 8 * i);
+        s->x[i] = abi_get64(t->abi, f + SC_REGS + 8 * i);
     }
-    s->sp = ldle64(f + SC_SP);
-    arm_set_pc(t->vcpu, ldle64(f + SC_PC), (unsigned)bits_get(ldle64(f + SC_PSTATE), BTYPE_SHIFT, 2));
-    arm_nzcv_set(t->vcpu, (uint32_t)ldle64(f + SC_PSTATE));
-    s->pstate = (s->pstate & ~PSTATE_TCO) | (arm_has(t->vcpu, MTE) ? ldle64(f + SC_PSTATE) & PSTATE_TCO : 0);
-    arm_fpsr_set(t->vcpu, ldle32(fp + 8));
-    arm_fpcr_set(t->vcpu, ldle32(fp + 12));
-    memcpy(s->v, fp + 16, sizeof(s->v));
-    t->altstack_sp = ldle64(f + UC_STACK);
-    t->altstack_flags = ldle32(f + UC_STACK + 8) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
-    t->altstack_bytes = ldle32(f + UC_STACK + 8) & SS_DISABLE ? 0 : ldle64(f + UC_STACK + 16);
+    s->sp = abi_get64(t->abi, f + SC_SP);
+    arm_set_pc(t->vcpu, abi_get64(t->abi, f + SC_PC), (unsigned)bits_get(abi_get64(t->abi, f + SC_PSTATE), BTYPE_SHIFT, 2));
+    arm_nzcv_set(t->vcpu, (uint32_t)abi_get64(t->abi, f + SC_PSTATE));
+    s->pstate = (s->pstate & ~PSTATE_TCO) | (arm_has(t->vcpu, MTE) ? abi_get64(t->abi, f + SC_PSTATE) & PSTATE_TCO : 0);
+    arm_fpsr_set(t->vcpu, abi_get32(t->abi, fp + 8));
+    arm_fpcr_set(t->vcpu, abi_get32(t->abi, fp + 12));
+    copy_v(t->abi, (uint8_t *)s->v, fp + 16);
+    t->altstack_sp = abi_get64(t->abi, f + UC_STACK);
+    t->altstack_flags = abi_get32(t->abi, f + UC_STACK + 8) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
+    t->altstack_bytes = abi_get32(t->abi, f + UC_STACK + 8) & SS_DISABLE ? 0 : abi_get64(t->abi, f + UC_STACK + 16);
     return -USER_ESIGRETURN;
 }
 

@@ -128,9 +128,48 @@ static __attribute__((noinline)) int64_t call_with_strings(Thread *t, const Sysc
     return host_call(t, row, a);
 }
 
+static int64_t pass(Thread *t, const Syscall *row, uint64_t *a);
+
+/* Of flat structures in the table, by size. */
+static const char *layout_of(unsigned size_bytes)
+{
+    switch (size_bytes) {
+    case 16: case 32: return "q";              /* struct timespec, timeval, itimerspec */
+    case 48: return "2lq2l3q";                 /* struct sched_attr */
+    case 208: return "2l4q2l8q2l5q12l";        /* struct timex */
+    default: return "l";
+    }
+}
+
+/* A call of the other byte order. */
+static __attribute__((noinline)) int64_t pass_ordered(Thread *t, const Syscall *row, uint64_t *a)
+{
+    Ordered o[6];
+    bool ok = true;
+    uint64_t host[6];
+
+    memcpy(host, a, sizeof(host));
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned kind = row->arg[i] & 0xff;
+        o[i].copy = NULL;
+        if (kind == A_OFFPTR) {
+            host[i] = (uintptr_t)order_inout(t, &o[i], a[i], 8, "q", &ok);
+        } else if (kind == A_INN_ || kind == A_OUTN_) {
+            host[i] = (uintptr_t)order_inout(t, &o[i], a[i], row->arg[i] >> 8, layout_of(row->arg[i] >> 8), &ok);
+        }
+    }
+    int64_t r = ok ? pass(t, row, host) : -EFAULT;
+    for (unsigned i = 0; i < 6; i++) {
+        if (o[i].copy && !order_out(&o[i], r >= 0 && (row->arg[i] & 0xff) != A_INN_)) {
+            r = -EFAULT;
+        }
+    }
+    return r;
+}
+
 static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
 {
-    bool ok = true, paths = false;
+    bool ok = true, paths = false, ours = t->abi->big_endian; /* structures are copies already */
     struct timespec times[2];
     for (unsigned i = 0; i < 6; i++) {
         unsigned kind = row->arg[i] & 0xff;
@@ -142,10 +181,17 @@ static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
             a[i] = (uintptr_t)guest_out(a[i], a[i + 1], &ok);
             break;
         case A_INN_:
+            if (ours) {
+                break;
+            }
             a[i] = (uintptr_t)guest_in(a[i], row->arg[i] >> 8, &ok);
             break;
         case A_OUTN_:
-            a[i] = (uintptr_t)guest_out(a[i], row->arg[i] >> 8, &ok);
+        case A_OFFPTR:
+            if (ours) {
+                break;
+            }
+            a[i] = (uintptr_t)guest_out(a[i], kind == A_OFFPTR ? 8 : row->arg[i] >> 8, &ok);
             break;
         case A_TIMESPEC_:
             if (a[i]) {
@@ -177,7 +223,7 @@ static int64_t call_row(Thread *t, const Syscall *row, uint64_t args[6])
     case HOW_FAIL:
         return -row->number;
     default:
-        return pass(t, row, args);
+        return unlikely(t->abi->big_endian) ? pass_ordered(t, row, args) : pass(t, row, args);
     }
 }
 

@@ -399,6 +399,16 @@ static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool
     return copy_to_guest(addr, raw, pid + 4) ? 0 : -EFAULT;
 }
 
+/* Eight bytes, read or written. */
+static int64_t fcntl_pointer(Thread *t, int fd, int cmd, vaddr addr, const char *layout)
+{
+    Ordered o;
+    bool ok = true;
+    void *p = order_inout(t, &o, addr, 8, layout, &ok);
+    int64_t r = ok ? RAW_SYSCALL(SYS_fcntl, fd, cmd, p) : -EFAULT;
+    return order_out(&o, r >= 0) ? r : -EFAULT;
+}
+
 int64_t sys_fcntl(Thread *t, const uint64_t *a)
 {
     enum { GETLK64 = 12, SETLK64, SETLKW64 };
@@ -417,16 +427,10 @@ int64_t sys_fcntl(Thread *t, const uint64_t *a)
     case F_OFD_SETLKW:
         return lock_call(t, fd, cmd, a[2], true, narrow);
     case F_GETOWN_EX:
-    case F_SETOWN_EX: {
-        bool ok = true;
-        void *p = guest_out(a[2], 8, &ok);
-        return ok ? RAW_SYSCALL(SYS_fcntl, fd, cmd, p) : -EFAULT;
-    }
-    case 1035: case 1036: case 1037: case 1038: case 1039: case 1040: /* F_{GET,SET}_RW_HINT, FILE_RW_HINT */ {
-        bool ok = true;
-        void *p = guest_out(a[2], 8, &ok);
-        return ok ? RAW_SYSCALL(SYS_fcntl, fd, cmd, p) : -EFAULT;
-    }
+    case F_SETOWN_EX:
+        return fcntl_pointer(t, fd, cmd, a[2], "l");
+    case 1035: case 1036: case 1037: case 1038: case 1039: case 1040: /* F_{GET,SET}_RW_HINT, FILE_RW_HINT */
+        return fcntl_pointer(t, fd, cmd, a[2], "q");
     case F_GETFL: {
         int64_t r = RAW_SYSCALL(SYS_fcntl, fd, cmd);
         return r < 0 ? r : open_flags_to_guest(t->abi, (uint32_t)r);
@@ -491,6 +495,28 @@ static int64_t position_of(int fd, int64_t cookie)
     return ret;
 }
 
+/* Records that the kernel has written, in a big-endian ABI's order. */
+static int64_t order_dirents(Thread *t, vaddr buf, int64_t n)
+{
+    uint8_t head[18];
+
+    for (int64_t at = 0; at < n;) {
+        if (!copy_from_guest(head, buf + (uint64_t)at, sizeof(head))) {
+            return -EFAULT;
+        }
+        unsigned length = ldle16(head + 16);
+        if (t->abi->word_bytes == 4) {
+            stle64(head + 8, (uint64_t)cookie_of((int64_t)ldle64(head + 8)));
+        }
+        order_fields(t->abi, head, sizeof(head), "2qw");
+        if (!length || !copy_to_guest(buf + (uint64_t)at, head, sizeof(head))) {
+            return -EFAULT;
+        }
+        at += length;
+    }
+    return n;
+}
+
 int64_t sys_getdents64(Thread *t, const uint64_t *a)
 {
     bool ok = true;
@@ -499,6 +525,9 @@ int64_t sys_getdents64(Thread *t, const uint64_t *a)
         return -EFAULT;
     }
     int64_t n = RAW_SYSCALL(SYS_getdents64, a[0], buf, a[2]);
+    if (t->abi->big_endian) {
+        return order_dirents(t, a[1], n);
+    }
     /* struct linux_dirent64: inode, position, length of the record */
     for (int64_t at = 0; t->abi->word_bytes == 4 && at < n;) {
         uint64_t position;

@@ -62,6 +62,30 @@ static int64_t get_ifconf(Thread *t, int fd, vaddr addr)
     return r;
 }
 
+/* For big-endian ABIs; NULL: not known. */
+static const char *layout_of(const IoctlRow *row)
+{
+    switch (row->number) {
+    case TIOCGWINSZ: case TIOCSWINSZ:
+        return "w";
+    case SIOCGIFINDEX: case SIOCGIFNAME: case SIOCGIFMTU: case SIOCSIFMTU: case SIOCGIFTXQLEN: case SIOCGIFMETRIC:
+        return "16bl20b"; /* struct ifreq with a number */
+    case FS_IOC_FSGETXATTR: case FS_IOC_FSSETXATTR:
+        return "l";
+    case FICLONERANGE: case FITRIM: case BLKDISCARD: case FIOQSIZE: case BLKGETSIZE64:
+        return "q";
+    }
+    switch (row->size) {
+    case 1: return "b";
+    case 4: return "l";
+    case 18: return "4w10b";      /* struct termio */
+    case 36: return "4l20b";      /* struct termios */
+    case 44: return "4l20b2l";    /* struct termios2 */
+    case 40: return (row->number & 0xff00) == 0x8900 ? "16bw22b" : NULL; /* struct ifreq with flags or an address */
+    default: return NULL;
+    }
+}
+
 int64_t sys_ioctl(Thread *t, const uint64_t *a)
 {
     uint32_t number = (uint32_t)a[1];
@@ -74,13 +98,17 @@ int64_t sys_ioctl(Thread *t, const uint64_t *a)
         if (row->number != number) {
             continue;
         }
-        uint64_t arg = a[2];
-        if (row->kind == KIND_IN) {
-            arg = (uintptr_t)guest_in(a[2], row->size, &ok);
-        } else if (row->kind >= KIND_OUT) {
-            arg = (uintptr_t)guest_out(a[2], row->size, &ok);
+        if (!row->size) {
+            return SAFE_SYSCALL(t, SYS_ioctl, a[0], number, a[2]);
         }
-        return ok ? SAFE_SYSCALL(t, SYS_ioctl, a[0], number, arg) : -EFAULT;
+        Ordered o;
+        const char *layout = layout_of(row);
+        if (t->abi->big_endian && !layout) {
+            break;
+        }
+        void *p = (row->kind == KIND_IN ? order_in : order_inout)(t, &o, a[2], row->size, layout, &ok);
+        int64_t r = ok ? SAFE_SYSCALL(t, SYS_ioctl, a[0], number, p) : -EFAULT;
+        return order_out(&o, r >= 0 && row->kind >= KIND_OUT) ? r : -EFAULT;
     }
     if (t->abi->word_bytes == 8 && !t->abi->big_endian && mm.guest_base == 0) {
         return SAFE_SYSCALL(t, SYS_ioctl, a[0], number, a[2]);

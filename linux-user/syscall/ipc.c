@@ -46,9 +46,11 @@ int64_t sys_msgctl(Thread *t, const uint64_t *a)
     case IPC_RMID:
         return RAW_SYSCALL(SYS_msgctl, a[0], cmd, 0);
     case IPC_INFO: case MSG_INFO: {
+        Ordered o;
         bool ok = true;
-        void *p = guest_out(a[2], sizeof(struct msginfo), &ok);
-        return ok ? RAW_SYSCALL(SYS_msgctl, a[0], cmd, p) : -EFAULT;
+        void *p = order_inout(t, &o, a[2], sizeof(struct msginfo), "7l2w", &ok);
+        int64_t r = ok ? RAW_SYSCALL(SYS_msgctl, a[0], cmd, p) : -EFAULT;
+        return order_out(&o, r >= 0) ? r : -EFAULT;
     }
     default:
         return -EINVAL;
@@ -67,12 +69,15 @@ int64_t sys_shmctl(Thread *t, const uint64_t *a)
     case IPC_RMID: case SHM_LOCK: case SHM_UNLOCK:
         return RAW_SYSCALL(SYS_shmctl, a[0], cmd, 0);
     case IPC_INFO: case SHM_INFO: {
+        Ordered o;
         bool ok = true;
         if (t->abi->word_bytes != 8) {
             return -EINVAL;
         }
-        void *p = guest_out(a[2], cmd == SHM_INFO ? sizeof(struct shm_info) : sizeof(struct shminfo), &ok);
-        return ok ? RAW_SYSCALL(SYS_shmctl, a[0], cmd, p) : -EFAULT;
+        void *p = cmd == SHM_INFO ? order_inout(t, &o, a[2], sizeof(struct shm_info), "2l5q", &ok)
+                                  : order_inout(t, &o, a[2], sizeof(struct shminfo), "q", &ok);
+        int64_t r = ok ? RAW_SYSCALL(SYS_shmctl, a[0], cmd, p) : -EFAULT;
+        return order_out(&o, r >= 0) ? r : -EFAULT;
     }
     default:
         return -EINVAL;
@@ -83,6 +88,7 @@ int64_t sys_semctl(Thread *t, const uint64_t *a)
 {
     struct semid_ds ds;
     int cmd = (int)a[2] & ~IPC_64_FLAG;
+    Ordered o;
     bool ok = true;
     switch (cmd) {
     case IPC_STAT: case SEM_STAT: case 20 /* SEM_STAT_ANY */:
@@ -94,15 +100,17 @@ int64_t sys_semctl(Thread *t, const uint64_t *a)
         if (r < 0) {
             return r;
         }
-        void *p = guest_out(a[3], ds.sem_nsems * 2, &ok);
-        return ok ? RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, p) : -EFAULT;
+        void *p = order_inout(t, &o, a[3], ds.sem_nsems * 2, "w", &ok);
+        r = ok ? RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, p) : -EFAULT;
+        return order_out(&o, r >= 0 && cmd == GETALL) ? r : -EFAULT;
     }
     case IPC_INFO: case SEM_INFO: {
-        void *p = guest_out(a[3], sizeof(struct seminfo), &ok);
-        return ok ? RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, p) : -EFAULT;
+        void *p = order_inout(t, &o, a[3], sizeof(struct seminfo), "l", &ok);
+        int64_t r = ok ? RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, p) : -EFAULT;
+        return order_out(&o, r >= 0) ? r : -EFAULT;
     }
-    default: /* SETVAL and those without argument: an int */
-        return RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, a[3]);
+    default: /* SETVAL and those without argument: an int, which is at the beginning of the union */
+        return RAW_SYSCALL(SYS_semctl, a[0], a[1], cmd, t->abi->big_endian && t->abi->word_bytes == 8 ? a[3] >> 32 : a[3]);
     }
 }
 
@@ -113,11 +121,12 @@ int64_t sys_semtimedop(Thread *t, const uint64_t *a)
     if (a[2] > MAX_SEMOPS) {
         return -E2BIG;
     }
-    void *p = guest_in(a[1], a[2] * sizeof(struct sembuf), &ok);
-    if (!ok || (a[3] && !timespecs_from_guest(t->abi, &ts, a[3], 1))) {
-        return -EFAULT;
-    }
-    return SAFE_SYSCALL(t, SYS_semtimedop, a[0], p, a[2], a[3] ? &ts : NULL);
+    Ordered o;
+    void *p = order_in(t, &o, a[1], a[2] * sizeof(struct sembuf), "w", &ok);
+    ok = ok && (!a[3] || timespecs_from_guest(t->abi, &ts, a[3], 1));
+    int64_t r = ok ? SAFE_SYSCALL(t, SYS_semtimedop, a[0], p, a[2], a[3] ? &ts : NULL) : -EFAULT;
+    order_out(&o, false);
+    return r;
 }
 
 int64_t sys_semop(Thread *t, const uint64_t *a)

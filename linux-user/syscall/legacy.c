@@ -54,8 +54,10 @@ int64_t sys_poll(Thread *t, const uint64_t *a)
     if (a[1] > 1 << 20) {
         return -EINVAL;
     }
-    void *fds = guest_out(a[0], a[1] * sizeof(struct pollfd), &ok);
-    return ok ? SAFE_SYSCALL(t, SYS_poll, fds, a[1], a[2]) : -EFAULT;
+    Ordered o;
+    void *fds = order_inout(t, &o, a[0], a[1] * sizeof(struct pollfd), "l2w", &ok);
+    int64_t r = ok ? SAFE_SYSCALL(t, SYS_poll, fds, a[1], a[2]) : -EFAULT;
+    return order_out(&o, r >= 0) ? r : -EFAULT;
 }
 
 int64_t sys_select(Thread *t, const uint64_t *a)

@@ -2,7 +2,7 @@
  * net.c: sockets. Addresses and packet contents (netlink included) are the same for every little-endian ABI; message
  * headers and control messages depend on the word size.
  *
- * Leaves out: big-endian guests' netlink and AF_NETLINK families.
+ * Leaves out: what netlink carries, for big-endian guests.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -13,18 +13,48 @@ enum { MAX_CONTROL = 64 * 1024, MAX_OPTION = 1 << 20, MAX_MMSG = 1024 };
 
 /* -- addresses ---------------------------------------------------------------------------------------- */
 
+/* By family, for big-endian ABIs; ports and addresses are in the network's order. */
+static const char *address_layout(unsigned family)
+{
+    switch (family) {
+    case AF_INET6: return "w6b16bl";
+    case AF_NETLINK: return "2w2l";
+    case AF_PACKET: return "w2blw2b8b";
+    case AF_VSOCK: return "2w2l4b";
+    default: return "w126b";
+    }
+}
+
+/* An address the kernel has given, of `len` bytes in `p`. */
+static void order_address(const Abi *abi, struct sockaddr_storage *p, size_t len)
+{
+    order_fields(abi, p, MIN(len, sizeof(*p)), address_layout(p->ss_family));
+}
+
+/* One for the kernel: the guest's own, or *ret in the host's order. */
+static void *address_in(const Abi *abi, struct sockaddr_storage *ret, vaddr addr, uint32_t len, bool *ok)
+{
+    if (!abi->big_endian || !addr || len < 2 || len > sizeof(*ret)) {
+        return guest_in(addr, len, ok);
+    }
+    *ok = *ok && copy_from_guest(ret, addr, len);
+    order_fields(abi, ret, len, address_layout(*ok ? __builtin_bswap16(ret->ss_family) : 0));
+    return ret;
+}
+
 int64_t sys_bind(Thread *t, const uint64_t *a)
 {
+    struct sockaddr_storage ss;
     bool ok = true;
-    (void)t;
-    void *p = guest_in(a[1], (uint32_t)a[2], &ok);
+    void *p = address_in(t->abi, &ss, a[1], (uint32_t)a[2], &ok);
     return ok ? RAW_SYSCALL(SYS_bind, a[0], p, a[2]) : -EFAULT;
 }
 
 int64_t sys_connect(Thread *t, const uint64_t *a)
 {
+    struct sockaddr_storage ss;
     bool ok = true;
-    void *p = guest_in(a[1], (uint32_t)a[2], &ok);
+    void *p = address_in(t->abi, &ss, a[1], (uint32_t)a[2], &ok);
     return ok ? SAFE_SYSCALL(t, SYS_connect, a[0], p, a[2]) : -EFAULT;
 }
 
@@ -46,6 +76,7 @@ static int64_t with_name(Thread *t, long nr, const uint64_t *a, uint64_t flags, 
     int64_t r = wait ? SAFE_SYSCALL(t, nr, a[0], name, a[1] ? &len : NULL, flags)
                      : RAW_SYSCALL(nr, a[0], name, &len, flags);
     if (r >= 0 && a[1]) {
+        order_address(t->abi, &ss, len);
         if (!copy_to_guest(a[1], &ss, MIN(MIN(len, room), (uint32_t)sizeof(ss))) || !store_guest_u32(a[2], len)) {
             return -EFAULT;
         }
@@ -75,8 +106,9 @@ int64_t sys_getpeername(Thread *t, const uint64_t *a)
 
 int64_t sys_sendto(Thread *t, const uint64_t *a)
 {
+    struct sockaddr_storage ss;
     bool ok = true;
-    void *buf = guest_in(a[1], a[2], &ok), *name = guest_in(a[4], (uint32_t)a[5], &ok);
+    void *buf = guest_in(a[1], a[2], &ok), *name = address_in(t->abi, &ss, a[4], (uint32_t)a[5], &ok);
     return ok ? SAFE_SYSCALL(t, SYS_sendto, a[0], buf, a[2], a[3], name, a[5]) : -EFAULT;
 }
 
@@ -95,6 +127,7 @@ int64_t sys_recvfrom(Thread *t, const uint64_t *a)
     len = MIN(room, (uint32_t)sizeof(ss));
     int64_t r = SAFE_SYSCALL(t, SYS_recvfrom, a[0], buf, a[2], a[3], a[4] ? &ss : NULL, &len);
     if (r >= 0 && a[4]) {
+        order_address(t->abi, &ss, len);
         if (!copy_to_guest(a[4], &ss, MIN(MIN(len, room), (uint32_t)sizeof(ss))) || !store_guest_u32(a[5], len)) {
             return -EFAULT;
         }
@@ -108,6 +141,24 @@ int64_t sys_recvfrom(Thread *t, const uint64_t *a)
 static bool is_timeval(int level, int opt)
 {
     return level == SOL_SOCKET && (opt == SO_RCVTIMEO || opt == SO_SNDTIMEO);
+}
+
+/* Numbers but for strings and addresses; only asked for by big-endian ABIs. */
+static const char *option_layout(int level, int opt)
+{
+    if (level == SOL_SOCKET) {
+        return opt == SO_BINDTODEVICE ? "b" : is_timeval(level, opt) ? "q" : "l";
+    }
+    if (level == IPPROTO_IP) {
+        switch (opt) {
+        case IP_MULTICAST_IF: case IP_ADD_MEMBERSHIP: case IP_DROP_MEMBERSHIP: return "8bl"; /* struct ip_mreqn */
+        case IP_ADD_SOURCE_MEMBERSHIP: case IP_DROP_SOURCE_MEMBERSHIP: return "b";
+        }
+    }
+    if (level == IPPROTO_IPV6 && (opt == IPV6_ADD_MEMBERSHIP || opt == IPV6_DROP_MEMBERSHIP)) {
+        return "16bl"; /* struct ipv6_mreq */
+    }
+    return level == IPPROTO_TCP && (opt == 13 /* TCP_CONGESTION */ || opt == 31 /* TCP_ULP */) ? "b" : "l";
 }
 
 int64_t sys_setsockopt(Thread *t, const uint64_t *a)
@@ -137,11 +188,17 @@ int64_t sys_setsockopt(Thread *t, const uint64_t *a)
             return -EFAULT;
         }
         prog.n = t->abi->big_endian ? ldbe16(n) : ldle16(n);
-        prog.filter = guest_in(p, prog.n * 8u, &ok);
-        return ok ? RAW_SYSCALL(SYS_setsockopt, a[0], level, opt, &prog, sizeof(prog)) : -EFAULT;
+        Ordered o;
+        prog.filter = order_in(t, &o, p, prog.n * 8u, "w2bl", &ok); /* struct sock_filter */
+        int64_t r = ok ? RAW_SYSCALL(SYS_setsockopt, a[0], level, opt, &prog, sizeof(prog)) : -EFAULT;
+        order_out(&o, false);
+        return r;
     }
-    void *p = guest_in(a[3], len, &ok);
-    return ok ? RAW_SYSCALL(SYS_setsockopt, a[0], level, opt, p, len) : -EFAULT;
+    Ordered o;
+    void *p = order_in(t, &o, a[3], len, option_layout(level, opt), &ok);
+    int64_t r = ok ? RAW_SYSCALL(SYS_setsockopt, a[0], level, opt, p, len) : -EFAULT;
+    order_out(&o, false);
+    return r;
 }
 
 int64_t sys_getsockopt(Thread *t, const uint64_t *a)
@@ -165,11 +222,12 @@ int64_t sys_getsockopt(Thread *t, const uint64_t *a)
         }
         return struct_to_guest(t->abi, &struct_timeval, a[3], &tv) && store_guest_u32(a[4], 8) ? 0 : -EFAULT;
     }
-    void *p = guest_out(a[3], len, &ok);
-    if (!ok) {
+    Ordered o;
+    void *p = order_inout(t, &o, a[3], len, option_layout(level, opt), &ok);
+    int64_t r = ok ? RAW_SYSCALL(SYS_getsockopt, a[0], level, opt, p, &len) : -EFAULT;
+    if (!order_out(&o, r >= 0)) {
         return -EFAULT;
     }
-    int64_t r = RAW_SYSCALL(SYS_getsockopt, a[0], level, opt, p, &len);
     if (r < 0) {
         return r;
     }
@@ -203,6 +261,13 @@ static bool msg_get(const Abi *abi, GuestMsg *m, vaddr addr)
  * Control messages: header { word length; int level, type; } padded to words. Contents are ints and file
  * descriptors, or structures of fixed layout, except timestamps, which are words.
  */
+/* Of a control message: file descriptors, credentials, single numbers; timestamps. */
+static const char *control_layout(int level, int type, size_t data)
+{
+    bool stamp = level == SOL_SOCKET && (type == SCM_TIMESTAMP || type == SCM_TIMESTAMPNS || type == SCM_TIMESTAMPING);
+    return stamp ? "q" : level == SOL_SOCKET || data == 4 ? "l" : "b";
+}
+
 static bool control_from_guest(const Abi *abi, const GuestMsg *m, uint8_t *out, size_t room, size_t *ret_len)
 {
     unsigned w = abi->word_bytes, header = w + 8;
@@ -229,6 +294,7 @@ static bool control_from_guest(const Abi *abi, const GuestMsg *m, uint8_t *out, 
         if (!copy_from_guest(CMSG_DATA(c), m->control + pos + ROUND_UP(header, w), data)) {
             return false;
         }
+        order_fields(abi, CMSG_DATA(c), data, control_layout((int)level, (int)type, data));
         at += CMSG_SPACE(data);
         pos += ROUND_UP(len, w);
     }
@@ -249,10 +315,13 @@ static bool control_to_guest(const Abi *abi, const GuestMsg *m, struct msghdr *h
             && (c->cmsg_type == SCM_TIMESTAMP || c->cmsg_type == SCM_TIMESTAMPNS)) {
             uint64_t v[2];
             memcpy(v, src, 16);
-            stle32(small, (uint32_t)v[0]);
-            stle32(small + 4, (uint32_t)v[1]);
+            abi_put32(abi, small, v[0]);
+            abi_put32(abi, small + 4, v[1]);
             src = small;
             data = 8;
+        }
+        if (src != small) {
+            order_fields(abi, CMSG_DATA(c), data, control_layout(c->cmsg_level, c->cmsg_type, data));
         }
         if (at + header > m->control_len) {
             *flags |= MSG_CTRUNC;
@@ -306,7 +375,7 @@ static int64_t one_message(Thread *t, int fd, vaddr addr, uint64_t flags, bool s
     }
     h.msg_iovlen = m.n_iov;
     if (send && m.name && m.name_len) {
-        h.msg_name = guest_in(m.name, m.name_len, &ok);
+        h.msg_name = address_in(abi, &ss, m.name, m.name_len, &ok);
         h.msg_namelen = m.name_len;
     } else if (!send && m.name) {
         h.msg_name = &ss;
@@ -332,6 +401,9 @@ static int64_t one_message(Thread *t, int fd, vaddr addr, uint64_t flags, bool s
             unsigned w = abi->word_bytes;
             uint64_t control_len = 0;
             int out_flags = h.msg_flags;
+            if (h.msg_name) {
+                order_address(abi, &ss, h.msg_namelen);
+            }
             if ((h.msg_name && !copy_to_guest(m.name, &ss, MIN(h.msg_namelen, m.name_len)))
                 || (m.name && !store_guest_u32(addr + w, h.msg_namelen))
                 || (control && !control_to_guest(abi, &m, &h, &control_len, &out_flags))

@@ -85,8 +85,7 @@ int64_t sys_ppoll(Thread *t, const uint64_t *a)
     if (a[1] > 1 << 20) {
         return -EINVAL;
     }
-    void *fds = guest_out(a[0], a[1] * sizeof(struct pollfd), &ok);
-    if (!ok || (a[2] && !timespecs_from_guest(t->abi, &ts, a[2], 1))) {
+    if (a[2] && !timespecs_from_guest(t->abi, &ts, a[2], 1)) {
         return -EFAULT;
     }
     if (a[3]) {
@@ -96,11 +95,21 @@ int64_t sys_ppoll(Thread *t, const uint64_t *a)
         }
         host_mask = signal_host_mask(mask);
     }
+    Ordered o;
+    void *fds = order_inout(t, &o, a[0], a[1] * sizeof(struct pollfd), "l2w", &ok);
+    if (!ok) {
+        order_out(&o, false);
+        return -EFAULT;
+    }
     int64_t r = SAFE_SYSCALL(t, SYS_ppoll, fds, a[1], a[2] ? &ts : NULL, a[3] ? &host_mask : NULL, 8);
+    if (!order_out(&o, r >= 0)) {
+        r = -EFAULT;
+    }
     if (a[3] && r < 0) {
         signal_ran_with_mask(t, mask);
     }
     if (a[2] && r != -USER_ERESTARTNOINTR) {
+        order_fields(t->abi, &ts, 16, "q");
         copy_to_guest(a[2], &ts, 16); /* the time left, as Linux does */
     }
     return r;
@@ -118,15 +127,22 @@ int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair,
         return -EINVAL;
     }
     size_t bytes = DIV_ROUND_UP((size_t)MIN(n, 1 << 20), 64) * 8;
-    /* fd sets are arrays of words: on little-endian ABIs word sizes do not matter but for the last one. */
+    /* fd sets are arrays of words: on little-endian ABIs word sizes do not matter but for the last one. Larger ones than anybody has are not copied. */
     void *set[3];
     uint8_t copy[3][1024 / 8 * 8];
-    bool copied = t->abi->word_bytes == 4 && bytes <= sizeof(copy[0]);
+    unsigned word = t->abi->word_bytes;
+    const char *layout = word == 4 ? "l" : "q";
+    size_t guest_bytes = DIV_ROUND_UP((size_t)n, word * 8u) * word;
+    bool copied = (word == 4 || t->abi->big_endian) && bytes <= sizeof(copy[0]);
+    if (t->abi->big_endian && !copied) {
+        return -EINVAL;
+    }
     for (int i = 0; i < 3; i++) {
-        set[i] = guest_out(a[1 + i], copied ? DIV_ROUND_UP((size_t)n, 32) * 4 : bytes, &ok);
+        set[i] = guest_out(a[1 + i], copied ? guest_bytes : bytes, &ok);
         if (ok && copied && set[i]) {
             memset(copy[i], 0, sizeof(copy[i]));
-            ok = copy_from_guest(copy[i], a[1 + i], DIV_ROUND_UP((size_t)n, 32) * 4);
+            ok = copy_from_guest(copy[i], a[1 + i], guest_bytes);
+            order_fields(t->abi, copy[i], guest_bytes, layout);
             set[i] = copy[i];
         }
     }
@@ -159,7 +175,8 @@ int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair,
     }
     if (copied && r >= 0) {
         for (int i = 0; i < 3; i++) {
-            if (set[i] && !copy_to_guest(a[1 + i], copy[i], DIV_ROUND_UP((size_t)n, 32) * 4)) {
+            order_fields(t->abi, copy[i], guest_bytes, layout);
+            if (set[i] && !copy_to_guest(a[1 + i], copy[i], guest_bytes)) {
                 return -EFAULT;
             }
         }
@@ -169,6 +186,7 @@ int64_t select_common(Thread *t, const uint64_t *a, vaddr times, vaddr sig_pair,
             tv = (struct timeval){ ts.tv_sec, ts.tv_nsec / 1000 };
             struct_to_guest(t->abi, &struct_timeval, times, &tv);
         } else {
+            order_fields(t->abi, &ts, 16, "q");
             copy_to_guest(times, &ts, 16);
         }
     }

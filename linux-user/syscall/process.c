@@ -279,12 +279,29 @@ int64_t sys_futex(Thread *t, const uint64_t *a)
         p2 = guest_in(a[4], 4, &ok);
         break;
     }
-    /* The kernel compares and writes the word in its own byte order; it fails for a null address by itself. */
-    if (!ok || t->abi->big_endian) {
-        return t->abi->big_endian && ok && cmd != FUTEX_WAIT && cmd != FUTEX_WAKE && cmd != FUTEX_WAIT_BITSET
-               && cmd != FUTEX_WAKE_BITSET ? -ENOSYS : -EFAULT;
+    /* It fails for a null address by itself. */
+    if (!ok) {
+        return -EFAULT;
     }
-    return SAFE_SYSCALL(t, SYS_futex, p, op, a[2], timeout, p2, a[5]);
+    uint64_t value = a[2], value3 = a[5];
+    if (t->abi->big_endian) { /* the kernel compares and writes the word in its own byte order */
+        switch (cmd) {
+        case FUTEX_WAIT:
+        case FUTEX_WAIT_BITSET:
+            value = __builtin_bswap32((uint32_t)value);
+            break;
+        case FUTEX_CMP_REQUEUE:
+            value3 = __builtin_bswap32((uint32_t)value3);
+            break;
+        case FUTEX_WAKE:
+        case FUTEX_WAKE_BITSET:
+        case FUTEX_REQUEUE:
+            break;
+        default:
+            return -ENOSYS;
+        }
+    }
+    return SAFE_SYSCALL(t, SYS_futex, p, op, value, timeout, p2, value3);
 }
 
 int64_t sys_futex_waitv(Thread *t, const uint64_t *a)
@@ -314,10 +331,10 @@ int64_t sys_sched_setaffinity(Thread *t, const uint64_t *a)
 {
     uint8_t mask[1024] = { 0 };
     uint64_t n = MIN(a[1], sizeof(mask));
-    (void)t;
     if (!copy_from_guest(mask, a[2], n)) {
         return -EFAULT;
     }
+    order_fields(t->abi, mask, n, t->abi->word_bytes == 8 ? "q" : "l");
     return RAW_SYSCALL(SYS_sched_setaffinity, a[0], sizeof(mask), mask);
 }
 
@@ -339,18 +356,19 @@ int64_t sys_sched_getaffinity(Thread *t, const uint64_t *a)
         }
         r = (int64_t)a[1];
     }
+    order_fields(t->abi, mask, (size_t)r, t->abi->word_bytes == 8 ? "q" : "l");
     return copy_to_guest(a[2], mask, (size_t)r) ? r : -EFAULT;
 }
 
 int64_t sys_sched_getattr(Thread *t, const uint64_t *a)
 {
     uint8_t attr[56] = { 0 };
-    (void)t;
     uint64_t n = MIN(a[2], sizeof(attr));
     int64_t r = RAW_SYSCALL(SYS_sched_getattr, a[0], attr, n, a[3]);
     if (r < 0) {
         return r;
     }
+    order_fields(t->abi, attr, n, "2lq2l3q2l");
     return copy_to_guest(a[1], attr, n) ? 0 : -EFAULT;
 }
 
@@ -364,20 +382,23 @@ int64_t sys_unshare(Thread *t, const uint64_t *a)
 
 int64_t sys_getgroups(Thread *t, const uint64_t *a)
 {
+    Ordered o;
     bool ok = true;
-    (void)t;
     int n = (int)a[0];
-    void *p = guest_out(a[1], n > 0 ? (uint64_t)MIN(n, NGROUPS_MAX) * 4 : 0, &ok);
-    return ok ? RAW_SYSCALL(SYS_getgroups, n, p) : -EFAULT;
+    void *p = order_inout(t, &o, a[1], n > 0 ? (uint64_t)MIN(n, NGROUPS_MAX) * 4 : 0, "l", &ok);
+    int64_t r = ok ? RAW_SYSCALL(SYS_getgroups, n, p) : -EFAULT;
+    return order_out(&o, r >= 0) ? r : -EFAULT;
 }
 
 int64_t sys_setgroups(Thread *t, const uint64_t *a)
 {
+    Ordered o;
     bool ok = true;
-    (void)t;
     int n = (int)a[0];
-    void *p = guest_in(a[1], n > 0 ? (uint64_t)MIN(n, NGROUPS_MAX) * 4 : 0, &ok);
-    return ok ? RAW_SYSCALL(SYS_setgroups, n, p) : -EFAULT;
+    void *p = order_in(t, &o, a[1], n > 0 ? (uint64_t)MIN(n, NGROUPS_MAX) * 4 : 0, "l", &ok);
+    int64_t r = ok ? RAW_SYSCALL(SYS_setgroups, n, p) : -EFAULT;
+    order_out(&o, false);
+    return r;
 }
 
 int64_t sys_uname(Thread *t, const uint64_t *a)
@@ -541,8 +562,10 @@ int64_t sys_prctl(Thread *t, const uint64_t *a)
     case PR_GET_PDEATHSIG:
     case PR_GET_CHILD_SUBREAPER:
     case PR_GET_TSC: {
-        void *p = guest_out(a[1], 4, &ok);
-        return ok ? RAW_SYSCALL(SYS_prctl, a[0], p) : -EFAULT;
+        Ordered o;
+        void *p = order_inout(t, &o, a[1], 4, "l", &ok);
+        int64_t r = ok ? RAW_SYSCALL(SYS_prctl, a[0], p) : -EFAULT;
+        return order_out(&o, r >= 0) ? r : -EFAULT;
     }
     case PR_GET_TID_ADDRESS:
         return store_guest_word(t->abi, a[1], t->clear_child_tid) ? 0 : -EFAULT;

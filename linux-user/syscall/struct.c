@@ -286,6 +286,7 @@ bool timespecs_from_guest(const Abi *abi, struct timespec *ret, vaddr addr, unsi
     if (!copy_from_guest(ret, addr, n * sizeof(*ret))) {
         return false;
     }
+    order_fields(abi, ret, n * sizeof(*ret), "q");
     for (unsigned i = 0; abi->word_bytes == 4 && i < n; i++) {
         ret[i].tv_nsec = (uint32_t)ret[i].tv_nsec;
     }

@@ -28,7 +28,8 @@ enum {
     A_STR,        /* any other string */
     A_INBUF,      /* read by the kernel; the next argument is its size */
     A_OUTBUF,     /* written by the kernel; the same */
-    A_INN_, A_OUTN_,
+    A_INN_, A_OUTN_, /* flat structures of n bytes, which the kernel reads; reads and writes (layout_of()) */
+    A_OFFPTR,     /* a 64-bit offset, read and written */
     A_TIMESPEC_,  /* struct timespec of two 64-bit words, read */
     A_SIGSET, A_ARGV, A_SOCKADDR, /* an address, printed with what it points to */
 };
@@ -58,6 +59,24 @@ void syscall_decode(const Abi *abi, const Syscall *row, const uint64_t regs[6], 
 /* Flags of open(2) in the ABI's numbers and in the host's. */
 uint32_t open_flags_to_host(const Abi *abi, uint32_t flags);
 uint32_t open_flags_to_guest(const Abi *abi, uint32_t flags);
+
+/*
+ * order.c. Memory that the kernel reads, or writes, too, of a layout ("q2l": 64 bits, two times 32, and so on; w 16, b 8): the guest's own, or a copy of it in
+ * the host's byte order. NULL for address 0; *ok false: not there. order_out() ends it in any case and, if `changed`, writes it back;
+ * false: not there any more.
+ */
+typedef struct Ordered {
+    vaddr addr;
+    size_t size_bytes;
+    const char *layout;
+    void *copy; /* NULL: none was needed */
+    uint8_t small[208];
+} Ordered;
+void *order_in(Thread *t, Ordered *o, vaddr addr, size_t size_bytes, const char *layout, bool *ok);
+void *order_inout(Thread *t, Ordered *o, vaddr addr, size_t size_bytes, const char *layout, bool *ok);
+bool order_out(Ordered *o, bool changed);
+/* A copy of ours between the host's and the ABI's order, either way. */
+void order_fields(const Abi *abi, void *data, size_t size_bytes, const char *layout);
 
 /* Every handler in the table. */
 #define SYS(name, nr64, nr32, how, ...) how

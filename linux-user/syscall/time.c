@@ -12,11 +12,11 @@
 int64_t sys_clock_gettime(Thread *t, const uint64_t *a)
 {
     struct timespec ts;
-    (void)t;
     /* The C library reads the host's vDSO: no system call. */
     if (clock_gettime((clockid_t)a[0], &ts) < 0) {
         return -errno;
     }
+    order_fields(t->abi, &ts, 16, "q");
     return copy_to_guest(a[1], &ts, 16) ? 0 : -EFAULT;
 }
 
@@ -30,6 +30,7 @@ int64_t sys_gettimeofday(Thread *t, const uint64_t *a)
     }
     if (a[1]) {
         RAW_SYSCALL(SYS_gettimeofday, 0, &tz);
+        order_fields(t->abi, &tz, 8, "l");
         return copy_to_guest(a[1], &tz, 8) ? 0 : -EFAULT;
     }
     return 0;

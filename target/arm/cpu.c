@@ -47,22 +47,25 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
     s->cc_op = ARM_CC_FLAGS;
 }
 
-const Target target_aarch64 = {
-    .name = "aarch64", .summary = "Arm, 64-bit", .gdb_arch = "aarch64",
-    .word_bits = 64, .pc_shift = 2, .pc_flags = 3, .guard_mode = BIT(ARM_MODE_BTI), .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183,
-    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState),
-    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
-    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
-    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names,
-    .default_cpu = "max",
-    .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas,
-    .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc,
-    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings,
-    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take,
-    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set,
-    .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write,
-    .dump = arm_dump, .mem_access = arm_mem_access, .gdb_watch_before = true,
-};
+/* Both byte orders of data; instructions are little-endian always. */
+#define AARCH64(target_name, text) \
+    .name = target_name, .summary = text, .gdb_arch = "aarch64", \
+    .word_bits = 64, .pc_shift = 2, .pc_flags = 3, .guard_mode = BIT(ARM_MODE_BTI), .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183, \
+    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState), \
+    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers), \
+    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names, \
+    .default_cpu = "max", \
+    .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas, \
+    .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc, \
+    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings, \
+    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take, \
+    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set, \
+    .gdb_feature = arm_gdb_feature, .gdb_types = arm_gdb_types, .regs = arm_regs, .reg_read = arm_reg_read, .reg_write = arm_reg_write, \
+    .dump = arm_dump, .mem_access = arm_mem_access, .gdb_watch_before = true
+
+const Target target_aarch64 = { AARCH64("aarch64", "Arm, 64-bit") };
+const Target target_aarch64_be = { AARCH64("aarch64_be", "Arm, 64-bit, big-endian"), .big_endian = true };
 
 static vaddr get_pc32(const Vcpu *vcpu) { return (uint32_t)arm_state(vcpu)->pc; }
 static void set_pc32(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }

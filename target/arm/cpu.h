@@ -212,6 +212,7 @@ enum {
     ARM_MODE_BTI = 22,   /* 1 bit: PSTATE.BTYPE is tracked */
     ARM_MODE_BT = 23,    /* 1 bit: SCTLR_ELx.BT: jumps of type 3 may not land on PACIASP */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
+    ARM_MODE_BE = 34,    /* 1 bit: data is big-endian */
     ARM_MODE_MTE = 33,   /* 1 bit: tags of data accesses are checked */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };
@@ -259,7 +260,7 @@ enum {
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
-extern const Target target_aarch64, target_arm;
+extern const Target target_aarch64, target_aarch64_be, target_arm;
 
 /* cpu-model.c */
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);

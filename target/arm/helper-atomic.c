@@ -173,16 +173,18 @@ uint64_t arm_helper_stxp(Vcpu *vcpu, uint64_t addr, uint64_t low, uint64_t high,
     return failed;
 }
 
-static Pair pair_of(const ArmState *s, unsigned low)
+/* Two registers as they lie in memory. */
+static Pair pair_of(const ArmState *s, unsigned first, bool be)
 {
-    return (Pair)(low + 1 == ARM_ZR ? 0 : s->x[low + 1]) << 64 | s->x[low];
+    uint64_t x = s->x[first], y = first + 1 == ARM_ZR ? 0 : s->x[first + 1];
+    return be ? (Pair)__builtin_bswap64(y) << 64 | __builtin_bswap64(x) : (Pair)y << 64 | x;
 }
 
-/* regs: that of what is compared | that of what is stored << 5; both even. */
+/* regs: that of what is compared | that of what is stored << 5, both even | big-endian << 10. */
 uint64_t arm_helper_casp(Vcpu *vcpu, uint64_t addr, uint32_t regs, uint32_t how)
 {
     const ArmState *s = arm_state(vcpu);
-    return stored(vcpu, compare_and_swap(vcpu, addr, pair_of(s, regs & 31), pair_of(s, regs >> 5), how));
+    return stored(vcpu, compare_and_swap(vcpu, addr, pair_of(s, regs & 31, regs >> 10), pair_of(s, regs >> 5 & 31, regs >> 10), how));
 }
 
 static Pair combine(IrRmw op, Pair old, Pair operand)

@@ -9,7 +9,7 @@
  * flushes anything. Tags in addresses (TBI) are part of the TLB's pages: maintenance by address cannot find those, so it flushes all when
  * there are any (tagged_tlb). The same holds for blocks of stage 1 that are cached in smaller pieces.
  *
- * Leaves out: the contiguous hint is taken as none; descriptors are little-endian (ID_AA64MMFR0_EL1.BigEnd is 0); memory of both security states is one
+ * Leaves out: the contiguous hint is taken as none; memory of both security states is one
  * address space, device accesses carry the state (vcpu->secure); alignment of accesses to Device memory while stage 1 is on; the access
  * permissions of indirection (PIE) and overlays.
  * Arm ARM DDI 0487, D8.
@@ -267,6 +267,13 @@ static uint64_t *descriptor(const ArmWalk *w, const ArmTables *t, gpa at, int le
     return p;
 }
 
+/* Tables are in the byte order of the level that owns them (D8.2.4); other words than the host's change it on the way. */
+static uint64_t in_order(const ArmWalk *w, const ArmTables *t, uint64_t desc)
+{
+    unsigned el = t->stage2 ? 2 : arm_regime_el(w->regime);
+    return arm_state(w->vcpu)->sctlr[el] & SCTLR_EE ? be64toh(desc) : le64toh(desc);
+}
+
 static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *ret, ArmWalkFault *f)
 {
     gpa table = t->base;
@@ -280,7 +287,7 @@ static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *r
         if (!p) {
             return false;
         }
-        uint64_t desc = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+        uint64_t desc = in_order(w, t, __atomic_load_n(p, __ATOMIC_ACQUIRE));
         bool is_table = level < 3 && (desc & DESC_TABLE);
         if (!(desc & DESC_VALID) || (level == 3 ? !(desc & DESC_TABLE) : !is_table && !arm_block_allowed(t, level))) {
             return fail(f, ARM_FSC_TRANSLATION, level);
@@ -304,12 +311,12 @@ static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *r
 static bool update(const ArmWalk *w, const ArmTables *t, Leaf *leaf, uint64_t want, bool *ret_again, ArmWalkFault *f)
 {
     uint64_t *p = descriptor(w, t, leaf->ipa, leaf->level, true, f);
-    uint64_t old = leaf->desc;
+    uint64_t old = in_order(w, t, leaf->desc);
 
     if (!p) {
         return false;
     }
-    *ret_again = !__atomic_compare_exchange_n(p, &old, want, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    *ret_again = !__atomic_compare_exchange_n(p, &old, in_order(w, t, want), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     leaf->desc = want;
     return true;
 }

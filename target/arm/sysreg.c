@@ -181,13 +181,12 @@ static bool write_disr(Vcpu *vcpu, unsigned key, uint64_t value)
 
 /* -- control of the system ------------------------------------------------------------------------------------ */
 
-/* EE and E0E are fixed: little-endian only. */
 static bool write_sctlr(Vcpu *vcpu, unsigned key, uint64_t value)
 {
     ArmState *s = arm_state(vcpu);
     uint64_t *reg = &s->sctlr[level_of(key)], old = *reg;
 
-    *reg = value & ~(SCTLR_EE | SCTLR_E0E);
+    *reg = arm_has(vcpu, MixedEnd) ? value : value & ~(SCTLR_EE | SCTLR_E0E);
     if ((old ^ *reg) & (SCTLR_WXN | SCTLR_EPAN)) {
         tlb_flush(vcpu); /* permissions of cached translations depend on it */
     }

@@ -18,7 +18,8 @@ static bool alone(const TransCtx *ctx)
 
 static IrMem mem_of(TransCtx *ctx, unsigned size, unsigned order)
 {
-    return (IrMem){ .size_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx), .align = IR_ALIGN_FAULT, .order = (uint8_t)order };
+    return (IrMem){ .size_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx), .align = IR_ALIGN_FAULT, .order = (uint8_t)order,
+                    .big_endian = arm_be(ctx) };
 }
 
 /* The same for an access to bytes of Xn + disp that LSE2 allows to be misaligned. */
@@ -45,22 +46,27 @@ static unsigned order_of(int acquire, int release)
 /* Argument of helpers: MMU index, and whether everybody else is stopped. */
 static IrRef how(TransCtx *ctx) { return ir_i32(ctx->b, arm_mmu(ctx) | (alone(ctx) ? ARM_PAIR_ALONE : 0)); }
 
-/* Two 32-bit registers in memory's order. */
-static IrRef join(TransCtx *ctx, unsigned low, unsigned high)
+/* Two 32-bit registers as one value, the first at the lower address. */
+static IrRef join(TransCtx *ctx, unsigned first, unsigned second)
 {
-    return ir_emit(ctx->b, IR_bfi, IR_I64, 32 | 32 << 8, arm_x(ctx, low), arm_x(ctx, high), IR_NONE);
+    bool be = arm_be(ctx);
+    return ir_emit(ctx->b, IR_bfi, IR_I64, 32 | 32 << 8, arm_x(ctx, be ? second : first), arm_x(ctx, be ? first : second), IR_NONE);
 }
 
-static void split(TransCtx *ctx, unsigned low, unsigned high, IrRef value)
+static void split(TransCtx *ctx, unsigned first, unsigned second, IrRef value)
 {
-    arm_set_x(ctx, low, ir_op1(ctx->b, IR_zext32, IR_I64, value));
-    arm_set_x(ctx, high, ir_op2_imm(ctx->b, IR_shr, IR_I64, value, 32));
+    bool be = arm_be(ctx);
+    arm_set_x(ctx, be ? second : first, ir_op1(ctx->b, IR_zext32, IR_I64, value));
+    arm_set_x(ctx, be ? first : second, ir_op2_imm(ctx->b, IR_shr, IR_I64, value, 32));
 }
+
+/* Helpers for 16 bytes have each half as it lies in memory. */
+static IrRef half(TransCtx *ctx, IrRef value) { return arm_be(ctx) ? ir_op1(ctx->b, IR_bswap, IR_I64, value) : value; }
 
 /* The upper half of what a helper has found in memory. */
 static IrRef pair_high(TransCtx *ctx)
 {
-    return ir_ldenv(ctx->b, IR_I64, VCPU_JIT_OFFSET(monitor_value[1]), 8, false);
+    return half(ctx, ir_ldenv(ctx->b, IR_I64, VCPU_JIT_OFFSET(monitor_value[1]), 8, false));
 }
 
 /* -- exclusives ------------------------------------------------------------------------------------------ */
@@ -82,7 +88,7 @@ void arm_trans_ldxp(TransCtx *ctx, const ArmArgsExlp *a)
         split(ctx, a->rt, a->rt2, ir_ll(ctx->b, IR_I64, arm_xsp(ctx, a->rn), mem_of(ctx, 3, IR_ORDER_ACQUIRE)));
         return;
     }
-    IrRef low = ir_call(ctx->b, ARM_HELPER_ldxp, 2, (IrRef[]){ arm_xsp(ctx, a->rn), how(ctx) });
+    IrRef low = half(ctx, ir_call(ctx->b, ARM_HELPER_ldxp, 2, (IrRef[]){ arm_xsp(ctx, a->rn), how(ctx) }));
     IrRef high = pair_high(ctx);
     arm_set_x(ctx, a->rt, low);
     arm_set_x(ctx, a->rt2, high);
@@ -96,7 +102,7 @@ void arm_trans_stxp(TransCtx *ctx, const ArmArgsExp *a)
         return;
     }
     arm_set_x(ctx, a->rs, ir_call(ctx->b, ARM_HELPER_stxp, 4,
-                                  (IrRef[]){ arm_xsp(ctx, a->rn), arm_x(ctx, a->rt), arm_x(ctx, a->rt2), how(ctx) }));
+                                  (IrRef[]){ arm_xsp(ctx, a->rn), half(ctx, arm_x(ctx, a->rt)), half(ctx, arm_x(ctx, a->rt2)), how(ctx) }));
 }
 
 /* -- ordered loads and stores ------------------------------------------------------------------------------ */
@@ -282,8 +288,8 @@ void arm_trans_casp(TransCtx *ctx, ArgsCas *a)
         split(ctx, a->rs, rs2, old);
         return;
     }
-    uint32_t regs = (uint32_t)a->rs | (uint32_t)a->rt << 5;
-    IrRef low = ir_call(ctx->b, ARM_HELPER_casp, 3, (IrRef[]){ arm_xsp(ctx, a->rn), ir_i32(ctx->b, regs), how(ctx) });
+    uint32_t regs = (uint32_t)a->rs | (uint32_t)a->rt << 5 | (uint32_t)arm_be(ctx) << 10;
+    IrRef low = half(ctx, ir_call(ctx->b, ARM_HELPER_casp, 3, (IrRef[]){ arm_xsp(ctx, a->rn), ir_i32(ctx->b, regs), how(ctx) }));
     IrRef high = pair_high(ctx);
     arm_set_x(ctx, a->rs, low);
     arm_set_x(ctx, rs2, high);
@@ -296,12 +302,12 @@ static void atomic_pair(TransCtx *ctx, const ArmArgsAmp *a, IrRmw op, bool inver
         arm_undefined(ctx);
         return;
     }
-    IrRef x = arm_x(ctx, a->rt), y = arm_x(ctx, a->rt2);
+    IrRef x = half(ctx, arm_x(ctx, a->rt)), y = half(ctx, arm_x(ctx, a->rt2));
     if (invert) {
         x = ir_op1(ctx->b, IR_not, IR_I64, x);
         y = ir_op1(ctx->b, IR_not, IR_I64, y);
     }
-    IrRef low = ir_call(ctx->b, ARM_HELPER_rmwp, 5, (IrRef[]){ arm_xsp(ctx, a->rn), x, y, ir_i32(ctx->b, op), how(ctx) });
+    IrRef low = half(ctx, ir_call(ctx->b, ARM_HELPER_rmwp, 5, (IrRef[]){ arm_xsp(ctx, a->rn), x, y, ir_i32(ctx->b, op), how(ctx) }));
     IrRef high = pair_high(ctx);
     arm_set_x(ctx, a->rt, low);
     arm_set_x(ctx, a->rt2, high);

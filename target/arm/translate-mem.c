@@ -7,7 +7,8 @@
 
 static IrMem access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
 {
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx), .align = arm_align(ctx) };
+    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx), .align = arm_align(ctx),
+                    .big_endian = arm_be(ctx) };
 }
 
 /* opc: 0 store, 1 load, 2 sign-extended to 64 bits, 3 sign-extended to 32. */

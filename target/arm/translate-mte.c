@@ -74,7 +74,7 @@ void arm_trans_stg(TransCtx *ctx, const ArmArgsTagm *a)
 /* The tag is the address's own. */
 void arm_trans_stgp(TransCtx *ctx, const ArmArgsTagp *a)
 {
-    IrMem mem = { .size_log2 = 3, .mmu_index = (uint8_t)arm_mmu(ctx) }, second = mem;
+    IrMem mem = { .size_log2 = 3, .mmu_index = (uint8_t)arm_mmu(ctx), .big_endian = arm_be(ctx) }, second = mem;
     IrRef after, addr = indexed(ctx, a->rn, a->imm, (unsigned)bits_get(ctx->data[ARM_DATA_INSN], 23, 2), &after);
 
     second.disp = 8;

@@ -25,23 +25,50 @@ static IrMem mem_of(TransCtx *ctx, unsigned log2, int disp)
     return (IrMem){ .disp = disp, .size_log2 = (uint8_t)log2, .mmu_index = (uint8_t)arm_mmu(ctx), .align = arm_align(ctx) };
 }
 
-/* The low 1 << log2 bytes of a register from memory, zeros above. */
-static IrRef load(TransCtx *ctx, IrRef base, IrRef index, unsigned log2, int disp)
+/* Bytes reversed within each 1 << unit of the low 1 << log2, where data is big-endian; zeros above. */
+static IrRef in_order(TransCtx *ctx, IrRef v, unsigned unit, unsigned log2)
 {
-    IrMem mem = mem_of(ctx, log2, disp);
+    uint8_t table[16];
 
-    if (log2 >= 2) {
-        return ir_load(ctx->b, IR_V128, base, index, mem);
+    if (!arm_be(ctx) || !unit) {
+        return v;
     }
+    for (unsigned i = 0; i < 16; i++) {
+        table[i] = i < 1u << log2 ? (uint8_t)(i ^ ((1u << unit) - 1)) : 0x80;
+    }
+    return arm_v2(ctx, IR_vtbl, 0, v, arm_vbytes(ctx, table));
+}
+
+/* The low 1 << log2 bytes of a register from memory, zeros above; lanes of 1 << unit bytes are in memory's order. */
+static IrRef load_lanes(TransCtx *ctx, IrRef base, IrRef index, unsigned log2, unsigned unit, int disp)
+{
+    if (log2 >= 2) {
+        return in_order(ctx, ir_load(ctx->b, IR_V128, base, index, mem_of(ctx, log2, disp)), unit, log2);
+    }
+    IrMem mem = mem_of(ctx, log2, disp);
+    mem.big_endian = arm_be(ctx);
     return ir_op1(ctx->b, IR_vzext, IR_V128, ir_load(ctx->b, IR_I64, base, index, mem));
 }
 
+static void store_lanes(TransCtx *ctx, IrRef base, IrRef index, unsigned log2, unsigned unit, int disp, IrRef v)
+{
+    IrMem mem = mem_of(ctx, log2, disp);
+
+    if (log2 < 2) {
+        mem.big_endian = arm_be(ctx);
+        v = ir_emit(ctx->b, IR_vget_lane, IR_I32, log2, v, IR_NONE, IR_NONE);
+    } else {
+        v = in_order(ctx, v, unit, log2);
+    }
+    ir_store(ctx->b, base, index, v, mem);
+}
+
+/* As one number. */
+static IrRef load(TransCtx *ctx, IrRef base, IrRef index, unsigned log2, int disp) { return load_lanes(ctx, base, index, log2, log2, disp); }
+
 static void store(TransCtx *ctx, IrRef base, IrRef index, unsigned log2, int disp, IrRef v)
 {
-    if (log2 < 2) {
-        v = ir_emit(ctx->b, IR_vget_lane, IR_I32, log2, v, IR_NONE, IR_NONE);
-    }
-    ir_store(ctx->b, base, index, v, mem_of(ctx, log2, disp));
+    store_lanes(ctx, base, index, log2, log2, disp, v);
 }
 
 static IrRef plus(TransCtx *ctx, IrRef base, int64_t n) { return ir_op2_imm(ctx->b, IR_add, IR_I64, base, (uint64_t)n); }
@@ -155,13 +182,13 @@ void arm_trans_v_ldm(TransCtx *ctx, ArgsVlsm *a)
     }
     if (regs == 1) {
         for (unsigned r = 0; r < n; r++) {
-            v[r] = load(ctx, base, IR_NONE, a->q ? 4 : 3, (int)r * bytes);
+            v[r] = load_lanes(ctx, base, IR_NONE, a->q ? 4 : 3, log2, (int)r * bytes);
         }
     } else {
         IrRef piece[4];
 
         for (int at = 0; at < (int)regs * bytes; at += 16) {
-            piece[at / 16] = load(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, at);
+            piece[at / 16] = load_lanes(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, log2, at);
         }
         arm_deinterleave(ctx, (int)log2, a->q, regs, piece, v);
     }
@@ -182,7 +209,7 @@ void arm_trans_v_stm(TransCtx *ctx, ArgsVlsm *a)
     }
     if (regs == 1) {
         for (unsigned r = 0; r < n; r++) {
-            store(ctx, base, IR_NONE, a->q ? 4 : 3, (int)r * bytes, get_v(ctx, (unsigned)a->vt + r));
+            store_lanes(ctx, base, IR_NONE, a->q ? 4 : 3, log2, (int)r * bytes, get_v(ctx, (unsigned)a->vt + r));
         }
     } else {
         IrRef reg[4], piece[4];
@@ -192,10 +219,17 @@ void arm_trans_v_stm(TransCtx *ctx, ArgsVlsm *a)
         }
         arm_interleave(ctx, (int)log2, a->q, regs, reg, piece);
         for (int at = 0; at < (int)regs * bytes; at += 16) {
-            store(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, at, piece[at / 16]);
+            store_lanes(ctx, base, IR_NONE, (int)regs * bytes - at < 16 ? 3 : 4, log2, at, piece[at / 16]);
         }
     }
     post_index(ctx, a->vn, a->vm, base, (int)n * bytes);
+}
+
+static IrMem lane_mem(TransCtx *ctx, unsigned log2, int disp)
+{
+    IrMem mem = mem_of(ctx, log2, disp);
+    mem.big_endian = arm_be(ctx);
+    return mem;
 }
 
 void arm_trans_v_ld1(TransCtx *ctx, ArgsVlss *a)
@@ -204,7 +238,7 @@ void arm_trans_v_ld1(TransCtx *ctx, ArgsVlss *a)
     IrRef base = arm_xsp(ctx, (unsigned)a->vn), x[4];
 
     for (unsigned r = 0; r < regs; r++) {
-        x[r] = ir_load(ctx->b, IR_I64, base, IR_NONE, mem_of(ctx, log2, (int)(r << log2)));
+        x[r] = ir_load(ctx->b, IR_I64, base, IR_NONE, lane_mem(ctx, log2, (int)(r << log2)));
     }
     post_index(ctx, a->vn, a->vm, base, (int)(regs << log2));
     for (unsigned r = 0; r < regs; r++) {
@@ -221,7 +255,7 @@ void arm_trans_v_st1(TransCtx *ctx, ArgsVlss *a)
 
     for (unsigned r = 0; r < regs; r++) {
         ir_store(ctx->b, base, IR_NONE, lane_get(ctx, get_v(ctx, (unsigned)a->vt + r), log2, (unsigned)a->index),
-                 mem_of(ctx, log2, (int)(r << log2)));
+                 lane_mem(ctx, log2, (int)(r << log2)));
     }
     post_index(ctx, a->vn, a->vm, base, (int)(regs << log2));
 }
@@ -233,7 +267,7 @@ void arm_trans_v_ldr_all(TransCtx *ctx, ArgsVlsd *a)
     IrRef base = arm_xsp(ctx, (unsigned)a->vn), v[4];
 
     for (unsigned r = 0; r < regs; r++) {
-        IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, mem_of(ctx, log2, (int)(r << log2)));
+        IrRef x = ir_load(ctx->b, IR_I64, base, IR_NONE, lane_mem(ctx, log2, (int)(r << log2)));
 
         v[r] = ir_emit(ctx->b, IR_vdup, IR_V128, log2, x, IR_NONE, IR_NONE);
         if (!a->q) {

@@ -30,7 +30,8 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     mode |= (uint64_t)(s->sp & 15 ? ARM_SP_CHECKED : ARM_SP_ALIGNED) << ARM_MODE_SP;
     if (!vcpu->softmmu) {
         /* Linux sets SCTLR_EL1.BT0. */
-        return mode | (uint64_t)arm_tag_checks(vcpu) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT;
+        return mode | (uint64_t)arm_tag_checks(vcpu) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT |
+               (uint64_t)vcpu->target->big_endian << ARM_MODE_BE;
     }
     hcr = arm_hcr(vcpu);
     sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
@@ -45,6 +46,7 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     mode |= (uint64_t)((s->pstate & PSTATE_IL) != 0) << ARM_MODE_IL;
     mode |= (uint64_t)(s->pstate & PSTATE_SP) << ARM_MODE_SPSEL;
     mode |= (uint64_t)((hcr & HCR_E2H) != 0) << ARM_MODE_E2H;
+    mode |= (uint64_t)((sctlr & (s->el ? SCTLR_EE : SCTLR_E0E)) != 0) << ARM_MODE_BE;
     return mode;
 }
 

@@ -44,6 +44,7 @@ static inline unsigned arm_mmu(const TransCtx *ctx) { return (unsigned)bits_get(
 static inline unsigned arm_mmu_unpriv(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_UNPRIV, 4); }
 /* Alignment plain accesses need now (SCTLR_ELx.A, stage 1 off). */
 static inline uint8_t arm_align(const TransCtx *ctx) { return bits_get(ctx->mode, ARM_MODE_ALIGN, 1) ? IR_ALIGN_FAULT : IR_ALIGN_ANY; }
+static inline bool arm_be(const TransCtx *ctx) { return bits_get(ctx->mode, ARM_MODE_BE, 1); }
 static inline unsigned arm_el(const TransCtx *ctx) { return (unsigned)bits_get(ctx->mode, ARM_MODE_EL, 2); }
 
 /* 64-bit registers; number 31 is zero, or SP in the forms named so. */

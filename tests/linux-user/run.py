@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py: compiles a C program for a guest architecture and for the host, runs both, and compares output and status.
 
-usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|aarch64|arm|armt32|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
+usage: run.py RUNNER SOURCE WORKDIR [--arch riscv64|aarch64|aarch64_be|arm|armt32|x86_64|i386] [--dynamic] [--runner-arg ARG]... [-- program args]
 
 A program that prints "skip" and exits 77 skips the test. Output is compared as is, so programs print results, not
 addresses. Without the cross compiler the test is skipped.
@@ -16,6 +16,7 @@ import sys
 ARCHES = {
     'riscv64': ('riscv64-linux-gnu-gcc', [], '/usr/riscv64-linux-gnu'),
     'aarch64': ('aarch64-linux-gnu-gcc', [], '/usr/aarch64-linux-gnu'),
+    'aarch64_be': ('aarch64-linux-gnu-gcc', ['-mbig-endian', '-Wl,-EB', '-nostdlib', '-ffreestanding', '-fno-stack-protector'], None),  # no C library
     'arm': ('arm-linux-gnueabihf-gcc', ['-marm'], '/usr/arm-linux-gnueabihf'),
     'armt32': ('arm-linux-gnueabihf-gcc', ['-mthumb'], '/usr/arm-linux-gnueabihf'),
     'x86_64': ('x86_64-linux-gnu-gcc', [], None),
@@ -54,7 +55,8 @@ def main():
                         '-ffreestanding', '-fno-builtin', '-Wl,-melf32lriscv', '-o', base + '.' + o.arch, o.source],
                        check=True)
     else:
-        subprocess.run([cross, *arch_flags, *flags, base + '.' + o.arch, o.source, *link, '-lm', '-lrt'], check=True)
+        libraries = [] if '-nostdlib' in arch_flags else ['-lm', '-lrt']
+        subprocess.run([cross, *arch_flags, *flags, base + '.' + o.arch, o.source, *link, *libraries], check=True)
     args = list(o.runner_arg)
     if o.dynamic and sysroot: # the machine's own loader cache may name libraries of another build
         args = ['-L', sysroot, '-E', f'LD_LIBRARY_PATH={sysroot}/lib', *args]
