@@ -94,6 +94,74 @@ static void exceptions(void)
     tss.io[0x80 / 8] = 0xff;
 }
 
+/* What a handler sees: CS, SS, its stack pointer, and six words of the stack from there. Its return is by 32 bits; the second ends in #UD. */
+extern u32 entered[9];
+void entered_iret(void), entered_ud(void), after_int(void);
+__asm__("see_entry: movw %cs, entered; movw %ss, entered+4; movl %esp, entered+8; pushl %eax\n"
+    "movl 4(%esp), %eax; movl %eax, entered+12; movl 8(%esp), %eax; movl %eax, entered+16; movl 12(%esp), %eax; movl %eax, entered+20\n"
+    "popl %eax; ret\n"
+    ".globl entered_iret, entered_ud\n"
+    "entered_iret: call see_entry; iret\n"
+    "entered_ud: call see_entry; ud2\n");
+u32 entered[9];
+/* see_entry's return address lies below. */
+static u32 entry_esp(void) { return entered[2] + 4; }
+
+static u32 outer_esp;
+static void int_50(void) { ASM("movl %%esp, %0; int $0x50; .globl after_int; after_int:" : "=m"(outer_esp) : : "memory"); }
+
+/* From each level to each: conforming and other segments, gates of 16 bits (SDM 6.12.1). */
+static void levels(void)
+{
+    u64 old = idt[V];
+    tss.esp0 = 0x88000;
+    /* To a conforming segment: the level and the stack stay. */
+    gdt_set(C, segment(0, 0xfffff, 0x9f, 0xc0));
+    idt[V] = gate(C, (u32)entered_iret, 0xee, 0);
+    try3(int_50);
+    check_trap(-1, 0, __FILE__, __LINE__);
+    CHECK_EQ(entered[0] & 0xffff, C | 3);
+    CHECK_EQ(entered[1] & 0xffff, DATA3);
+    CHECK_EQ(entry_esp(), outer_esp - 12);
+    CHECK_EQ(entered[4], (u32)after_int);
+    try0(int_50);
+    check_trap(-1, 0, __FILE__, __LINE__);
+    CHECK_EQ(entered[0] & 0xffff, C);
+    /* From level 3 to a segment of its own. */
+    idt[V] = gate(CODE3, (u32)entered_iret, 0xee, 0);
+    try3(int_50);
+    check_trap(-1, 0, __FILE__, __LINE__);
+    CHECK_EQ(entered[0] & 0xffff, CODE3);
+    CHECK_EQ(entry_esp(), outer_esp - 12);
+    TRAP0(13, CODE3 & ~3, ASM("int $0x50"));
+    /* A gate of 16 bits: ten bytes on the inner stack, its upper half is not looked at, and IF is cleared. */
+    u32 target = (u32)entered_ud;
+    gdt_set(C, segment(target & ~0xffffu, 0xffff, 0x9b, 0x40));
+    idt[V] = gate(C, (target & 0xffff) | 0xdead0000, 0xe6, 0);
+    user_flags = 0x202;
+    try3(int_50);
+    user_flags = 2;
+    CHECK_EQ(caught.cs, C);
+    CHECK_EQ(caught.eflags & 0x200, 0);
+    check_trap(6, 0, __FILE__, __LINE__);
+    CHECK_EQ(entered[1] & 0xffff, DATA0);
+    CHECK_EQ(entry_esp(), 0x88000 - 10);
+    CHECK_EQ(entered[4], ((u32)after_int & 0xffff) | CODE3 << 16);
+    CHECK_EQ(entered[5], 0x202 | (outer_esp & 0xffff) << 16);
+    /* A trap gate of 16 bits leaves IF; without a change of level six bytes. */
+    idt[V] = gate(C, (target & 0xffff) | 0xdead0000, 0xe7, 0);
+    user_flags = 0x202;
+    try3(int_50);
+    user_flags = 2;
+    CHECK_EQ(caught.eflags & 0x200, 0x200);
+    check_trap(6, 0, __FILE__, __LINE__);
+    try0(int_50);
+    check_trap(6, 0, __FILE__, __LINE__);
+    CHECK_EQ(entry_esp(), outer_esp - 6);
+    ASM("cli");
+    idt[V] = old;
+}
+
 /* #DF: a fault whose handler cannot be entered; and a benign one. */
 static void nested(void)
 {
@@ -236,6 +304,7 @@ void test_interrupts(void)
     locked();
     software();
     exceptions();
+    levels();
     nested();
     flags();
     lines();

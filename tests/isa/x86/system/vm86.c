@@ -74,6 +74,44 @@ static void iopl(void)
     tss.io[0x10] = 0xff;
 }
 
+/* With operands of 32 bits, by the bitmap's end, and to handlers that an 8086 program may not enter (SDM 6.12.1, 21.3.3.1). */
+static void iopl_more(void)
+{
+    static const u8 sensitive[][3] = { { 0x66, 0x9c, 0x90 }, { 0x66, 0x9d, 0x90 }, { 0x66, 0xcf, 0x90 } };
+    for (unsigned i = 0; i < 3; i++) {
+        run(sensitive[i], 3, 0);
+        CHECK_EQ(caught.eip, 0);
+        check_trap(13, 0, __FILE__, (int)(2000 + i));
+    }
+    RUN(0, 0xf4);
+    CHECK_EQ(caught.eip, 0);
+    check_trap(13, 0, __FILE__, __LINE__);
+    RUN(IOPL3, 0x66, 0x9c, 0x66, 0x9d, 0xcd, 0x40); /* pushfd; popfd */
+    check_trap(-1, 0, __FILE__, __LINE__);
+    u16 map = tss.map;
+    tss.io[0x10] = 0;
+    tss.map = sizeof(tss) - 0x10; /* port 80h is beyond the segment */
+    RUN(IOPL3, 0xe4, 0x80);
+    check_trap(13, 0, __FILE__, __LINE__);
+    tss.map = map;
+    tss.io[0x10] = 0xff;
+    /* Of another level than 0, or conforming: #GP of the segment. */
+    u64 old = idt[0x50];
+    idt[0x50] = gate(CODE3, 0, 0xee, 0);
+    RUN(IOPL3, 0xcd, 0x50);
+    CHECK_EQ(caught.eip, 0);
+    check_trap(13, CODE3 & ~3, __FILE__, __LINE__);
+    gdt_set(T0, segment(0, 0xfffff, 0x9f, 0xc0));
+    idt[0x50] = gate(T0, 0, 0xee, 0);
+    RUN(IOPL3, 0xcd, 0x50);
+    check_trap(13, T0, __FILE__, __LINE__);
+    gdt_set(T0, segment(0, 0xfffff, 0xbb, 0xc0));
+    idt[0x50] = gate(T0 | 1, 0, 0xee, 0);
+    RUN(IOPL3, 0xcd, 0x50);
+    check_trap(13, T0, __FILE__, __LINE__);
+    idt[0x50] = old;
+}
+
 static void near_real(void)
 {
     /* call far 5000:0008; int 40; nop; retf */
@@ -123,6 +161,7 @@ void test_vm86(void)
 {
     basics();
     iopl();
+    iopl_more();
     near_real();
     vme();
 }
