@@ -64,11 +64,39 @@ def quiet(emulator):
     return emulator + ['-accel', 'tcg', '-display', 'none', '-monitor', 'none', '-nic', 'none']
 
 
-def machine(args, emulator, guest, initrd, run, smp, board=None, serial='stdio'):
+def tsc_khz(work):
+    """The frequency of this machine's time-stamp counter, which the references' guests see."""
+    source, program = work / 'tsc.c', work / 'tsc'
+    if not program.exists():
+        source.write_text("""
+#include <stdio.h>
+#include <time.h>
+#include <x86intrin.h>
+static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec; }
+int main(void)
+{
+    double begin = now();
+    unsigned long long from = __rdtsc();
+    while (now() - begin < 0.5) { }
+    printf("%.0f\\n", (double)(__rdtsc() - from) / (now() - begin) / 1e3);
+    return 0;
+}
+""")
+        subprocess.run(['gcc', '-O2', '-o', program, source], check=True)
+    return subprocess.run([program], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def extra(who, board, work):
+    """What a kernel of a reference's microvm has to be told: that board has nothing to measure the time-stamp counter with (no PM timer, HPET or
+    port 61h), and Linux, which then has no timer, waits for ever. Ours says it itself."""
+    return f' tsc_early_khz={tsc_khz(work)}' if board == 'microvm' and who != 'ours' else ''
+
+
+def machine(args, emulator, guest, initrd, run, smp, board=None, serial='stdio', append=''):
     boards = BOARDS[args.arch]
     return quiet(emulator) + boards[board or next(iter(boards))] + [
         '-m', '512M', '-smp', str(smp), '-serial', serial, '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd', str(initrd),
-        '-append', f'console=ttyS0 quiet run={run}']
+        '-append', f'console=ttyS0 quiet run={run}{append}']
 
 
 def boot_sector(work):

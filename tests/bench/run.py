@@ -239,7 +239,8 @@ def suite_system(args, work):
     name = machine.emulator_name(args)
     for board in machine.BOARDS[args.arch]:
         for smp in (1, 4) if board in ('virt', 'pc') else (1,):
-            commands = {who: machine.machine(args, emulator, guest, guest / 'initrd.gz', 'nothing', smp, board=board, serial='null')
+            commands = {who: machine.machine(args, emulator, guest, guest / 'initrd.gz', 'nothing', smp, board=board, serial='null',
+                                             append=machine.extra(who, board, work))
                         for who, emulator in emulators(args, name).items()}
             yield Bench(f'{board} smp {smp}', commands, compare=False)
     if args.arch == 'x86_64':
