@@ -7,6 +7,7 @@
  */
 #include "target/x86/translate.h"
 #include "accel/tcg.h"
+#include "util/stream-copy.h"
 
 typedef struct Rep {
     Vcpu *vcpu;
@@ -14,10 +15,12 @@ typedef struct Rep {
     X86StringOp op;
     unsigned size, size_log2, addrsize, seg, mmu;
     bool repne, down, is64;
+    bool streams;            /* a copy past the cache */
     uint64_t mask;           /* of rcx, rsi and rdi */
 } Rep;
 
-enum { PIECE_BYTES = 4096 };
+/* Copies from this size on, much of a second-level cache, leave it alone, as processors' own do (SDM volume 3A, 8.2.4, fast-string operation). */
+enum { PIECE_BYTES = 4096, STREAM_BYTES = 512 << 10 };
 
 /* The slots of the i386 target are stored as 32 bits; a host that reads more than that has to wait until they are in its cache. */
 static inline uint64_t gpr(const X86State *s, unsigned n, uint64_t mask)
@@ -162,20 +165,27 @@ static void copy(const Rep *r, uint8_t *to, const uint8_t *from, size_t n_bytes)
         }
         return;
     }
-    if (r->down) { /* the first to be copied: it is the one that faults */
-        n_bytes -= r->size;
-        put(to + n_bytes, get(from + n_bytes, r->size), r->size);
-        atomic_signal_fence(memory_order_seq_cst);
+    if (r->streams && !((uintptr_t)to & (STREAM_LINE_BYTES - 1))) {
+        stream_copy(to, from, n_bytes);
+        return;
     }
-    memmove(to, from, n_bytes);
+    /* The first to be copied alone: it is the one that faults. */
+    size_t first = r->down ? n_bytes - r->size : 0;
+    put(to + first, get(from + first, r->size), r->size);
+    atomic_signal_fence(memory_order_seq_cst);
+    n_bytes -= r->size;
+    if (r->streams) {
+        stream_copy(to + r->size, from + r->size, n_bytes);
+        return;
+    }
+    first = r->down ? 0 : r->size;
+    memmove(to + first, from + first, n_bytes);
 }
 
 static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t n, bool down)
 {
-    if (down) {
-        memcpy(to + (n - 1) * size, &value, size); /* the first to be written: it is the one that faults */
-        atomic_signal_fence(memory_order_seq_cst);
-    }
+    memcpy(to + (down ? (n - 1) * size : 0), &value, size); /* the first to be written: it is the one that faults */
+    atomic_signal_fence(memory_order_seq_cst);
     if (size == 1 || value == 0) {
         memset(to, (int)(value & 0xff), n * size);
         return;
@@ -332,7 +342,18 @@ static inline void fill_short(uint8_t *to, uint64_t pattern, size_t n)
 
 enum { SHORT_BYTES = 128 };
 
-/* User mode, a flat address space, upwards, a short piece of one page on each side that does not read what it wrote: most of what programs do. */
+/* Out of line: what is short has few registers to save. */
+static __attribute__((noinline)) void copy_in_page(uint8_t *to, const uint8_t *from, size_t n_bytes, unsigned size_log2)
+{
+    copy(&(const Rep){ .size = 1u << size_log2, .size_log2 = size_log2 }, to, from, n_bytes);
+}
+
+static __attribute__((noinline)) void fill_in_page(uint8_t *to, uint64_t value, unsigned size_log2, uint64_t n)
+{
+    fill(to, value, 1u << size_log2, n, false);
+}
+
+/* User mode, a flat address space, upwards, a piece of one page on each side that does not read what it wrote: most of what programs do. */
 static inline bool short_way(Vcpu *vcpu, uint32_t how)
 {
     X86State *s = x86_state(vcpu);
@@ -342,7 +363,7 @@ static inline bool short_way(Vcpu *vcpu, uint32_t how)
     uint64_t mask = is64 ? ~(uint64_t)0 : UINT32_MAX, n = gpr(s, X86_RCX, mask), bytes = n << size_log2;
     uint64_t src = gpr(s, X86_RSI, mask), dst = gpr(s, X86_RDI, mask);
 
-    if (vcpu->softmmu || n > SHORT_BYTES || bytes > SHORT_BYTES || (how >> 5 & 3) != (is64 ? 3 : 2) || s->eflags & X86_DF ||
+    if (vcpu->softmmu || n > PIECE_BYTES || bytes > PIECE_BYTES || (how >> 5 & 3) != (is64 ? 3 : 2) || s->eflags & X86_DF ||
         (op != X86_STRING_MOVS && op != X86_STRING_STOS) || (dst & (PIECE_BYTES - 1)) + bytes > PIECE_BYTES ||
         (!is64 && (s->seg_check >> X86_ES & 1 || s->seg_check >> seg & 1 || s->seg_base[X86_ES] || s->seg_base[seg])) || (is64 && seg >= X86_FS)) {
         return false;
@@ -354,13 +375,23 @@ static inline bool short_way(Vcpu *vcpu, uint32_t how)
         }
         vcpu->guest_access = true;
         atomic_signal_fence(memory_order_seq_cst);
-        copy_short(to, (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + src), bytes);
+        const uint8_t *from = (const uint8_t *)(uintptr_t)(vcpu->jit.guest_base + src);
+        if (bytes <= SHORT_BYTES) {
+            copy_short(to, from, bytes);
+        } else {
+            copy_in_page(to, from, bytes, size_log2);
+        }
         s->gpr[X86_RSI] = (src + bytes) & mask;
     } else {
         static const uint64_t repeat[4] = { 0x0101010101010101, 0x0001000100010001, 0x0000000100000001, 1 };
         vcpu->guest_access = true;
         atomic_signal_fence(memory_order_seq_cst);
-        fill_short(to, gpr(s, X86_RAX, bits_mask(0, 8u << size_log2)) * repeat[size_log2], bytes);
+        uint64_t value = gpr(s, X86_RAX, bits_mask(0, 8u << size_log2));
+        if (bytes <= SHORT_BYTES) {
+            fill_short(to, value * repeat[size_log2], bytes);
+        } else {
+            fill_in_page(to, value, size_log2, n);
+        }
     }
     atomic_signal_fence(memory_order_seq_cst);
     vcpu->guest_access = false;
@@ -369,17 +400,15 @@ static inline bool short_way(Vcpu *vcpu, uint32_t how)
     return true;
 }
 
-void x86_helper_string(Vcpu *vcpu, uint32_t how)
+static __attribute__((noinline)) void long_way(Vcpu *vcpu, uint32_t how)
 {
-    if (short_way(vcpu, how)) {
-        return;
-    }
     Rep r = { .vcpu = vcpu, .s = x86_state(vcpu), .op = (X86StringOp)(how & 7), .size = 1u << (how >> 3 & 3), .size_log2 = how >> 3 & 3,
               .addrsize = 1u << (how >> 5 & 3), .seg = how >> 7 & 7, .repne = how >> 10 & 1, .down = x86_state(vcpu)->eflags & X86_DF,
               .is64 = how >> 12 & 1, .mmu = how >> 13 & 3 };
     bool over = false;
 
     r.mask = bits_mask(0, 8 * r.addrsize);
+    r.streams = r.op == X86_STRING_MOVS && !r.down && reg(&r, X86_RCX) >= (uint64_t)STREAM_BYTES >> r.size_log2;
     while (!over && reg(&r, X86_RCX)) {
         if (!fast(&r, &over)) {
             over = element(&r);
@@ -387,5 +416,12 @@ void x86_helper_string(Vcpu *vcpu, uint32_t how)
         if (!over && reg(&r, X86_RCX) && atomic_load_explicit(&vcpu->jit.exit_request, memory_order_relaxed)) {
             vcpu_loop_exit(vcpu, VCPU_EXIT_REQUEST);
         }
+    }
+}
+
+void x86_helper_string(Vcpu *vcpu, uint32_t how)
+{
+    if (!short_way(vcpu, how)) {
+        long_way(vcpu, how);
     }
 }
