@@ -96,6 +96,9 @@ uint64_t x86_helper_divq(uint64_t high, uint64_t low, uint64_t d)
 
 uint64_t x86_helper_idivq(Vcpu *vcpu, uint64_t high, uint64_t low, uint64_t d)
 {
+    if (high == -(low >> 63) && low != BIT(63) && d) { /* as programs have it: a number of 64 bits */
+        return (uint64_t)((int64_t)low / (int64_t)d);
+    }
     unsigned __int128 n = (unsigned __int128)high << 64 | low;
     bool neg_n = high >> 63, neg_d = d >> 63;
     uint64_t abs_d = neg_d ? -d : d;
