@@ -269,6 +269,9 @@ static void add_fadt(Linking *l, uint32_t facs_at, uint32_t dsdt_at)
 
     fadt(l->tables, b);
     if (b->hw_reduced) {
+        if (!b->arm) { /* SeaBIOS, which looks for its disks in the DSDT, reads the 32-bit field */
+            point(l, start + FADT_DSDT, 4, dsdt_at);
+        }
         point(l, start + FADT_X_DSDT, 8, dsdt_at);
     } else {
         point(l, start + FADT_FACS, 4, facs_at);

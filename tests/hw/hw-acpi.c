@@ -370,6 +370,7 @@ static void check_fadt(const uint8_t *t, const AcpiBoard *b)
     if (b->hw_reduced) {
         CHECK_EQ(ldle32(t + 4), 276);
         CHECK(!memcmp(check_table(ldle64(t + 140)), "DSDT", 4));
+        CHECK_EQ(ldle32(t + 40), b->arm ? 0 : ldle64(t + 140)); /* SeaBIOS looks there */
         CHECK_EQ(ldle32(t + 112) >> 20 & 1, 1);
         return;
     }
