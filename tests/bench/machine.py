@@ -3,7 +3,8 @@
   guest      the kernel suite inside a booted guest, in processor time of the emulator between two marks on the serial
              line; beside it our own user mode with the same file (goal: at most 1.3 times)
   make       `make -j2` of a C project by Debian's gcc on two vCPUs, processor time between two marks
-  vcpus      throughput of two vCPUs against one: the same kernel once alone, then twice at the same time, wall time
+  vcpus      throughput of two vCPUs against one: the same kernel once alone, then twice at the same time: wall time, which wants a quiet machine,
+             and processor time for twice the work, which is what the second vCPU costs in itself
   greeting   from start to the QMP greeting, wall time, and processor time of that
   memory     peak resident memory, of a static program's start and of a booted machine
 """
@@ -12,9 +13,10 @@ import os
 import pathlib
 import socket
 import statistics
+import struct
 import subprocess
-import tempfile
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -99,16 +101,44 @@ def machine(args, emulator, guest, initrd, run, smp, board=None, serial='stdio',
         '-append', f'console=ttyS0 quiet run={run}{append}']
 
 
+RESET = bytes([0xb0, 0xfe, 0xe6, 0x64])  # mov al, 0xfe; out 0x64, al: the keyboard controller resets
+
+
 def boot_sector(work):
-    """A disk whose boot sector asks the keyboard controller for a reset, which ends the emulator under -no-reboot."""
+    """A disk whose boot sector asks for a reset, which ends the emulator under -no-reboot; without a keyboard controller (microvm) by a triple fault."""
     path = work / 'boot-sector'
-    code = bytes([0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd])  # mov al, 0xfe; out 0x64, al; hlt; jmp to the hlt
+    code = RESET + bytes([0x0e, 0x1f, 0x0f, 0x01, 0x1e, 0xe0, 0x7d, 0xcc])  # push cs; pop ds; lidt [7de0h] (zeros); int3
     path.write_bytes((code + bytes(510 - len(code)) + b'\x55\xaa').ljust(1 << 20, b'\0'))
     return path
 
 
+def efi_disk(work):
+    """A FAT file system whose \\EFI\\BOOT\\BOOTX64.EFI asks for a reset, too: a PE32+ image of one section (PE format specification, 2.4 to 4)."""
+    image, program = work / 'efi-disk', work / 'bootx64.efi'
+    code = RESET + bytes([0xeb, 0xfe])  # jmp to itself
+    section = struct.pack('<8sIIIIIIHHI', b'.text', len(code), 0x1000, 0x200, 0x200, 0, 0, 0, 0, 0x60000020)
+    optional = struct.pack('<HBBIIIIIQIIHHHHHHIIIIHHQQQQII', 0x20b, 0, 0, 0x200, 0, 0, 0x1000, 0x1000, 0, 0x1000, 0x200, 0, 0, 0, 0, 0, 0, 0,
+                           0x2000, 0x200, 0, 10, 0, 0x10000, 0x1000, 0, 0, 0, 0)
+    header = b'MZ'.ljust(60, b'\0') + struct.pack('<I', 64) + b'PE\0\0' + struct.pack('<HHIIIHH', 0x8664, 1, 0, 0, 0, len(optional), 0x22)
+    program.write_bytes((header + optional + section).ljust(0x200, b'\0') + code.ljust(0x200, b'\0'))
+    image.unlink(missing_ok=True)
+    for command in (['mformat', '-C', '-f', '1440'], ['mmd', '::EFI'], ['mmd', '::EFI/BOOT'], ['mcopy', program, '::EFI/BOOT/BOOTX64.EFI']):
+        subprocess.run([command[0], '-i', image, *command[1:], *(['::'] if command[0] == 'mformat' else [])], check=True)
+    return image
+
+
 def firmware(emulator, board, disk):
-    return quiet(emulator) + BOARDS['x86_64'][board] + ['-serial', 'null', '-no-reboot', '-drive', f'file={disk},format=raw,snapshot=on']
+    drive = ['-drive', f'file={disk},format=raw,snapshot=on' + (',if=none,id=disk' if board == 'microvm' else '')]
+    return quiet(emulator) + BOARDS['x86_64'][board] + ['-serial', 'null', '-no-reboot', *drive,
+                                                        *(['-bios', '/usr/share/seabios/bios-microvm.bin', '-device', 'virtio-blk-device,drive=disk']
+                                                          if board == 'microvm' else [])]
+
+
+def uefi(emulator, disk):
+    flash = [f'-drive if=pflash,unit={unit},format=raw,snapshot=on,file=/usr/share/OVMF/OVMF_{part}_4M.fd'.split()
+             for unit, part in enumerate(('CODE', 'VARS'))]
+    return quiet(emulator) + BOARDS['x86_64']['q35'] + ['-m', '256M', '-serial', 'null', '-no-reboot', *flash[0], *flash[1],
+                                                        '-drive', f'file={disk},format=raw,snapshot=on']
 
 
 def processor_seconds(pid):
@@ -116,7 +146,7 @@ def processor_seconds(pid):
 
 
 def marks(command, clock):
-    """{name: seconds} between "begin NAME" and "end NAME" lines, by clock(pid); and the other lines."""
+    """{name: seconds} between "begin NAME" and "end NAME" lines, by clock(pid), which may be several; and the other lines."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     begin, spent, text = {}, {}, []
     for line in process.stdout:
@@ -125,7 +155,8 @@ def marks(command, clock):
         if len(word) == 2 and word[0] == 'begin':
             begin[word[1]] = now
         elif len(word) == 2 and word[0] == 'end':
-            spent[word[1]] = now - begin[word[1]]
+            before = begin[word[1]]
+            spent[word[1]] = tuple(n - b for n, b in zip(now, before)) if isinstance(now, tuple) else now - before
         else:
             text.append(line.decode(errors='replace').rstrip())
     process.wait()
@@ -198,11 +229,12 @@ def suite_vcpus(args, work, emulators, kernels, rounds):
     script = f'{command}; echo begin one; {command}; echo end one; echo begin two; {command} & {command}; wait; echo end two\n'
     initrd = make_initrd(work, guest, kernels, 'vcpus', script)
     for who, emulator in emulators(emulator_name(args)).items():
-        speed = []
+        speed = {'wall': [], 'processor': []}
         for _ in range(args.repeat):
-            spent, _ = marks(machine(args, emulator, guest, initrd, 'vcpus', 2), lambda pid: time.monotonic())
-            speed.append(2 * spent['one'] / spent['two'])
-        yield who, statistics.median(speed)
+            spent, _ = marks(machine(args, emulator, guest, initrd, 'vcpus', 2), lambda pid: (time.monotonic(), processor_seconds(pid)))
+            for i, values in enumerate(speed.values()):
+                values.append(2 * spent['one'][i] / spent['two'][i])
+        yield who, *(statistics.median(values) for values in speed.values())
 
 
 def greeting_seconds(args, emulator):
@@ -276,9 +308,9 @@ def run(suite, args, work, emulators, kernels, rounds):
               + ('' if same else '  WRONG: results differ'), flush=True)
         rows.append({'suite': suite, 'name': 'make -j2', 'seconds': m, 'ratio': ratio, 'bad': not same})
     elif suite == 'vcpus':
-        for who, speed in suite_vcpus(args, work, emulators, kernels, rounds):
-            print(f'two vCPUs: {who:5} {speed:.2f} times the work of one', flush=True)
-            rows.append({'suite': suite, 'name': who, 'ratio': speed})
+        for who, speed, share in suite_vcpus(args, work, emulators, kernels, rounds):
+            print(f'two vCPUs: {who:5} {speed:.2f} times the work of one; twice the work in {2 / share:.2f} times the processor time', flush=True)
+            rows.append({'suite': suite, 'name': who, 'ratio': speed, 'processor_ratio': share})
     elif suite == 'greeting':
         for who, ms, processor_ms in suite_greeting(args, work, emulators, kernels, rounds):
             print(f'QMP greeting: {who:5} {ms:.1f} ms, {processor_ms:.1f} ms of processor time', flush=True)

@@ -234,7 +234,7 @@ def suite_programs(args, work):
 
 
 def suite_system(args, work):
-    """Debian's kernel to init and power-off on each board; a PC's firmware to the first instruction of a boot sector."""
+    """Debian's kernel to init and power-off on each board; a PC's firmware to the first instruction of a boot sector, UEFI to a loader's."""
     guest = machine.need_guest(args)
     name = machine.emulator_name(args)
     for board in machine.BOARDS[args.arch]:
@@ -245,9 +245,11 @@ def suite_system(args, work):
             yield Bench(f'{board} smp {smp}', commands, compare=False)
     if args.arch == 'x86_64':
         disk = machine.boot_sector(work)
-        for board in ('pc', 'q35'):
+        for board in machine.BOARDS['x86_64']:
             yield Bench(f'firmware {board}', {who: machine.firmware(emulator, board, disk) for who, emulator in emulators(args, name).items()},
                         compare=False)
+        disk = machine.efi_disk(work)
+        yield Bench('UEFI q35', {who: machine.uefi(emulator, disk) for who, emulator in emulators(args, name).items()}, compare=False)
 
 
 def main():
