@@ -130,7 +130,7 @@ static int write_piece(Qcow2 *s, Piece *p, uint64_t head, uint64_t tail)
 {
     enum { MAX_PIECES = 512 };
     uint8_t *around = head + tail ? node_alloc(s->data_file, head + tail) : NULL;
-    const uint8_t *before = around, *after = around + head;
+    const uint8_t *before = around, *after = around ? around + head : NULL;
     bool head_zero = true, tail_zero = true;
     int err = head ? read_old(s, p->offset - head, head, around, &head_zero) : 0;
 
