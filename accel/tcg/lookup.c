@@ -213,6 +213,12 @@ void jump_cache_select(TcgVcpu *tv, uint64_t mode, uint32_t flags)
     jump_cache_select_slow(tv, mode, flags, space);
 }
 
+/* JumpCache.phys: the page, and whether it is guarded. */
+static inline uint64_t phys_of(uint64_t page, uint32_t flags)
+{
+    return page | (flags & UNIT_GUARDED ? BIT(63) : 0);
+}
+
 void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
 {
     JumpCache *c = tv->cache;
@@ -224,7 +230,7 @@ void jump_cache_fill(TcgVcpu *tv, TransUnit *unit)
     list_add(global ? &c->global : &c->local, index);
     JumpCacheEntry *e = &c->table[index];
     if (c->phys) {
-        c->phys[index] = unit->n_pages == 1 ? unit->phys[0] : TCG_NO_PAGE;
+        c->phys[index] = unit->n_pages == 1 ? phys_of(unit->phys[0], unit->flags) : TCG_NO_PAGE;
     }
     __atomic_store_n(&e->code, (const void *)unit->code, __ATOMIC_RELAXED);
     __atomic_store_n(&e->pc, unit->pc, __ATOMIC_SEQ_CST);
@@ -249,7 +255,7 @@ static const void *take_up(TcgVcpu *tv, vaddr pc)
     }
     /* Before the page is asked for: that may flush. */
     const void *code = __atomic_load_n(&e->code, __ATOMIC_RELAXED);
-    if (!tcg_system->code_page(tv, pc, &page, &host) || page != c->phys[index]) {
+    if (!tcg_system->code_page(tv, pc, &page, &host) || phys_of(page, guarded_flag(tv, pc, c->mode)) != c->phys[index]) {
         return NULL;
     }
     bool global = note_page(tv, c, ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES));

@@ -219,10 +219,10 @@ static void user(void)
     check("  level", last.spsr & 15, 5);
 }
 
-/* Branch target identification on pages with GP (D8.4.2); the code page is mapped anew each time. */
+/* Branch target identification on pages with GP (D8.4.2); the code page is mapped anew each time, also where its code stays (`same`). */
 static void landing(void)
 {
-    static const struct { uint32_t branch, target; uint64_t from, gp; unsigned btype, bad; } cases[] = {
+    static const struct { uint32_t branch, target; uint64_t from, gp; unsigned btype, bad, same; } cases[] = {
         { 0xd63f0000, 0xd503201f, 0, 1, 2, 1 },   /* blr x0, nop */
         { 0xd63f0000, 0xd503245f, 0, 1, 2, 0 },   /* bti c */
         { 0xd63f0000, 0xd503249f, 0, 1, 2, 1 },   /* bti j */
@@ -234,6 +234,9 @@ static void landing(void)
         { 0xd503201f, 0xd503201f, 1, 1, 1, 1 },   /* ERET with SPSR.BTYPE */
         { 0xd503245f, 0xd503201f, 1, 1, 1, 0 },
         { 0xd63f0000, 0xd503201f, 0, 1, 2, 1 },
+        { 0xd63f0000, 0xd503201f, 0, 0, 2, 0, 1 },
+        { 0xd63f0000, 0xd503201f, 0, 1, 2, 1, 1 },
+        { 0xd63f0000, 0xd503201f, 0, 0, 2, 0, 1 },
     };
     uint32_t *code = (uint32_t *)code_page;
 
@@ -242,11 +245,13 @@ static void landing(void)
     }
     for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         bool eret = cases[i].from;
-        code[8 * 11] = eret ? cases[i].branch : 0x91002000; /* add x0, x0, #8 */
-        code[8 * 11 + 1] = eret ? 0xd4000001 | 0x55 << 5 : cases[i].branch;
-        code[8 * 11 + 2] = cases[i].target;
-        code[8 * 11 + 3] = 0xd4000001 | 0x55 << 5; /* svc #0x55 */
-        __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+        if (!cases[i].same) {
+            code[8 * 11] = eret ? cases[i].branch : 0x91002000; /* add x0, x0, #8 */
+            code[8 * 11 + 1] = eret ? 0xd4000001 | 0x55 << 5 : cases[i].branch;
+            code[8 * 11 + 2] = cases[i].target;
+            code[8 * 11 + 3] = 0xd4000001 | 0x55 << 5; /* svc #0x55 */
+            __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+        }
         map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN | cases[i].gp << 50);
         then = LEAVE;
         n_taken = 0;
