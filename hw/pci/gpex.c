@@ -1,6 +1,8 @@
 /*
  * gpex.c: the generic PCI Express host bridge (ECAM) and its function 00.0.
  *
+ * Reads and writes of the windows that no function takes are not errors of the processor's access, as firmware expects: it still writes to a card's
+ * I/O registers after it has switched off their decoder.
  * Specification: PCI Express Base 4.0, 7.2.2 (ECAM); device tree binding "pci-host-ecam-generic".
  */
 #include "hw/pci.h"
@@ -9,7 +11,8 @@
 typedef struct GpexHost {
     Device dev;
     PciBus bus;
-    MemoryRegion ecam, memory, io;
+    MemoryRegion ecam, memory, io, no_memory, no_io;
+    bool allow_unmapped;
 } GpexHost;
 
 static MemResult ecam_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
@@ -30,6 +33,22 @@ static const MemoryOps ecam_ops = {
     .read = ecam_read, .write = ecam_write, .endian = MEM_LITTLE_ENDIAN, .valid = { 1, 8 }, .impl = { 1, 4 },
 };
 
+/* Where no function answers: a master abort, which the processor does not learn of. */
+static MemResult nobody_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
+{
+    *ret = UINT64_MAX;
+    return MEM_OK;
+}
+
+static MemResult nobody_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
+{
+    return MEM_OK;
+}
+
+static const MemoryOps nobody_ops = {
+    .read = nobody_read, .write = nobody_write, .endian = MEM_LITTLE_ENDIAN, .valid = { 1, 8, true }, .impl = { 1, 8, true },
+};
+
 static void set_irq(void *opaque, unsigned pin, int level)
 {
     GpexHost *s = opaque;
@@ -46,18 +65,29 @@ static bool gpex_realize(Device *dev, Error **errp)
     memory_region_init_mmio(&s->ecam, &dev->obj, &ecam_ops, s, "pcie-mmcfg-mmio", 256 * MiB);
     memory_region_init(&s->memory, &dev->obj, "gpex_mmio", MEMORY_SIZE_ALL);
     memory_region_init(&s->io, &dev->obj, "gpex_ioport", 64 * KiB);
+    if (s->allow_unmapped) {
+        memory_region_init_mmio(&s->no_memory, &dev->obj, &nobody_ops, s, "gpex_mmio_window", MEMORY_SIZE_ALL);
+        memory_region_init_mmio(&s->no_io, &dev->obj, &nobody_ops, s, "gpex_ioport_window", 64 * KiB);
+        memory_region_add_overlap(&s->memory, 0, &s->no_memory, -1);
+        memory_region_add_overlap(&s->io, 0, &s->no_io, -1);
+    }
     device_add_mmio(dev, &s->ecam);
     device_add_mmio(dev, &s->memory);
     device_add_mmio(dev, &s->io);
     pci_root_init(&s->bus, dev, "pcie.0", true, &s->memory, &s->io, &machine_current()->memory, set_irq, s);
+    s->bus.allow_0 = true; /* its I/O window begins there, and firmware gives the address away */
     return device_create("gpex-root", &s->bus.bus, (const char *const[]){ "addr", "00.0", NULL }, errp) != NULL;
 }
+
+static const Property gpex_props[] = {
+    PROP_B("allow-unmapped-accesses", GpexHost, allow_unmapped, true, "Addresses without a function read as ones; off: accesses fail"),
+};
 
 static const IrqDef gpex_irqs[] = { { "sysbus-irq", 4, NULL } };
 
 static const DeviceType gpex_type = {
     .type = { .name = "gpex-pcihost", .parent = "sys-bus-device", .size_bytes = sizeof(GpexHost),
-              .summary = "Generic PCI Express host bridge" },
+              .summary = "Generic PCI Express host bridge", .props = gpex_props, .n_props = ARRAY_SIZE(gpex_props) },
     .category = DEVICE_BRIDGE, .bus = "System", .irqs_out = gpex_irqs, .n_irqs_out = 1, .realize = gpex_realize,
 };
 DEVICE_TYPE_REGISTER(gpex_type);

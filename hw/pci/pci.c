@@ -61,6 +61,14 @@ static const BusType pcie_bus_type = {
 };
 OBJECT_TYPE_REGISTER(pcie_bus_type);
 
+static PciBus *root_of(PciBus *bus)
+{
+    while (bus->bridge) {
+        bus = bus->bridge->bus;
+    }
+    return bus;
+}
+
 void pci_root_init(PciBus *bus, Device *host, const char *name, bool is_express, MemoryRegion *memory, MemoryRegion *io,
                    AddressSpace *dma, void (*set_irq)(void *opaque, unsigned pin, int level), void *opaque)
 {
@@ -197,7 +205,7 @@ static uint64_t bar_address(const PciDevice *pci, unsigned bar)
 
     if (b->flags & PCI_BAR_IO) {
         addr &= ~(uint64_t)3;
-        return (command & PCI_COMMAND_IO) && addr && addr + b->size_bytes <= 0x10000 ? addr : UINT64_MAX;
+        return (command & PCI_COMMAND_IO) && (addr || root_of(pci->bus)->allow_0) && addr + b->size_bytes <= 0x10000 ? addr : UINT64_MAX;
     }
     if (!(command & PCI_COMMAND_MEMORY) || (bar == PCI_ROM_BAR && !(addr & 1))) {
         return UINT64_MAX;
@@ -208,7 +216,7 @@ static uint64_t bar_address(const PciDevice *pci, unsigned bar)
     addr &= ~(b->size_bytes - 1);
     /* All ones while the size is being read, or past the end of the address space: not mapped. */
     uint64_t last = addr + b->size_bytes - 1;
-    if (!addr || last < addr || (!(b->flags & PCI_BAR_64) && last >= UINT32_MAX)) {
+    if ((!addr && !root_of(pci->bus)->allow_0) || last < addr || (!(b->flags & PCI_BAR_64) && last >= UINT32_MAX)) {
         return UINT64_MAX;
     }
     return addr;
@@ -359,14 +367,6 @@ void pci_config_write(PciBus *root, unsigned bdf, unsigned offset, unsigned size
 }
 
 /* -- devices ------------------------------------------------------------------------------------------------------- */
-
-static PciBus *root_of(PciBus *bus)
-{
-    while (bus->bridge) {
-        bus = bus->bridge->bus;
-    }
-    return bus;
-}
 
 static void set_header(PciDevice *pci)
 {

@@ -109,6 +109,7 @@ struct PciBus {
     void *opaque;
     unsigned irq_count[PCI_MAX_LINES];
     bool is_express;
+    bool allow_0;                /* root bus: a BAR may be at address 0 */
     uint8_t reserved_slots;      /* first slots not given to -device */
 };
 
