@@ -10,10 +10,10 @@
 enum { DMA_PART_BYTES = 1 << 20, DMA_PART_PIECES = 256 };
 
 /* RAM at addr: how much of `len` is in one piece; NULL: something else is there. */
-static uint8_t *ram_at(AddressSpace *as, gpa addr, uint64_t *len, bool *ret_readonly)
+static uint8_t *ram_at(AddressSpace *as, gpa addr, uint64_t *len, bool is_write, bool *ret_readonly)
 {
     rcu_read_lock();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, is_write);
     rcu_read_unlock();
     *len = MIN(*len, at.length);
     *ret_readonly = at.readonly;
@@ -25,7 +25,7 @@ MemResult dma_read(AddressSpace *as, gpa addr, void *buf, uint64_t len)
     for (uint64_t part; len; addr += part, buf = (uint8_t *)buf + part, len -= part) {
         bool readonly;
         part = len;
-        const uint8_t *host = ram_at(as, addr, &part, &readonly);
+        const uint8_t *host = ram_at(as, addr, &part, false, &readonly);
         if (!host || !part) {
             return MEM_DECODE_ERROR;
         }
@@ -39,7 +39,7 @@ MemResult dma_write(AddressSpace *as, gpa addr, const void *buf, uint64_t len)
     for (uint64_t part; len; addr += part, buf = (const uint8_t *)buf + part, len -= part) {
         bool readonly;
         part = len;
-        uint8_t *host = ram_at(as, addr, &part, &readonly);
+        uint8_t *host = ram_at(as, addr, &part, true, &readonly);
         if (!host || !part) {
             return MEM_DECODE_ERROR;
         }
@@ -124,7 +124,7 @@ static void next_part(DmaIo *io)
         DmaPiece p = io->list.pieces.at[io->piece];
         uint64_t len = MIN(p.len - io->piece_skip, DMA_PART_BYTES - io->part_bytes);
         bool readonly;
-        uint8_t *host = ram_at(io->as, p.addr + io->piece_skip, &len, &readonly);
+        uint8_t *host = ram_at(io->as, p.addr + io->piece_skip, &len, !io->is_write, &readonly);
         if (!host || !len || (readonly && !io->is_write)) {
             break;
         }

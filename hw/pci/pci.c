@@ -84,6 +84,12 @@ void pci_root_init(PciBus *bus, Device *host, const char *name, bool is_express,
     }
 }
 
+void pci_set_iommu(PciBus *root, const PciIommuOps *ops, void *opaque)
+{
+    root->iommu_ops = ops;
+    root->iommu_opaque = opaque;
+}
+
 PciBus *pci_first_root(void)
 {
     return first_root;
@@ -390,6 +396,11 @@ static void set_header(PciDevice *pci)
     pci->write_mask[PCI_INTERRUPT_LINE] = 0xff;
 }
 
+AddressSpace *pci_plain_memory(const PciDevice *pci)
+{
+    return root_of(pci->bus)->dma;
+}
+
 bool pci_device_realize(Device *dev, Error **errp)
 {
     PciDevice *pci = PCI_DEVICE(dev);
@@ -407,6 +418,8 @@ bool pci_device_realize(Device *dev, Error **errp)
     memory_region_add(&pci->dma_root, 0, &pci->dma_alias);
     address_space_init(&pci->dma, &pci->dma_root, dev->obj.type->name);
     pci->dma.owner = &dev->obj;
+    const PciBus *root = root_of(pci->bus);
+    pci->dma.iommu = root->iommu_ops ? root->iommu_ops->attach(root->iommu_opaque, pci) : NULL;
     pci->bus->devices[pci->devfn] = pci;
     if (!t->realize(pci, errp)) {
         pci_device_unrealize(dev);
@@ -437,6 +450,11 @@ void pci_device_unrealize(Device *dev)
     pci_finish_msix(pci);
     pci->bus->devices[pci->devfn] = NULL;
     address_space_finish(&pci->dma);
+    if (pci->dma.iommu) {
+        const PciBus *root = root_of(pci->bus);
+        root->iommu_ops->detach(root->iommu_opaque, pci->dma.iommu);
+        pci->dma.iommu = NULL;
+    }
     free(pci->config);
     free(pci->write_mask);
     free(pci->w1c_mask);

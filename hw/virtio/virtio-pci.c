@@ -59,8 +59,14 @@ static void transport_config_changed(Device *transport)
     transport_notify(transport, s->vdev->config_vector);
 }
 
+/* Behind an IOMMU only devices that say so are translated (VIRTIO_F_ACCESS_PLATFORM, 6.1). */
 static AddressSpace *transport_dma(Device *transport)
 {
+    const VirtioPci *s = (VirtioPci *)transport;
+
+    if (s->pci.dma.iommu && !(s->vdev->user_features >> VIRTIO_F_ACCESS_PLATFORM & 1)) {
+        return pci_plain_memory(&s->pci);
+    }
     return &PCI_DEVICE(transport)->dma;
 }
 

@@ -88,9 +88,9 @@ void virtio_set_status(VirtioDevice *vdev, uint8_t status)
         virtio_reset(vdev);
         return;
     }
-    /* A modern driver must not go on with features that were refused (3.1.1). */
+    /* A modern driver must not go on with features that were refused (3.1.1), nor give addresses that nobody translates (6.2). */
     if ((status & VIRTIO_STATUS_FEATURES_OK) && !(old & VIRTIO_STATUS_FEATURES_OK) &&
-        (vdev->guest_features & ~vdev->host_features)) {
+        ((vdev->guest_features & ~vdev->host_features) || (vdev->host_features & ~vdev->guest_features & BIT(VIRTIO_F_ACCESS_PLATFORM)))) {
         status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
     }
     vdev->status = status | (old & VIRTIO_STATUS_NEEDS_RESET);
@@ -176,7 +176,7 @@ bool virtio_device_realize(Device *dev, Error **errp)
     uint64_t user = vdev->user_features | (vdev->disable_modern ? 0 : BIT(VIRTIO_F_VERSION_1)) |
                     BIT(VIRTIO_F_RING_RESET);
     vdev->host_features = vdev->vtype->features ? vdev->vtype->features(vdev, user) : user;
-    vdev->host_features |= user & (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC));
+    vdev->host_features |= user & (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC));
     vdev->host_features &= ~BIT(VIRTIO_F_RING_RESET);
     virtio_reset(vdev);
     virtio_init_notifiers(vdev);

@@ -97,6 +97,12 @@ struct PciDevice {
     MemoryRegion rom;
 };
 
+/* Who translates functions' DMA. */
+typedef struct PciIommuOps {
+    MemoryIommu *(*attach)(void *opaque, PciDevice *pci);
+    void (*detach)(void *opaque, MemoryIommu *iommu);
+} PciIommuOps;
+
 struct PciBus {
     Bus bus;
     PciDevice *devices[256];
@@ -108,6 +114,8 @@ struct PciBus {
     unsigned (*map_irq)(void *opaque, unsigned devfn, unsigned pin);
     void *opaque;
     unsigned irq_count[PCI_MAX_LINES];
+    const PciIommuOps *iommu_ops; /* root bus; NULL: nobody */
+    void *iommu_opaque;
     bool is_express;
     bool allow_0;                /* root bus: a BAR may be at address 0 */
     uint8_t reserved_slots;      /* first slots not given to -device */
@@ -176,6 +184,10 @@ char *pci_fw_path(Device *dev); /* "ethernet@3", "ide@1,1", "pci8086,2922@1f,2" 
 /* For host bridges. */
 void pci_root_init(PciBus *bus, Device *host, const char *name, bool is_express, MemoryRegion *memory, MemoryRegion *io,
                    AddressSpace *dma, void (*set_irq)(void *opaque, unsigned pin, int level), void *opaque);
+/* For functions that are realized from now on, behind bridges, too. */
+void pci_set_iommu(PciBus *root, const PciIommuOps *ops, void *opaque);
+/* Memory as who is not translated sees it. */
+AddressSpace *pci_plain_memory(const PciDevice *pci);
 /* bdf: bus << 8 | devfn, as seen from the root bus. Absent functions read as ones. */
 uint32_t pci_config_read(PciBus *root, unsigned bdf, unsigned offset, unsigned size);
 void pci_config_write(PciBus *root, unsigned bdf, unsigned offset, unsigned size, uint32_t value);

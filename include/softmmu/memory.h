@@ -215,10 +215,18 @@ typedef struct MemoryListener {
     struct MemoryListener *next;
 } MemoryListener;
 
+/* Who translates the addresses of a device's DMA before they are looked up. */
+typedef struct MemoryIommu {
+    /* Any thread, between rcu_read_lock() and rcu_read_unlock(). What addr is in the address space, and how many bytes from there on are
+     * translated alike (at least 1). false: the access fails; then the bytes that fail alike. */
+    bool (*translate)(struct MemoryIommu *iommu, gpa addr, bool is_write, gpa *ret_addr, uint64_t *ret_bytes);
+} MemoryIommu;
+
 struct AddressSpace {
     char *name;
     MemoryRegion *root;
     const Object *owner;  /* the device whose DMA this is: it does not reach its own registers; NULL: nobody's */
+    MemoryIommu *iommu;   /* NULL: addresses are the memory's. Set before the first access */
     _Atomic(FlatView *) view;
     MemoryListener *listeners;
     AddressSpace *next;
@@ -245,7 +253,9 @@ typedef struct MemLookup {
  * afterwards until the next commit listener call has returned (that is what a
  * TLB does). */
 MemLookup memory_lookup(AddressSpace *as, gpa addr);
-/* The same for the page of `page_bytes` (a power of two) around addr: `host` is
+/* The same for a device's DMA: through as->iommu if there is one. */
+MemLookup memory_lookup_dma(AddressSpace *as, gpa addr, bool is_write);
+/* As memory_lookup() for the page of `page_bytes` (a power of two) around addr: `host` is
  * set only when the whole page is one piece of RAM; then offset, host and
  * ram_addr are those of the page's first byte and length is page_bytes.
  * Otherwise as memory_lookup() of addr, with host NULL. */

@@ -83,6 +83,21 @@ static bool dma_to_itself(const AddressSpace *as, const MemoryRegion *mr)
     return true;
 }
 
+MemLookup memory_lookup_dma(AddressSpace *as, gpa addr, bool is_write)
+{
+    uint64_t bytes = 0;
+
+    if (!as->iommu) {
+        return memory_lookup(as, addr);
+    }
+    if (!as->iommu->translate(as->iommu, addr, is_write, &addr, &bytes)) {
+        return (MemLookup){ .length = bytes };
+    }
+    MemLookup at = memory_lookup(as, addr);
+    at.length = MIN(at.length, bytes);
+    return at;
+}
+
 static uint64_t swap_bytes(uint64_t value, unsigned size)
 {
     return __builtin_bswap64(value) >> (64 - 8 * size);
@@ -320,7 +335,7 @@ static uint64_t access_mmio(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t l
                             MemAttrs attrs, MemResult *result)
 {
     bool took = bql_enter();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, is_write);
     uint64_t value = 0;
     unsigned size = 0;
 
@@ -354,7 +369,7 @@ static MemResult access_range(AddressSpace *as, gpa addr, uint8_t *buf, uint64_t
 
     while (len) {
         rcu_read_lock();
-        MemLookup at = memory_lookup(as, addr);
+        MemLookup at = memory_lookup_dma(as, addr, kind != ACCESS_READ);
         uint64_t step = MIN(len, at.length);
         bool mmio = false;
 
@@ -434,7 +449,7 @@ static bool whole_mmio(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
                        uint64_t *value, MemAttrs attrs, MemResult *ret)
 {
     bool took = bql_enter();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, is_write);
     bool ok = is_whole(&at, addr, size);
 
     if (ok && is_write && at.readonly && !at.mr->ops) {
@@ -458,7 +473,7 @@ MemResult memory_load(AddressSpace *as, gpa addr, unsigned size, MemEndian endia
     uint64_t value = 0;
 
     rcu_read_lock();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, false);
     bool whole = is_whole(&at, addr, size);
     if (whole && at.host) {
         *ret_value = to_endian(host_load(at.host, size), size, HOST_ENDIAN, endian);
@@ -466,6 +481,10 @@ MemResult memory_load(AddressSpace *as, gpa addr, unsigned size, MemEndian endia
         return MEM_OK;
     }
     rcu_read_unlock();
+    if (as->iommu && !at.mr) {
+        *ret_value = 0;
+        return MEM_DECODE_ERROR; /* not asked again, or it would be two faults */
+    }
     if (whole && whole_mmio(as, addr, size, endian, false, ret_value, attrs, &result)) {
         return result;
     }
@@ -484,7 +503,7 @@ MemResult memory_store(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
     uint8_t bytes[8];
 
     rcu_read_lock();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, true);
     bool whole = is_whole(&at, addr, size);
     if (whole && at.host && !at.readonly) {
         host_store(at.host, size, to_endian(value & size_mask(size), size, endian, HOST_ENDIAN));
@@ -493,6 +512,9 @@ MemResult memory_store(AddressSpace *as, gpa addr, unsigned size, MemEndian endi
         return MEM_OK;
     }
     rcu_read_unlock();
+    if (as->iommu && !at.mr) {
+        return MEM_DECODE_ERROR;
+    }
     if (whole && whole_mmio(as, addr, size, endian, true, &value, attrs, &result)) {
         return result;
     }
@@ -509,7 +531,7 @@ MemResult memory_cmpxchg(AddressSpace *as, gpa addr, unsigned size, MemEndian en
 
     assert(size == 4 || size == 8);
     rcu_read_lock();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, true);
     if (at.host && !at.readonly && at.length >= size && !((uintptr_t)at.host & (size - 1))) {
         uint64_t old = to_endian(expected, size, endian, HOST_ENDIAN);
         uint64_t new = to_endian(desired, size, endian, HOST_ENDIAN);
@@ -555,7 +577,7 @@ void *memory_map(AddressSpace *as, gpa addr, uint64_t *len, bool is_write, MemAt
         return NULL;
     }
     rcu_read_lock();
-    MemLookup at = memory_lookup(as, addr);
+    MemLookup at = memory_lookup_dma(as, addr, is_write);
     if (at.host && !(is_write && at.readonly)) {
         *len = MIN(want, at.length);
         rcu_read_unlock();
