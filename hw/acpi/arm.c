@@ -182,30 +182,66 @@ void acpi_arm_dbg2(Aml *a, const AcpiBoard *b)
     aml_raw(a, name, sizeof(name));
 }
 
-/* -- messages: every PCI function's go to the ITS under its requester id ------------------------------------------------------------- */
+/* -- PCI functions are known to the SMMU and to the ITS by their requester ids ---------------------------------------------------------- */
+
+enum { IORT_ITS_AT = 48, IORT_ITS_BYTES = 24, IORT_SMMU_AT = IORT_ITS_AT + IORT_ITS_BYTES, IORT_SMMU_BYTES = 68, IORT_ROOT_BYTES = 36, IORT_MAPPING_BYTES = 20 };
+
+static void iort_node(Aml *a, unsigned type, unsigned bytes, unsigned revision, uint32_t id, unsigned n_mappings, unsigned mappings_at)
+{
+    aml_byte(a, (uint8_t)type);
+    aml_le(a, bytes + n_mappings * IORT_MAPPING_BYTES, 2);
+    aml_byte(a, (uint8_t)revision);
+    aml_le(a, id, 4);
+    aml_le(a, n_mappings, 4);
+    aml_le(a, n_mappings ? mappings_at : 0, 4);
+}
+
+/* All ids from 0 on, as they are. */
+static void iort_mapping(Aml *a, uint32_t to)
+{
+    aml_le(a, 0, 4);
+    aml_le(a, 0xffff, 4);
+    aml_le(a, 0, 4);
+    aml_le(a, to, 4);
+    aml_le(a, 0, 4);
+}
+
+static void iort_smmu(Aml *a, const AcpiArm *arm, bool has_its)
+{
+    iort_node(a, 4, IORT_SMMU_BYTES, 4, 1, has_its, IORT_SMMU_BYTES);
+    aml_le(a, arm->smmu.base, 8);
+    aml_le(a, 1, 4);                                       /* coherent */
+    aml_le(a, 0, 4);
+    aml_le(a, 0, 8);                                       /* VATOS */
+    aml_le(a, 0, 4);                                       /* a generic SMMUv3 */
+    aml_le(a, arm->smmu_irq, 4);                           /* events */
+    aml_le(a, arm->smmu_irq + 1, 4);                       /* PRI */
+    aml_le(a, arm->smmu_irq + 3, 4);                       /* errors */
+    aml_le(a, arm->smmu_irq + 2, 4);                       /* synchronization */
+    aml_le(a, 0, 4);                                       /* proximity domain: not said */
+    aml_le(a, 0, 4);                                       /* which mapping is for its own messages: it has none */
+    if (has_its) {
+        iort_mapping(a, IORT_ITS_AT);
+    }
+}
 
 void acpi_arm_iort(Aml *a, const AcpiBoard *b)
 {
-    enum { ITS_AT = 48, ITS_BYTES = 24, ROOT_BYTES = 36, MAPPING_BYTES = 20 };
+    bool its = b->arm->its.size_bytes, smmu = b->arm->smmu.size_bytes;
 
     acpi_header(a, "IORT", 3, acpi_oem_id(b), acpi_oem_table_id(b));
-    aml_le(a, 2, 4);                                       /* nodes */
-    aml_le(a, ITS_AT, 4);
+    aml_le(a, 1u + its + smmu, 4);                         /* nodes */
+    aml_le(a, IORT_ITS_AT, 4);
     aml_le(a, 0, 4);
-    aml_byte(a, 0);                                        /* ITS group */
-    aml_le(a, ITS_BYTES, 2);
-    aml_byte(a, 1);
-    aml_le(a, 0, 4);                                       /* identifier */
-    aml_le(a, 0, 4);                                       /* mappings */
-    aml_le(a, 0, 4);
-    aml_le(a, 1, 4);                                       /* one ITS: number 0 */
-    aml_le(a, 0, 4);
-    aml_byte(a, 2);                                        /* root complex */
-    aml_le(a, ROOT_BYTES + MAPPING_BYTES, 2);
-    aml_byte(a, 3);
-    aml_le(a, 1, 4);
-    aml_le(a, 1, 4);
-    aml_le(a, ROOT_BYTES, 4);
+    if (its) {
+        iort_node(a, 0, IORT_ITS_BYTES, 1, 0, 0, 0);
+        aml_le(a, 1, 4);                                   /* one ITS: number 0 */
+        aml_le(a, 0, 4);
+    }
+    if (smmu) {
+        iort_smmu(a, b->arm, its);
+    }
+    iort_node(a, 2, IORT_ROOT_BYTES, 3, 1u + smmu, 1, IORT_ROOT_BYTES);
     aml_le(a, 1, 4);                                       /* fully coherent */
     aml_byte(a, 0);
     aml_le(a, 0, 2);
@@ -214,11 +250,7 @@ void acpi_arm_iort(Aml *a, const AcpiBoard *b)
     aml_le(a, 0, 4);                                       /* segment */
     aml_byte(a, 64);                                       /* address bits */
     zeros(a, 3);
-    aml_le(a, 0, 4);                                       /* ids from 0 on */
-    aml_le(a, 0xffff, 4);
-    aml_le(a, 0, 4);
-    aml_le(a, ITS_AT, 4);
-    aml_le(a, 0, 4);
+    iort_mapping(a, smmu && its ? IORT_SMMU_AT : IORT_ITS_AT); /* the first node that is there, but for an ITS behind an SMMU */
 }
 
 /* -- topology -------------------------------------------------------------------------------------------------------------------------- */

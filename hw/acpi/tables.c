@@ -347,7 +347,7 @@ void acpi_build_tables(const AcpiBoard *b, Aml *tables, Aml *rsdp, AcpiLinker *l
         add_table(&l, acpi_arm_gtdt);
         add_table(&l, acpi_arm_spcr);
         add_table(&l, acpi_arm_dbg2);
-        if (b->arm->its.size_bytes) {
+        if (b->arm->its.size_bytes || b->arm->smmu.size_bytes) {
             add_table(&l, acpi_arm_iort);
         }
     }

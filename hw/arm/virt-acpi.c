@@ -58,6 +58,10 @@ static void describe(VirtMachine *v, AcpiArm *arm)
     if (v->have_its) {
         arm->its = range_of(v, VIRT_GIC_ITS);
     }
+    if (v->iommu) {
+        arm->smmu = range_of(v, VIRT_SMMU);
+        arm->smmu_irq = VIRT_SPI_SMMU + GIC_FIRST_SPI;
+    }
     if (v->have_v2m) {
         arm->v2m = range_of(v, VIRT_GIC_V2M);
         arm->v2m_first = VIRT_SPI_V2M + GIC_FIRST_SPI;

@@ -2,7 +2,7 @@
  * virt-fdt.c: the device tree of the `virt` board, from its tables.
  *
  * The order of nodes is kept as known, because kernels number devices by it. Phandles begin at 0x8000: the clock, the processors from the
- * last to the first (for cpu-map), interrupt controller, message frame or ITS, GPIO controllers.
+ * last to the first (for cpu-map), interrupt controller, message frame or ITS, SMMU, GPIO controllers.
  * Bindings: Devicetree specification 0.4, those of Linux for arm,gic, arm,gic-v3, arm,armv8-timer, arm,psci, pci-host-ecam-generic.
  */
 #include <stdio.h>
@@ -14,7 +14,7 @@
 typedef struct VirtFdt {
     Fdt fdt;
     VirtMachine *v;
-    uint32_t clock, cpus, gic, msi, gpio, secure_gpio;
+    uint32_t clock, cpus, gic, msi, smmu, gpio, secure_gpio;
 } VirtFdt;
 #define VIRT(f) container_of(f, VirtFdt, fdt)
 #define HI_LO(x) (uint32_t)((uint64_t)(x) >> 32), (uint32_t)(x)
@@ -133,6 +133,24 @@ static void node_gpio(Fdt *f)
     node_pl061(f, false);
 }
 
+static void node_smmu(Fdt *f)
+{
+    if (!VIRT(f)->v->iommu) {
+        return;
+    }
+    VirtPlace place = arm_virt_place(VIRT(f)->v, VIRT_SMMU);
+    fdt_node(f, "smmuv3@%" PRIx64, place.base);
+    fdt_prop_cells(f, "phandle", VIRT(f)->smmu);
+    fdt_prop_cells(f, "#iommu-cells", 1);
+    fdt_prop_flag(f, "dma-coherent");
+    fdt_prop_texts(f, "interrupt-names", "eventq\0priq\0cmdq-sync\0gerror");
+    fdt_prop_cells(f, "interrupts", GIC_SPI, VIRT_SPI_SMMU, EDGE, GIC_SPI, VIRT_SPI_SMMU + 1, EDGE, GIC_SPI, VIRT_SPI_SMMU + 2, EDGE,
+                   GIC_SPI, VIRT_SPI_SMMU + 3, EDGE);
+    prop_place(f, place);
+    fdt_prop_text(f, "compatible", "arm,smmu-v3");
+    fdt_end(f);
+}
+
 static void node_pcie(Fdt *f)
 {
     VirtMachine *v = VIRT(f)->v;
@@ -142,6 +160,9 @@ static void node_pcie(Fdt *f)
 
     /* The node is named after its first window, as firmware and scripts know it. */
     fdt_node(f, "pcie@%" PRIx64, mmio.base);
+    if (v->iommu) {
+        fdt_prop_cells(f, "iommu-map", 0, VIRT(f)->smmu, 0, 0x10000);
+    }
     fdt_prop_cells(f, "interrupt-map-mask", 0x1800, 0, 0, 7);
     /* Slot and pin to SPI: pins rotate with the slot (PCI bridge specification 9.1). */
     for (uint32_t slot = 0; slot < 4; slot++) {
@@ -466,6 +487,7 @@ static void fdt_write(Fdt *f)
     fdt_end(f);
     node_virtio(f);
     node_gpio(f);
+    node_smmu(f);
     node_pcie(f);
     node_serial(f);
     node_pmu(f);
@@ -486,6 +508,7 @@ bool arm_virt_make_fdt(VirtMachine *v, Error **errp)
     next += arm_virt_compat(v, VIRT_NO_CPU_MAP) ? 0 : arm_virt_m(v)->smp.cpus;
     f.gic = next++;
     f.msi = v->have_its || v->have_v2m ? next++ : 0;
+    f.smmu = v->iommu ? next++ : 0;
     f.gpio = v->ged ? 0 : next++;
     f.secure_gpio = next++;
     return fdt_make(arm_virt_m(v), &f.fdt, fdt_write, errp);

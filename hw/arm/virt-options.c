@@ -110,10 +110,6 @@ bool arm_virt_resolve(VirtMachine *v, Error **errp)
         error_set(errp, "virtio-mmio-transports must not exceed %u", VIRT_MAX_VIRTIO);
         return false;
     }
-    if (v->iommu) {
-        error_set(errp, "iommu=smmuv3 is not available yet");
-        return false;
-    }
     if (v->ras) {
         error_set(errp, "ras=on is not available: it reports errors of the host's memory to guests of KVM");
         return false;

@@ -4,7 +4,7 @@
  * Memory map, interrupt numbers and device tree are those of the machine that firmware and kernels know as "linux,dummy-virt". Options are
  * made sense of in virt-options.c. What depends on images happens in arm_virt_ready(), after -device devices are there.
  *
- * Left out: SMMUv3, memory hotplug, NVDIMM, the platform bus for -device of system bus devices, NUMA nodes, paravirtualized time.
+ * Left out: memory hotplug, NVDIMM, the platform bus for -device of system bus devices, NUMA nodes, paravirtualized time.
  */
 #include <stdio.h>
 #include "hw/boot.h"
@@ -255,7 +255,7 @@ bool arm_virt_init(Machine *m, Error **errp)
     if (!arm_virt_resolve(v, errp) || !add_memory(v, errp) || !add_cpus(v, errp) || !arm_virt_fit_cpu(v, errp) ||
         (arm_virt_create_flash && !arm_virt_create_flash(v, errp)) || !arm_virt_create_gic(v, errp) || !add_uarts(v, errp) ||
         (v->secure && !add_secure(v, errp)) || !add(v, "pl031", VIRT_RTC, VIRT_SPI_RTC, errp) || !add_fw_cfg(v, errp) ||
-        !add_pcie(v, errp) || !add_gpio(v, errp)) {
+        !add_pcie(v, errp) || !arm_virt_create_smmu(v, errp) || !add_gpio(v, errp)) {
         return false;
     }
     /* Firmware in the secure world does it itself. */

@@ -25,7 +25,7 @@ typedef struct VirtPlace {
 /* SPIs; the interrupt number is 32 more. */
 enum {
     VIRT_SPI_UART0 = 1, VIRT_SPI_RTC = 2, VIRT_SPI_PCIE = 3, VIRT_SPI_GPIO = 7, VIRT_SPI_UART1 = 8, VIRT_SPI_GED = 9, VIRT_SPI_VIRTIO = 16,
-    VIRT_SPI_V2M = 48, VIRT_N_V2M = 64, VIRT_SPI_SMMU = 74, VIRT_SPI_PLATFORM_BUS = 112, VIRT_N_SPIS = 256,
+    VIRT_SPI_V2M = 48, VIRT_N_V2M = 64, VIRT_SPI_SMMU = 74, VIRT_N_SMMU = 4, VIRT_SPI_PLATFORM_BUS = 112, VIRT_N_SPIS = 256,
 };
 /* PPIs (interrupt numbers): Arm Base System Architecture, 3.8. */
 enum {
@@ -82,6 +82,8 @@ NODISCARD bool arm_virt_resolve(VirtMachine *v, Error **errp);
 NODISCARD bool arm_virt_fit_cpu(VirtMachine *v, Error **errp);
 /* virt-fdt.c */
 NODISCARD bool arm_virt_make_fdt(VirtMachine *v, Error **errp);
+/* virt-smmu.c. After the host bridge, before the functions on it. */
+NODISCARD bool arm_virt_create_smmu(VirtMachine *v, Error **errp);
 /* virt-gic.c */
 NODISCARD bool arm_virt_create_gic(VirtMachine *v, Error **errp);
 /* virt-acpi.c. Whether firmware is to offer ACPI; then the power button is its, too. */

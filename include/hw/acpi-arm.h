@@ -12,7 +12,8 @@ enum { ACPI_ARM_MAX_FLASH = 2 };
 
 typedef struct AcpiArm {
     unsigned gic_version;                 /* 2, 3 */
-    AcpiRange gic_dist, gic_cpu, gic_hyp, gic_vcpu, gic_redist[2], its, v2m;
+    AcpiRange gic_dist, gic_cpu, gic_hyp, gic_vcpu, gic_redist[2], its, v2m, smmu;
+    uint32_t smmu_irq;                    /* of the SMMU's events; PRI, synchronization and errors follow */
     uint16_t v2m_first, v2m_count;        /* interrupts of the message frame */
     uint64_t (*affinity)(void *opaque, unsigned cpu); /* MPIDR_EL1; opaque is AcpiBoard.opaque */
     bool has_pmu, has_el2;
