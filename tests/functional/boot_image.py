@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""boot_image.py EMULATOR FOLDER TEST [--log FILE]: a Debian disk image of scripts/debian-image in daily use on a PC.
+"""boot_image.py EMULATOR FOLDER TEST [--log FILE]: a Debian disk image of scripts/debian-image in daily use on a PC or an Arm machine.
 
-FOLDER has debian-amd64.img and debian-amd64-efi.img. A copy of one (skipped with 77 if there is none) starts from the disk that TEST names: GRUB's menu, the kernel, systemd and a login on the serial
+FOLDER has debian-amd64.img, debian-amd64-efi.img and debian-arm64.img. A copy of one (skipped with 77 if there is none) starts from the disk that TEST names: GRUB's menu, the kernel, systemd and a login on the serial
 port; a package is installed from the image's own archive, used and removed; the guest reboots, a second login finds what the first one wrote, and
 powers off. The root file system must be clean then. TEST boots-... starts it ten times to the login instead. Times are printed, not judged.
 """
@@ -21,7 +21,9 @@ PASSWORD = 'debian'
 PROMPT = r'root@debian:[^\n]*# '
 DISK = 'file={image},format=raw'
 OVMF = pathlib.Path('/usr/share/OVMF')
-EFI = f'-drive if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd -drive if=pflash,unit=1,format=raw,file={{vars}} '
+AAVMF = pathlib.Path('/usr/share/AAVMF')
+FLASH = '-drive if=pflash,unit=0,format=raw,readonly=on,file={code} -drive if=pflash,unit=1,format=raw,file={vars} '
+VIRT = FLASH + f'-M virt -cpu cortex-a72 -drive if=none,id=d,{DISK} '
 DISKS = {
     'pc-ide': f'-M pc -drive {DISK}',
     'pc-virtio-blk': f'-M pc -drive if=virtio,{DISK}',
@@ -30,7 +32,15 @@ DISKS = {
     'q35-virtio-scsi': f'-M q35 -drive if=none,id=d,{DISK} -device virtio-scsi-pci -device scsi-hd,drive=d',
     'q35-nvme': f'-M q35 -drive if=none,id=d,{DISK} -device nvme,serial=s,drive=d',
 }
-TESTS = {**DISKS, **{f'efi-{name}': EFI + options for name, options in DISKS.items()}, 'boots-q35-smp2': f'-M q35 -smp 2 -snapshot -drive {DISK}'}
+ARM_DISKS = {
+    'virt-virtio-blk': VIRT + '-device virtio-blk-pci,drive=d',
+    'virt-virtio-blk-mmio': VIRT + '-device virtio-blk-device,drive=d',
+    'virt-virtio-scsi': VIRT + '-device virtio-scsi-pci -device scsi-hd,drive=d',
+    'virt-nvme': VIRT + '-device nvme,serial=s,drive=d',
+    'virt-usb': VIRT + '-device qemu-xhci -device usb-storage,drive=d',
+    'virt-smp8': VIRT + '-smp 8 -device virtio-blk-pci,drive=d',
+}
+TESTS = {**DISKS, **ARM_DISKS, **{f'efi-{name}': FLASH + options for name, options in DISKS.items()}, 'boots-q35-smp2': f'-M q35 -smp 2 -snapshot -drive {DISK}'}
 BOOTS = 10
 COMMON = '-m 512M -nodefaults -display none -serial stdio'
 LOCAL_ONLY = '-o Dir::Etc::sourcelist=sources.list.d/local.list -o Dir::Etc::sourceparts=-'
@@ -170,7 +180,9 @@ def main():
     parser.add_argument('test', choices=TESTS)
     parser.add_argument('--log', help="the guest's serial output goes there")
     args = parser.parse_args()
-    original = args.folder / ('debian-amd64-efi.img' if args.test.startswith('efi-') else 'debian-amd64.img')
+    arm, efi = args.test in ARM_DISKS, '{vars}' in TESTS[args.test]
+    original = args.folder / ('debian-arm64.img' if arm else 'debian-amd64-efi.img' if efi else 'debian-amd64.img')
+    code, blank = (AAVMF / 'AAVMF_CODE.fd', AAVMF / 'AAVMF_VARS.fd') if arm else (OVMF / 'OVMF_CODE_4M.fd', OVMF / 'OVMF_VARS_4M.fd')
     if not original.exists():
         print(f'no {original}: scripts/debian-image makes it')
         sys.exit(77)
@@ -178,9 +190,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix='boot-image-', dir=args.folder) as work, open(args.log or os.devnull, 'wb') as log:
         image, variables = pathlib.Path(work, 'disk.img'), pathlib.Path(work, 'vars.fd')
         subprocess.run(['cp', '--sparse=always', original, image], check=True)
-        if args.test.startswith('efi-'):
-            shutil.copyfile(OVMF / 'OVMF_VARS_4M.fd', variables)
-        command = [args.emulator, *COMMON.split(), *TESTS[args.test].format(image=image, vars=variables).split()]
+        if efi:
+            shutil.copyfile(blank, variables)
+        command = [args.emulator, *COMMON.split(), *TESTS[args.test].format(image=image, code=code, vars=variables).split()]
         try:
             if args.test.startswith('boots-'):
                 many_boots(lambda: Guest(command, log))

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""boot_installer.py EMULATOR FOLDER ARCH KIND WAY: Debian 12's installer to its first question, on the screen.
+"""boot_installer.py EMULATOR FOLDER ARCH KIND WAY: Debian 12's installer to its first question.
 
-FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk; WAY is kernel (-kernel and -initrd),
-pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP) or cd (-cdrom with an image of the same files, ISOLINUX and its menu; skipped
-without the packages isolinux and xorriso). The question is there when the key "down" moves the bar in the list of languages
-(and in the menu before it): two pictures that differ in two rows of text which have swapped their colours. Times are printed, not judged.
+FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk, or, on arm64, serial; WAY is kernel
+(-kernel and -initrd), uefi (the same, started by AAVMF), pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP) or cd (-cdrom with an image
+of the same files; on PCs ISOLINUX and its menu, on arm64 GRUB; skipped without the packages isolinux, grub-efi-arm64-bin in FOLDER, and xorriso). The
+question is there when the key "down" moves the bar in the list of languages (and in the menu before it): two pictures that differ in two rows of text which have
+swapped their colours. On the serial port (arm64), "up" moves it from English to C. Times are printed, not judged.
 """
 import itertools
 import os
 import pathlib
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,11 @@ import time
 from emulator import Emulator
 
 MIN_BAR_ROWS, MAX_BAR_ROWS = 12, 40
+ANSI_UP, SERIAL_BAR = b'\x1b[A', '\x1b[37m\x1b[41m'
+# Machine, its screen and keyboard, what the kernel is told.
+PC = ('pc', ['-vga', 'std'], 'vga=788')
+ARM = ('virt', ['-cpu', 'cortex-a72', '-device', 'qemu-xhci', '-device', 'usb-kbd', '-device', 'usb-tablet', '-device'], 'console=tty0')
+AAVMF = '/usr/share/AAVMF/AAVMF_CODE.fd'
 ISOLINUX = pathlib.Path('/usr/lib/ISOLINUX/isolinux.bin')
 PATIENCE_S = 3600          # for one answer of the monitor
 ANSWER_S = 20
@@ -126,6 +134,16 @@ def cpu_s(vm):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def make_uefi_cd(files, grub, path, work):
+    """A CD with GRUB for UEFI, which starts the only entry of its menu."""
+    folder = work / 'cd'
+    (folder / 'boot/grub').mkdir(parents=True)
+    for name, source in (('linux', files / 'linux'), ('initrd.gz', files / 'initrd.gz')):
+        shutil.copyfile(source, folder / name)
+    (folder / 'boot/grub/grub.cfg').write_text("set timeout=1\nmenuentry 'Install' {\n  linux /linux --- quiet\n  initrd /initrd.gz\n}\n")
+    subprocess.run(['grub-mkrescue', '-d', grub, '-o', path, folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def make_cd(tree, files, path):
     """A CD that starts by El Torito without emulation, as Debian's own: the same menu as over the network."""
     subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-o', path, '-U', '-R', '-c', 'boot.cat', '-b', 'isolinux.bin', '-no-emul-boot',
@@ -134,42 +152,87 @@ def make_cd(tree, files, path):
                    check=True)
 
 
+def arm_options(files, grub, kind, way, work):
+    """Options of the board `virt`. A screen is virtio's where the installer has its driver, else a frame buffer of the firmware."""
+    options = ['-cpu', 'cortex-a72'] if kind == 'serial' else [*ARM[1], 'virtio-gpu-pci' if way == 'kernel' else 'ramfb']
+    if way in ('uefi', 'cd'):
+        options += ['-bios', AAVMF]
+    if way == 'cd':
+        make_uefi_cd(files, grub, work / 'cd.iso', work)
+        return [*options, '-drive', f'if=none,id=cd,media=cdrom,format=raw,file={work}/cd.iso', '-device', 'virtio-scsi-pci', '-device', 'scsi-cd,drive=cd']
+    return [*options, '-kernel', files / 'linux', '-initrd', files / 'initrd.gz', *(['-append', ARM[2]] if kind != 'serial' else [])]
+
+
+def serial_dialogue(vm, port, report):
+    """The list of languages as a terminal shows it, its bar on English; after "up" on C."""
+    text, moved = '', False
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        text += port.recv(65536).decode(errors='replace')
+        if f'{SERIAL_BAR}English' in text and not moved:
+            report("the installer's list is there")
+            time.sleep(2)
+            port.sendall(ANSI_UP)
+            text, moved = '', True
+        if moved and re.search(re.escape(SERIAL_BAR) + r'C\s', text):
+            report("the installer's bar moves")
+            return
+    sys.exit(f'no list of languages: {text[-600:]!r}')
+
+
 def main():
     _, folder, arch, kind, way = sys.argv[1:6]
-    tree = pathlib.Path(folder, f'usr/lib/debian-installer/images/12/{arch}/{kind}')
+    tree = pathlib.Path(folder, f"usr/lib/debian-installer/images/12/{arch}/{'text' if kind == 'serial' else kind}")
     files = tree / 'debian-installer' / arch
+    grub = pathlib.Path(folder, 'usr/lib/grub/arm64-efi')
     card = way.removeprefix('pxe-')
     if not (files / 'linux').exists():
         print(f'no {tree}: scripts/test --images gets it')
         sys.exit(77)
-    if way == 'cd' and not (ISOLINUX.exists() and shutil.which('xorriso')):
-        print('isolinux or xorriso is not installed')
+    needs = {'cd': [shutil.which('xorriso')], 'uefi': []}.get(way, [])
+    needs += [os.path.exists(AAVMF)] if way in ('cd', 'uefi') and arch == 'arm64' else []
+    needs += [shutil.which('grub-mkrescue') and grub.exists() if arch == 'arm64' else ISOLINUX.exists()] if way == 'cd' else []
+    if not all(needs):
+        print('isolinux, xorriso, grub-mkrescue or AAVMF is not installed')
         sys.exit(77)
     work = tempfile.TemporaryDirectory(prefix='boot-installer-')
-    if way == 'kernel':
-        options = ['-kernel', files / 'linux', '-initrd', files / 'initrd.gz', '-append', 'vga=788']
+    machine, screen, append = PC
+    if arch == 'arm64':
+        machine, options, screen = ARM[0], arm_options(files, grub, kind, way, pathlib.Path(work.name)), []
+    elif way == 'kernel':
+        options = ['-kernel', files / 'linux', '-initrd', files / 'initrd.gz', '-append', append]
     elif way == 'cd':
         cd = pathlib.Path(work.name, 'cd.iso')
         make_cd(tree, files, cd)
         options = ['-cdrom', cd]
     else:
         options = ['-boot', 'n', '-netdev', f'user,id=n,tftp={tree},bootfile=/pxelinux.0', '-device', f'{card},netdev=n']
+    port_path = os.path.join(work.name, 'serial')
+    if kind == 'serial':
+        options += ['-serial', f'unix:{port_path},server=on,wait=off']
     start = time.monotonic()
-    with Emulator('-m', '1G', '-vga', 'std', *map(str, options), machine='pc', patience_s=PATIENCE_S) as vm:
-        vm.qmp.ok('cont')
-
+    with Emulator('-m', '1G', *screen, *map(str, options), machine=machine, patience_s=PATIENCE_S) as vm:
         def report(what):
             print(f'{time.monotonic() - start:7.1f} s, {cpu_s(vm):7.1f} s of processor: {what}', flush=True)
 
-        if way != 'kernel':
+        if kind == 'serial':
+            port = socket.socket(socket.AF_UNIX)
+            port.connect(port_path)
+        vm.qmp.ok('cont')
+        if kind == 'serial':
+            serial_dialogue(vm, port, report)
+        elif way in ('kernel', 'uefi') or arch == 'arm64':
+            wait_for_list(vm)
+            report("the installer's bar moves")
+        else:
             stop_countdown(vm)
             wait_for_list(vm)
             report("the menu's bar moves")
             press(vm, 'home')
             settled(vm)
             press(vm, 'ret')
-        wait_for_list(vm)
-        report("the installer's bar moves")
+            wait_for_list(vm)
+            report("the installer's bar moves")
         if len(sys.argv) > 6:
             vm.qmp.ok('screendump', filename=os.path.abspath(sys.argv[6]), format='png')
         vm.qmp.ok('quit')
