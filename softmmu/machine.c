@@ -8,6 +8,7 @@
 #include "hw/hostmem.h"
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
+#include "softmmu/numa.h"
 #include "util/log.h"
 #include "util/rcu.h"
 #include "util/trace.h"
@@ -195,6 +196,9 @@ bool machine_create_ram(Machine *m, Error **errp)
 {
     static MemoryRegion own;
 
+    if (m->numa) {
+        return numa_create_ram(m, errp);
+    }
     if (m->memory_backend) {
         Object *backend = object_resolve(m->memory_backend, NULL);
         m->ram = backend ? memory_backend_region(backend) : NULL;
@@ -222,7 +226,7 @@ bool machine_build(Machine *m, Error **errp)
     if (!m->smp.cpus && !machine_set_smp(m, &(SmpConfig){0}, errp)) {
         return false;
     }
-    return m->type->init(m, errp);
+    return numa_finish(m, errp) && m->type->init(m, errp);
 }
 
 /* -M dumpdtb=FILE: the tree is all that is wanted. */

@@ -807,6 +807,7 @@ static const Phase machine_phases[] = {
     { OPTION_OVERCOMMIT, system_set_overcommit },
     { OPTION_CHARDEV, system_add_chardev },
     { OPTION_OBJECT, add_object },
+    { OPTION_NUMA, system_add_numa },
     { OPTION_PARALLEL, system_add_parallel },
     { OPTION_SERIAL, system_add_serial },
     { OPTION_MONITOR, system_add_hmp },

@@ -31,7 +31,7 @@ static const char *const absent_names[] = {
     "async-teardown", "audio-help", "compat",
     "dump-vmstate", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
-    "no-fd-bootchk", "no-kvm", "no-kvm-irqchip", "numa", "old-param",
+    "no-fd-bootchk", "no-kvm", "no-kvm-irqchip", "old-param",
     "only-migratable", "plugin", "portrait", "preconfig", "prom-env",
     "rotate", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "virtfs", "win2k-hack", "xen-attach",

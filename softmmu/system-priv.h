@@ -12,7 +12,7 @@ typedef bool OptionHandler(GivenOption *opt, Error **errp);
 
 OptionHandler system_set_name, system_set_uuid, system_set_rtc, system_set_icount, system_add_fw_cfg, system_set_actions,
     system_set_watchdog_action, system_add_fd, system_set_overcommit, system_set_machine_options,
-    system_set_smp, system_set_memory, system_set_boot, system_add_chardev, system_add_serial, system_add_parallel, system_add_debugcon,
+    system_set_smp, system_add_numa, system_set_memory, system_set_boot, system_add_chardev, system_add_serial, system_add_parallel, system_add_debugcon,
     system_add_hmp, system_add_qmp, system_add_qmp_pretty, system_add_option_rom, system_add_smbios, system_add_acpi_table;
 /* When the machine is ready: what it does not pass on to firmware. */
 bool system_check_boot(Error **errp);

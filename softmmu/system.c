@@ -19,6 +19,7 @@
 #include "softmmu/bql.h"
 #include "softmmu/clock.h"
 #include "softmmu/monitor.h"
+#include "softmmu/numa.h"
 #include "softmmu/process.h"
 #include "softmmu/system-priv.h"
 #include "target/target.h"
@@ -379,6 +380,11 @@ bool system_set_smp(GivenOption *opt, Error **errp)
         *fields[i] = (unsigned)value;
     }
     return machine_set_smp(machine_current(), &smp, errp);
+}
+
+bool system_add_numa(GivenOption *opt, Error **errp)
+{
+    return numa_add_option(machine_current(), opt->opts, opt->text, errp);
 }
 
 static bool memory_size(const Json *opts, const char *key, uint64_t suffix, uint64_t *ret,

@@ -18,6 +18,9 @@ enum { ACPI_HPET_BASE = 0xfed00000 };
 void acpi_build_dsdt(Aml *a, const AcpiBoard *b, const AcpiRange *ecam);
 /* The PCI host bridge, interrupt links and routing; `ports` of the ISA bridge go inside by isa(). */
 void acpi_dsdt_pci(Aml *a, const AcpiBoard *b, const AcpiRange *ecam, void (*isa)(Aml *a, const AcpiBoard *b));
+/* numa.c. Where the machine has nodes. */
+void acpi_srat(Aml *a, const AcpiBoard *b);
+void acpi_slit(Aml *a, const AcpiBoard *b);
 /* arm.c, arm-dsdt.c: those of an Arm board (b->arm). */
 void acpi_arm_fadt(uint8_t *table, const AcpiBoard *b);
 void acpi_arm_madt(Aml *a, const AcpiBoard *b);

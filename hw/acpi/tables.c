@@ -10,6 +10,7 @@
 #include "hw/acpi-arm.h"
 #include "hw/acpi/internal.h"
 #include "hw/fw_cfg.h"
+#include "softmmu/numa.h"
 #include "util/bits.h"
 
 enum {
@@ -349,6 +350,12 @@ void acpi_build_tables(const AcpiBoard *b, Aml *tables, Aml *rsdp, AcpiLinker *l
         add_table(&l, acpi_arm_dbg2);
         if (b->arm->its.size_bytes || b->arm->smmu.size_bytes) {
             add_table(&l, acpi_arm_iort);
+        }
+    }
+    if (b->machine->numa) {
+        add_table(&l, acpi_srat);
+        if (b->machine->numa->have_distances) {
+            add_table(&l, acpi_slit);
         }
     }
     if (b->hpet) {

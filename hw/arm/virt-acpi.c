@@ -94,7 +94,7 @@ bool arm_virt_install_tables(VirtMachine *v, Error **errp)
     if (arm_virt_has_acpi(v)) {
         AcpiBoard b = {
             .machine = m, .fw_cfg = v->fw_cfg, .chipset = ACPI_CHIPSET_ARM, .oem_id = v->oem_id, .oem_table_id = v->oem_table_id,
-            .n_cpus = m->smp.cpus, .max_cpus = m->smp.cpus, .pci_hole = range_of(v, VIRT_PCIE_MMIO),
+            .n_cpus = m->smp.cpus, .max_cpus = m->smp.cpus, .ram = { { arm_virt_place(v, VIRT_RAM).base, m->ram_bytes } }, .pci_hole = range_of(v, VIRT_PCIE_MMIO),
             .pci_hole64 = range_of(v, VIRT_PCIE_HIGH), .ecam = ecam, .opaque = v, .hw_reduced = true, .ged = range_of(v, VIRT_GED),
             .ged_irq = VIRT_SPI_GED + GIC_FIRST_SPI, .arm = &v->acpi_arm,
         };

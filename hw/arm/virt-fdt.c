@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "hw/arm/virt.h"
 #include "hw/fdt.h"
+#include "softmmu/numa.h"
 #include "util/bits.h"
 #include "util/random.h"
 
@@ -384,6 +385,9 @@ static void node_cpus(Fdt *f)
         if (map) {
             fdt_prop_cells(f, "phandle", cpu_phandle(f, i));
         }
+        if (m->numa) {
+            fdt_prop_cells(f, "numa-node-id", numa_node_of(m, i));
+        }
         fdt_prop_cells(f, "reg", (uint32_t)arm_cpu_affinity(&v->cpus, i));
         if (m->smp.cpus > 1) {
             fdt_prop_text(f, "enable-method", "psci");
@@ -393,6 +397,60 @@ static void node_cpus(Fdt *f)
         fdt_end(f);
     }
     fdt_end(f);
+}
+
+static void node_range(Fdt *f, gpa base, uint64_t bytes, int node)
+{
+    fdt_node(f, "memory@%" PRIx64, base);
+    if (node >= 0) {
+        fdt_prop_cells(f, "numa-node-id", (uint32_t)node);
+    }
+    fdt_prop_cells(f, "reg", REG(base, bytes));
+    fdt_prop_text(f, "device_type", "memory");
+    fdt_end(f);
+}
+
+static void node_memory(Fdt *f)
+{
+    const Machine *m = arm_virt_m(VIRT(f)->v);
+    gpa base = arm_virt_place(VIRT(f)->v, VIRT_RAM).base;
+
+    if (!m->numa) {
+        node_range(f, base, m->ram_bytes, -1);
+        return;
+    }
+    base += m->ram_bytes;
+    for (unsigned i = m->numa->n_nodes; i-- > 0;) {
+        base -= m->numa->nodes[i].bytes;
+        if (m->numa->nodes[i].bytes) {
+            node_range(f, base, m->numa->nodes[i].bytes, (int)i);
+        }
+    }
+}
+
+static void node_distances(Fdt *f)
+{
+    const Machine *m = arm_virt_m(VIRT(f)->v);
+
+    if (!m->numa || !m->numa->have_distances) {
+        return;
+    }
+    unsigned n = m->numa->n_nodes;
+    uint32_t *matrix = xnew_array(uint32_t, 3 * n * n);
+    for (unsigned from = 0; from < n; from++) {
+        for (unsigned to = 0; to < n; to++) {
+            uint32_t *row = matrix + 3 * (from * n + to);
+
+            row[0] = from;
+            row[1] = to;
+            row[2] = numa_distance(m, from, to);
+        }
+    }
+    fdt_node(f, "distance-map");
+    fdt_prop_cells_n(f, "distance-matrix", matrix, 3 * n * n);
+    fdt_prop_text(f, "compatible", "numa-distance-map-v1");
+    fdt_end(f);
+    free(matrix);
 }
 
 static void node_clocks(Fdt *f)
@@ -406,6 +464,7 @@ static void node_clocks(Fdt *f)
     fdt_prop_flag(f, "always-on");
     fdt_prop_texts(f, "compatible", "arm,armv8-timer\0arm,armv7-timer");
     fdt_end(f);
+    node_distances(f);
     fdt_node(f, "apb-pclk");
     fdt_prop_cells(f, "phandle", VIRT(f)->clock);
     fdt_prop_text(f, "clock-output-names", "clk24mhz");
@@ -466,11 +525,7 @@ static void fdt_write(Fdt *f)
     fdt_prop_cells(f, "#address-cells", 2);
     fdt_prop_text(f, "compatible", compatible);
     node_psci(f);
-    VirtPlace ram = arm_virt_place(v, VIRT_RAM);
-    fdt_node(f, "memory@%" PRIx64, ram.base);
-    fdt_prop_cells(f, "reg", REG(ram.base, m->ram_bytes));
-    fdt_prop_text(f, "device_type", "memory");
-    fdt_end(f);
+    node_memory(f);
     VirtPlace bus = arm_virt_place(v, VIRT_PLATFORM_BUS);
     fdt_node(f, "platform-bus@%" PRIx64, bus.base);
     fdt_prop_cells(f, "interrupt-parent", VIRT(f)->gic);

@@ -270,7 +270,7 @@ static const char *const arches[] = { "aarch64", NULL };
         .ram_id = "mach-virt.ram", .default_block_if = "virtio", .default_nic = "virtio-net-pci", .creates_nic = true,                   \
         .no_floppy = true, .no_cdrom = true, .no_parallel = true, .usb_controller = "qemu-xhci", .init = arm_virt_init, .ready = arm_virt_ready,  \
         .reset = arm_machine_reset,                                                                                                    \
-        .vcpu_path = arm_vcpu_path,                                                                                                    \
+        .vcpu_path = arm_vcpu_path, .has_numa = true,                                                                                                    \
     };                                                                                                                                 \
     OBJECT_TYPE_REGISTER(virt_##id);
 VIRT_VERSIONS(VIRT_TYPE)

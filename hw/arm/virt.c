@@ -4,7 +4,7 @@
  * Memory map, interrupt numbers and device tree are those of the machine that firmware and kernels know as "linux,dummy-virt". Options are
  * made sense of in virt-options.c. What depends on images happens in arm_virt_ready(), after -device devices are there.
  *
- * Left out: memory hotplug, NVDIMM, the platform bus for -device of system bus devices, NUMA nodes, paravirtualized time.
+ * Left out: memory hotplug, NVDIMM, the platform bus for -device of system bus devices, paravirtualized time.
  */
 #include <stdio.h>
 #include "hw/boot.h"

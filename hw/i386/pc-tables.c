@@ -106,6 +106,7 @@ static bool install_acpi(X86Machine *x, Error **errp)
     AcpiBoard b = {
         .machine = m, .fw_cfg = x->fw_cfg, .chipset = q35 ? ACPI_CHIPSET_ICH9 : ACPI_CHIPSET_PIIX, .oem_id = x->oem_id,
         .oem_table_id = x->oem_table_id, .apic_ids = ids, .n_cpus = m->smp.cpus, .max_cpus = m->smp.max_cpus,
+        .ram = { { 0, x->below_4g_bytes }, { 4 * GiB, x->above_4g_bytes } },
         .io_apic = { IOAPIC_ADDR, 0x1000 }, .irq0_override = true, .sci_irq = 9, .level_irqs = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 11,
         .root = x->root, .pci_hole = { hole, IOAPIC_ADDR - hole }, .lpc_devfn = q35 ? 0xf8 : 0x08,
         .pm_base = 0x600, .gpe0_base = q35 ? 0x620 : 0xafe0, .gpe0_bytes = q35 ? 16 : 4,

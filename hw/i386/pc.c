@@ -297,7 +297,7 @@ static const char *const pc_arches[] = { "x86_64", "i386", NULL };
         .is_default = is_newest && chip[0] == 'p', .default_cpu32 = "qemu32", .default_cpu64 = "qemu64", .max_cpus = cpus,    \
         .default_cpus = 1, .default_ram_bytes = 128 * MiB, .ram_id = "pc.ram", .default_block_if = block_if, .default_nic = nic, \
         .usb_controller = "qemu-xhci", .usb_addr = chip[0] == 'p' ? "01.2" : "1d.0",                                            \
-        .init = init_fn, .ready = pc_ready, X86_MACHINE_HOOKS, .creates_nic = true, .has_vga = true, .units_per_bus = units, .no_floppy = (units) == 1, \
+        .init = init_fn, .ready = pc_ready, X86_MACHINE_HOOKS, .creates_nic = true, .has_vga = true, .has_numa = true, .units_per_bus = units, .no_floppy = (units) == 1, \
     };                                                                                                                     \
     OBJECT_TYPE_REGISTER(id);
 

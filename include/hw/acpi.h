@@ -41,6 +41,7 @@ typedef struct AcpiBoard {
     /* Processors: local APIC ids of all that may ever be there; the first n_cpus are. */
     const uint32_t *apic_ids;
     unsigned n_cpus, max_cpus;
+    AcpiRange ram[2];            /* where RAM is, in order; for SRAT */
     AcpiRange io_apic;           /* size 0: none */
     uint8_t io_apic_id;
     AcpiRange io_apic2;          /* microvm */

@@ -87,6 +87,7 @@ struct MachineType {
     void (*inject_nmi)(Machine *machine);
     bool creates_nic;              /* one of default_nic when no option speaks of the network */
     bool has_vga;                  /* takes -vga */
+    bool has_numa;                 /* tells its guest of nodes (-numa) */
     const char *usb_controller, *usb_addr; /* device type and PCI address of what -usb makes; NULL: nothing */
 };
 
@@ -119,6 +120,7 @@ struct Machine {
     unsigned ram_slots;
     char *memory_backend;          /* id of a memory backend object; NULL */
     SmpConfig smp;
+    struct NumaConfig *numa;       /* NULL: no nodes (softmmu/numa.h) */
     char *kernel, *initrd, *append, *dtb, *firmware, *dumpdtb, *boot_order;
     char *shim;
     BootOptions boot;

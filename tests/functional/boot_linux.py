@@ -148,7 +148,20 @@ def net(args, work, device, *before):
         raise Failed('the guest received something else than the host sent')
 
 
+def numa(args, work):
+    """Two nodes of 192 and 320 MiB, three processors in the first and one in the second. The kernel keeps some memory for itself."""
+    options = ['-object', 'memory-backend-ram,id=m0,size=192M', '-object', 'memory-backend-ram,id=m1,size=320M', '-numa', 'node,memdev=m0,cpus=0-1,cpus=3',
+               '-numa', 'node,memdev=m1,cpus=2', '-numa', 'dist,src=0,dst=1,val=33']
+    text = collect(boot(args, 'numa', options, smp=4), 'numa')
+    for node, cpus, mib, distance in ((0, '0-1,3', 192, '10 33'), (1, '2', 320, '33 10')):
+        found = [re.fullmatch(rf'node{node}: cpus {cpus} mib (\d+) distance {distance}', line) for line in text]
+        sizes = [int(m[1]) for m in found if m]
+        if len(sizes) != 1 or not mib - 120 < sizes[0] <= mib:
+            raise Failed(f'node {node} is not as it was said:\n' + '\n'.join(text[-12:]))
+
+
 TESTS = {
+    'numa': lambda a, w: numa(a, w),
     'smoke': lambda a, w: smoke(a, w),
     'smp': lambda a, w: smoke(a, w, smp=4),
     'disk-pci': lambda a, w: disk(a, w, 'virtio-blk-pci'),
