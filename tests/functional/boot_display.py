@@ -9,6 +9,7 @@ from emulator import Emulator, check, check_equal, finish
 
 GUEST, CARD, MACHINE = sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else 'virt'
 WAIT_S = 300
+CONSOLE = 'ttyAMA0' if 'aarch64' in sys.argv[1] else 'ttyS0'
 if not os.path.exists(os.path.join(GUEST, 'kernel')):
     sys.exit(77)
 
@@ -25,8 +26,8 @@ def wait_for(path, text):
     return data
 
 
-log = f'console-{MACHINE}-{CARD}'
-with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/initrd.gz', '-append', 'quiet console=tty0 console=ttyS0 run=display',
+log = f'console-{CONSOLE}-{MACHINE}-{CARD}'
+with Emulator('-m', '512', '-kernel', f'{GUEST}/kernel', '-initrd', f'{GUEST}/initrd.gz', '-append', f'quiet console=tty0 console={CONSOLE} run=display',
               '-serial', f'file:{log}', '-device', CARD, '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci', '-device', 'virtio-mouse-pci',
               machine=MACHINE, cwd=os.getcwd()) as vm:
     vm.qmp.ok('cont')

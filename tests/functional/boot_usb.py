@@ -12,6 +12,7 @@ from emulator import Emulator, check, check_equal, finish
 from guest_linux import GuestConsole, WAIT_S, button, initrd_with, key
 
 GUEST, MACHINE, CONTROLLER = pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+CONSOLE = 'ttyAMA0' if 'aarch64' in sys.argv[1] else 'ttyS0'
 MIB = 1 << 20
 if not (GUEST / 'kernel').exists() or not shutil.which('mkfs.ext4'):
     sys.exit(77)
@@ -28,7 +29,7 @@ def expect_events(vm, device, sent, expected):
     console.expect(device, expected)
 
 
-work = pathlib.Path(f'usb-{MACHINE.split(",")[0]}-{CONTROLLER}')
+work = pathlib.Path(f'usb-{CONSOLE}-{MACHINE.split(",")[0]}-{CONTROLLER}')
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir()
 log, image, data = (work / 'console').absolute(), (work / 'disk.img').absolute(), os.urandom(4 * MIB)
@@ -40,7 +41,7 @@ subprocess.run(['mkfs.ext4', '-q', '-F', '-d', work / 'tree', image], check=True
 initrd_with(GUEST, 'usb', work / 'initrd.gz', ['hid-generic'])
 
 DISK = ['driver=usb-storage', 'drive=d0', 'id=stick', 'bus=xhci.0', 'port=3']
-with Emulator('-m', '512', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-append', 'quiet no_timer_check console=ttyS0 run=usb', '-no-reboot',
+with Emulator('-m', '512', '-kernel', GUEST / 'kernel', '-initrd', work / 'initrd.gz', '-append', f'quiet no_timer_check console={CONSOLE} run=usb', '-no-reboot',
               '-serial', f'file:{log}', '-device', f'{CONTROLLER},id=xhci', '-device', 'usb-tablet,bus=xhci.0,port=1,id=tablet',
               '-device', 'usb-hub,bus=xhci.0,port=2', '-device', 'usb-kbd,bus=xhci.0,port=2.1,id=keys', '-device', 'usb-mouse,bus=xhci.0,port=2.2,id=mouse',
               '-blockdev', f'driver=raw,node-name=d0,file.driver=file,file.filename={image}', '-device', ','.join(DISK).replace('driver=', ''),
