@@ -18,7 +18,7 @@ bool v3_lpi_enabled(const V3Cpu *cpu)
 
 unsigned v3_lpi_limit(const V3Cpu *cpu)
 {
-    return MIN(1u << ((cpu->propbaser & 31) + 1), 1u << V3_ID_BITS);
+    return 1u << MIN((unsigned)(cpu->propbaser & 31) + 1, (unsigned)V3_ID_BITS);
 }
 
 static gpa pending_table(const V3Cpu *cpu)

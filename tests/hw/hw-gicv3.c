@@ -255,7 +255,7 @@ static void start_its(bool indirect)
     CHECK_EQ(memory_fill(&board->memory, RAM, 0, 0x800000, MEM_ATTRS_NONE), MEM_OK);
     CHECK_EQ(memory_fill(&board->memory, CONFIG, 0xa1, 0x4000, MEM_ATTRS_NONE), MEM_OK); /* 0xa0, enabled */
     for (unsigned c = 0; c < N_CPUS; c++) {
-        wr(redist(c) + 0x70, 8, CONFIG | 15);
+        wr(redist(c) + 0x70, 8, CONFIG | (c == 1 ? 31 : 15)); /* more bits than there are: as many as there are */
         wr(redist(c) + 0x78, 8, (PENDING + c * 0x10000) | UINT64_C(1) << 62);
         wr(redist(c), 4, 1);
         CHECK_EQ(rd(redist(c), 4), 3);
