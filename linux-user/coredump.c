@@ -63,12 +63,15 @@ static void add_int(Bytes *b, const Abi *abi, uint64_t v, unsigned n)
     add(b, raw, n);
 }
 
-static void note(Bytes *b, const Abi *abi, uint32_t type, const void *data, size_t n)
+/* name: at most 7 characters. */
+static void note(Bytes *b, const Abi *abi, const char *name, uint32_t type, const void *data, size_t n)
 {
-    add_int(b, abi, 5, 4);
+    char padded[8] = "";
+    memcpy(padded, name, strlen(name));
+    add_int(b, abi, strlen(name) + 1, 4);
     add_int(b, abi, n, 4);
     add_int(b, abi, type, 4);
-    add(b, "CORE\0\0\0", 8);
+    add(b, padded, ROUND_UP(strlen(name) + 1, 4));
     add(b, data, n);
     while (b->n % 4) {
         *vec_push(b) = 0;
@@ -101,8 +104,13 @@ static void note_thread(Bytes *b, Thread *t, int sig)
     while (s.n % w) {
         *vec_push(&s) = 0;
     }
-    note(b, abi, NT_PRSTATUS, s.at, s.n);
+    note(b, abi, "CORE", NT_PRSTATUS, s.at, s.n);
     vec_free(&s);
+    for (const CoreNote *n = abi->core_notes; n && n->name; n++) {
+        memset(regs, 0, n->bytes);
+        n->fill(t, regs);
+        note(b, abi, n->name, n->type, regs, n->bytes);
+    }
 }
 
 static bool wanted(const Vma *v)
@@ -120,6 +128,7 @@ void core_dump(Thread *t, int sig)
     const char *base = strrchr(user.exe_path, '/');
     snprintf(name, sizeof(name), "qemu_%.200s_%04d%02d%02d-%02d%02d%02d_%d.core", base ? base + 1 : user.exe_path,
              tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)getpid());
+    t->checked_tags = false; /* it is read whatever its tags are */
     struct rlimit rl = { .rlim_cur = 0 };
     getrlimit(RLIMIT_CORE, &rl);
     Out o = { .fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), .limit = rl.rlim_cur,
@@ -139,7 +148,7 @@ void core_dump(Thread *t, int sig)
     uint8_t aux[1024];
     size_t aux_bytes = MIN(user.auxv_end - user.auxv, sizeof(aux));
     if (copy_from_guest(aux, user.auxv, aux_bytes)) {
-        note(&notes, abi, NT_AUXV, aux, aux_bytes);
+        note(&notes, abi, "CORE", NT_AUXV, aux, aux_bytes);
     }
 
     size_t n_vmas, n_load = 0;

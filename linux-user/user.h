@@ -50,6 +50,14 @@ typedef struct VdsoFunction {
     bool is_sigreturn;           /* where signal handlers return to */
 } VdsoFunction;
 
+/* What a core file has of a thread beside the general registers: a note of at most 1024 bytes. */
+typedef struct CoreNote {
+    const char *name;            /* NULL ends a table */
+    uint32_t type;
+    uint16_t bytes;
+    void (*fill)(Thread *t, void *out);
+} CoreNote;
+
 /* A flag of open(2) where the ABI's numbers are not the generic ones. */
 typedef struct OpenFlag { uint32_t guest, host; } OpenFlag;
 
@@ -123,6 +131,7 @@ struct Abi {
     void (*proc_cpuinfo)(Thread *t, FILE *out);
     unsigned core_regs_bytes;    /* elf_gregset in a core file */
     void (*core_regs)(Thread *t, void *out);
+    const CoreNote *core_notes;  /* more of a thread; NULL: none */
 };
 
 /* Numbers in the guest's byte order. */

@@ -159,6 +159,36 @@ static void core_regs(Thread *t, void *out)
     abi_put64(t->abi, p + 8 * 33, arm_nzcv_get(t->vcpu) | (uint64_t)arm_btype(t->vcpu) << 10);
 }
 
+/* struct user_fpsimd_state: V0 to V31, FPSR, FPCR. */
+static void core_fp(Thread *t, void *out)
+{
+    uint8_t *p = out;
+
+    for (unsigned i = 0; i < 32; i++) {
+        const uint64_t *v = arm_state(t->vcpu)->v[i].d;
+        bool big = t->abi->big_endian;
+        abi_put64(t->abi, p + 16 * i, v[big]);
+        abi_put64(t->abi, p + 16 * i + 8, v[!big]);
+    }
+    abi_put32(t->abi, p + 512, arm_fpsr_get(t->vcpu));
+    abi_put32(t->abi, p + 516, arm_fpcr_get(t->vcpu));
+}
+
+static void core_tls(Thread *t, void *out) { abi_put64(t->abi, out, arm_state(t->vcpu)->tpidr_el0); }
+
+/* Bits of codes in pointers to data and to code: those above 48 bits of address and below the tag and bit 55. */
+static void core_pac_mask(Thread *t, void *out)
+{
+    uint64_t mask = arm_has(t->vcpu, PAuth) ? bits_mask(48, 7) : 0;
+    abi_put64(t->abi, out, mask);
+    abi_put64(t->abi, (uint8_t *)out + 8, mask);
+}
+
+/* uapi linux/elf.h: NT_PRFPREG, NT_ARM_TLS, NT_ARM_PAC_MASK. */
+static const CoreNote core_notes[] = {
+    { "CORE", 2, 528, core_fp }, { "LINUX", 0x401, 8, core_tls }, { "LINUX", 0x406, 16, core_pac_mask }, { NULL, 0, 0, NULL },
+};
+
 /*
  * The vDSO's functions are system calls (the clock is read without entering the host's kernel all the same): mov x8, #nr; svc #0; ret.
  * Unwinders know a signal frame by the first two instructions of the trampoline.
@@ -190,7 +220,7 @@ static const OpenFlag open_flags[] = {
     .addr_mask = AARCH64_ADDR_MASK, .other_addresses = aarch64_user_other_addresses, \
     .set_result = set_result, .get_sp = get_sp, .fault_addr = aarch64_user_fault_addr, .hwcap = hwcap, .hwcap2 = hwcap2, .prctl = aarch64_user_prctl, \
     .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6.39", \
-    .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs
+    .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 34 * 8, .core_regs = core_regs, .core_notes = core_notes
 
 const Abi abi_aarch64 = { AARCH64("aarch64") };
 const Abi abi_aarch64_be = { AARCH64("aarch64_be"), .big_endian = true, .code_is_little_endian = true };
