@@ -434,6 +434,7 @@ typedef struct TcgSystemOps {
     void (*slow_store_vec)(Vcpu *vcpu, vaddr addr, const void *value, const IrMem *mem, void *frame,
                            uintptr_t site);
     void *(*slow_atomic)(Vcpu *vcpu, vaddr addr, const IrMem *mem, void *frame, uintptr_t site);
+    gpa (*page)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index, uint8_t *ret_prot); /* guest_page() */
     void *(*ptr)(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access, unsigned mmu_index,
                  bool probe);
 } TcgSystemOps;

@@ -352,6 +352,16 @@ static void helper_store(Vcpu *vcpu, vaddr addr, uint64_t value, unsigned size_b
     store(&a, value);
 }
 
+static gpa helper_page(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index, uint8_t *ret_prot)
+{
+    TlbSide *side;
+    if (!tlb_find(tcg_vcpu(vcpu), addr, access, 1, mmu_index, false, &side)) {
+        vcpu_loop_exit(vcpu, VCPU_EXIT_EXCEPTION);
+    }
+    *ret_prot = side->prot;
+    return side->phys;
+}
+
 static void *helper_ptr(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess kind, unsigned mmu_index,
                         bool probe)
 {
@@ -388,6 +398,7 @@ const TcgSystemOps tcg_system_ops = {
     .load = helper_load,
     .store = helper_store,
     .ptr = helper_ptr,
+    .page = helper_page,
     .slow_load = slow_load,
     .slow_store = slow_store,
     .slow_load_vec = slow_load_vec,

@@ -118,6 +118,11 @@ static void *user_ptr(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess acc
     return vcpu_user_ptr(vcpu, addr);
 }
 
+gpa guest_page(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index, uint8_t *ret_prot)
+{
+    return tcg_system->page(vcpu, addr, access, mmu_index, ret_prot);
+}
+
 void *guest_ptr_probe(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access, unsigned mmu_index)
 {
     return vcpu->softmmu ? tcg_system->ptr(vcpu, addr, size_bytes, access, mmu_index, true)

@@ -9,6 +9,7 @@
 #include "softmmu/bql.h"
 #include "softmmu/clock.h"
 #include "target/arm/cpu.h"
+#include "target/arm/mte.h"
 
 typedef struct ArmTimerSlot {
     Timer timer;
@@ -106,6 +107,15 @@ static const ArmGicOps gic_ops = { .read = gic_read, .write = gic_write };
 
 /* -- life ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* Allocation tags, which all processors share. */
+static bool add_tags(const ArmCpu *cpu)
+{
+    ArmMachine *m = (ArmMachine *)cpu->machine;
+
+    m->tags = m->tags ? m->tags : arm_tags_new();
+    return arm_cpu_set_tags(cpu->vcpu, m->tags);
+}
+
 static bool check_levels(const ArmCpu *cpu, const Vcpu *vcpu, Error **errp)
 {
     const ArmCpusConfig *config = cpu->config;
@@ -114,7 +124,7 @@ static bool check_levels(const ArmCpu *cpu, const Vcpu *vcpu, Error **errp)
         error_set(errp, "virtualization=on, but the CPU '%s' has no exception level 2", arm_model(vcpu)->name);
     } else if (config->has_el3) {
         error_set(errp, "secure=on is not available yet: processors cannot be kept from memory of the secure world");
-    } else if (config->has_mte) {
+    } else if (config->has_mte && !add_tags(cpu)) {
         error_set(errp, "MTE requested, but not supported by the guest CPU");
     } else {
         return true;

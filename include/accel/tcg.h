@@ -113,6 +113,9 @@ void guest_store(Vcpu *vcpu, vaddr addr, uint64_t value, unsigned size_bytes, un
 void *guest_ptr_probe(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access, unsigned mmu_index);
 void *guest_ptr_access(Vcpu *vcpu, vaddr addr, unsigned size_bytes, MmuAccess access, unsigned mmu_index);
 
+/* System mode: where the page of addr is and what the target said of it (TlbFill.prot); an exception is raised if the access is not allowed. */
+gpa guest_page(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index, uint8_t *ret_prot);
+
 /* gdb: code is translated anew with stops at these addresses. */
 void tcg_breakpoint_insert(Vcpu *vcpu, vaddr pc);
 void tcg_breakpoint_remove(Vcpu *vcpu, vaddr pc);

@@ -87,7 +87,7 @@ typedef enum MmuAccess { MMU_READ, MMU_WRITE, MMU_FETCH } MmuAccess;
 enum {
     PAGE_READ = 1, PAGE_WRITE = 2, PAGE_EXEC = 4,
     PAGE_SHARED = 8,   /* user mode: may be written through another mapping too (MAP_SHARED) */
-    PAGE_TAGGED = 32,  /* user mode: memory has allocation tags (Arm: MTE) */
+    PAGE_TAGGED = 32,  /* memory has allocation tags (Arm: MTE) */
     PAGE_GUARDED = 16, /* code: indirect branches have to land where it says so (Arm: BTI); tells units apart */
 };
 

@@ -337,6 +337,12 @@ static const ArmModelDesc *find_core64(const char *name)
     return NULL;
 }
 
+void arm_model_add_mte(ArmModel *m)
+{
+    feature_on(m, ARM_EXT_MTE);
+    feature_on(m, ARM_EXT_MTE3);
+}
+
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
 {
     char *copy = xstrdup(model && *model ? model : vcpu->target->default_cpu);
@@ -355,9 +361,8 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     m->name = desc->name;
     m->counter_hz = desc->counter_hz ? desc->counter_hz : DEFAULT_COUNTER_HZ;
     (aarch64 ? make_core64 : make_core32)(m, desc);
-    if (desc == models && !vcpu->softmmu) { /* machines have no tag memory */
-        feature_on(m, ARM_EXT_MTE);
-        feature_on(m, ARM_EXT_MTE3);
+    if (desc == models && !vcpu->softmmu) { /* machines: arm_cpu_set_tags() */
+        arm_model_add_mte(m);
     }
     while (!err && rest) {
         char *value = strsep(&rest, ","), *prop = strsep(&value, "=");

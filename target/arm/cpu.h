@@ -106,7 +106,7 @@ typedef struct ArmState {
     bool pc_misaligned;
     uint64_t branch_target;    /* of arm_helper_pc_misaligned */
     bool guarded;              /* user mode: there are guarded pages */
-    ArmTags *tags;             /* user mode: allocation tags of the process; NULL: no memory tagging */
+    ArmTags *tags;             /* allocation tags of the process, of the machine; NULL: no memory tagging */
     uint8_t tcf;               /* user mode: ArmTcf of EL0, as the thread asked for */
     bool tagged_data;          /* user mode: a data address had a tag */
     bool tlbi_pending;         /* other vCPUs were asked to flush since the last DSB */
@@ -212,8 +212,9 @@ enum {
     ARM_MODE_BTI = 22,   /* 1 bit: PSTATE.BTYPE is tracked */
     ARM_MODE_BT = 23,    /* 1 bit: SCTLR_ELx.BT: jumps of type 3 may not land on PACIASP */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
-    ARM_MODE_BE = 34,    /* 1 bit: data is big-endian */
+    ARM_MODE_BE = 35,    /* 1 bit: data is big-endian */
     ARM_MODE_MTE = 33,   /* 1 bit: tags of data accesses are checked */
+    ARM_MODE_MTE_UNPRIV = 34, /* 1 bit: those of LDTR and STTR */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
 };
 
@@ -264,6 +265,8 @@ extern const Target target_aarch64, target_aarch64_be, target_arm;
 
 /* cpu-model.c */
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);
+/* Before the first reset, by the thread that made the model. */
+void arm_model_add_mte(ArmModel *m);
 void arm_models_print(FILE *out);
 const char *const *arm_model_names(void);
 /* cpu-model32.c: of cores that have AArch32 alone */
@@ -366,6 +369,8 @@ void arm_cpu_set_psci(Vcpu *vcpu, const ArmPsci *psci, void *opaque);
 unsigned arm_highest_el(const Vcpu *vcpu);
 /* Before the first reset: the levels a board leaves a model that has them. */
 void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3);
+/* Likewise: memory has allocation tags, by physical address; all processors of a machine share them (mte.h). False: not with this model. */
+bool arm_cpu_set_tags(Vcpu *vcpu, ArmTags *tags);
 /*
  * After a reset: as firmware would enter an operating system or CPU_ON does: at `el` (0: the highest), pc and X0 as given, SP_ELx selected,
  * interrupts masked, the levels above opened for it, powered on. By the vCPU's own thread, or while it is stopped or powered off.

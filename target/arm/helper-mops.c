@@ -68,11 +68,11 @@ static uint64_t piece(const Mops *m, vaddr to, vaddr from, uint64_t size, bool d
     bool set = m->what == ARM_MOPS_SET;
     uint8_t byte = m->s ? (uint8_t)*m->s : 0;
     const void *p = set ? NULL : pointer(m, from, size, MMU_READ);
-    if (unlikely(arm_tag_checks(m->vcpu))) {
+    if (unlikely(arm_tag_checks(m->vcpu, arm_state(m->vcpu)->el))) {
         if (!set) {
-            arm_tag_check(m->vcpu, from, size, false);
+            arm_tag_check(m->vcpu, from, size, false, m->mmu);
         }
-        arm_tag_check(m->vcpu, to, size, true);
+        arm_tag_check(m->vcpu, to, size, true, m->mmu);
     }
     void *q = pointer(m, to, size, MMU_WRITE);
 

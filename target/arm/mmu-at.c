@@ -38,7 +38,7 @@ bool arm_write_at(Vcpu *vcpu, unsigned key, uint64_t value)
     ArmWalkFault f;
 
     if (arm_walk(&w, value, &page, &f)) {
-        s->par_el1 = (page.phys & bits_mask(12, 40)) | BIT(11) | (uint64_t)page.attr << 56 | (uint64_t)page.sh << 7 | (page.ns ? BIT(9) : 0);
+        s->par_el1 = (page.phys & bits_mask(12, 40)) | BIT(11) | (uint64_t)(page.tagged ? 0xf0 : page.attr) << 56 | (uint64_t)page.sh << 7 | (page.ns ? BIT(9) : 0);
         return true;
     }
     if (f.s1ptw && s->el == 1) { /* the hypervisor's page tables lack the guest's: that is the hypervisor's to mend */

@@ -423,6 +423,10 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
         .sh = t.ds ? t.sh : (uint8_t)bits_get(leaf.desc, 8, 2),
         .guarded = arm_has(vcpu, BTI) && (leaf.desc & DESC_GP),
     };
+    if (arm_has(vcpu, MTE) && ret->attr == 0xf0) {
+        ret->tagged = true;
+        ret->attr = 0xff;
+    }
     if (ret->ns && secure && (s->scr_el3 & SCR_SIF)) {
         ret->prot &= ~(unsigned)PAGE_EXEC;
         if (w->access == MMU_FETCH && !w->debug) {
@@ -499,6 +503,7 @@ static void combine(ArmPage *page, const ArmPage *s2)
         uint8_t out = (s2->attr >> 2 & 3) == 1 ? 0x40 : page->attr & 0xf0, in = (s2->attr & 3) == 1 ? 0x04 : page->attr & 0x0f;
         page->attr = out | in;
     }
+    page->tagged &= page->attr == 0xff;
     page->sh = (page->attr & 0xf0) ? MAX(page->sh, s2->sh) : 2;
 }
 
@@ -628,7 +633,7 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
     if (bits < page.stage1_bits && page.stage1_bits >= 21) {
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST);
     }
-    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot | (page.guarded ? PAGE_GUARDED : 0), .page_bits = (uint8_t)bits, .global = page.global };
+    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot | (page.guarded ? PAGE_GUARDED : 0) | (page.tagged ? PAGE_TAGGED : 0), .page_bits = (uint8_t)bits, .global = page.global };
     return true;
 }
 

@@ -34,6 +34,7 @@ typedef struct ArmPage {
     uint8_t prot, page_bits; /* of the smaller of both stages */
     uint8_t stage1_bits;     /* what TLB maintenance by address takes away at once */
     bool global, ns, guarded;
+    bool tagged;             /* Tagged memory: MAIR's byte is 0xf0, which `attr` has as 0xff */
     uint8_t attr, sh;        /* as in PAR_EL1: MAIR's byte, shareability */
 } ArmPage;
 

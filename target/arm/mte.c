@@ -1,11 +1,13 @@
 /*
- * mte.c: allocation tags of user mode and what checks them (mte.h).
+ * mte.c: allocation tags and what checks them (mte.h).
  *
- * Leaves out: tags of the system level; tags that mappings share (MAP_SHARED): each process has its own.
+ * Leaves out: in user mode tags that mappings share (MAP_SHARED): each process has its own; in system mode tags of devices' accesses (DMA), which
+ * neither check nor change them, and Tagged memory that is no RAM.
  */
 #include "accel/tcg.h"
 #include "target/arm/mmu.h"
 #include "target/arm/mte.h"
+#include "target/arm/system.h"
 #include "util/alloc.h"
 #include "util/race.h"
 
@@ -39,14 +41,30 @@ uint8_t *arm_tags_at(const ArmTags *tags, vaddr addr)
     return block ? block + bits_get(addr, 4, BLOCK_BITS - 4) : NULL;
 }
 
-static void make_block(ArmTags *tags, vaddr addr)
+/* Two threads may want the same one. */
+static void *make(_Atomic(void *) *slot, size_t bytes)
 {
-    _Atomic(TagTable *) *slot = &tags->table[addr >> (BLOCK_BITS + TABLE_BITS)];
+    void *have = atomic_load_explicit(slot, memory_order_acquire), *fresh;
 
-    if (!atomic_load(slot)) {
-        atomic_store_explicit(slot, xcalloc(1, sizeof(TagTable)), memory_order_release);
+    if (have) {
+        return have;
     }
-    atomic_store_explicit(&atomic_load(slot)->block[bits_get(addr, BLOCK_BITS, TABLE_BITS)], xcalloc(1, BLOCK_TAGS), memory_order_release);
+    fresh = xcalloc(1, bytes);
+    if (atomic_compare_exchange_strong(slot, &have, fresh)) {
+        return fresh;
+    }
+    free(fresh);
+    return have;
+}
+
+uint8_t *arm_tags_make(ArmTags *tags, vaddr addr)
+{
+    if (addr >> (BLOCK_BITS + 2 * TABLE_BITS)) {
+        return NULL;
+    }
+    TagTable *t = make((_Atomic(void *) *)&tags->table[addr >> (BLOCK_BITS + TABLE_BITS)], sizeof(TagTable));
+    uint8_t *block = make((_Atomic(void *) *)&t->block[bits_get(addr, BLOCK_BITS, TABLE_BITS)], BLOCK_TAGS);
+    return block + bits_get(addr, 4, BLOCK_BITS - 4);
 }
 
 typedef enum Change { CHANGE_ADD, CHANGE_REMOVE, CHANGE_CLEAR } Change;
@@ -55,10 +73,7 @@ static void change(ArmTags *tags, vaddr start, vaddr end, Change how)
 {
     for (vaddr at = start; at < end;) {
         vaddr stop = MIN(end, ROUND_DOWN(at, (vaddr)1 << BLOCK_BITS) + ((vaddr)1 << BLOCK_BITS));
-        if (how == CHANGE_ADD && !block_of(tags, at)) {
-            make_block(tags, at);
-        }
-        uint8_t *p = arm_tags_at(tags, at);
+        uint8_t *p = how == CHANGE_ADD ? arm_tags_make(tags, at) : arm_tags_at(tags, at);
         for (size_t i = 0; p && i < (stop - at) / ARM_TAG_GRANULE; i++) {
             p[i] = how == CHANGE_REMOVE ? 0 : how == CHANGE_ADD ? p[i] | ARM_TAG_PRESENT : p[i] & ARM_TAG_PRESENT;
         }
@@ -75,10 +90,7 @@ void arm_tags_move(ArmTags *tags, vaddr from, vaddr to, uint64_t size)
     for (uint64_t at = 0; at < size; at += ARM_TAG_GRANULE) {
         uint8_t *p = arm_tags_at(tags, from + at);
         if (p && *p) {
-            if (!block_of(tags, to + at)) {
-                make_block(tags, to + at);
-            }
-            *arm_tags_at(tags, to + at) = *p;
+            *arm_tags_make(tags, to + at) = *p;
             *p = 0;
         }
     }
@@ -103,17 +115,86 @@ bool arm_tags_mismatch(const ArmTags *tags, vaddr addr, uint64_t size_bytes, vad
     return false;
 }
 
-void arm_tag_check(Vcpu *vcpu, vaddr addr, uint64_t size_bytes, bool write)
+bool arm_tag_access(const Vcpu *vcpu, unsigned el)
+{
+    const ArmState *s = arm_state(vcpu);
+
+    if (!vcpu->softmmu) {
+        return true;
+    }
+    uint64_t hcr = arm_hcr(vcpu), sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, el))];
+    return arm_has(vcpu, MTE) && (sctlr & (el ? SCTLR_ATA : SCTLR_ATA0)) &&
+           !(el < 2 && arm_el2_enabled(vcpu) && !(el == 0 && arm_is_host(hcr)) && !(hcr & HCR_ATA)) &&
+           !(el < 3 && arm_has(vcpu, EL3) && !(s->scr_el3 & SCR_ATA));
+}
+
+static ArmTcf tcf_of(const Vcpu *vcpu, unsigned el)
+{
+    const ArmState *s = arm_state(vcpu);
+
+    if (!vcpu->softmmu) {
+        return s->tcf;
+    }
+    return (ArmTcf)bits_get(s->sctlr[arm_regime_el(arm_regime(vcpu, el))], el ? 40 : 38, 2);
+}
+
+bool arm_tag_checks(const Vcpu *vcpu, unsigned el)
+{
+    const ArmState *s = arm_state(vcpu);
+    return s->tags && !(s->pstate & PSTATE_TCO) && tcf_of(vcpu, el) && arm_tag_access(vcpu, el);
+}
+
+/* Without a top byte that is ignored there is no tag; TCMA: the one of pointers without a tag matches everything (D10.6.2). */
+static bool address_is_checked(const Vcpu *vcpu, ArmRegime regime, vaddr addr)
+{
+    uint64_t tcr = arm_state(vcpu)->tcr[arm_regime_el(regime)];
+    bool two_halves = regime == ARM_REGIME_EL10 || regime == ARM_REGIME_EL20, upper = two_halves && (addr >> 55 & 1);
+    bool match_all = tcr & (!two_halves ? TCR2_TCMA : upper ? TCR_TCMA1 : TCR_TCMA0);
+
+    return arm_tbi(vcpu, regime, addr, MMU_READ) && !(match_all && arm_tag_of(addr) == (upper ? 15 : 0));
+}
+
+static bool system_mismatch(Vcpu *vcpu, vaddr addr, uint64_t size_bytes, bool write, unsigned mmu_index, unsigned el, vaddr *ret)
+{
+    enum { PAGE_BYTES = 4096 };
+    unsigned want = arm_tag_of(addr);
+
+    if (!size_bytes || !address_is_checked(vcpu, arm_regime(vcpu, el), addr)) {
+        return false;
+    }
+    for (vaddr at = addr, end = addr + size_bytes; at != end;) {
+        vaddr stop = MIN(end - at, PAGE_BYTES - (at & (PAGE_BYTES - 1))) + at;
+        uint8_t prot;
+        gpa phys = guest_page(vcpu, at, write ? MMU_WRITE : MMU_READ, mmu_index, &prot) + (at & (PAGE_BYTES - 1));
+        for (vaddr g = at; (prot & PAGE_TAGGED) && g != stop;) {
+            const uint8_t *p = arm_tags_at(arm_state(vcpu)->tags, phys + (g - at));
+            if ((p ? race_read(p, 1) & 15 : 0) != want) {
+                *ret = g;
+                return true;
+            }
+            g += MIN(stop - g, ARM_TAG_GRANULE - (g & (ARM_TAG_GRANULE - 1)));
+        }
+        at = stop;
+    }
+    return false;
+}
+
+void arm_tag_check(Vcpu *vcpu, vaddr addr, uint64_t size_bytes, bool write, unsigned mmu_index)
 {
     ArmState *s = arm_state(vcpu);
+    unsigned el = vcpu->softmmu && mmu_index != ARM_MMU_USER ? s->el : 0;
     vaddr where;
 
-    if (likely(!arm_tags_mismatch(s->tags, addr, size_bytes, &where))) {
+    if (likely(!(vcpu->softmmu ? system_mismatch(vcpu, addr, size_bytes, write, mmu_index, el, &where)
+                               : arm_tags_mismatch(s->tags, addr, size_bytes, &where)))) {
         return;
     }
-    if (s->tcf == ARM_TCF_ASYNC) {
-        s->tfsre0_el1 |= 1; /* TF0: the kernel looks at it when it is entered next */
-        vcpu_kick(vcpu);
+    ArmTcf tcf = tcf_of(vcpu, el);
+    if (tcf == ARM_TCF_ASYNC || (tcf == ARM_TCF_ASYM && write)) {
+        *(el ? &s->tfsr[s->el] : &s->tfsre0_el1) |= addr >> 55 & 1 ? 2 : 1; /* TF1, TF0 */
+        if (!vcpu->softmmu) {
+            vcpu_kick(vcpu); /* the kernel looks at it when it is entered next */
+        }
         return;
     }
     s->fault = (ArmFault){ .iss = ARM_FSC_TAG | (write ? 1u << 6 : 0) };

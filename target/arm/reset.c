@@ -55,6 +55,16 @@ void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3)
     }
 }
 
+bool arm_cpu_set_tags(Vcpu *vcpu, ArmTags *tags)
+{
+    if (strcmp(arm_model(vcpu)->name, "max")) {
+        return false;
+    }
+    arm_model_add_mte((ArmModel *)vcpu->model);
+    arm_state(vcpu)->tags = tags;
+    return true;
+}
+
 void arm_cpu_reset(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
@@ -101,11 +111,12 @@ void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0)
 
     el = el ? el : arm_highest_el(vcpu);
     if (el < 3 && arm_has(vcpu, EL3)) {
-        s->scr_el3 |= SCR_NS | (arm_has(vcpu, EL2) ? SCR_HCE : 0) | (arm_has(vcpu, PAuth) ? SCR_APK | SCR_API : 0);
+        s->scr_el3 |= SCR_NS | (arm_has(vcpu, EL2) ? SCR_HCE : 0) | (arm_has(vcpu, PAuth) ? SCR_APK | SCR_API : 0) |
+                      (arm_has(vcpu, MTE) ? SCR_ATA : 0);
         s->cptr[3] = 0;
     }
     if (el < 2 && arm_has(vcpu, EL2)) {
-        s->hcr_el2 |= arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0;
+        s->hcr_el2 |= (arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0) | (arm_has(vcpu, MTE) ? HCR_ATA : 0);
     }
     arm_set_level(vcpu, el, true);
     s->pstate |= PSTATE_DAIF;

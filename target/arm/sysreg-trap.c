@@ -107,7 +107,7 @@ unsigned arm_sysreg_trap_level(const Vcpu *vcpu, const ArmSysreg *r, unsigned ke
     if (s->el < 2 && arm_el2_enabled(vcpu)) {
         bool to_el2 = (!host_program && (hcr & hcr_traps(f, s->el, key, write))) || (s->mdcr[2] & mdcr_traps(f)) ||
                       (!host_program && (f & ARM_SR_CNTEN) && counter_traps_to_el2(vcpu, hcr, key)) ||
-                      (s->el == 1 && (f & ARM_SR_APK) && !(hcr & HCR_APK)) || (s->el == 1 && (f & ARM_SR_TCPAC) && (s->cptr[2] & BIT(31)));
+                      (s->el == 1 && (f & ARM_SR_APK) && !(hcr & HCR_APK)) || (s->el == 1 && (f & ARM_SR_ATA) && !(hcr & HCR_ATA)) || (s->el == 1 && (f & ARM_SR_TCPAC) && (s->cptr[2] & BIT(31)));
         if (to_el2) {
             return 2;
         }
@@ -116,7 +116,7 @@ unsigned arm_sysreg_trap_level(const Vcpu *vcpu, const ArmSysreg *r, unsigned ke
         /* MDCR_EL3 has TPM, TDA and TDOSA where MDCR_EL2 has them. */
         uint64_t mdcr3 = mdcr_traps(f | (f & ARM_SR_TDA3 ? ARM_SR_TDA : 0)) & (MDCR_TPM | MDCR_TDA | MDCR_TDOSA);
         if ((s->mdcr[3] & mdcr3) || ((f & ARM_SR_TCPAC) && s->el >= 1 && (s->cptr[3] & BIT(31))) ||
-            ((f & ARM_SR_APK) && !(s->scr_el3 & SCR_APK)) || ((f & ARM_SR_TERR) && (s->scr_el3 & BIT(15))) || ((f & ARM_SR_CNTPS) && s->el == 1 && !(s->scr_el3 & SCR_ST))) {
+            ((f & ARM_SR_APK) && !(s->scr_el3 & SCR_APK)) || ((f & ARM_SR_ATA) && !(s->scr_el3 & SCR_ATA)) || ((f & ARM_SR_TERR) && (s->scr_el3 & BIT(15))) || ((f & ARM_SR_CNTPS) && s->el == 1 && !(s->scr_el3 & SCR_ST))) {
             return 3;
         }
     }

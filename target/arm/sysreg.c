@@ -22,6 +22,9 @@ GATE(dpb2, DPB2)
 GATE(dit, DIT)
 GATE(ssbs, SSBS)
 GATE(mte, MTE)
+SYSTEM_GATE(mte_system, MTE)
+static bool has_mte_el2(const Vcpu *vcpu) { return has_mte_system(vcpu) && arm_has(vcpu, EL2); }
+static bool has_mte_el3(const Vcpu *vcpu) { return has_mte_system(vcpu) && arm_has(vcpu, EL3); }
 GATE(ecv, ECV)
 SYSTEM_GATE(ecv_system, ECV)
 SYSTEM_GATE(el2, EL2)
@@ -232,6 +235,7 @@ static bool write_hcr(Vcpu *vcpu, unsigned key, uint64_t value)
     mask |= arm_has(vcpu, VHE) ? HCR_E2H : 0;
     mask |= arm_has(vcpu, RAS) ? HCR_TERR | HCR_TEA : 0;
     mask |= arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0;
+    mask |= arm_has(vcpu, MTE) ? HCR_ATA : 0;
     mask |= arm_has(vcpu, EVT) ? HCR_TID4 | HCR_TICAB | HCR_TOCU | HCR_TTLBIS | HCR_TTLBOS : 0;
     arm_state(vcpu)->hcr_el2 = (value & mask) | HCR_RW; /* EL1 is AArch64 */
     arm_tlb_select(vcpu);
@@ -245,6 +249,7 @@ static bool write_scr(Vcpu *vcpu, unsigned key, uint64_t value)
 
     mask |= arm_has(vcpu, EL2) ? SCR_HCE : 0;
     mask |= arm_has(vcpu, PAuth) ? SCR_APK | SCR_API : 0;
+    mask |= arm_has(vcpu, MTE) ? SCR_ATA : 0;
     mask |= arm_has(vcpu, SEL2) ? SCR_EEL2 : 0;
     mask |= arm_has(vcpu, RAS) ? BIT(15) : 0;
     arm_state(vcpu)->scr_el3 = (value & mask) | SCR_RW | 3 << 4;
@@ -518,6 +523,12 @@ static bool write_dc_zva(Vcpu *vcpu, unsigned key, uint64_t value)
     return true;
 }
 
+static bool read_gmid(Vcpu *vcpu, unsigned key, uint64_t *ret)
+{
+    *ret = ARM_GMID_BS;
+    return true;
+}
+
 /* Tags of a block, from the address; GZVA: zeros, too. The same as an STG or STZG of each granule. */
 static bool write_dc_gva(Vcpu *vcpu, unsigned key, uint64_t value)
 {
@@ -526,7 +537,7 @@ static bool write_dc_gva(Vcpu *vcpu, unsigned key, uint64_t value)
     vaddr addr = ROUND_DOWN(value, (vaddr)bytes);
 
     for (unsigned i = 0; i < bytes; i += ARM_TAG_GRANULE) {
-        arm_helper_mte_stg(vcpu, addr + i, value, how);
+        arm_helper_mte_stg(vcpu, addr + i, value, how | arm_mmu_index(vcpu, MMU_WRITE) << ARM_MTE_MMU);
     }
     return true;
 }
@@ -598,7 +609,7 @@ static bool read_raz(Vcpu *vcpu, unsigned key, uint64_t *ret)
 enum {
 #define SHORT(name) name = ARM_SR_##name,
     SHORT(ENDS) SHORT(VHE) SHORT(TVM) SHORT(TACR) SHORT(TID1) SHORT(TID2) SHORT(TID3) SHORT(TSW) SHORT(TPCP) SHORT(TPU) SHORT(TOCU)
-    SHORT(TICAB) SHORT(TTLB) SHORT(TERR) SHORT(APK) SHORT(TCPAC) SHORT(TDA) SHORT(TDA3) SHORT(TDOSA) SHORT(TDRA) SHORT(TDCC) SHORT(PMU) SHORT(TPMCR) SHORT(PMUSER)
+    SHORT(TICAB) SHORT(TTLB) SHORT(TERR) SHORT(APK) SHORT(ATA) SHORT(TCPAC) SHORT(TDA) SHORT(TDA3) SHORT(TDOSA) SHORT(TDRA) SHORT(TDCC) SHORT(PMU) SHORT(TPMCR) SHORT(PMUSER)
     SHORT(CNTEN) SHORT(CNTPS) SHORT(UCI) SHORT(UCT) SHORT(UMA) SHORT(DZE)
 #undef SHORT
     SPACE = ARM_SR_SPACE | ARM_SR_ENDS,

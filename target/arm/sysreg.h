@@ -42,6 +42,7 @@ enum {
     ARM_SR_UCT = 1 << 28,
     ARM_SR_UMA = 1 << 29,
     ARM_SR_DZE = 1 << 30,      /* and HCR_EL2.TDZ */
+#define ARM_SR_ATA (UINT32_C(1) << 31) /* HCR_EL2.ATA, SCR_EL3.ATA, which allow */
 };
 
 /* sysreg-trap.c: the level an access from the current level traps to, 0: none. */

@@ -46,6 +46,8 @@
 #define SCTLR_UCI    BIT(26)
 #define SCTLR_BT0    BIT(35)
 #define SCTLR_BT1    BIT(36)       /* of EL2 and EL3 without a second level below: BT */
+#define SCTLR_ATA0   BIT(42)
+#define SCTLR_ATA    BIT(43)
 #define SCTLR_DSSBS  BIT(44)
 #define SCTLR_EPAN   BIT(57)
 
@@ -63,6 +65,8 @@
 #define TCR_TBID1    BIT(52)
 #define TCR_E0PD0    BIT(55)
 #define TCR_E0PD1    BIT(56)
+#define TCR_TCMA0    BIT(57)
+#define TCR_TCMA1    BIT(58)
 #define TCR_DS       BIT(59)
 /* TCR_EL2 without VHE, TCR_EL3, VTCR_EL2: one half only. */
 #define TCR2_TBI     BIT(20)
@@ -70,6 +74,7 @@
 #define TCR2_HD      BIT(22)
 #define TCR2_HPD     BIT(24)
 #define TCR2_TBID    BIT(29)
+#define TCR2_TCMA    BIT(30)
 #define TCR2_DS      BIT(32)
 
 #define HCR_VM       BIT(0)
@@ -106,6 +111,7 @@
 #define HCR_APK      BIT(40)
 #define HCR_API      BIT(41)
 #define HCR_FWB      BIT(46)
+#define HCR_ATA      BIT(56)
 #define HCR_TID4     BIT(49)
 #define HCR_TICAB    BIT(50)
 #define HCR_TOCU     BIT(52)
@@ -125,6 +131,7 @@
 #define SCR_TWI      BIT(12)
 #define SCR_TWE      BIT(13)
 #define SCR_APK      BIT(16)
+#define SCR_ATA      BIT(26)
 #define SCR_API      BIT(17)
 #define SCR_EEL2     BIT(18)
 

@@ -48,8 +48,30 @@ void arm_trans_subg(TransCtx *ctx, const ArmArgsTagi *a) { add_tag(ctx, a, IR_su
 void arm_trans_ldg(TransCtx *ctx, const ArmArgsTagm *a)
 {
     IrRef addr = ir_op2_imm(ctx->b, IR_add, IR_I64, arm_xsp(ctx, a->rn), (uint64_t)(int64_t)a->imm);
-    arm_set_x(ctx, a->rt, ir_call(ctx->b, ARM_HELPER_mte_ldg, 2, (IrRef[]){ addr, arm_x(ctx, a->rt) }));
+    arm_set_x(ctx, a->rt, ir_call(ctx->b, ARM_HELPER_mte_ldg, 3, (IrRef[]){ addr, arm_x(ctx, a->rt), ir_i32(ctx->b, arm_mmu(ctx)) }));
 }
+
+/* Not at EL0. */
+void arm_trans_ldgm(TransCtx *ctx, const ArmArgsTagm *a)
+{
+    if (!arm_el(ctx)) {
+        arm_undefined(ctx);
+        return;
+    }
+    arm_set_x(ctx, a->rt, ir_call(ctx->b, ARM_HELPER_mte_ldgm, 2, (IrRef[]){ arm_xsp(ctx, a->rn), ir_i32(ctx->b, arm_mmu(ctx)) }));
+}
+
+static void store_block(TransCtx *ctx, const ArmArgsTagm *a, unsigned helper)
+{
+    if (!arm_el(ctx)) {
+        arm_undefined(ctx);
+        return;
+    }
+    ir_call(ctx->b, helper, 3, (IrRef[]){ arm_xsp(ctx, a->rn), arm_x(ctx, a->rt), ir_i32(ctx->b, arm_mmu(ctx)) });
+}
+
+void arm_trans_stgm(TransCtx *ctx, const ArmArgsTagm *a) { store_block(ctx, a, ARM_HELPER_mte_stgm); }
+void arm_trans_stzgm(TransCtx *ctx, const ArmArgsTagm *a) { store_block(ctx, a, ARM_HELPER_mte_stzgm); }
 
 /* mode: 1 post-indexed, 2 offset, 3 pre-indexed. */
 static IrRef indexed(TransCtx *ctx, unsigned rn, int imm, unsigned mode, IrRef *ret_after)
@@ -62,7 +84,7 @@ static IrRef indexed(TransCtx *ctx, unsigned rn, int imm, unsigned mode, IrRef *
 /* STG, STZG, ST2G, STZ2G: bits 23 and 22. */
 void arm_trans_stg(TransCtx *ctx, const ArmArgsTagm *a)
 {
-    uint32_t insn = (uint32_t)ctx->data[ARM_DATA_INSN], how = (insn & BIT(23) ? 2 : 1) | (insn & BIT(22) ? ARM_STG_ZERO : 0);
+    uint32_t insn = (uint32_t)ctx->data[ARM_DATA_INSN], how = (insn & BIT(23) ? 2 : 1) | (insn & BIT(22) ? ARM_STG_ZERO : 0) | arm_mmu(ctx) << ARM_MTE_MMU;
     IrRef after, addr = indexed(ctx, a->rn, a->imm, (unsigned)bits_get(insn, 10, 2), &after);
 
     ir_call(ctx->b, ARM_HELPER_mte_stg, 3, (IrRef[]){ addr, arm_xsp(ctx, a->rt), ir_i32(ctx->b, how) });
@@ -78,7 +100,7 @@ void arm_trans_stgp(TransCtx *ctx, const ArmArgsTagp *a)
     IrRef after, addr = indexed(ctx, a->rn, a->imm, (unsigned)bits_get(ctx->data[ARM_DATA_INSN], 23, 2), &after);
 
     second.disp = 8;
-    ir_call(ctx->b, ARM_HELPER_mte_stg, 3, (IrRef[]){ addr, addr, ir_i32(ctx->b, 1) });
+    ir_call(ctx->b, ARM_HELPER_mte_stg, 3, (IrRef[]){ addr, addr, ir_i32(ctx->b, 1 | arm_mmu(ctx) << ARM_MTE_MMU) });
     ir_store(ctx->b, addr, IR_NONE, arm_x(ctx, a->rt), mem);
     ir_store(ctx->b, addr, IR_NONE, arm_x(ctx, a->rt2), second);
     if (after != IR_NONE) {
@@ -88,10 +110,17 @@ void arm_trans_stgp(TransCtx *ctx, const ArmArgsTagp *a)
 
 /* -- checks ------------------------------------------------------------------------------------------------------ */
 
-void arm_tag_check_access(TransCtx *ctx, IrRef base, int disp, unsigned size_bytes, bool write)
+static void check(TransCtx *ctx, IrRef base, int disp, unsigned size_bytes, bool write, unsigned mmu_index)
 {
     IrRef addr = disp ? ir_op2_imm(ctx->b, IR_add, IR_I64, base, (uint64_t)(int64_t)disp) : base;
-    ir_call(ctx->b, ARM_HELPER_mte_check, 2, (IrRef[]){ addr, ir_i32(ctx->b, size_bytes << 1 | write) });
+    ir_call(ctx->b, ARM_HELPER_mte_check, 2, (IrRef[]){ addr, ir_i32(ctx->b, size_bytes << 5 | mmu_index << 1 | write) });
+}
+
+void arm_tag_check_access(TransCtx *ctx, IrRef base, int disp, unsigned size_bytes, bool write)
+{
+    if (bits_get(ctx->mode, ARM_MODE_MTE, 1)) {
+        check(ctx, base, disp, size_bytes, write, arm_mmu(ctx));
+    }
 }
 
 void arm_tag_check_insn(TransCtx *ctx, uint32_t insn)
@@ -106,6 +135,11 @@ void arm_tag_check_insn(TransCtx *ctx, uint32_t insn)
     bool authenticated = (insn & 0xff200400) == 0xf8200400; /* LDRAA, LDRAB: when the address is known */
     bool by_register = single && (insn & (BIT(24) | BIT(21))) == BIT(21) && bits_get(insn, 10, 2) == 2;
 
+    bool unprivileged = indexed && bits_get(insn, 10, 2) == 2;
+
+    if (!bits_get(ctx->mode, unprivileged ? ARM_MODE_MTE_UNPRIV : ARM_MODE_MTE, 1)) {
+        return;
+    }
     if (!zero_block && ((insn & 0x0a000000) != 0x08000000 || literal || tags || copy || authenticated || (rn == ARM_ZR && !writes_back && !by_register))) {
         return;
     }
@@ -119,7 +153,7 @@ void arm_tag_check_insn(TransCtx *ctx, uint32_t insn)
             return; /* PRFM, PRFUM */
         }
         int disp = offset ? (int)(bits_get(insn, 10, 12) << log2) : mode == 1 ? 0 : (int)bits_sext(bits_get(insn, 12, 9), 9);
-        arm_tag_check_access(ctx, arm_xsp(ctx, rn), disp, 1u << log2, simd ? !(opc & 1) : !opc);
+        check(ctx, arm_xsp(ctx, rn), disp, 1u << log2, simd ? !(opc & 1) : !opc, unprivileged ? arm_mmu_unpriv(ctx) : arm_mmu(ctx));
     } else {
         ir_call(ctx->b, ARM_HELPER_mte_check_insn, 1, (IrRef[]){ ir_i32(ctx->b, insn) });
     }

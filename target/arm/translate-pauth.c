@@ -135,7 +135,7 @@ void arm_trans_ldra(TransCtx *ctx, const ArmArgsLdra *a)
 {
     IrRef addr = auth(ctx, arm_xsp(ctx, a->rn), ir_i64(ctx->b, 0), (a->key ? ARM_PAC_DB : ARM_PAC_DA) | ARM_PAC_COMBINED);
     IrMem mem = { .disp = a->imm, .size_log2 = 3, .mmu_index = (uint8_t)arm_mmu(ctx), .big_endian = arm_be(ctx) };
-    if (bits_get(ctx->mode, ARM_MODE_MTE, 1) && (a->rn != ARM_ZR || a->wb)) {
+    if (a->rn != ARM_ZR || a->wb) {
         arm_tag_check_access(ctx, addr, a->imm, 8, false);
     }
     IrRef v = ir_load(ctx->b, IR_I64, addr, IR_NONE, mem);

@@ -30,7 +30,7 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
     mode |= (uint64_t)(s->sp & 15 ? ARM_SP_CHECKED : ARM_SP_ALIGNED) << ARM_MODE_SP;
     if (!vcpu->softmmu) {
         /* Linux sets SCTLR_EL1.BT0. */
-        return mode | (uint64_t)arm_tag_checks(vcpu) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT |
+        return mode | (uint64_t)arm_tag_checks(vcpu, 0) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT |
                (uint64_t)vcpu->target->big_endian << ARM_MODE_BE;
     }
     hcr = arm_hcr(vcpu);
@@ -39,6 +39,10 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
         mode = (mode & ~((uint64_t)3 << ARM_MODE_SP)) | (uint64_t)ARM_SP_FREE << ARM_MODE_SP;
     }
     mode |= (uint64_t)((sctlr & (s->el ? SCTLR_BT1 : SCTLR_BT0)) != 0) << ARM_MODE_BT;
+    if (unlikely(s->tags)) {
+        mode |= (uint64_t)arm_tag_checks(vcpu, s->el) << ARM_MODE_MTE;
+        mode |= (uint64_t)arm_tag_checks(vcpu, arm_mmu_index_unpriv(vcpu) == ARM_MMU_USER ? 0 : s->el) << ARM_MODE_MTE_UNPRIV;
+    }
     mode |= (uint64_t)arm_mmu_index(vcpu, MMU_READ) << ARM_MODE_MMU;
     mode |= (uint64_t)arm_mmu_index_unpriv(vcpu) << ARM_MODE_UNPRIV;
     mode |= (uint64_t)(arm_fp_trap_level(vcpu) != 0) << ARM_MODE_FP_TRAP;
@@ -238,7 +242,7 @@ void arm_translate(TransCtx *ctx)
     if (sp == ARM_SP_CHECKED && sp_is_base(insn)) {
         trans_raise_if(ctx, IR_TSTNE, ir_get(ctx->b, ARM_SLOT_SP), ir_i64(ctx->b, 15), ARM_HELPER_sp_align, 0);
     }
-    if (bits_get(ctx->mode, ARM_MODE_MTE, 1)) {
+    if (bits_get(ctx->mode, ARM_MODE_MTE, 2)) {
         arm_tag_check_insn(ctx, insn);
     }
     arm_dispatch(row, ctx, &args);

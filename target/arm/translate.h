@@ -34,7 +34,7 @@ typedef enum ArmPacKey { ARM_PAC_IA, ARM_PAC_IB, ARM_PAC_DA, ARM_PAC_DB, ARM_PAC
 enum { ARM_MOPS_COPY_FORWARD, ARM_MOPS_COPY, ARM_MOPS_SET };
 
 enum { ARM_BTYPE_CALL = 2 };
-enum { ARM_STG_ZERO = 4 };
+enum { ARM_STG_ZERO = 4, ARM_MTE_MMU = 8 }; /* helper-mte.c */
 
 enum { ARM_ZR = 31 }; /* register number 31: zero or SP, by operand */
 

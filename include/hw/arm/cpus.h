@@ -53,6 +53,7 @@ typedef struct ArmCpu {
 typedef struct ArmMachine {
     Machine machine;
     ArmCpu **cpus;
+    void *tags;                    /* the CPU side's: allocation tags (-machine mte=on) */
 } ArmMachine;
 
 /* For device trees and tables. */

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 GCC = 'aarch64-linux-gnu-gcc'
-CASES = [(cpu, machine) for cpu in ('cortex-a57', 'max') for machine in ('virt', 'virt,virtualization=on')]
+CASES = [(cpu, machine) for cpu in ('cortex-a57', 'max') for machine in ('virt', 'virt,virtualization=on')] + [('max', 'virt,mte=on')]
 
 
 def main():

@@ -17,6 +17,7 @@ static char page_a[4096] __attribute__((aligned(4096))), page_b[4096] __attribut
 static uint64_t code_page[512] __attribute__((aligned(4096)));
 
 static bool at_el2;
+static const uint64_t bits56 = (1ul << 56) - 1;
 
 static void tlbi_all(void)
 {
@@ -47,7 +48,7 @@ static void mmu_on(void)
     }
     other1[2] = (uint64_t)other2 | TABLE;
     other2[0] = (uint64_t)other3 | TABLE;
-    uint64_t mair = 0x00ff, tcr = 25 | 3 << 12 | 1 << 10 | 1 << 8, sctlr;
+    uint64_t mair = 0xf000ff, tcr = 25 | 3 << 12 | 1 << 10 | 1 << 8, sctlr;
     DSB();
     if (at_el2) {
         WRITE(mair_el2, mair);
@@ -265,6 +266,99 @@ static void landing(void)
     map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
 }
 
+/* Memory tagging of EL1 and EL0: page_a is Tagged at one address and not at another. */
+#define MTE ".arch armv8.5-a+memtag\n"
+#define TAGGED(at, tag) ((at) | (uint64_t)(tag) << 56)
+
+static void stg(uint64_t at) { __asm__ volatile(MTE "stg %0, [%0]" :: "r"(at) : "memory"); }
+static uint64_t ldg(uint64_t at) { __asm__ volatile(MTE "ldg %0, [%0]" : "+r"(at) :: "memory"); return at; }
+
+static void tcf(unsigned mode, unsigned mode0)
+{
+    WRITE(sctlr_el1, (READ(sctlr_el1) & ~(15ul << 38)) | (uint64_t)mode << 40 | (uint64_t)mode0 << 38 | 3ul << 42); /* ATA, ATA0 */
+    ISB();
+}
+
+static void tags(void)
+{
+    const uint64_t at = VA + 0x14000, plain = VA + 0x15000;
+    uint64_t v;
+
+    if ((READ(id_aa64pfr1_el1) >> 8 & 15) < 2) {
+        return;
+    }
+    WRITE(tcr_el1, READ(tcr_el1) | 1ul << 37); /* TBI0 */
+    WRITE(S3_0_C1_C0_6, 0); /* GCR_EL1 */
+    map(level3, 20, page_a, PAGE | AF | SHARED | 2 << 2 | UXN);
+    map(level3, 21, page_a, PAGE | AF | SHARED | UXN);
+    __asm__ volatile(MTE "msr tco, #0");
+    n_taken = 0;
+    tcf(0, 0);
+    stg(TAGGED(at, 5));
+    stg(TAGGED(at + 16, 6));
+    check("LDG", ldg(at + 8), TAGGED(at + 8, 5));
+    check("LDG, next", ldg(TAGGED(at + 16, 1)), TAGGED(at + 16, 6));
+    check("LDG, not Tagged", ldg(TAGGED(plain, 9)), plain);
+    load(TAGGED(at, 3));
+    check("no checks", n_taken, 0);
+    tcf(1, 0);
+    load(TAGGED(at, 5));
+    store(TAGGED(at, 5), 1);
+    load(TAGGED(plain, 3));
+    check("good tags", n_taken, 0);
+    load(TAGGED(at + 8, 3));
+    expect("bad tag, load", 0x25, 0x11, 4);
+    check("  FAR", last.far & ~(15ul << 60), TAGGED(at + 8, 3) & ~(15ul << 60));
+    check("  SPSR.TCO", last.spsr >> 25 & 1, 0);
+    store(at, 1);
+    expect("bad tag, store", 0x25, 0x51, 4);
+    __asm__ volatile("ldr %0, [%1, #12]" : "=r"(v) : "r"(TAGGED(at, 5)) : "memory");
+    expect("across a border", 0x25, 0x11, 4);
+    check("  FAR", last.far & bits56, at + 16);
+    __asm__ volatile(MTE "msr tco, #1");
+    load(TAGGED(at, 3));
+    check("TCO", n_taken, 0);
+    __asm__ volatile(MTE "msr tco, #0");
+    WRITE(tcr_el1, READ(tcr_el1) | 1ul << 57); /* TCMA0 */
+    ISB();
+    load(at);
+    check("TCMA0", n_taken, 0);
+    tcf(2, 0);
+    WRITE(S3_0_C5_C6_0, 0); /* TFSR_EL1 */
+    load(TAGGED(at, 3));
+    DSB();
+    check("asynchronous", n_taken, 0);
+    check("  TFSR_EL1", READ(S3_0_C5_C6_0), 1);
+    tcf(3, 0);
+    WRITE(S3_0_C5_C6_0, 0);
+    store(TAGGED(at, 3), 7);
+    check("asymmetric, store", n_taken, 0);
+    check("  TFSR_EL1", READ(S3_0_C5_C6_0), 1);
+    load(TAGGED(at, 3));
+    expect("asymmetric, load", 0x25, 0x11, 4);
+    check("  stored", load(plain), 7);
+    tcf(1, 0);
+    __asm__ volatile(MTE "stgm %1, [%0]" :: "r"(at + 256), "r"(0x0123456789abcdeful) : "memory");
+    check("STGM", ldg(at + 256 + 16), TAGGED(at + 256 + 16, 14));
+    __asm__ volatile(MTE "ldgm %0, [%1]" : "=r"(v) : "r"(at + 256) : "memory");
+    check("LDGM", v, 0x0123456789abcdeful);
+    check("GMID_EL1", READ(S3_1_C0_C0_4), 6);
+    __asm__ volatile(MTE "stzgm %1, [%0]" :: "r"(at + 512), "r"(3ul) : "memory");
+    check("STZGM", ldg(at + 512 + 48), TAGGED(at + 512 + 48, 3));
+    tcf(0, 1);
+    uint32_t *code = (uint32_t *)code_page;
+    code[8 * 10] = 0xb2480400; /* orr x0, x0, #3 << 56 */
+    code[8 * 10 + 1] = 0xf9400001; /* ldr x1, [x0] */
+    __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
+    map(level3, 16, code_page, PAGE | AF | SHARED | 2 << 2 | USER | RO | NG | PXN);
+    el0("bad tag", 10, 0x24, 0x11);
+    check("  FAR", last.far & bits56, CODE(10));
+    map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
+    tcf(0, 0);
+    WRITE(tcr_el1, READ(tcr_el1) & ~(1ul << 37 | 1ul << 57));
+    ISB();
+}
+
 static void registers(void)
 {
     check("CurrentEL", READ(CurrentEL), at_el2 ? 8 : 4);
@@ -390,6 +484,7 @@ void test_main(void)
         address_spaces();
         user();
         landing();
+        tags();
         alignment();
         step();
     }

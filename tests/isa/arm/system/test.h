@@ -84,7 +84,7 @@ static void expect(const char *what, unsigned ec, uint64_t iss, unsigned vector)
     put(what);
     put("\n");
     check("  taken", n_taken, 1);
-    check("  class", last.esr >> 26, ec);
+    check("  class", last.esr >> 26 & 0x3f, ec);
     check("  syndrome", last.esr & 0x1ffffff, iss);
     check("  IL", last.esr >> 25 & 1, 1);
     check("  vector", last.vector, vector);
