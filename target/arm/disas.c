@@ -2,6 +2,7 @@
 #include "a32-decode.h"
 #include "arm-decode.h"
 #include "target/arm/cpu.h"
+#include "target/arm/disas.h"
 
 typedef struct Insn { vaddr pc; uint32_t word; } Insn;
 
@@ -80,6 +81,10 @@ size_t arm_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *
     }
     arm_extract(row, insn.word, &args);
     decode_disas(&arm_rows[row], args.v, out, out_size, operand, &insn);
+    if (!*arm_rows[row].syntax) {
+        at = strlen(out);
+        arm_disas_simd(pc, insn.word, out, out_size, &at);
+    }
     return 4;
 }
 
