@@ -22,11 +22,14 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 SUITES = ('guest', 'make', 'vcpus', 'greeting', 'memory')
-DEBIAN = {'x86_64': 'amd64'}  # its name of the architecture, where it differs
+DEBIAN = {'x86_64': 'amd64', 'aarch64': 'arm64'}  # its name of the architecture, where it differs
+CONSOLE = {'aarch64': 'ttyAMA0'}  # of the kernel; elsewhere ttyS0
+LOADER_DIR = {'x86_64': 'lib64', 'aarch64': 'lib'}
 
 # The boards of each architecture, the first for everything but booting.
 BOARDS = {
     'riscv64': {'virt': ['-M', 'virt']},
+    'aarch64': {'virt': ['-M', 'virt', '-cpu', 'cortex-a72']},
     'x86_64': {'pc': ['-M', 'pc'], 'q35': ['-M', 'q35'], 'microvm': ['-M', 'microvm']},
 }
 SKIP_IN_GUEST = {'threads', 'fork', 'signals', 'syscalls'}  # mostly the guest's kernel: measured by 'system'
@@ -98,7 +101,7 @@ def machine(args, emulator, guest, initrd, run, smp, board=None, serial='stdio',
     boards = BOARDS[args.arch]
     return quiet(emulator) + boards[board or next(iter(boards))] + [
         '-m', '512M', '-smp', str(smp), '-serial', serial, '-no-reboot', '-kernel', str(guest / 'kernel'), '-initrd', str(initrd),
-        '-append', f'console=ttyS0 quiet run={run}{append}']
+        '-append', f'console={CONSOLE.get(args.arch, "ttyS0")} quiet run={run}{append}']
 
 
 RESET = bytes([0xb0, 0xfe, 0xe6, 0x64])  # mov al, 0xfe; out 0x64, al: the keyboard controller resets
@@ -186,13 +189,15 @@ def suite_guest(args, work, emulators, kernels, rounds):
         yield name, m, m['ours'] / m['user']
 
 
-def compiler_disk(work):
+def compiler_disk(work, arch):
     """A file system with Debian's gcc and make, and the project to build."""
-    image, root = work / 'compiler.img', work / 'compiler-root'
+    debian = DEBIAN.get(arch, arch)
+    image, root = work / f'compiler-{debian}.img', work / f'compiler-root-{debian}'
     if not image.exists():
-        subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', 'amd64', '--into', root, '--deps', 'dash', 'make', 'gcc-14', 'libc6-dev'], check=True)
+        subprocess.run([SOURCE / 'scripts/debian-fetch', '--arch', debian, '--into', root, '--deps', 'dash', 'make', 'gcc-14', 'libc6-dev'], check=True)
         subprocess.run([sys.executable, HERE / 'programs/make-project.py', root / 'project'], check=True)
-        for link, to in {'usr/bin/sh': 'dash', 'lib64': 'usr/lib64'}.items():
+        folder = LOADER_DIR.get(arch, 'lib')
+        for link, to in {'usr/bin/sh': 'dash', folder: f'usr/{folder}'}.items():
             (root / link).unlink(missing_ok=True)
             (root / link).symlink_to(to)
         for name in ('proc', 'tmp', 'dev'):
@@ -206,7 +211,7 @@ def compiler_disk(work):
 def suite_make(args, work, emulators, kernels, rounds):
     """{who: seconds}; what the built program prints must be equal everywhere."""
     guest = need_guest(args)
-    disk = compiler_disk(work)
+    disk = compiler_disk(work, args.arch)
     script = ('mount -o ro /dev/vda /mnt; mount -t tmpfs tmp /mnt/tmp; mount --bind /dev /mnt/dev; mount -t proc proc /mnt/proc\n'
               'mkdir /mnt/tmp/out; export PATH=/usr/bin:/bin; mark() { /bin/busybox echo "$@"; }\n'
               'mark begin make; chroot /mnt make -s -j2 -f /project/Makefile -C /tmp/out || mark failed; mark end make\n'

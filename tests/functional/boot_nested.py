@@ -76,7 +76,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix='boot-nested-') as folder:
         work = pathlib.Path(folder)
         make_initrd(guest, gic, work)
-        process = subprocess.Popen([emulator, '-M', f'virt,virtualization=on,gic-version={gic}', '-cpu', cpu, '-smp', '2', '-m', '1G', '-nographic', '-no-reboot',
+        process = subprocess.Popen([emulator, '-M', f'virt,virtualization=on,gic-version={gic}', '-cpu', cpu, '-smp', '2', '-m', '1G', '-nographic', '-nic', 'none', '-no-reboot',
                                     '-kernel', guest / 'kernel', '-initrd', work / 'initrd', '-append', 'console=ttyAMA0 quiet run=nested'],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         timer = threading.Timer(TIMEOUT_S, process.kill)
