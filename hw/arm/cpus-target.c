@@ -10,6 +10,7 @@
 #include "softmmu/clock.h"
 #include "target/arm/cpu.h"
 #include "target/arm/mte.h"
+#include "util/bits.h"
 
 typedef struct ArmTimerSlot {
     Timer timer;
@@ -186,6 +187,17 @@ static void ops_line(ArmCpu *cpu, ArmLine line, bool level)
     cpu->vcpu->target->irq_set(cpu->vcpu, lines[line], level);
 }
 
+/* CCSIDR_EL1 in its two formats (DDI 0487 D23.2.26): one that has high bits is FEAT_CCIDX's. */
+static ArmCacheInfo cache_info(uint64_t ccsidr)
+{
+    bool wide = ccsidr >> 32;
+    uint32_t ways = (uint32_t)bits_get(ccsidr, 3, wide ? 21 : 10) + 1;
+    ArmCacheInfo info = { .sets = (uint32_t)bits_get(ccsidr, wide ? 32 : 13, wide ? 24 : 15) + 1, .line_bytes = 16u << bits_get(ccsidr, 0, 3) };
+
+    info.bytes = ccsidr ? ways * info.sets * info.line_bytes : 0;
+    return info;
+}
+
 static void ops_info(ArmCpu *cpu, ArmCpuInfo *ret)
 {
     const ArmModel *model = arm_model(cpu->vcpu);
@@ -205,6 +217,8 @@ static void ops_info(ArmCpu *cpu, ArmCpuInfo *ret)
     ret->midr = model->id[ARM_ID_MIDR];
     ret->phys_bits = model->pa_bits;
     ret->has_pmu = arm_has(cpu->vcpu, PMUv3);
+    ret->dcache = cache_info(model->ccsidr[0][0]);
+    ret->icache = cache_info(model->ccsidr[0][1]);
 }
 
 static void ops_memory_changed(ArmCpu *cpu)

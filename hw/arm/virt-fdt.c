@@ -368,6 +368,22 @@ static void node_cpu_map(Fdt *f)
     fdt_end(f);
 }
 
+/* Devicetree 0.4, 3.8.1. */
+static void prop_cache(Fdt *f, const char *kind, const ArmCacheInfo *cache)
+{
+    char name[24];
+
+    if (!cache->bytes) {
+        return;
+    }
+    snprintf(name, sizeof(name), "%s-cache-sets", kind);
+    fdt_prop_cells(f, name, cache->sets);
+    snprintf(name, sizeof(name), "%s-cache-size", kind);
+    fdt_prop_cells(f, name, cache->bytes);
+    snprintf(name, sizeof(name), "%s-cache-block-size", kind);
+    fdt_prop_cells(f, name, cache->line_bytes);
+}
+
 static void node_cpus(Fdt *f)
 {
     VirtMachine *v = VIRT(f)->v;
@@ -381,7 +397,11 @@ static void node_cpus(Fdt *f)
         node_cpu_map(f);
     }
     for (unsigned i = 0; i < m->smp.cpus; i++) {
+        ArmCpuInfo info = arm_cpu_info(m, i);
+
         fdt_node(f, "cpu@%u", i);
+        prop_cache(f, "i", &info.icache);
+        prop_cache(f, "d", &info.dcache);
         if (map) {
             fdt_prop_cells(f, "phandle", cpu_phandle(f, i));
         }
@@ -392,7 +412,7 @@ static void node_cpus(Fdt *f)
         if (m->smp.cpus > 1) {
             fdt_prop_text(f, "enable-method", "psci");
         }
-        fdt_prop_text(f, "compatible", arm_cpu_info(m, i).compatible);
+        fdt_prop_text(f, "compatible", info.compatible);
         fdt_prop_text(f, "device_type", "cpu");
         fdt_end(f);
     }

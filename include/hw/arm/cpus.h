@@ -56,12 +56,17 @@ typedef struct ArmMachine {
     void *tags;                    /* the CPU side's: allocation tags (-machine mte=on) */
 } ArmMachine;
 
+typedef struct ArmCacheInfo {
+    uint32_t sets, bytes, line_bytes; /* bytes 0: not known */
+} ArmCacheInfo;
+
 /* For device trees and tables. */
 typedef struct ArmCpuInfo {
     const char *compatible;        /* "arm,cortex-a57" */
     uint64_t midr;
     unsigned phys_bits;
     bool has_pmu, has_mte;
+    ArmCacheInfo icache, dcache;   /* of the first level */
 } ArmCpuInfo;
 
 /* What the CPU side offers. A program that links cpus-target.c has it from there. */
