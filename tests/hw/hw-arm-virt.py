@@ -106,7 +106,8 @@ with tempfile.TemporaryDirectory() as tmp:
             (['virtualization=on'], '/psci', 'method', b'smc\0'), ([], '/psci', 'method', b'hvc\0'),
             (['secure=on'], '/psci', 'method', None), (['secure=on'], '/pl011@9040000', 'secure-status', b'okay\0'),
             (['highmem=off'], '/pcie@10000000', 'reg', cells(0, 0x3f000000, 0, 0x1000000)),
-            (['virtio-mmio-transports=1'], '/virtio_mmio@a000200', 'reg', None), (['msi=off'], '/pcie@10000000', 'msi-map', None)):
+            (['virtio-mmio-transports=1'], '/virtio_mmio@a000200', 'reg', None), (['msi=off'], '/pcie@10000000', 'msi-map', None), ([], '/smmuv3@9050000', 'reg', None),
+            (['iommu=smmuv3'], '/smmuv3@9050000', 'interrupts', cells(0, 74, 1, 0, 75, 1, 0, 76, 1, 0, 77, 1))):
         got = dict(tree(tmp, 1, *props) or []).get(node, {}).get(name)
         if got != want:
             fail(f'{props}: {node} {name} is {got}')
@@ -118,7 +119,7 @@ with tempfile.TemporaryDirectory() as tmp:
     if reference and shutil.which(reference):
         for smp, props in ((1, []), (8, ['virtualization=on']), (2, ['secure=on']), (3, ['highmem=off', 'virtio-mmio-transports=5']),
                            (1, ['highmem-mmio-size=1T', 'compact-highmem=off']), (1, ['msi=off']), (2, ['gic-version=3']),
-                           (300, ['gic-version=max']), (1, ['gic-version=3', 'its=off']), (2, ['gic-version=3', 'virtualization=on'])):
+                           (300, ['gic-version=max']), (1, ['gic-version=3', 'its=off']), (1, ['gic-version=3', 'iommu=smmuv3']), (2, ['gic-version=3', 'virtualization=on'])):
             compare(tmp, smp, props)
     else:
         print('not compared: HW_REFERENCE_AARCH64 names no emulator')
@@ -143,7 +144,7 @@ with tempfile.TemporaryDirectory() as tmp:
         done = run(f'{tmp}/ours', 'aarch64', '1', '256M', f'{option}={path}')
         if done.returncode != 1 or done.stderr.count('\n') != 1 or os.path.basename(path) not in done.stderr:
             fail(f'{option}={path}: status {done.returncode}, {done.stderr!r}')
-    for prop in ('gic-version=host', 'gic-version=4', 'gic-version=x-5', 'gic-version=7', 'iommu=smmuv3', 'iommu=x', 'msi=x', 'virtio-mmio-transports=33',
+    for prop in ('gic-version=host', 'gic-version=4', 'gic-version=x-5', 'gic-version=7', 'iommu=x', 'msi=x', 'virtio-mmio-transports=33',
                  'highmem-mmio-size=3T', 'highmem-mmio-size=1G', 'its=on', 'ras=on', f'initrd={big}'):
         done = run(f'{tmp}/ours', 'aarch64', '1', '256M', 'gic-version=2', prop)
         if done.returncode != 1 or not done.stderr:
