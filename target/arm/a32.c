@@ -192,6 +192,13 @@ static void scan_one(const Insn *in, vaddr pc, ScanInsn *ret)
     bool always = in->cond >= 14;
 
     ret->kind = SCAN_NORMAL;
+    ret->glued = !always;
+    if (is_dp(in->row)) {
+        bool t32 = in->row >= A32_ROW_and_ti;
+        int op = in->args.v[0]; /* ADC, SBC, RSC; in 32-bit encodings of T32 their own numbers; 8 to 11 compare */
+        ret->glued |= t32 ? op == 10 || op == 11 : op >= 5 && op <= 7;
+        ret->sets = always && (in->args.v[1] || (!t32 && op >= 8 && op <= 11));
+    }
     if (in->row < 0) {
         ret->kind = always ? SCAN_STOP : SCAN_NORMAL;
         return;
@@ -278,6 +285,7 @@ bool arm32_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
         length += group[i].length;
     }
     ret->length = (uint8_t)length;
+    ret->glued = true;
     ret->kind = all ? SCAN_NORMAL : SCAN_STOP;
     if (all && group[n - 1].cond >= 14) {
         ScanInsn last = { 0 };
