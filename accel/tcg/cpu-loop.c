@@ -329,7 +329,7 @@ static void icount_done(TcgVcpu *tv, VcpuExit reason)
 /* The target looks at each instruction: one at a time. Units of one instruction go past gdb's breakpoints, so they are found here. */
 static VcpuExit ask_before_insn(Vcpu *vcpu, uint32_t *flags)
 {
-    if (!vcpu->single_step && tcg_breakpoint_at(vcpu->target->get_pc(vcpu) & ~(vaddr)vcpu->target->pc_flags)) {
+    if (!vcpu->single_step && tcg_breakpoint_at(vcpu->target->get_pc(vcpu) & ~target_pc_flags(vcpu->target, vcpu->target->trans_mode(vcpu)))) {
         return VCPU_EXIT_DEBUG;
     }
     *flags |= UNIT_STEP;

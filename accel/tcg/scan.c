@@ -36,7 +36,7 @@ static bool inside(const TransDriver *d, vaddr pc)
 
 static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 {
-    const vaddr flags = d->ctx.target->pc_flags;
+    const vaddr flags = target_pc_flags(d->ctx.target, d->ctx.mode);
     uint32_t from = (pc & ~flags) - d->page[0].addr, to = ((pc + length) & ~flags) - 1 - d->page[0].addr;
     for (unsigned k = 0; k < 2; k++) {
         uint32_t low = k * TCG_PAGE_BYTES, high = low + TCG_PAGE_BYTES - 1;
@@ -51,7 +51,7 @@ static void note_bytes(TransDriver *d, vaddr pc, unsigned length)
 static void scan_run(TransDriver *d, vaddr pc, uint32_t *n_pending)
 {
     uint32_t limit = d->max_insns > 1 ? MIN(d->max_insns + TCG_GLUE_INSNS, TCG_LIMIT_MAX_INSNS) : d->max_insns;
-    const vaddr flags = d->ctx.target->pc_flags;
+    const vaddr flags = target_pc_flags(d->ctx.target, d->ctx.mode);
     while (d->n_nodes < limit && inside(d, pc) && scan_find(d, pc) == SCAN_NONE) {
         ScanInsn insn = { 0 };
         bool stop = d->n_nodes && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)

@@ -152,7 +152,7 @@ static GUEST_RACE void copy_code(void *out, const uint8_t *from, unsigned n)
 bool trans_fetch(TransCtx *ctx, vaddr pc, void *out, unsigned size_bytes)
 {
     TransDriver *d = ctx->driver;
-    pc &= ~(vaddr)ctx->target->pc_flags;
+    pc &= ~target_pc_flags(ctx->target, ctx->mode);
     uint64_t offset = pc - d->page[0].addr;
     if (d->tr->unit.addr32) {
         offset = (uint32_t)offset;
@@ -210,7 +210,7 @@ static bool must_look_up(const TransDriver *d, vaddr pc)
 {
     return d->tv->vcpu->softmmu
            && ((pc ^ d->page[0].addr) >> TCG_PAGE_BITS
-               || (pc & (TCG_PAGE_BYTES - 1)) + d->ctx.target->max_insn_bytes > TCG_PAGE_BYTES);
+               || (pc & (TCG_PAGE_BYTES - 1)) + d->ctx.max_insn_bytes > TCG_PAGE_BYTES);
 }
 
 static void emit_exit(TransDriver *d, vaddr pc)
@@ -738,7 +738,7 @@ static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, u
     d->fault = d->unpolled = false;
     d->generation = atomic_load(&tcg.generation);
     d->ctx = (TransCtx){ .b = &d->tr->builder, .target = vcpu->target, .vcpu = vcpu, .mode = mode,
-                         .pc = pc, .driver = d };
+                         .pc = pc, .max_insn_bytes = vcpu->target->max_insn_bytes, .driver = d };
     for (unsigned k = 0; k < 2; k++) {
         vaddr addr = ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES) + k * TCG_PAGE_BYTES;
         d->page[k] = (ScanPage){ .addr = vcpu->target->word_bits == 32 ? (uint32_t)addr : addr, .first = UINT32_MAX,
@@ -833,7 +833,7 @@ static void fetch_fault(TransDriver *d)
     tv->has_fault = true;
     if (!tv->vcpu->softmmu) {
         tv->vcpu->exception = (VcpuException){ .cause = VCPU_CAUSE_FETCH,
-            .value = d->fault ? d->fault_addr : d->ctx.pc & ~(vaddr)d->ctx.target->pc_flags };
+            .value = d->fault ? d->fault_addr : d->ctx.pc & ~target_pc_flags(d->ctx.target, d->ctx.mode) };
     }
     /* System mode: code_page() of the page that failed has filled it. */
 }
@@ -856,7 +856,7 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
         check[k] = d->page[k].compare ? page_bytes_hash(d, &d->page[k]) : 0;
     }
     bool stop = !(flags & UNIT_STEP) && atomic_load_explicit(&tcg.n_breakpoints, memory_order_relaxed)
-                && breakpoint_at(pc & ~(vaddr)tv->vcpu->target->pc_flags);
+                && breakpoint_at(pc & ~target_pc_flags(tv->vcpu->target, d->ctx.mode));
     if (stop) {
         emit_breakpoint(d, pc);
     } else {

@@ -135,6 +135,7 @@ struct Target {
     uint8_t pc_shift;            /* log2 of instruction alignment: hash of the jump cache */
     uint8_t max_insn_bytes;
     uint8_t pc_flags;            /* bits of the pc that are no part of the address (Arm's T32 bit); they tell units apart */
+    uint64_t pc_bit0_mode;       /* bit of the mode: of pc_flags only bit 0 is one */
     uint64_t guard_mode;         /* bit of the mode: code may be on pages that are PAGE_GUARDED */
     uint8_t page_bits;           /* smallest page */
     bool big_endian;
@@ -205,6 +206,9 @@ struct Target {
 
     const struct KvmTargetOps *kvm;   /* NULL: the host's KVM cannot run it */
 };
+
+/* Those of pc's bits that are no part of the address. */
+static inline vaddr target_pc_flags(const Target *t, uint64_t mode) { return mode & t->pc_bit0_mode ? 1 : t->pc_flags; }
 
 /* All targets built in; NULL if unknown. */
 const Target *target_find(const char *name);

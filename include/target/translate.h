@@ -22,6 +22,7 @@ struct TransCtx {
     vaddr pc;              /* of the instruction being translated */
     vaddr next_pc;         /* set by target->translate before it emits */
     bool ended;            /* a terminator was emitted */
+    uint8_t max_insn_bytes; /* of this mode; the target's, unless trans_begin knows better */
     uint64_t data[16];     /* the front end's own, zero at trans_begin; must not depend on block order */
     struct TransDriver *driver;
 };

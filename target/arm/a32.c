@@ -7,6 +7,7 @@
  */
 #include "target/arm/a32.h"
 #include "target/arm/fp.h"
+#include "target/arm/system.h"
 
 enum { MAX_IT = 4 };
 
@@ -131,7 +132,24 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
 uint64_t arm32_trans_mode(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
-    return (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
+    uint64_t mode = (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
+
+    if (!vcpu->softmmu) {
+        return mode;
+    }
+    uint64_t sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
+    /* Translation off makes memory Strongly-ordered, where accesses must be aligned; cores without long descriptors did not insist. */
+    bool off = arm_has(vcpu, LPAE) && !(sctlr & SCTLR_M) && !(s->el < 2 && (arm_hcr(vcpu) & HCR_DC));
+    mode |= (uint64_t)arm_mmu_index(vcpu, MMU_READ) << ARM_MODE_MMU;
+    mode |= (uint64_t)arm_mmu_index_unpriv(vcpu) << ARM_MODE_UNPRIV;
+    mode |= (uint64_t)(arm_fp_trap_level(vcpu) != 0) << ARM_MODE_FP_TRAP;
+    mode |= (uint64_t)((sctlr & SCTLR_A) || off) << ARM_MODE_ALIGN;
+    mode |= (uint64_t)arm_has(vcpu, V6) << ARM_MODE_ALIGN_MANY;
+    mode |= (uint64_t)((s->pstate & PSTATE_IL) != 0) << ARM_MODE_IL;
+    mode |= (uint64_t)((s->pstate & PSTATE_E) != 0) << ARM_MODE_BE;
+    /* A kernel in AArch64 has CPACR alone. */
+    mode |= (uint64_t)(!(s->fpexc & BIT(30)) && arm_el_is_a32(vcpu, s->el == 2 || s->el == 3 ? s->el : 1)) << ARM_MODE_VFP_OFF;
+    return mode;
 }
 
 /* -- the scan ------------------------------------------------------------------------------------------- */
@@ -257,6 +275,10 @@ bool arm32_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     unsigned n, it = it_before(ctx, pc), length = 0;
 
     ret->target = 0;
+    if (bits_get(ctx->mode, ARM_MODE_IL, 1)) {
+        *ret = (ScanInsn){ .kind = SCAN_STOP, .length = 2 };
+        return trans_fetch(ctx, pc, group, 2);
+    }
     if (!(pc & 1)) {
         if (!fetch_a32(ctx, pc, &in)) {
             return false;
@@ -320,10 +342,23 @@ static bool only_registers(const TransCtx *ctx, const Insn *in)
     }
 }
 
+/* Registers that are there while FPEXC.EN is clear: all but FPSCR. */
+static bool is_vfp_control(const Insn *in)
+{
+    return (in->row == A32_ROW_vmrs || in->row == A32_ROW_vmsr) && in->args.vsys.reg != 1;
+}
+
 static void dispatch(TransCtx *ctx, const Insn *in)
 {
     ctx->data[ARM_DATA_INSN] = in->word;
-    if (in->row < 0) {
+    bool fp = in->row >= A32_ROW_vmla_s; /* vfp.isa and neon.isa come last */
+    if (fp && bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) {
+        ir_call(ctx->b, ARM_HELPER_fp_trap, 0, NULL);
+        ir_trap(ctx->b);
+        ctx->ended = true;
+    } else if (fp && bits_get(ctx->mode, ARM_MODE_VFP_OFF, 1) && !is_vfp_control(in)) {
+        a32_undefined(ctx);
+    } else if (in->row < 0) {
         a32_undefined(ctx);
     } else {
         a32_dispatch(in->row, ctx, &in->args);
@@ -410,6 +445,10 @@ void arm32_translate(TransCtx *ctx)
     unsigned it = it_before(ctx, ctx->pc);
 
     ctx->next_pc = ctx->pc + 2;
+    if (bits_get(ctx->mode, ARM_MODE_IL, 1)) {
+        a32_exception(ctx, ARM_EC_ILLEGAL, 0, VCPU_EXIT_NONE);
+        return;
+    }
     if (it) {
         run_it(ctx, it, true);
         return;

@@ -55,13 +55,25 @@ IrRef a32_shift_imm(TransCtx *ctx, IrRef value, unsigned typ, unsigned imm, IrRe
 /* An access of 1 << size_log2 bytes. */
 static inline IrMem a32_access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
 {
-    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx) };
+    bool checked = size_log2 < 3 && bits_get(ctx->mode, ARM_MODE_ALIGN, 1); /* VFP's doublewords are two words (F2.5.1) */
+    return (IrMem){ .disp = disp, .size_log2 = (uint8_t)size_log2, .sign = sign, .mmu_index = (uint8_t)arm_mmu(ctx),
+                    .big_endian = bits_get(ctx->mode, ARM_MODE_BE, 1), .align = checked ? IR_ALIGN_FAULT : IR_ALIGN_ANY };
+}
+
+/* One word of several, which must be aligned in any case, but for user mode, where kernels mend it. */
+static inline IrMem a32_access_words(TransCtx *ctx, int disp)
+{
+    IrMem mem = a32_access(ctx, 2, false, disp);
+    mem.align = bits_get(ctx->mode, ARM_MODE_ALIGN_MANY, 1) ? IR_ALIGN_FAULT : mem.align;
+    return mem;
 }
 
 /* a32.c. Where T32's BL, B.W and (exchange) BLX go, with the state in bit 0. */
 vaddr a32_bl_target(vaddr pc, const A32ArgsBl *a, bool exchange);
 /* What the code at hand may use. */
 bool a32_has(const TransCtx *ctx, ArmExt ext);
+/* translate-a32-system.c: SUBS PC, LR and its like: CPSR from SPSR, to pc. Ends the block; undefined in user mode. */
+void a32_exception_return(TransCtx *ctx, IrRef pc);
 void a32_undefined(TransCtx *ctx);
 void a32_exception(TransCtx *ctx, unsigned ec, uint32_t iss, VcpuExit user_exit);
 

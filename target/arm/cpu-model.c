@@ -3,7 +3,7 @@
  *
  * A real core is its identification registers, as its Technical Reference Manual gives them; features follow from their fields
  * (id-fields.def). "max" is a list of features, everything there is code for; its fields follow from that. What "max" has not got is taken
- * out of the cores, too: AArch32 beside AArch64, SVE, SME, memory tagging and what else is not in the list.
+ * out of the cores, too: SVE, SME, memory tagging and what else is not in the list.
  */
 #include <stdio.h>
 #include "target/arm/cpu-model.h"
@@ -22,7 +22,7 @@ static const char max_features[] = "FP AdvSIMD FP16 BF16 FHM FCMA JSCVT FRINTTS 
 static const ArmModelDesc models[] = {
     { .name = "max", .counter_hz = 1000000000, .clidr = 0x82000023,
       .ccsidr = { { 0x701fe01a, 0x201fe01a }, { 0x70ffe03a } }, .n_pmu_counters = 6,
-      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff0011, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0x1025,
+      .id = { [ARM_ID_MIDR] = 0x000f0510, [ARM_ID_PFR0] = 0xff2222, [ARM_ID_DFR0] = 0x10305006, [ARM_ID_MMFR0] = 0x1025,
               [ARM_ID_CTR] = 0x8444c004, [ARM_ID_DCZID] = 4 } },
     { .name = "cortex-a35", .id32 = ARM_ID32_V8(0x3010066, 0x10201105, 0x2102211),
       .counter_hz = 62500000, .clidr = 0xa200023,
@@ -268,11 +268,15 @@ static bool set_property(ArmModel *m, PauthChoice *pauth, const char *name, cons
         return true;
     }
     if (!strcmp(name, "aarch64")) {
-        if (parse_bool(name, value, &on, errp) && !on) {
-            error_set(errp, "'aarch64' feature cannot be disabled: AArch32 is not there");
+        if (!parse_bool(name, value, &on, errp)) {
             return false;
         }
-        return !*errp;
+        if (!on && !m->ext[ARM_EXT_AA32EL1] && m->aarch64) {
+            error_set(errp, "'aarch64' feature cannot be disabled: '%s' has AArch32 at level 0 at most", m->name);
+        } else if (on && !m->aarch64) {
+            error_set(errp, "'aarch64' feature cannot be enabled: '%s' has AArch32 alone", m->name);
+        }
+        return !*errp; /* off: arm_model_only32() has seen it */
     }
     for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
         if (!strcmp(name, absent[i])) {
@@ -343,15 +347,50 @@ void arm_model_add_mte(ArmModel *m)
     feature_on(m, ARM_EXT_MTE3);
 }
 
+bool arm_model_only32(const char *model)
+{
+    size_t n = model ? strcspn(model, ",") : 0;
+    char *name = xasprintf("%.*s", (int)n, model ? model : "");
+    bool only32 = !find_core64(name) && arm_model32_find(name);
+
+    for (const char *p = model ? model + n : ""; *p && !only32; p += strcspn(p, ",")) {
+        p++;
+        only32 = !strncmp(p, "aarch64=off", 11) && (!p[11] || p[11] == ',');
+    }
+    free(name);
+    return only32;
+}
+
+/* A core of both states that does without AArch64. */
+static void drop_aarch64(ArmModel *m)
+{
+    bool el2 = m->ext[ARM_EXT_EL2], el3 = m->ext[ARM_EXT_EL3];
+
+    m->ext[ARM_EXT_VHE] = m->ext[ARM_EXT_SEL2] = m->ext[ARM_EXT_PAuth] = m->ext[ARM_EXT_BTI] = m->ext[ARM_EXT_MTE] = m->ext[ARM_EXT_UAO] = false;
+    m->ext[ARM_EXT_EL2] = el2;
+    m->ext[ARM_EXT_EL3] = el3;
+    m->aarch64 = false;
+    m->pa_bits = MIN(m->pa_bits, 40);
+}
+
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
 {
     char *copy = xstrdup(model && *model ? model : vcpu->target->default_cpu);
     char *rest = copy, *name = strsep(&rest, ",");
-    bool aarch64 = vcpu->target->word_bits == 64;
+    bool only32 = vcpu->target->word_bits == 32, aarch64 = !only32;
     const ArmModelDesc *desc = aarch64 ? find_core64(name) : arm_model32_find(name);
     PauthChoice pauth = { .off = false };
     Error *err = NULL;
 
+    if (desc && aarch64 && arm_model_only32(model)) {
+        error_set(errp, "'aarch64' feature cannot be disabled: this program runs that state");
+        free(copy);
+        return false;
+    }
+    if (!desc && only32 && arm_model_only32(model)) {
+        desc = find_core64(name);
+        aarch64 = desc;
+    }
     if (!desc) {
         error_set(errp, "unable to find CPU model '%s'", name);
         free(copy);
@@ -381,6 +420,9 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     }
     if (aarch64) {
         derive_numbers(m, desc);
+    }
+    if (only32 && aarch64) {
+        drop_aarch64(m);
     }
     vcpu->model = m;
     return true;

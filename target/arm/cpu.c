@@ -50,7 +50,8 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
 /* Both byte orders of data; instructions are little-endian always. */
 #define AARCH64(target_name, text) \
     .name = target_name, .summary = text, .gdb_arch = "aarch64", \
-    .word_bits = 64, .pc_shift = 2, .pc_flags = 3, .guard_mode = BIT(ARM_MODE_BTI), .max_insn_bytes = 4, .page_bits = 12, .elf_machine = 183, \
+    .word_bits = 64, .pc_shift = 2, .pc_flags = 3, .pc_bit0_mode = BIT(ARM_MODE_A32), .guard_mode = BIT(ARM_MODE_BTI), \
+    .max_insn_bytes = A32_MAX_INSN_BYTES, .page_bits = 12, .elf_machine = 183, \
     .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState), \
     .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers), \
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
@@ -81,7 +82,9 @@ const Target target_arm = {
     .default_cpu = "max",
     .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas,
     .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32,
-    .unaligned = arm_unaligned, .bus_error = arm_bus_error,
+    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings,
+    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take,
+    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set,
     .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write,
     .dump = arm32_dump, .gdb_watch_before = true,
 };

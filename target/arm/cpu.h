@@ -73,6 +73,7 @@ typedef struct ArmPsci {
 typedef struct ArmFault {
     uint32_t iss;
     uint8_t target_el;    /* 0: as routed */
+    uint8_t domain;       /* of short descriptors */
     bool stage2;
     uint64_t ipa;         /* of a stage 2 fault */
 } ArmFault;
@@ -164,7 +165,8 @@ static inline const ArmModel *arm_model(const Vcpu *vcpu)
 static inline bool arm_tracks_btype(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
-    return (vcpu->softmmu ? arm_has(vcpu, BTI) : s->guarded) && !s->pc_misaligned;
+    bool a32 = s->pstate & BIT(4); /* nRW */
+    return (vcpu->softmmu ? arm_has(vcpu, BTI) && !a32 : s->guarded) && !s->pc_misaligned;
 }
 
 /* PSTATE.BTYPE, and the program counter without it. */
@@ -174,7 +176,7 @@ static inline vaddr arm_pc(const Vcpu *vcpu) { return arm_state(vcpu)->pc & ~(va
 static inline void arm_set_pc(Vcpu *vcpu, vaddr pc, unsigned btype)
 {
     ArmState *s = arm_state(vcpu);
-    s->pc_misaligned = pc & 3;
+    s->pc_misaligned = (pc & 3) && !(s->pstate & BIT(4));
     s->pc = pc | (arm_tracks_btype(vcpu) ? btype : 0);
 }
 
@@ -216,6 +218,9 @@ enum {
     ARM_MODE_MTE = 33,   /* 1 bit: tags of data accesses are checked */
     ARM_MODE_MTE_UNPRIV = 34, /* 1 bit: those of LDTR and STTR */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
+    ARM_MODE_BE = 33,    /* 1 bit: data accesses are big-endian (AArch32: PSTATE.E) */
+    ARM_MODE_VFP_OFF = 34, /* 1 bit: FPEXC.EN is clear, which makes all but its own registers undefined */
+    ARM_MODE_ALIGN_MANY = 35, /* 1 bit: accesses of AArch32 to several words need alignment whatever SCTLR.A says */
 };
 
 /*
@@ -231,11 +236,18 @@ enum { ARM_MMU_USER, ARM_MMU_PRIV, ARM_MMU_PRIV_PAN, ARM_N_MMU };
 enum {
     ARM_EC_UNKNOWN = 0x00,
     ARM_EC_WFX = 0x01,
+    ARM_EC_CP15 = 0x03,      /* AArch32: MRC and MCR; MRRC and MCRR */
+    ARM_EC_CP15_64 = 0x04,
+    ARM_EC_CP14 = 0x05,
     ARM_EC_FP = 0x07,
+    ARM_EC_CP10 = 0x08,      /* VMRS of an identification register */
+    ARM_EC_CP14_64 = 0x0c,
     ARM_EC_PAC = 0x09,
     ARM_EC_BTI = 0x0d,
     ARM_EC_ILLEGAL = 0x0e,
     ARM_EC_SVC32 = 0x11,
+    ARM_EC_HVC32 = 0x12,
+    ARM_EC_SMC32 = 0x13,
     ARM_EC_SVC64 = 0x15,
     ARM_EC_HVC64 = 0x16,
     ARM_EC_SMC64 = 0x17,
@@ -272,6 +284,8 @@ const char *const *arm_model_names(void);
 /* cpu-model32.c: of cores that have AArch32 alone */
 void arm_models32_print(FILE *out);
 const char *const *arm_model32_names(void);
+/* -cpu's text names a core without AArch64, or switches it off. */
+bool arm_model_only32(const char *model);
 /* The version of the architecture in AArch32: 5 to 8. */
 unsigned arm_model_arch(const ArmModel *m);
 
@@ -315,6 +329,9 @@ const ArmSysreg *arm_sysreg_find(const Vcpu *vcpu, unsigned key);
 const ArmSysreg *arm_sysreg_resolve(const Vcpu *vcpu, unsigned *key, unsigned el, bool e2h);
 bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret);
 bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value);
+/* The same whatever the level, and without traps. */
+bool arm_sysreg_raw_read(Vcpu *vcpu, unsigned key, uint64_t *ret);
+bool arm_sysreg_raw_write(Vcpu *vcpu, unsigned key, uint64_t value);
 
 /* disas.c */
 size_t arm_disas(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);
@@ -329,6 +346,8 @@ void arm32_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
 /* cpsr.c: CPSR of the state: flags, Q, GE, IT, T and the mode; and back, what user mode may write. */
 uint32_t arm_cpsr_get(const Vcpu *vcpu);
 void arm_cpsr_set_user(Vcpu *vcpu, uint32_t value);
+/* The same at any level: the mode, and with it level and banked registers, changes, too. */
+void arm_cpsr_set(Vcpu *vcpu, uint32_t value);
 
 /* mem-access.c */
 void arm_mem_access(Vcpu *vcpu, const uint8_t *insn, size_t n, TargetTouch *touch, void *opaque);
@@ -343,7 +362,7 @@ void arm_dump(Vcpu *vcpu, FILE *out, unsigned log_items);
 /* ITAdvance: ITSTATE in front of the next instruction. */
 static inline unsigned arm_it_advance(unsigned it) { return it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0; }
 
-/* What CPSR reads as in user mode beside the flags. */
+/* What CPSR reads as in user mode beside the flags; the bit is PSTATE.nRW at any level. */
 enum { ARM_CPSR_USER = 0x10 };
 
 /* translate.c */

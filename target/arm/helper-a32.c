@@ -89,14 +89,6 @@ uint32_t arm_helper_a32_crc(uint32_t acc, uint32_t value, uint32_t size_log2)
     return acc;
 }
 
-/* The counter's value: CNTVCT_EL0. */
-uint64_t arm_helper_a32_counter(Vcpu *vcpu)
-{
-    uint64_t value = 0;
-    arm_sysreg_read(vcpu, ARM_SYSREG(3, 3, 14, 0, 2), &value);
-    return value;
-}
-
 uint32_t arm_helper_a32_fpscr_get(Vcpu *vcpu) { return arm_fpscr_get(vcpu); }
 void arm_helper_a32_fpscr_set(Vcpu *vcpu, uint32_t value) { arm_fpscr_set(vcpu, value); }
 

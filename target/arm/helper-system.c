@@ -31,8 +31,31 @@ void arm_helper_yield(Vcpu *vcpu)
 }
 
 /* ISS of a trapped MRS, MSR or SYS (D24.2.40), from the instruction at pc, which was translated and can be read. */
+static noreturn void trap_a32(Vcpu *vcpu, unsigned target_el)
+{
+    const ArmState *s = arm_state(vcpu);
+    unsigned index = arm_mmu_index(vcpu, MMU_FETCH);
+    vaddr pc = (uint32_t)s->pc & ~(vaddr)1;
+    const uint8_t *p = guest_ptr_probe(vcpu, pc, s->pc & 1 ? 2 : 4, MMU_FETCH, index);
+    const uint8_t *q = p && s->pc & 1 ? guest_ptr_probe(vcpu, pc + 2, 2, MMU_FETCH, index) : NULL;
+    uint32_t insn = s->pc & 1 ? p && q ? (uint32_t)ldle16(p) << 16 | ldle16(q) : 0 : p ? ldle32(p) : 0;
+    /* Both sets have coprocessor instructions alike, but for the condition. */
+    uint32_t cond = s->pc & 1 ? 14 : insn >> 28, crm = insn & 15, read = insn >> 20 & 1;
+    bool two = (insn & 0x0fe00000) == 0x0c400000, cp14 = (insn >> 8 & 15) == 14, to_a64 = !arm_el_is_a32(vcpu, target_el);
+    unsigned rt = insn >> 12 & 15, n = insn >> 16 & 15; /* n: Rt2 or CRn */
+    uint32_t iss = 1u << 24 | cond << 20 | crm << 1 | read;
+
+    rt = to_a64 ? arm_a32_number(s->mode, rt) : rt;
+    iss |= two ? (insn >> 4 & 15) << 16 | (to_a64 ? arm_a32_number(s->mode, n) : n) << 10 | rt << 5
+               : (insn >> 5 & 7) << 17 | (insn >> 21 & 7) << 14 | n << 10 | rt << 5;
+    arm_trap_iss(vcpu, target_el, two ? cp14 ? ARM_EC_CP14_64 : ARM_EC_CP15_64 : cp14 ? ARM_EC_CP14 : ARM_EC_CP15, iss);
+}
+
 void arm_trap(Vcpu *vcpu, unsigned target_el)
 {
+    if (arm_is_a32(vcpu)) {
+        trap_a32(vcpu, target_el);
+    }
     const uint8_t *p = guest_ptr_probe(vcpu, arm_state(vcpu)->pc, 4, MMU_FETCH, arm_mmu_index(vcpu, MMU_FETCH));
     uint32_t insn = p ? ldle32(p) : 0;
     uint32_t iss = (uint32_t)(bits_get(insn, 19, 2) << 20 | bits_get(insn, 5, 3) << 17 | bits_get(insn, 16, 3) << 14 |

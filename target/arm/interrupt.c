@@ -28,12 +28,32 @@ static const Line lines[] = {
     [ARM_IRQ_SERROR] = { SCR_EA,  HCR_AMO, PSTATE_A, HCR_VSE, ARM_N_IRQS },
 };
 
+/* EL3 in AArch32 takes interrupts in Monitor mode, or, while the state is secure, in modes of its own (table G1-19). */
+static unsigned physical_target_a32_el3(const Vcpu *vcpu, const Line *l, bool *ret_monitor)
+{
+    const ArmState *s = arm_state(vcpu);
+    uint64_t hcr = s->el == 3 ? 0 : arm_hcr(vcpu);
+    unsigned target = s->scr_el3 & l->scr ? 3 : hcr & (l->hcr | HCR_TGE) ? 2 : arm_pl1(vcpu);
+
+    *ret_monitor = s->scr_el3 & l->scr;
+    if (target < s->el) {
+        return 0;
+    }
+    bool masks = !(s->el < 2 && (hcr & l->hcr));
+    return masks && (s->pstate & l->mask) ? 0 : target;
+}
+
 /* The level a physical line goes to now; 0: it waits. */
-static unsigned physical_target(const Vcpu *vcpu, const Line *l)
+static unsigned physical_target(const Vcpu *vcpu, const Line *l, bool *ret_monitor)
 {
     const ArmState *s = arm_state(vcpu);
     uint64_t hcr = arm_hcr(vcpu);
     unsigned target = 1;
+
+    *ret_monitor = false;
+    if (arm_has(vcpu, EL3) && !arm_model(vcpu)->aarch64) {
+        return physical_target_a32_el3(vcpu, l, ret_monitor);
+    }
 
     if (arm_has(vcpu, EL3) && (s->scr_el3 & l->scr)) {
         target = 3;
@@ -57,7 +77,7 @@ static bool virtual_pending(const Vcpu *vcpu, const Line *l, uint32_t request)
 }
 
 /* The first line that would be taken, ARM_N_IRQS: none. */
-static unsigned takeable(const Vcpu *vcpu, unsigned *ret_target)
+static unsigned takeable(const Vcpu *vcpu, unsigned *ret_target, bool *ret_monitor)
 {
     static const uint8_t order[] = { ARM_IRQ_FIQ, ARM_IRQ_IRQ, ARM_IRQ_SERROR };
     const ArmState *s = arm_state(vcpu);
@@ -68,11 +88,12 @@ static unsigned takeable(const Vcpu *vcpu, unsigned *ret_target)
     }
     for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
         const Line *l = &lines[order[i]];
-        *ret_target = request >> order[i] & 1 ? physical_target(vcpu, l) : 0;
+        *ret_target = request >> order[i] & 1 ? physical_target(vcpu, l, ret_monitor) : 0;
         if (*ret_target) {
             return order[i];
         }
         if (virtual_pending(vcpu, l, request)) {
+            *ret_monitor = false;
             *ret_target = 1;
             return order[i] == ARM_IRQ_SERROR ? ARM_IRQ_SERROR : l->virtual_line;
         }
@@ -83,7 +104,8 @@ static unsigned takeable(const Vcpu *vcpu, unsigned *ret_target)
 bool arm_interrupt_pending(Vcpu *vcpu)
 {
     unsigned target;
-    return takeable(vcpu, &target) != ARM_N_IRQS;
+    bool monitor;
+    return takeable(vcpu, &target, &monitor) != ARM_N_IRQS;
 }
 
 /* WFI ends for what would be taken if it were not masked by PSTATE (D1.6.1). */
@@ -109,7 +131,8 @@ bool arm_has_work(Vcpu *vcpu)
 bool arm_interrupt_take(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
-    unsigned target, line = takeable(vcpu, &target);
+    bool monitor = false;
+    unsigned target, line = takeable(vcpu, &target, &monitor);
 
     if (line == ARM_N_IRQS) {
         return false;
@@ -124,7 +147,7 @@ bool arm_interrupt_take(Vcpu *vcpu)
         }
     }
     atomic_store(&vcpu->halted, false);
-    arm_interrupt_enter(vcpu, line, target);
+    arm_interrupt_enter(vcpu, line, target, monitor);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /*
  * mmu.c: address translation of VMSAv8-64, stages 1 and 2, and the exceptions of memory accesses.
  *
+ * With it the long descriptors of AArch32, which are laid out alike; short ones are in mmu-short.c.
+ *
  * Granules of 4, 16 and 64 KiB, 48 and 52 bits of address (LVA, LPA, LPA2), hierarchical and direct permissions, PAN, WXN, hardware management
  * of access flag and dirty state (HAFDBS), execute-never by level at stage 2 (XNX). Tables are read, and descriptors updated with
  * compare-and-swap, through vcpu->phys_ptr.
@@ -12,7 +14,7 @@
  * Leaves out: the contiguous hint is taken as none; memory of both security states is one
  * address space, device accesses carry the state (vcpu->secure); alignment of accesses to Device memory while stage 1 is on; the access
  * permissions of indirection (PIE) and overlays.
- * Arm ARM DDI 0487, D8.
+ * Arm ARM DDI 0487, D8, G5.5.
  */
 #include "target/arm/mmu.h"
 #include "target/arm/tlb.h"
@@ -59,14 +61,21 @@ bool arm_stage1_enabled(const Vcpu *vcpu, ArmRegime regime)
     return arm_state(vcpu)->sctlr[arm_regime_el(regime)] & SCTLR_M;
 }
 
-static bool two_halves(ArmRegime regime) { return regime <= ARM_REGIME_EL20; }
+/* AArch32's EL3 is the secure state's kernel and its programs. */
+static bool two_halves(const Vcpu *vcpu, ArmRegime regime)
+{
+    return regime <= ARM_REGIME_EL20 || (regime == ARM_REGIME_EL3 && !arm_model(vcpu)->aarch64);
+}
 
 bool arm_tbi(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess access)
 {
     uint64_t tcr = arm_state(vcpu)->tcr[arm_regime_el(regime)];
     bool high = addr >> 55 & 1, on, not_code;
 
-    if (two_halves(regime)) {
+    if (arm_regime_is_a32(vcpu, regime)) {
+        return false;
+    }
+    if (two_halves(vcpu, regime)) {
         on = tcr & (high ? TCR_TBI1 : TCR_TBI0);
         not_code = tcr & (high ? TCR_TBID1 : TCR_TBID0);
     } else {
@@ -110,16 +119,49 @@ static gpa table_base(const ArmTables *t, uint64_t ttbr)
     return wide ? base | bits_get(ttbr, 2, 4) << 48 : base;
 }
 
+/* Long descriptors of AArch32 (G5.5.2): addresses of 32 bits, pages of 4 KiB. */
+static bool stage1_tables_a32(const Vcpu *vcpu, ArmRegime regime, vaddr addr, ArmTables *ret, uint64_t *ret_in, ArmWalkFault *f)
+{
+    const ArmState *s = arm_state(vcpu);
+    unsigned el = arm_regime_el(regime);
+    uint64_t tcr = s->tcr[el];
+    unsigned t0sz = tcr & 7, t1sz = (unsigned)bits_get(tcr, 16, 3), tsz = t0sz;
+    ArmTables t = { .granule_bits = 12, .out_bits = MIN(40, arm_model(vcpu)->pa_bits) };
+    bool high = false;
+
+    addr = (uint32_t)addr;
+    if (two_halves(vcpu, regime)) {
+        bool in_low = !t0sz || !(addr >> (32 - t0sz));
+        high = t1sz ? addr >> (32 - t1sz) == bits_mask(0, t1sz) : !in_low;
+        tsz = high ? t1sz : t0sz;
+        if ((!high && !in_low) || (tcr & (high ? TCR_EPD1 : TCR_EPD0))) {
+            return fail(f, ARM_FSC_TRANSLATION, 1);
+        }
+    } else if (t0sz && addr >> (32 - t0sz)) {
+        return fail(f, ARM_FSC_TRANSLATION, 1);
+    }
+    t.va_bits = (uint8_t)(32 - tsz);
+    t.start = t.va_bits > 30 ? 1 : 2;
+    t.top_bits = (uint8_t)(t.va_bits - arm_level_bits(&t, t.start));
+    t.base = table_base(&t, high ? s->ttbr1[el] : s->ttbr0[el]) & bits_mask(0, 40);
+    *ret = t;
+    *ret_in = addr & bits_mask(0, t.va_bits);
+    return true;
+}
+
 bool arm_stage1_tables(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess access, bool user, ArmTables *ret, uint64_t *ret_in, ArmWalkFault *f)
 {
     static const uint8_t tg1_to_tg0[4] = { 0, 2, 0, 1 };
     const ArmState *s = arm_state(vcpu);
     unsigned el = arm_regime_el(regime);
     uint64_t tcr = s->tcr[el];
-    bool halves = two_halves(regime), high = halves && (addr >> 55 & 1);
+    bool halves = two_halves(vcpu, regime), high = halves && (addr >> 55 & 1);
     unsigned tsz = (unsigned)bits_get(tcr, high ? 16 : 0, 6);
     ArmTables t = { 0 };
 
+    if (arm_regime_is_a32(vcpu, regime)) {
+        return stage1_tables_a32(vcpu, regime, addr, ret, ret_in, f);
+    }
     if (halves) {
         t.granule_bits = (uint8_t)granule_of(vcpu, high ? tg1_to_tg0[bits_get(tcr, 30, 2)] : (unsigned)bits_get(tcr, 14, 2));
         t.out_bits = (uint8_t)physical_bits(vcpu, (unsigned)bits_get(tcr, 32, 3));
@@ -172,6 +214,25 @@ bool arm_stage1_tables(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess
     return true;
 }
 
+/* VTCR of AArch32: a signed size, two starting levels (G8.2.171). */
+static bool stage2_tables_a32(const Vcpu *vcpu, uint64_t ipa, ArmTables *ret, ArmWalkFault *f)
+{
+    const ArmState *s = arm_state(vcpu);
+    uint64_t vtcr = s->vtcr_el2;
+    int tsz = (int)bits_sext(vtcr & 15, 4);
+    ArmTables t = { .stage2 = true, .granule_bits = 12, .out_bits = MIN(40, arm_model(vcpu)->pa_bits), .va_bits = (uint8_t)(32 - tsz),
+                    .start = vtcr & BIT(6) ? 1 : 2 };
+    int top = (int)t.va_bits - (int)arm_level_bits(&t, t.start);
+
+    if (top < 1 || top > 9 + 4 || ipa >> t.va_bits) {
+        return fail(f, ARM_FSC_TRANSLATION, 1);
+    }
+    t.top_bits = (uint8_t)top;
+    t.base = table_base(&t, s->vttbr_el2) & bits_mask(0, 40);
+    *ret = t;
+    return true;
+}
+
 static bool stage2_tables(const Vcpu *vcpu, uint64_t ipa, ArmTables *ret, ArmWalkFault *f)
 {
     const ArmState *s = arm_state(vcpu);
@@ -179,6 +240,9 @@ static bool stage2_tables(const Vcpu *vcpu, uint64_t ipa, ArmTables *ret, ArmWal
     unsigned sl0 = (unsigned)bits_get(vtcr, 6, 2);
     ArmTables t = { .stage2 = true };
 
+    if (arm_el_is_a32(vcpu, 2)) {
+        return stage2_tables_a32(vcpu, ipa, ret, f);
+    }
     t.granule_bits = (uint8_t)granule_of(vcpu, (unsigned)bits_get(vtcr, 14, 2));
     t.out_bits = (uint8_t)physical_bits(vcpu, (unsigned)bits_get(vtcr, 16, 3));
     t.ha = (vtcr & TCR2_HA) && arm_has(vcpu, HAF);
@@ -249,10 +313,9 @@ static bool stage2_enabled(const ArmWalk *w)
     return w->regime == ARM_REGIME_EL10 && (arm_hcr(w->vcpu) & (HCR_VM | HCR_DC));
 }
 
-/* A descriptor of the tables; in stage 1 its address goes through stage 2. */
-static uint64_t *descriptor(const ArmWalk *w, const ArmTables *t, gpa at, int level, bool write, ArmWalkFault *f)
+static void *table_entry(const ArmWalk *w, bool through_stage2, gpa at, unsigned size_bytes, int level, bool write, ArmWalkFault *f)
 {
-    if (!t->stage2 && stage2_enabled(w) && (arm_hcr(w->vcpu) & HCR_VM)) {
+    if (through_stage2 && stage2_enabled(w) && (arm_hcr(w->vcpu) & HCR_VM)) {
         ArmPage page;
         if (!stage2(w, at, write ? MMU_WRITE : MMU_READ, false, true, &page, f)) {
             f->s1ptw = true;
@@ -260,11 +323,22 @@ static uint64_t *descriptor(const ArmWalk *w, const ArmTables *t, gpa at, int le
         }
         at = page.phys;
     }
-    uint64_t *p = w->vcpu->phys_ptr ? w->vcpu->phys_ptr(w->vcpu, at, 8, write) : NULL;
+    void *p = w->vcpu->phys_ptr ? w->vcpu->phys_ptr(w->vcpu, at, size_bytes, write) : NULL;
     if (!p) {
         fail(f, ARM_FSC_EXTERNAL_WALK, level);
     }
     return p;
+}
+
+/* A descriptor of the tables; in stage 1 its address goes through stage 2. */
+static uint64_t *descriptor(const ArmWalk *w, const ArmTables *t, gpa at, int level, bool write, ArmWalkFault *f)
+{
+    return table_entry(w, !t->stage2, at, 8, level, write, f);
+}
+
+void *arm_table_entry(const ArmWalk *w, gpa at, unsigned size_bytes, int level, ArmWalkFault *f)
+{
+    return table_entry(w, true, at, size_bytes, level, false, f);
 }
 
 /* Tables are in the byte order of the level that owns them (D8.2.4); other words than the host's change it on the way. */
@@ -347,7 +421,7 @@ static unsigned stage1_prot(const ArmWalk *w, const ArmTables *t, const Leaf *le
     bool xn = (leaf->desc & DESC_UXN) || (above & TABLE_UXN), pxn = (leaf->desc & DESC_PXN) || (above & TABLE_PXN);
     bool ro = !writable || (above & TABLE_RO), read, write, exec;
 
-    if (!two_halves(w->regime)) {
+    if (!two_halves(w->vcpu, w->regime)) {
         read = true;
         write = !ro;
         exec = !xn;
@@ -365,6 +439,11 @@ static unsigned stage1_prot(const ArmWalk *w, const ArmTables *t, const Leaf *le
     if (sctlr & SCTLR_WXN) {
         exec &= ro || (w->user && !user_page);
     }
+    if (arm_regime_is_a32(w->vcpu, w->regime)) {
+        /* Code must be readable; UWXN: what programs may write is not the kernel's to run (G5.6.2). */
+        exec &= read || w->pan;
+        exec &= !(two_halves(w->vcpu, w->regime) && !w->user && (sctlr & SCTLR32_UWXN) && user_page && !ro);
+    }
     return (read ? PAGE_READ : 0) | (write ? PAGE_WRITE : 0) | (exec ? PAGE_EXEC : 0);
 }
 
@@ -380,6 +459,7 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
     if (!arm_stage1_enabled(vcpu, w->regime)) {
         uint64_t out = arm_tbi(vcpu, w->regime, addr, w->access) ? addr & bits_mask(0, 56) : addr;
         bool dc = w->regime == ARM_REGIME_EL10 && (arm_hcr(vcpu) & HCR_DC);
+        out = arm_regime_is_a32(vcpu, w->regime) ? arm_fcse(vcpu, w->regime, out) : out;
         if (out >> arm_model(vcpu)->pa_bits) {
             return fail(f, ARM_FSC_ADDRESS_SIZE, 0);
         }
@@ -387,6 +467,9 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
         *ret = (ArmPage){ .phys = out, .prot = ALL, .page_bits = 52, .stage1_bits = 52, .global = true, .ns = !arm_is_secure_below_el3(vcpu),
                           .attr = dc ? 0xff : 0, .sh = dc ? 0 : 2 };
         return true;
+    }
+    if (arm_uses_short(vcpu, w->regime)) {
+        return arm_stage1_short(w, addr, ret, f);
     }
     if (!arm_stage1_tables(vcpu, w->regime, addr, w->access, w->user, &t, &in, f)) {
         return false;
@@ -417,7 +500,7 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
         .phys = leaf.out,
         .prot = w->debug ? ALL : (uint8_t)stage1_prot(w, &t, &leaf, !(leaf.desc & DESC_AP_RO)),
         .page_bits = (uint8_t)leaf.bits, .stage1_bits = (uint8_t)leaf.bits,
-        .global = !two_halves(w->regime) || !(leaf.desc & DESC_NG),
+        .global = !two_halves(w->vcpu, w->regime) || !(leaf.desc & DESC_NG),
         .ns = !secure || (leaf.desc & BIT(5)) || (leaf.above & TABLE_NS),
         .attr = (uint8_t)(s->mair[arm_regime_el(w->regime)] >> 8 * index),
         .sh = t.ds ? t.sh : (uint8_t)bits_get(leaf.desc, 8, 2),
@@ -538,7 +621,7 @@ unsigned arm_mmu_index(const Vcpu *vcpu, MmuAccess access)
     if (s->el == 0 || !vcpu->softmmu) {
         return ARM_MMU_USER;
     }
-    return access != MMU_FETCH && (s->pstate & PSTATE_PAN) && two_halves(arm_regime(vcpu, s->el)) ? ARM_MMU_PRIV_PAN : ARM_MMU_PRIV;
+    return access != MMU_FETCH && (s->pstate & PSTATE_PAN) && two_halves(vcpu, arm_regime(vcpu, s->el)) ? ARM_MMU_PRIV_PAN : ARM_MMU_PRIV;
 }
 
 unsigned arm_mmu_index_unpriv(const Vcpu *vcpu)
@@ -552,6 +635,22 @@ unsigned arm_mmu_index_unpriv(const Vcpu *vcpu)
     return arm_mmu_index(vcpu, MMU_READ);
 }
 
+/* ASID, and in the root what permissions depend on that kernels change all the time: the access control of domains. */
+static uint32_t select_a32(const Vcpu *vcpu, ArmRegime regime, uint64_t *root)
+{
+    const ArmState *s = arm_state(vcpu);
+    unsigned el = arm_regime_el(regime);
+
+    if (!two_halves(vcpu, regime)) {
+        return 0;
+    }
+    if (arm_uses_short(vcpu, regime)) {
+        *root |= s->dacr[el] << 32;
+        return arm_vmsa(vcpu) >= 2 ? s->contextidr[el] & 0xff : 0;
+    }
+    return (s->tcr[el] & TCR_A1 ? s->ttbr1[el] : s->ttbr0[el]) >> 48 & 0xff;
+}
+
 void arm_tlb_select(Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
@@ -563,7 +662,9 @@ void arm_tlb_select(Vcpu *vcpu)
         return;
     }
     root |= (uint64_t)arm_is_secure_below_el3(vcpu) << 3;
-    if (two_halves(regime)) {
+    if (arm_regime_is_a32(vcpu, regime)) {
+        asid = select_a32(vcpu, regime, &root);
+    } else if (two_halves(vcpu, regime)) {
         uint64_t tcr = s->tcr[arm_regime_el(regime)];
         unsigned el = arm_regime_el(regime);
         asid = (uint32_t)((tcr & TCR_A1 ? s->ttbr1[el] : s->ttbr0[el]) >> 48);
@@ -572,7 +673,7 @@ void arm_tlb_select(Vcpu *vcpu)
     if (regime == ARM_REGIME_EL10 && arm_el2_enabled(vcpu)) {
         unsigned vmid = (unsigned)(s->vttbr_el2 >> 48) & (arm_has(vcpu, VMID16) && (s->vtcr_el2 & BIT(19)) ? 0xffff : 0xff);
         asid |= (uint32_t)vmid << 16;
-        root |= (s->hcr_el2 & (HCR_VM | HCR_PTW | HCR_DC)) << 8;
+        root |= (s->hcr_el2 & (HCR_VM | HCR_PTW | HCR_DC)) << 8; /* up to bit 20 */
     }
     vcpu->secure = arm_has(vcpu, EL3) && (s->el == 3 || arm_is_secure_below_el3(vcpu));
     tlb_set_asid(vcpu, asid, root);
@@ -586,7 +687,7 @@ void arm_abort(Vcpu *vcpu, vaddr addr, MmuAccess access, const ArmWalkFault *f, 
     uint32_t iss = f->fsc | (f->s1ptw ? 1u << 7 : 0) | (write ? 1u << 6 : 0) | (maintenance ? 1u << 8 : 0); /* S1PTW, WnR, CM */
     bool external = (f->fsc & ~15u) == ARM_FSC_EXTERNAL;
 
-    s->fault = (ArmFault){ .iss = iss, .stage2 = f->stage2, .ipa = f->ipa, .target_el = f->stage2 ? 2 : 0 };
+    s->fault = (ArmFault){ .iss = iss, .stage2 = f->stage2, .ipa = f->ipa, .target_el = f->stage2 ? 2 : 0, .domain = f->domain };
     if (external && s->el < 2 && (arm_hcr(vcpu) & HCR_TEA)) {
         s->fault.target_el = 2;
     }
@@ -612,11 +713,11 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
         }
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST); /* before the walk: see tlbi.c */
     }
-    if (at_pc && (s->pc & 3) && !arm_tracks_btype(vcpu)) { /* before any abort */
+    if (at_pc && (s->pc & 3) && !arm_tracks_btype(vcpu) && !arm_is_a32(vcpu)) { /* before any abort */
         vcpu->exception = (VcpuException){ .cause = ARM_EC_PC_ALIGN, .value = s->pc };
         return false;
     }
-    if (w->access == MMU_FETCH) {
+    if (w->access == MMU_FETCH && !arm_is_a32(vcpu)) {
         addr &= ~(vaddr)3; /* of them might be PSTATE.BTYPE */
     }
     if (!arm_walk(w, addr, &page, &f)) {
@@ -629,8 +730,10 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
      * Pages of 16 and 64 KiB are kept in pieces of 4 KiB, which maintenance by address knows; the table of large pages is
      * small and for blocks.
      */
-    unsigned bits = page.page_bits < 21 ? 12 : page.page_bits;
-    if (bits < page.stage1_bits && page.stage1_bits >= 21) {
+    unsigned bits = page.page_bits < 12 ? page.page_bits : page.page_bits < 20 ? 12 : page.page_bits;
+    /* Maintenance by address knows the granule; short descriptors have it only for pages of 4 KiB. */
+    bool larger = page.stage1_bits >= 20 || (page.stage1_bits > 12 && arm_uses_short(vcpu, w->regime));
+    if (bits < page.stage1_bits && larger) {
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST);
     }
     *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot | (page.guarded ? PAGE_GUARDED : 0) | (page.tagged ? PAGE_TAGGED : 0), .page_bits = (uint8_t)bits, .global = page.global };

@@ -17,6 +17,7 @@ enum {
     ARM_FSC_TAG = 0x11,       /* synchronous tag check fault */
     ARM_FSC_ALIGNMENT = 0x21,
     ARM_FSC_DEBUG = 0x22,
+    ARM_FSC_DOMAIN = 0x3c,   /* AArch32 only */
 };
 
 /* Who accesses, in which regime. */
@@ -40,12 +41,16 @@ typedef struct ArmPage {
 
 typedef struct ArmWalkFault {
     uint8_t fsc;
+    uint8_t domain;          /* of a short descriptor */
     bool stage2, s1ptw;
     uint64_t ipa;            /* stage2 */
 } ArmWalkFault;
 
 /* False: *ret_fault says why. */
 bool arm_walk(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *ret_fault);
+
+/* FS of the short format by the code an ESR_ELx has (exception32.c). */
+uint32_t arm_short_status(unsigned fsc);
 
 /* Fills vcpu->exception and the fault for it. maintenance: of a cache or address translation instruction. */
 void arm_abort(Vcpu *vcpu, vaddr addr, MmuAccess access, const ArmWalkFault *f, bool maintenance);
@@ -66,6 +71,13 @@ bool arm_stage1_tables(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess
 gpa arm_descriptor_address(const ArmTables *t, uint64_t desc, int level);
 static inline unsigned arm_level_bits(const ArmTables *t, int level) { return t->granule_bits + (unsigned)(3 - level) * (t->granule_bits - 3u); }
 bool arm_block_allowed(const ArmTables *t, int level);
+/* mmu-short.c: stage 1 by short descriptors; arm_stage1_short() where arm_uses_short() says so. */
+bool arm_uses_short(const Vcpu *vcpu, ArmRegime regime);
+bool arm_stage1_short(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *ret_fault);
+/* A table entry of stage 1, whose address goes through stage 2; NULL: *ret_fault says why. */
+/* v5: what the current process' number makes of an address. */
+vaddr arm_fcse(const Vcpu *vcpu, ArmRegime regime, vaddr addr);
+void *arm_table_entry(const ArmWalk *w, gpa at, unsigned size_bytes, int level, ArmWalkFault *ret_fault);
 bool arm_stage1_enabled(const Vcpu *vcpu, ArmRegime regime);
 /* Whether the top byte of the address is ignored. */
 bool arm_tbi(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess access);

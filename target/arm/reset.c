@@ -43,6 +43,12 @@ void arm_cpu_set_levels(Vcpu *vcpu, bool el2, bool el3)
 
     m->ext[ARM_EXT_EL2] &= el2;
     m->ext[ARM_EXT_EL3] &= el3;
+    if (!m->ext[ARM_EXT_EL3]) { /* AArch32's say it in ID_PFR1: security in two fields */
+        m->id32[ARM_ID32_PFR1] &= ~(uint32_t)0xf00000f0;
+    }
+    if (!m->ext[ARM_EXT_EL2]) {
+        m->id32[ARM_ID32_PFR1] &= ~(uint32_t)0x0f00f000;
+    }
     if (!m->ext[ARM_EXT_EL2]) {
         m->ext[ARM_EXT_VHE] = m->ext[ARM_EXT_SEL2] = m->ext[ARM_EXT_VMID16] = m->ext[ARM_EXT_XNX] = m->ext[ARM_EXT_EVT] = false;
         m->id[ARM_ID_PFR0] = bits_set(bits_set(m->id[ARM_ID_PFR0], 8, 4, 0), 36, 4, 0);
@@ -65,24 +71,10 @@ bool arm_cpu_set_tags(Vcpu *vcpu, ArmTags *tags)
     return true;
 }
 
-void arm_cpu_reset(Vcpu *vcpu)
+static void reset_a64(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
-    uint64_t mpidr = s->mpidr, rvbar = s->rvbar;
 
-    /* Not what follows the registers: wiring, and powered_off, which its thread may look at any time. */
-    memset(s, 0, offsetof(ArmState, powered_off));
-    s->fault = (ArmFault){ 0 };
-    s->tagged_tlb = s->tlbi_pending = s->step_under_way = false;
-    s->mpidr = mpidr;
-    s->rvbar = rvbar;
-    vcpu->jit.monitor_addr = ~(uint64_t)0;
-    arm_nzcv_set(vcpu, 0);
-    arm_fpsr_set(vcpu, 0);
-    arm_fpcr_set(vcpu, 0);
-    if (!vcpu->softmmu) {
-        return;
-    }
     s->el = (uint8_t)arm_highest_el(vcpu);
     s->pstate = PSTATE_DAIF | PSTATE_SP;
     arm_set_pc(vcpu, s->rvbar, 0);
@@ -90,6 +82,47 @@ void arm_cpu_reset(Vcpu *vcpu)
     s->sctlr[2] = s->sctlr[3] = 0x30c50830;
     s->hcr_el2 = HCR_RW;
     s->scr_el3 = SCR_RW | 3 << 4;
+}
+
+/* The reset vector is the first of the exception vectors, unless a board says otherwise. Supervisor mode, secure where there is that. */
+static void reset_a32(Vcpu *vcpu)
+{
+    ArmState *s = arm_state(vcpu);
+
+    s->sctlr[1] = s->sctlr[3] = arm_has(vcpu, V7) ? 0x00c50078 : arm_has(vcpu, V6) ? 0x00050078 : 0x00000078;
+    s->sctlr[2] = 0x30c50838 & ~SCTLR_WXN;
+    s->pstate = PSTATE_A | PSTATE_I | PSTATE_F | PSTATE_NRW;
+    s->mode = A32_USR; /* nothing is banked yet */
+    s->el = (uint8_t)arm_a32_level(vcpu, A32_SVC);
+    arm_set_mode(vcpu, A32_SVC);
+    s->pc = s->rvbar;
+}
+
+void arm_cpu_reset(Vcpu *vcpu)
+{
+    ArmState *s = arm_state(vcpu);
+    uint64_t mpidr = s->mpidr, rvbar = s->rvbar, cbar = s->cbar;
+
+    /* Not what follows the registers: wiring, and powered_off, which its thread may look at any time. */
+    memset(s, 0, offsetof(ArmState, powered_off));
+    s->fault = (ArmFault){ 0 };
+    s->tagged_tlb = s->tlbi_pending = s->step_under_way = false;
+    s->mpidr = mpidr;
+    s->rvbar = rvbar;
+    s->cbar = cbar;
+    vcpu->jit.monitor_addr = ~(uint64_t)0;
+    arm_nzcv_set(vcpu, 0);
+    arm_fpsr_set(vcpu, 0);
+    arm_fpcr_set(vcpu, 0);
+    if (!vcpu->softmmu) {
+        return;
+    }
+    s->fpexc = arm_model(vcpu)->aarch64 ? BIT(30) : 0;
+    if (arm_model(vcpu)->aarch64) {
+        reset_a64(vcpu);
+    } else {
+        reset_a32(vcpu);
+    }
     s->cnthctl_el2 = 3; /* EL1PCTEN, EL1PCEN */
     s->vpidr_el2 = arm_model(vcpu)->id[ARM_ID_MIDR];
     s->vmpidr_el2 = s->mpidr | BIT(31);
@@ -118,8 +151,17 @@ void arm_cpu_start(Vcpu *vcpu, unsigned el, uint64_t pc, uint64_t x0)
     if (el < 2 && arm_has(vcpu, EL2)) {
         s->hcr_el2 |= (arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0) | (arm_has(vcpu, MTE) ? HCR_ATA : 0);
     }
-    arm_set_level(vcpu, el, true);
-    s->pstate |= PSTATE_DAIF;
+    if (arm_model(vcpu)->aarch64) {
+        arm_set_level(vcpu, el, true);
+        s->pstate |= PSTATE_DAIF;
+    } else {
+        /* The secure state's kernel is level 3's; Linux wants what starts at the highest in Hyp mode, or Supervisor mode. */
+        if (el < 3 && arm_has(vcpu, EL3)) {
+            s->nsacr |= 3 << 10;
+        }
+        arm_set_mode(vcpu, el == 2 ? A32_HYP : A32_SVC);
+        s->pstate |= PSTATE_A | PSTATE_I | PSTATE_F;
+    }
     arm_set_pc(vcpu, pc, 0);
     s->x[0] = x0;
     arm_tlb_select(vcpu);

@@ -123,16 +123,21 @@ unsigned arm_sysreg_trap_level(const Vcpu *vcpu, const ArmSysreg *r, unsigned ke
     return 0;
 }
 
+/* CPACR came with Armv6; VFP of Armv5 has FPEXC alone. */
+static bool has_cpacr(const Vcpu *vcpu) { return arm_model(vcpu)->aarch64 || arm_has(vcpu, V6); }
+
 /* FP and SIMD (D1.3.5): the level their instructions trap to, 0: none. */
 unsigned arm_fp_trap_level(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
     uint64_t hcr = arm_hcr(vcpu);
 
-    if (s->el <= 1 && !(s->el == 0 && arm_is_host(hcr))) {
+    bool a32_el3 = arm_has(vcpu, EL3) && !arm_model(vcpu)->aarch64;
+    bool kernel = s->el <= 1 || (a32_el3 && s->el == 3 && s->mode != A32_MON);
+    if (kernel && !(s->el == 0 && arm_is_host(hcr)) && has_cpacr(vcpu)) {
         unsigned fpen = (unsigned)bits_get(s->cptr[1], 20, 2);
         if (!(fpen & 1) || (fpen == 1 && s->el == 0)) {
-            return s->el == 0 && (hcr & HCR_TGE) ? 2 : 1;
+            return s->el == 0 && (hcr & HCR_TGE) ? 2 : 1; /* 1: the kernel, wherever it is */
         }
     }
     if (s->el <= 2 && arm_el2_enabled(vcpu)) {
@@ -144,6 +149,9 @@ unsigned arm_fp_trap_level(const Vcpu *vcpu)
         } else if (s->cptr[2] & BIT(10)) {
             return 2;
         }
+    }
+    if (a32_el3) { /* NSACR, which makes instructions undefined */
+        return s->el < 3 && !arm_is_secure_below_el3(vcpu) && !(s->nsacr & BIT(10)) ? 1 : 0;
     }
     return arm_has(vcpu, EL3) && (s->cptr[3] & BIT(10)) ? 3 : 0;
 }

@@ -2,7 +2,7 @@
  * sysreg.c: system registers and operations: one table (sysreg.def, tlbi.def, id-regs.def), hooks for those that are not plain fields.
  *
  * In user mode the registers are those that Linux lets a program use, and the identification registers as it shows them.
- * Leaves out: registers of AArch32, fine-grained traps, nested virtualization, implementation-defined registers (undefined).
+ * AArch32's are in cp15.c. Leaves out: fine-grained traps, nested virtualization, implementation-defined registers (undefined).
  */
 #include <time.h>
 #include "target/arm/mmu.h"
@@ -38,6 +38,7 @@ SYSTEM_GATE(pauth, PAuth)
 SYSTEM_GATE(pmu, PMUv3)
 SYSTEM_GATE(tlbios, TLBIOS)
 SYSTEM_GATE(tlbirange, TLBIRANGE)
+static bool has_a32_el2(const Vcpu *vcpu) { return has_el2(vcpu) && arm_has(vcpu, AA32EL1); }
 static bool has_ras_el2(const Vcpu *vcpu) { return has_ras(vcpu) && has_el2(vcpu); }
 static bool has_tlbios_el2(const Vcpu *vcpu) { return has_tlbios(vcpu) && has_el2(vcpu); }
 static bool has_tlbirange_el2(const Vcpu *vcpu) { return has_tlbirange(vcpu) && has_el2(vcpu); }
@@ -237,7 +238,11 @@ static bool write_hcr(Vcpu *vcpu, unsigned key, uint64_t value)
     mask |= arm_has(vcpu, PAuth) ? HCR_APK | HCR_API : 0;
     mask |= arm_has(vcpu, MTE) ? HCR_ATA : 0;
     mask |= arm_has(vcpu, EVT) ? HCR_TID4 | HCR_TICAB | HCR_TOCU | HCR_TTLBIS | HCR_TTLBOS : 0;
-    arm_state(vcpu)->hcr_el2 = (value & mask) | HCR_RW; /* EL1 is AArch64 */
+    /* EL1's state: a choice where it can be both. */
+    bool a64 = arm_model(vcpu)->aarch64;
+    mask |= a64 && arm_has(vcpu, AA32EL1) ? HCR_RW : 0;
+    mask |= BIT(15); /* TID0 */
+    arm_state(vcpu)->hcr_el2 = (value & mask) | (a64 && !arm_has(vcpu, AA32EL1) ? HCR_RW : 0);
     arm_tlb_select(vcpu);
     arm_irq_check(vcpu);
     return true;
@@ -252,7 +257,8 @@ static bool write_scr(Vcpu *vcpu, unsigned key, uint64_t value)
     mask |= arm_has(vcpu, MTE) ? SCR_ATA : 0;
     mask |= arm_has(vcpu, SEL2) ? SCR_EEL2 : 0;
     mask |= arm_has(vcpu, RAS) ? BIT(15) : 0;
-    arm_state(vcpu)->scr_el3 = (value & mask) | SCR_RW | 3 << 4;
+    mask |= arm_has(vcpu, AA32EL1) ? SCR_RW : 0;
+    arm_state(vcpu)->scr_el3 = (value & mask) | (arm_has(vcpu, AA32EL1) ? 0 : SCR_RW) | 3 << 4;
     arm_tlb_select(vcpu);
     arm_irq_check(vcpu);
     return true;
@@ -597,10 +603,23 @@ static bool read_id(Vcpu *vcpu, unsigned key, uint64_t *ret)
     return false;
 }
 
-/* Places of the identification scheme that have no register read as zero. */
-static bool read_raz(Vcpu *vcpu, unsigned key, uint64_t *ret)
+/* CRm 1 to 3 show AArch32's, where there is that state; places of the identification scheme that have no register read as zero. */
+static bool read_id32(Vcpu *vcpu, unsigned key, uint64_t *ret)
 {
+    static const struct { uint16_t key; uint8_t id; } regs[] = {
+#define ID32_REG(id, name, opc1, crn, crm, opc2) { ARM_SYSREG(3, 0, crn, crm, opc2), ARM_ID32_##id },
+#define ID32_VFP(id, name, reg) { ARM_SYSREG(3, 0, 0, 3, 7 - (reg)), ARM_ID32_##id }, /* MVFR0 to 2; FPSID is not there */
+#include "target/arm/id32-regs.def"
+#undef ID32_REG
+#undef ID32_VFP
+    };
+
     *ret = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(regs) && vcpu->softmmu && arm_has(vcpu, AA32EL0); i++) {
+        if (regs[i].key == key && regs[i].id != ARM_ID32_FPSID) {
+            *ret = arm_model(vcpu)->id32[regs[i].id];
+        }
+    }
     return true;
 }
 
@@ -642,7 +661,7 @@ static const ArmSysreg regs[] = {
 };
 
 /* Families by number. */
-static const ArmSysreg reserved_id = { 0, "reserved", ALWAYS, 1, NEVER, TID3, NO_FIELD, 0, read_raz, NULL };
+static const ArmSysreg reserved_id = { 0, "reserved", ALWAYS, 1, NEVER, TID3, NO_FIELD, 0, read_id32, NULL };
 static const ArmSysreg debug_family = { 0, "DBG", ALWAYS, 1, 1, TDA, NO_FIELD, 0, read_debug, write_debug };
 static const ArmSysreg pmev_family = { 0, "PMEV", ALWAYS, 0, 0, PMU, NO_FIELD, 0, arm_read_pmu, arm_write_pmu };
 static const ArmSysreg gic_family[3] = {
@@ -763,13 +782,8 @@ static const ArmSysreg *accessible(Vcpu *vcpu, unsigned *key, bool write)
     return r;
 }
 
-bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret)
+static bool read_register(Vcpu *vcpu, const ArmSysreg *r, unsigned key, uint64_t *ret)
 {
-    const ArmSysreg *r = accessible(vcpu, &key, false);
-
-    if (!r) {
-        return false;
-    }
     if (r->read) {
         return r->read(vcpu, key, ret);
     }
@@ -780,13 +794,20 @@ bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret)
     return true;
 }
 
-bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value)
+bool arm_sysreg_read(Vcpu *vcpu, unsigned key, uint64_t *ret)
 {
-    const ArmSysreg *r = accessible(vcpu, &key, true);
+    const ArmSysreg *r = accessible(vcpu, &key, false);
+    return r && read_register(vcpu, r, key, ret);
+}
 
-    if (!r) {
-        return false;
-    }
+bool arm_sysreg_raw_read(Vcpu *vcpu, unsigned key, uint64_t *ret)
+{
+    const ArmSysreg *r = arm_sysreg_find(vcpu, key);
+    return r && read_register(vcpu, r, key, ret);
+}
+
+static bool write_register(Vcpu *vcpu, const ArmSysreg *r, unsigned key, uint64_t value)
+{
     if (r->write) {
         return r->write(vcpu, key, value);
     }
@@ -800,4 +821,16 @@ bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value)
         }
     }
     return true;
+}
+
+bool arm_sysreg_write(Vcpu *vcpu, unsigned key, uint64_t value)
+{
+    const ArmSysreg *r = accessible(vcpu, &key, true);
+    return r && write_register(vcpu, r, key, value);
+}
+
+bool arm_sysreg_raw_write(Vcpu *vcpu, unsigned key, uint64_t value)
+{
+    const ArmSysreg *r = arm_sysreg_find(vcpu, key);
+    return r && write_register(vcpu, r, key, value);
 }

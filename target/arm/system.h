@@ -11,11 +11,12 @@
 /* PSTATE as in SPSR_ELx (C5.2.19). */
 #define PSTATE_SP    BIT(0)
 #define PSTATE_M_EL  (3 * BIT(2))
-#define PSTATE_NRW   BIT(4)        /* AArch32: not implemented, an illegal return */
+#define PSTATE_NRW   BIT(4)        /* AArch32 */
 #define PSTATE_F     BIT(6)
 #define PSTATE_I     BIT(7)
 #define PSTATE_A     BIT(8)
 #define PSTATE_D     BIT(9)
+#define PSTATE_E     BIT(9)        /* AArch32: data is big-endian */
 #define PSTATE_DAIF  (15 * BIT(6))
 #define PSTATE_BTYPE (3 * BIT(10))
 #define PSTATE_SSBS  BIT(12)
@@ -146,6 +147,27 @@
 #define MDCR_TDOSA   BIT(10)
 #define MDCR_TDRA    BIT(11)
 
+/* AArch32: modes (G1.9.1), M[3:0]; bit 4 is PSTATE.nRW. */
+enum { A32_USR = 0, A32_FIQ = 1, A32_IRQ = 2, A32_SVC = 3, A32_MON = 6, A32_ABT = 7, A32_HYP = 10, A32_UND = 11, A32_SYS = 15 };
+
+#define CPSR_T       BIT(5)
+/* SCTLR and HSCTLR of AArch32, what differs from SCTLR_EL1 (G8.2.126). */
+#define SCTLR32_S    BIT(8)        /* v5, v6: reading for all, by AP 00 */
+#define SCTLR32_R    BIT(9)
+#define SCTLR32_V    BIT(13)
+#define SCTLR32_UWXN BIT(20)
+#define SCTLR32_U    BIT(22)
+#define SCTLR32_XP   BIT(23)       /* v6; since v8 SPAN */
+#define SCTLR32_TRE  BIT(28)
+#define SCTLR32_AFE  BIT(29)
+#define SCTLR32_TE   BIT(30)
+#define SCTLR32_DSSBS BIT(31)
+#define TTBCR_EAE    BIT(31)
+#define TTBCR_PD0    BIT(4)
+#define TTBCR_PD1    BIT(5)
+
+static inline bool arm_is_a32(const Vcpu *vcpu) { return arm_state(vcpu)->pstate & PSTATE_NRW; }
+
 static inline bool arm_is_secure_below_el3(const Vcpu *vcpu)
 {
     return arm_has(vcpu, EL3) && !(arm_state(vcpu)->scr_el3 & SCR_NS);
@@ -163,6 +185,23 @@ static inline uint64_t arm_hcr(const Vcpu *vcpu)
     return arm_el2_enabled(vcpu) ? arm_state(vcpu)->hcr_el2 : 0;
 }
 
+/* Which of the two states a level 1 to 3 is in, or would be. */
+static inline bool arm_el_is_a32(const Vcpu *vcpu, unsigned el)
+{
+    if (!arm_model(vcpu)->aarch64) {
+        return true;
+    }
+    if (el < 3 && arm_has(vcpu, EL3) && !(arm_state(vcpu)->scr_el3 & SCR_RW)) {
+        return true;
+    }
+    return el == 1 && arm_el2_enabled(vcpu) && !(arm_state(vcpu)->hcr_el2 & HCR_RW);
+}
+
+/* EL3 is AArch32 and the state is secure: its modes belong to EL3, there is no EL1. */
+static inline bool arm_a32_el3_is_secure(const Vcpu *vcpu) { return !arm_model(vcpu)->aarch64 && arm_is_secure_below_el3(vcpu); }
+/* Level of the kernel below EL2: where exceptions of programs go. */
+static inline unsigned arm_pl1(const Vcpu *vcpu) { return arm_a32_el3_is_secure(vcpu) || (!arm_model(vcpu)->aarch64 && arm_state(vcpu)->el == 3) ? 3 : 1; }
+
 /* EL2&0 is the regime of EL0: the host of VHE. */
 static inline bool arm_is_host(uint64_t hcr) { return (hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE); }
 
@@ -177,17 +216,47 @@ static inline ArmRegime arm_regime(const Vcpu *vcpu, unsigned el)
     case 3: return ARM_REGIME_EL3;
     case 2: return hcr & HCR_E2H ? ARM_REGIME_EL20 : ARM_REGIME_EL2;
     case 1: return ARM_REGIME_EL10;
-    default: return arm_is_host(hcr) ? ARM_REGIME_EL20 : ARM_REGIME_EL10;
+    default: return arm_a32_el3_is_secure(vcpu) ? ARM_REGIME_EL3 : arm_is_host(hcr) ? ARM_REGIME_EL20 : ARM_REGIME_EL10;
     }
 }
 
 /* Whose SCTLR, TCR, … control it. */
 static inline unsigned arm_regime_el(ArmRegime r) { return r == ARM_REGIME_EL10 ? 1 : r == ARM_REGIME_EL3 ? 3 : 2; }
 
+static inline bool arm_regime_is_a32(const Vcpu *vcpu, ArmRegime r) { return arm_el_is_a32(vcpu, arm_regime_el(r)); }
+
+/* cpsr.c */
+bool arm_a32_mode_there(const Vcpu *vcpu, unsigned mode);
+unsigned arm_a32_level(const Vcpu *vcpu, unsigned mode);
+/* Enters AArch32, or another of its modes: level, banked registers, TLB. */
+void arm_set_mode(Vcpu *vcpu, unsigned mode);
+/* Leaves AArch32: registers are where AArch64 has them. The level is set behind it. */
+void arm_leave_a32(Vcpu *vcpu);
+/* A register of a mode, which need not be the one in use. */
+uint64_t *arm_a32_reg(Vcpu *vcpu, unsigned mode, unsigned n);
+/* Which of AArch64's registers it is (not in Monitor mode). */
+unsigned arm_a32_number(unsigned mode, unsigned n);
+/* NULL: it has none. */
+uint64_t *arm_a32_spsr(Vcpu *vcpu, unsigned mode);
+/* What an exception return, or a write of CPSR, brings; the T bit is the caller's. False: illegal, PSTATE.IL is set. */
+bool arm_cpsr_return(Vcpu *vcpu, uint32_t value);
+/* Of the state in SPSR_ELx' layout and back. */
+uint64_t arm_spsr_of_a32(const Vcpu *vcpu);
+uint32_t arm_cpsr_of_spsr(uint64_t spsr);
+
+/* exception32.c. pc is the preferred return address. */
+typedef enum ArmVector32 { A32_VECTOR_UND = 4, A32_VECTOR_CALL = 8, A32_VECTOR_PABT = 12, A32_VECTOR_DABT = 16, A32_VECTOR_HYP = 20,
+                           A32_VECTOR_IRQ = 24, A32_VECTOR_FIQ = 28 } ArmVector32;
+void arm_exception_enter_a32(Vcpu *vcpu, unsigned target, bool monitor, unsigned ec, uint32_t iss, uint64_t value);
+/* ISV and what goes with it for the load or store at pc, if it is one of one register without write-back. */
+uint32_t arm_access_syndrome_a32(Vcpu *vcpu, bool *ret_narrow);
+void arm_interrupt_enter_a32(Vcpu *vcpu, unsigned line, unsigned target, bool monitor);
+
 /* exception.c */
 void arm_set_level(Vcpu *vcpu, unsigned el, bool spx);
 uint64_t arm_spsr_of_state(const Vcpu *vcpu);
-void arm_interrupt_enter(Vcpu *vcpu, unsigned line, unsigned target);
+/* monitor: AArch32's EL3 in its own mode, not in one of PL1's. */
+void arm_interrupt_enter(Vcpu *vcpu, unsigned line, unsigned target, bool monitor);
 void arm_exception_enter(Vcpu *vcpu);
 /* ERET to pc: what becomes of the state; returns the new pc. */
 uint64_t arm_exception_return(Vcpu *vcpu, uint64_t pc);
@@ -219,6 +288,9 @@ bool arm_step_returns(const Vcpu *vcpu, unsigned el, uint64_t spsr);
 void arm_step_undone(Vcpu *vcpu);
 bool arm_before_insn(Vcpu *vcpu);
 
+/* Alignment of data accesses and such as a mode's bits (translate.c, a32.c). */
+uint64_t arm_system_mode(const Vcpu *vcpu);
+
 /* mmu.c */
 unsigned arm_mmu_index(const Vcpu *vcpu, MmuAccess access);
 unsigned arm_mmu_index_unpriv(const Vcpu *vcpu);
@@ -228,6 +300,9 @@ void arm_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index)
 void arm_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);
 /* mmu-list.c */
 bool arm_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque);
+
+/* cp15.c: how far the architecture of AArch32 goes. */
+unsigned arm_vmsa(const Vcpu *vcpu);
 
 /* mmu-at.c: raises the exception of a cache maintenance instruction that may not touch addr, if it may not. */
 void arm_cache_operation_check(Vcpu *vcpu, vaddr addr, MmuAccess access);

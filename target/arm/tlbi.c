@@ -13,7 +13,7 @@
 
 static unsigned granule_bits_of(const Vcpu *vcpu, unsigned el, bool high)
 {
-    uint64_t tcr = arm_state(vcpu)->tcr[el];
+    uint64_t tcr = arm_el_is_a32(vcpu, el) ? 0 : arm_state(vcpu)->tcr[el];
     unsigned tg = (unsigned)bits_get(tcr, high ? 30 : 14, 2);
 
     return high ? tg == 1 ? 14 : tg == 3 ? 16 : 12 : tg == 1 ? 16 : tg == 2 ? 14 : 12;
@@ -23,7 +23,7 @@ static unsigned granule_bits_of(const Vcpu *vcpu, unsigned el, bool high)
 static uint32_t set_asid(const Vcpu *vcpu, unsigned el, uint64_t value)
 {
     const ArmState *s = arm_state(vcpu);
-    uint32_t asid = (uint32_t)(value >> 48) & (s->tcr[el] & TCR_AS ? 0xffff : 0xff);
+    uint32_t asid = (uint32_t)(value >> 48) & (!arm_el_is_a32(vcpu, el) && (s->tcr[el] & TCR_AS) ? 0xffff : 0xff);
 
     if (el == 1 && arm_el2_enabled(vcpu)) {
         unsigned vmid = (unsigned)(s->vttbr_el2 >> 48) & (arm_has(vcpu, VMID16) && (s->vtcr_el2 & BIT(19)) ? 0xffff : 0xff);

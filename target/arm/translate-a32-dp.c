@@ -179,10 +179,15 @@ static void operate(TransCtx *ctx, int op, bool s, unsigned rd, IrRef x, IrRef y
 {
     IrBuilder *b = ctx->b;
     IrRef r = IR_NONE;
+    bool returns = false;
 
     if (s && rd == A32_PC && !(op >= TST && op <= CMN)) {
-        a32_undefined(ctx); /* an exception return: not for user mode */
-        return;
+        if (!ctx->vcpu->softmmu || !arm_el(ctx)) {
+            a32_undefined(ctx);
+            return;
+        }
+        returns = true; /* an exception return: the flags come with SPSR */
+        s = false;
     }
     switch (op) {
     case AND: case TST: r = ir_op2(b, IR_and, IR_I32, x, y); break;
@@ -202,7 +207,9 @@ static void operate(TransCtx *ctx, int op, bool s, unsigned rd, IrRef x, IrRef y
     if (s && is_logical(op)) {
         a32_set_nzc(ctx, r, carry);
     }
-    if (!(op >= TST && op <= CMN)) {
+    if (returns) {
+        a32_exception_return(ctx, r);
+    } else if (!(op >= TST && op <= CMN)) {
         a32_set_r(ctx, rd, r);
     }
 }

@@ -2,7 +2,7 @@
  * translate-a32-mem.c: loads and stores of general registers in A32 and T32 (Arm ARM DDI 0487, F5.1), exclusive and ordered ones
  * too. Nothing is written back before the last access that may fault.
  *
- * The unprivileged forms (LDRT …) access like the others: only system mode tells them apart.
+ * Doublewords of exclusive accesses are two words, the first at the lower address, in both endiannesses.
  */
 #include "target/arm/a32.h"
 
@@ -17,6 +17,17 @@ static void load_to(TransCtx *ctx, unsigned rt, IrRef value)
 
 /* -- one register ------------------------------------------------------------------------------------------ */
 
+/* LDRT and its like access as user mode does: in A32 the form behind the access with write-back, in T32 one of its own. */
+static void make_unprivileged(TransCtx *ctx, IrMem *mem, int p, int w)
+{
+    uint32_t insn = (uint32_t)ctx->data[ARM_DATA_INSN];
+    bool t32 = (insn & 0xfe800f00) == 0xf8000e00 && (insn >> 16 & 15) != A32_PC;
+
+    if (ctx->vcpu->softmmu && (a32_thumb(ctx) ? t32 : !p && w)) {
+        mem->mmu_index = (uint8_t)arm_mmu_unpriv(ctx);
+    }
+}
+
 static void load_store_imm(TransCtx *ctx, const A32ArgsLsi *a, unsigned size, bool sign, bool load)
 {
     IrBuilder *b = ctx->b;
@@ -24,6 +35,7 @@ static void load_store_imm(TransCtx *ctx, const A32ArgsLsi *a, unsigned size, bo
     IrRef base = a32_base(ctx, a->rn), value = IR_NONE;
     IrMem mem = a32_access(ctx, size, sign, a->p ? offset : 0);
 
+    make_unprivileged(ctx, &mem, a->p, a->w);
     if (load) {
         value = ir_load(b, IR_I32, base, IR_NONE, mem);
     } else {
@@ -44,6 +56,7 @@ static void load_store_reg(TransCtx *ctx, const A32ArgsLsr *a, unsigned size, bo
     IrMem mem = a32_access(ctx, size, sign, 0);
     bool plain = a->p && !a->w && a->u && a->typ == 0 && a->imm <= 3, writes_back = !a->p || a->w;
 
+    make_unprivileged(ctx, &mem, a->p, a->w);
     if (plain) {
         mem.scale_log2 = (uint8_t)a->imm;
     } else {
@@ -84,7 +97,7 @@ static unsigned second(int rt, int rt2) { return rt2 == A32_NEXT ? (unsigned)(rt
 static void pair(TransCtx *ctx, unsigned rt, unsigned rt2, unsigned rn, IrRef base, IrRef at, IrRef moved, bool load)
 {
     IrBuilder *b = ctx->b;
-    IrMem low = a32_access(ctx, 2, false, 0), high = a32_access(ctx, 2, false, 4);
+    IrMem low = a32_access_words(ctx, 0), high = a32_access_words(ctx, 4);
 
     if (load) {
         IrRef x = ir_load(b, IR_I32, at, IR_NONE, low), y = ir_load(b, IR_I32, at, IR_NONE, high);
@@ -139,7 +152,7 @@ static void load_many(TransCtx *ctx, unsigned list, IrRef base, int disp, unsign
 
     for (unsigned i = 0; i < 16; i++) {
         if (list >> i & 1) {
-            value[i] = ir_load(ctx->b, IR_I32, base, IR_NONE, a32_access(ctx, 2, false, disp));
+            value[i] = ir_load(ctx->b, IR_I32, base, IR_NONE, a32_access_words(ctx, disp));
             disp += 4;
         }
     }
@@ -160,7 +173,7 @@ static void store_many(TransCtx *ctx, unsigned list, IrRef base, int disp, unsig
 {
     for (unsigned i = 0; i < 16; i++) {
         if (list >> i & 1) {
-            ir_store(ctx->b, base, IR_NONE, a32_r(ctx, i), a32_access(ctx, 2, false, disp));
+            ir_store(ctx->b, base, IR_NONE, a32_r(ctx, i), a32_access_words(ctx, disp));
             disp += 4;
         }
     }
@@ -169,17 +182,67 @@ static void store_many(TransCtx *ctx, unsigned list, IrRef base, int disp, unsig
     }
 }
 
+/* LDM with the pc and ^: CPSR from SPSR. */
+static void load_and_return(TransCtx *ctx, unsigned list, IrRef base, int disp, unsigned rn, IrRef moved)
+{
+    int last = disp + 4 * (__builtin_popcount(list) - 1);
+    IrRef pc = ir_load(ctx->b, IR_I32, base, IR_NONE, a32_access_words(ctx, last)); /* first: what follows changes base */
+
+    load_many(ctx, list & 0x7fff, base, disp, rn, moved);
+    a32_exception_return(ctx, pc);
+}
+
+/* LDM and STM with ^: registers of user mode. */
+static void user_registers(TransCtx *ctx, unsigned list, IrRef base, int disp, unsigned rn, IrRef moved, bool load)
+{
+    IrBuilder *b = ctx->b;
+    IrRef value[16];
+
+    for (unsigned i = 0, at = 0; i < 16; i++) {
+        if (!(list >> i & 1)) {
+            continue;
+        }
+        IrMem mem = a32_access_words(ctx, disp + 4 * (int)at++);
+        bool banked = i >= 8 && i < 15;
+        IrRef which = ir_i32(b, 0x100 | i); /* mode 10000 */
+        if (load) {
+            value[i] = ir_load(b, IR_I32, base, IR_NONE, mem);
+        } else {
+            ir_store(b, base, IR_NONE, banked ? ir_call(b, ARM_HELPER_a32_mode_reg_get, 1, (IrRef[]){ which }) : a32_r(ctx, i), mem);
+        }
+    }
+    if (moved != IR_NONE && !(load && (list >> rn & 1))) {
+        a32_put(ctx, rn, moved);
+    }
+    for (unsigned i = 0; load && i < 15; i++) {
+        if ((list >> i & 1) && i < 8) {
+            a32_put(ctx, i, value[i]);
+        } else if (list >> i & 1) {
+            ir_call(b, ARM_HELPER_a32_mode_reg_set, 2, (IrRef[]){ ir_i32(b, 0x100 | i), value[i] });
+        }
+    }
+}
+
 static void many(TransCtx *ctx, const A32ArgsLdm *a, bool load)
 {
     int bytes = 4 * __builtin_popcount((unsigned)a->list);
 
-    if (a->s || !a->list || a->rn == A32_PC) {
+    bool kernel = ctx->vcpu->softmmu && arm_el(ctx) && arm_el(ctx) != 2;
+    if ((a->s && !kernel) || !a->list || a->rn == A32_PC) {
         a32_undefined(ctx); /* registers of another mode and exception returns: not for user mode; else unpredictable */
         return;
     }
     IrRef base = a32_r(ctx, a->rn);
     int disp = a->u ? a->p ? 4 : 0 : a->p ? -bytes : 4 - bytes;
     IrRef moved = a->w ? ir_op2_imm(ctx->b, IR_add, IR_I32, base, (uint32_t)(a->u ? bytes : -bytes)) : IR_NONE;
+    if (a->s && load && (a->list >> 15 & 1)) {
+        load_and_return(ctx, (unsigned)a->list, base, disp, (unsigned)a->rn, moved);
+        return;
+    }
+    if (a->s) {
+        user_registers(ctx, (unsigned)a->list, base, disp, (unsigned)a->rn, moved, load);
+        return;
+    }
     (load ? load_many : store_many)(ctx, (unsigned)a->list, base, disp, a->rn, moved);
 }
 
@@ -218,6 +281,7 @@ static void load_exclusive(TransCtx *ctx, const A32ArgsExcl *a, unsigned size, u
         return;
     }
     IrRef v = ir_ll(ctx->b, IR_I64, base, exclusive(ctx, a, 3, order));
+    v = bits_get(ctx->mode, ARM_MODE_BE, 1) ? ir_op2_imm(ctx->b, IR_rotr, IR_I64, v, 32) : v;
     a32_put(ctx, a->rt, ir_op1(ctx->b, IR_trunc, IR_I32, v));
     a32_put(ctx, second(a->rt, a->rt2), ir_op1(ctx->b, IR_trunc, IR_I32, ir_op2_imm(ctx->b, IR_shr, IR_I64, v, 32)));
 }
@@ -225,7 +289,8 @@ static void load_exclusive(TransCtx *ctx, const A32ArgsExcl *a, unsigned size, u
 static IrRef doubleword(TransCtx *ctx, const A32ArgsExcl *a)
 {
     IrRef high = ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, second(a->rt, a->rt2)));
-    return ir_op2(ctx->b, IR_or, IR_I64, ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rt)), ir_op2_imm(ctx->b, IR_shl, IR_I64, high, 32));
+    IrRef v = ir_op2(ctx->b, IR_or, IR_I64, ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rt)), ir_op2_imm(ctx->b, IR_shl, IR_I64, high, 32));
+    return bits_get(ctx->mode, ARM_MODE_BE, 1) ? ir_op2_imm(ctx->b, IR_rotr, IR_I64, v, 32) : v;
 }
 
 static void store_exclusive(TransCtx *ctx, const A32ArgsExcl *a, unsigned size, unsigned order)

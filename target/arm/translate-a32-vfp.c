@@ -460,16 +460,18 @@ static void many(TransCtx *ctx, const A32ArgsVlm *a, bool load)
 void a32_trans_vldm(TransCtx *ctx, const A32ArgsVlm *a) { many(ctx, a, true); }
 void a32_trans_vstm(TransCtx *ctx, const A32ArgsVlm *a) { many(ctx, a, false); }
 
-/* -- FPSCR -------------------------------------------------------------------------------------------------------------- */
+/* -- FPSCR and the others (cp15.c) -------------------------------------------------------------------------------------- */
+
+enum { FPSCR = 1 };
 
 void a32_trans_vmrs(TransCtx *ctx, const A32ArgsVsys *a)
 {
-    if (a->reg == 0 && !arm_has(ctx->vcpu, VFP3) && a->rt != A32_PC) {
-        a32_put(ctx, (unsigned)a->rt, ir_i32(ctx->b, arm_model(ctx->vcpu)->id32[ARM_ID32_FPSID])); /* VFPv2 shows it to everybody */
-        return;
-    }
-    if (a->reg != 1) {
-        a32_undefined(ctx); /* FPSID, MVFR, FPEXC: not at EL0 */
+    if (a->reg != FPSCR) {
+        if (a->rt == A32_PC) {
+            a32_undefined(ctx); /* unpredictable */
+        } else {
+            a32_put(ctx, (unsigned)a->rt, ir_call(ctx->b, ARM_HELPER_a32_vmrs, 1, (IrRef[]){ ir_i32(ctx->b, (uint32_t)a->reg) }));
+        }
         return;
     }
     if (a->rt == A32_PC) { /* the flags */
@@ -482,10 +484,10 @@ void a32_trans_vmrs(TransCtx *ctx, const A32ArgsVsys *a)
 
 void a32_trans_vmsr(TransCtx *ctx, const A32ArgsVsys *a)
 {
-    if (a->reg != 1) {
-        a32_undefined(ctx);
-        return;
+    if (a->reg != FPSCR) {
+        ir_call(ctx->b, ARM_HELPER_a32_vmsr, 2, (IrRef[]){ ir_i32(ctx->b, (uint32_t)a->reg), a32_r(ctx, (unsigned)a->rt) });
+    } else {
+        ir_call(ctx->b, ARM_HELPER_a32_fpscr_set, 1, (IrRef[]){ a32_r(ctx, (unsigned)a->rt) });
     }
-    ir_call(ctx->b, ARM_HELPER_a32_fpscr_set, 1, (IrRef[]){ a32_r(ctx, (unsigned)a->rt) });
     trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
 }

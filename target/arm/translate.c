@@ -33,6 +33,9 @@ uint64_t arm_trans_mode(const Vcpu *vcpu)
         return mode | (uint64_t)arm_tag_checks(vcpu, 0) << ARM_MODE_MTE | (uint64_t)s->tagged_data << ARM_MODE_TBI | (uint64_t)1 << ARM_MODE_BT |
                (uint64_t)vcpu->target->big_endian << ARM_MODE_BE;
     }
+    if (arm_is_a32(vcpu)) {
+        return arm32_trans_mode(vcpu);
+    }
     hcr = arm_hcr(vcpu);
     sctlr = s->sctlr[arm_regime_el(arm_regime(vcpu, s->el))];
     if (!(sctlr & (s->el ? SCTLR_SA : SCTLR_SA0))) {
@@ -59,6 +62,8 @@ bool arm_trans_begin(TransCtx *ctx)
     memset(ctx->data, 0, sizeof(ctx->data));
     ctx->b->rule_slot = ARM_SLOT_CC_OP;
     ctx->b->unit->addr56 = bits_get(ctx->mode, ARM_MODE_TBI, 1);
+    ctx->b->unit->addr32 = bits_get(ctx->mode, ARM_MODE_A32, 1);
+    ctx->max_insn_bytes = ctx->b->unit->addr32 ? A32_MAX_INSN_BYTES : 4;
     return true;
 }
 
@@ -77,6 +82,9 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     ArmArgs args;
     uint32_t insn;
 
+    if (bits_get(ctx->mode, ARM_MODE_A32, 1)) {
+        return arm32_scan(ctx, pc, ret);
+    }
     if (!fetch(ctx, pc, &insn)) {
         return false;
     }
@@ -201,6 +209,10 @@ void arm_translate(TransCtx *ctx)
     ArmArgs args;
     uint32_t insn;
 
+    if (bits_get(ctx->mode, ARM_MODE_A32, 1)) {
+        arm32_translate(ctx);
+        return;
+    }
     unsigned btype = has_btype(ctx) ? ctx->pc & 3 : 0;
 
     ctx->next_pc = ctx->pc + 4 - (ctx->pc & 3);
