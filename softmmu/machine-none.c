@@ -22,7 +22,7 @@ static bool none_init(Machine *machine, Error **errp)
     return true;
 }
 
-static const char *const arches[] = { "riscv32", "riscv64", "x86_64", "i386", "aarch64", NULL };
+static const char *const arches[] = { "riscv32", "riscv64", "x86_64", "i386", "aarch64", "arm", NULL };
 
 static const MachineType none_machine = {
     .type = { .name = "none-machine", .parent = "machine", .summary = "empty machine" },

@@ -41,7 +41,7 @@ static void print_stdout(void *opaque, const char *text)
 
 static const char *arch_known(const char *name)
 {
-    static const char *const arches[] = { "riscv64", "riscv32", "x86_64", "i386", "aarch64" };
+    static const char *const arches[] = { "riscv64", "riscv32", "x86_64", "i386", "aarch64", "arm" };
     for (size_t i = 0; i < ARRAY_SIZE(arches); i++) {
         if (!strcmp(arches[i], name)) {
             return arches[i];
@@ -63,14 +63,14 @@ static int choose_arch(int argc, char **argv)
     if (!name) {
         if (argc < 3 || (strcmp(argv[1], "-target") && strcmp(argv[1], "--target"))) {
             error_exit("call it as qemu-system-ARCH, or with -target ARCH as the first argument "
-                       "(riscv64, riscv32, x86_64, i386, aarch64)");
+                       "(riscv64, riscv32, x86_64, i386, aarch64, arm)");
         }
         name = argv[2];
         first = 3;
     }
     system_config.arch = arch_known(name);
     if (!system_config.arch) {
-        error_exit("guest architecture '%s' is not supported (riscv64, riscv32, x86_64, i386 and aarch64 are)", name);
+        error_exit("guest architecture '%s' is not supported (riscv64, riscv32, x86_64, i386, aarch64 and arm are)", name);
     }
     return first;
 }

@@ -3,22 +3,23 @@
  *
  * An arm64 Image is placed and entered as Documentation/arch/arm64/booting.rst of Linux asks: x0 = the device tree, x1 to x3 zero, the
  * image at text_offset behind a multiple of 2 MiB. An ELF file is entered where it says, with the device tree at the start of RAM if there is
- * room. With firmware in flash, kernel, ramdisk and command line are fw_cfg items, and the device tree is at the start of RAM.
+ * room. Those of 32 bits: boot32.c. With firmware in flash, kernel, ramdisk and command line are fw_cfg items, and the device tree is at the start of RAM.
  */
+#include <elf.h>
 #include <stdio.h>
 #include "hw/arm/boot.h"
 #include "hw/fdt.h"
 #include "hw/fw_cfg.h"
 #include "util/bits.h"
 
-enum { ELF_MACHINE_AARCH64 = 183, IMAGE_HEADER_BYTES = 64, IMAGE_MAGIC_AT = 56, STUB_BYTES = 4096, OLD_TEXT_OFFSET = 0x80000 };
+enum { IMAGE_HEADER_BYTES = 64, IMAGE_MAGIC_AT = 56, STUB_BYTES = 4096, OLD_TEXT_OFFSET = 0x80000 };
 #define IMAGE_MAGIC 0x644d5241u /* "ARM\x64" */
 
 static bool load_elf(Machine *m, ArmBoot *boot, const Image *image, Error **errp)
 {
     ElfInfo elf;
 
-    if (!image_load_elf(m, image, "kernel", m->kernel, ELF_MACHINE_AARCH64, 0, &elf, errp)) {
+    if (!image_load_elf(m, image, "kernel", m->kernel, arm_boot_is32(m) ? EM_ARM : EM_AARCH64, 0, &elf, errp)) {
         return false;
     }
     boot->entry = elf.entry;
@@ -30,6 +31,10 @@ static bool load_elf(Machine *m, ArmBoot *boot, const Image *image, Error **errp
 static bool load_image(Machine *m, ArmBoot *boot, Image *image, Error **errp)
 {
     uint64_t offset = OLD_TEXT_OFFSET, need = image->len;
+
+    if (arm_boot_is32(m)) {
+        return arm_boot32_load(m, boot, image, errp);
+    }
 
     if (image->len >= IMAGE_HEADER_BYTES && ldle32(image->data + IMAGE_MAGIC_AT) == IMAGE_MAGIC) {
         uint64_t size = ldle64(image->data + 16);
@@ -249,8 +254,10 @@ bool arm_place_boot(Machine *m, ArmBoot *boot, PsciConduit conduit, unsigned ker
     if (!place_fdt(m, boot, errp)) {
         return false;
     }
-    if (boot->is_linux) {
+    if (boot->is_linux && !arm_boot_is32(m)) {
         add_stub(m, boot);
+    } else if (boot->is_linux && !arm_boot32_place(m, boot, errp)) {
+        return false;
     }
     for (unsigned i = 0; i < m->smp.cpus; i++) {
         ArmCpu *cpu = arm_cpu(m, i);

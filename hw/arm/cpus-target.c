@@ -136,7 +136,9 @@ static bool check_levels(const ArmCpu *cpu, const Vcpu *vcpu, Error **errp)
 static Vcpu *ops_create(ArmCpu *cpu, const char *model, Error **errp)
 {
     Machine *m = cpu->machine;
-    Vcpu *vcpu = vcpu_new(&target_aarch64, true);
+    /* Programs and kernels of 64 bits run on processors that have that state, unless told to do without. */
+    bool only32 = !strcmp(m->arch, "arm") || arm_model_only32(model);
+    Vcpu *vcpu = vcpu_new(only32 ? &target_arm : &target_aarch64, true);
 
     vcpu->index = (int)cpu->index;
     vcpu->machine = m;
@@ -205,6 +207,7 @@ static void ops_info(ArmCpu *cpu, ArmCpuInfo *ret)
         { "cortex-a35", "arm,cortex-a35" }, { "cortex-a53", "arm,cortex-a53" }, { "cortex-a55", "arm,cortex-a55" },
         { "cortex-a57", "arm,cortex-a57" }, { "cortex-a72", "arm,cortex-a72" }, { "cortex-a76", "arm,cortex-a76" },
         { "neoverse-n1", "arm,neoverse-n1" }, { "neoverse-v1", "arm,neoverse-v1" }, { "neoverse-n2", "arm,neoverse-n2" },
+        { "cortex-a7", "arm,cortex-a7" }, { "cortex-a8", "arm,cortex-a8" }, { "cortex-a9", "arm,cortex-a9" }, { "cortex-a15", "arm,cortex-a15" },
         { "cortex-a710", "arm,cortex-a710" }, { "cortex-a78ae", "arm,cortex-a78ae" }, { "a64fx", "arm,a64fx" },
     };
 
@@ -216,9 +219,11 @@ static void ops_info(ArmCpu *cpu, ArmCpuInfo *ret)
     }
     ret->midr = model->id[ARM_ID_MIDR];
     ret->phys_bits = model->pa_bits;
-    ret->has_pmu = arm_has(cpu->vcpu, PMUv3);
+    ret->has_pmu = arm_has(cpu->vcpu, PMUv3) && arm_model_arch(model) >= 8;
     ret->dcache = cache_info(model->ccsidr[0][0]);
     ret->icache = cache_info(model->ccsidr[0][1]);
+    ret->has_aarch64 = model->aarch64;
+    ret->is_v8 = arm_model_arch(model) >= 8;
 }
 
 static void ops_memory_changed(ArmCpu *cpu)

@@ -30,7 +30,7 @@ uint64_t arm_cpu_affinity(const ArmCpusConfig *config, unsigned index)
 ArmCpuInfo arm_cpu_info(Machine *m, unsigned index)
 {
     /* Without vCPUs (tests, -accel qtest): a Cortex-A57. */
-    ArmCpuInfo info = { .compatible = "arm,cortex-a57", .midr = 0x411fd070, .phys_bits = 44, .has_pmu = true };
+    ArmCpuInfo info = { .compatible = "arm,cortex-a57", .midr = 0x411fd070, .phys_bits = 44, .has_pmu = true, .has_aarch64 = true, .is_v8 = true };
     ArmCpu *cpu = arm_cpu(m, index);
 
     if (cpu_ops && cpu->vcpu) {
@@ -129,7 +129,8 @@ static bool cpu_create(const ArmCpusConfig *config, unsigned index, Error **errp
     }
     make_views(cpu);
     if (cpu_ops) {
-        cpu->vcpu = cpu_ops->create(cpu, m->cpu_type, errp);
+        const char *model = m->cpu_type ? m->cpu_type : m->arch && !strcmp(m->arch, "arm") ? m->type->default_cpu32 : NULL;
+        cpu->vcpu = cpu_ops->create(cpu, model, errp);
         if (!cpu->vcpu) {
             return false;
         }

@@ -47,7 +47,8 @@ static int64_t cpu_on(ArmCpu *caller, uint64_t affinity, uint64_t entry, uint64_
 {
     ArmCpu *cpu = affinity & ~AFFINITY ? NULL : cpu_by_affinity(caller->machine, affinity);
 
-    if (!cpu || (entry & 3)) {
+    bool to_thumb = entry & 1; /* 5.6: in AArch32 bit 0 says T32 */
+    if (!cpu || (entry & (arm_model(cpu->vcpu)->aarch64 ? 3 : to_thumb ? 0 : 2))) {
         return INVALID_PARAMETERS;
     }
     if (arm_cpu_is_on(cpu->vcpu)) {

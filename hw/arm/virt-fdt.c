@@ -60,10 +60,11 @@ static void node_psci(Fdt *f)
     }
     fdt_node(f, "psci");
     /* Numbers for kernels that know version 0.1 only; as that of 0.2 and on says (DEN 0022, 5.1). */
-    fdt_prop_cells(f, "migrate", 0xc4000005);
-    fdt_prop_cells(f, "cpu_on", 0xc4000003);
+    uint32_t wide = arm_cpu_info(arm_virt_m(VIRT(f)->v), 0).has_aarch64 ? 0x40000000 : 0; /* arguments of 64 bits */
+    fdt_prop_cells(f, "migrate", wide | 0x84000005);
+    fdt_prop_cells(f, "cpu_on", wide | 0x84000003);
     fdt_prop_cells(f, "cpu_off", 0x84000002);
-    fdt_prop_cells(f, "cpu_suspend", 0xc4000001);
+    fdt_prop_cells(f, "cpu_suspend", wide | 0x84000001);
     fdt_prop_text(f, "method", methods[v->conduit]);
     fdt_prop_texts(f, "compatible", "arm,psci-1.0\0arm,psci-0.2\0arm,psci");
     fdt_end(f);
@@ -482,7 +483,11 @@ static void node_clocks(Fdt *f)
     fdt_prop_cells(f, "interrupts", GIC_PPI, VIRT_PPI_TIMER_SECURE - 16, flags, GIC_PPI, VIRT_PPI_TIMER_PHYS - 16, flags,
                    GIC_PPI, VIRT_PPI_TIMER_VIRT - 16, flags, GIC_PPI, VIRT_PPI_TIMER_HYP - 16, flags);
     fdt_prop_flag(f, "always-on");
-    fdt_prop_texts(f, "compatible", "arm,armv8-timer\0arm,armv7-timer");
+    if (arm_cpu_info(arm_virt_m(v), 0).is_v8) {
+        fdt_prop_texts(f, "compatible", "arm,armv8-timer\0arm,armv7-timer");
+    } else {
+        fdt_prop_text(f, "compatible", "arm,armv7-timer");
+    }
     fdt_end(f);
     node_distances(f);
     fdt_node(f, "apb-pclk");

@@ -258,7 +258,7 @@ static const ObjectType virt_base_type = {
 };
 OBJECT_TYPE_REGISTER(virt_base_type);
 
-static const char *const arches[] = { "aarch64", NULL };
+static const char *const arches[] = { "aarch64", "arm", NULL };
 
 #define VIRT_TYPE(id, num, text, newest)                                                                                                \
     static const VirtVersion version_##id = { num, text };                                                                             \
@@ -266,7 +266,7 @@ static const char *const arches[] = { "aarch64", NULL };
         .type = { .name = "virt-" text "-machine", .parent = "virt-arm-machine", .summary = "QEMU " text " ARM Virtual Machine",           \
                   .size_bytes = sizeof(VirtMachine), .class_data = &version_##id },                                                    \
         .name = "virt-" text, .alias = newest ? "virt" : NULL, .desc = "QEMU " text " ARM Virtual Machine", .arches = arches,             \
-        .max_cpus = VIRT_MAX_CPUS, .default_cpus = 1, .default_cpu64 = "cortex-a57", .default_ram_bytes = 128 * MiB,                     \
+        .max_cpus = VIRT_MAX_CPUS, .default_cpus = 1, .default_cpu32 = "cortex-a15", .default_cpu64 = "cortex-a57", .default_ram_bytes = 128 * MiB, \
         .ram_id = "mach-virt.ram", .default_block_if = "virtio", .default_nic = "virtio-net-pci", .creates_nic = true,                   \
         .no_floppy = true, .no_cdrom = true, .no_parallel = true, .usb_controller = "qemu-xhci", .init = arm_virt_init, .ready = arm_virt_ready,  \
         .reset = arm_machine_reset,                                                                                                    \

@@ -65,7 +65,8 @@ typedef struct ArmCpuInfo {
     const char *compatible;        /* "arm,cortex-a57" */
     uint64_t midr;
     unsigned phys_bits;
-    bool has_pmu, has_mte;
+    bool has_pmu, has_mte;         /* has_pmu: of version 3 */
+    bool has_aarch64, is_v8;
     ArmCacheInfo icache, dcache;   /* of the first level */
 } ArmCpuInfo;
 
