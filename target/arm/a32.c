@@ -405,12 +405,12 @@ static void run_it(TransCtx *ctx, unsigned it, bool in_memory)
     Insn group[MAX_IT];
     unsigned n;
     vaddr begin = ctx->pc, end = begin;
-    bool all = fetch_it(ctx, ctx->pc, it, group, &n);
+    bool all = fetch_it(ctx, ctx->pc, it, group, &n), behind_it = !in_memory;
 
     for (unsigned i = 0; i < n; i++) {
         end = ctx->pc + group[i].length;
         ctx->next_pc = end;
-        if (i) {
+        if (i || behind_it) { /* what stops goes on at its own address: IT is done, ITSTATE is in memory */
             ir_insn_start(ctx->b, ctx->pc, 0);
         }
         if (may_stop(ctx, &group[i])) {

@@ -164,6 +164,9 @@ static uint64_t *banked(Vcpu *vcpu, uint32_t which)
     unsigned sysm = which & 31, mode = sysm < 8 ? A32_USR : sysm < 16 ? A32_FIQ : modes[sysm >> 1 & 7];
     bool wants_spsr = which >> 5 & 1;
 
+    if (!arm_has(vcpu, EL2) && !arm_has(vcpu, V8A32)) { /* they came with the Virtualization Extensions */
+        return NULL;
+    }
     if ((mode == A32_USR && (sysm == 7 || sysm >= 8 || wants_spsr)) || sysm == 15 || !arm_a32_mode_there(vcpu, mode) || (mode == A32_MON && s->el != 3)) {
         return NULL;
     }

@@ -441,7 +441,7 @@ static unsigned stage1_prot(const ArmWalk *w, const ArmTables *t, const Leaf *le
     }
     if (arm_regime_is_a32(w->vcpu, w->regime)) {
         /* Code must be readable; UWXN: what programs may write is not the kernel's to run (G5.6.2). */
-        exec &= read || w->pan;
+        exec &= (read || w->pan) && !xn;
         exec &= !(two_halves(w->vcpu, w->regime) && !w->user && (sctlr & SCTLR32_UWXN) && user_page && !ro);
     }
     return (read ? PAGE_READ : 0) | (write ? PAGE_WRITE : 0) | (exec ? PAGE_EXEC : 0);

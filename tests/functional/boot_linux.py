@@ -26,7 +26,7 @@ class Failed(Exception):
 
 def boot(args, run, options, append='', smp=1, timeout=150):
     machine = args.machine or ('pc' if 'x86_64' in args.emulator.name else 'virt')
-    console = 'ttyAMA0' if 'aarch64' in args.emulator.name else 'ttyS0'
+    console = 'ttyAMA0' if args.emulator.name.endswith(('aarch64', '-arm')) else 'ttyS0'
     command = [args.emulator, '-M', machine, '-m', '512M', '-smp', str(smp), '-nographic', '-no-reboot', '-kernel', args.guest / 'kernel',
                '-initrd', args.guest / 'initrd.gz', '-append', f'console={console} quiet run={run} {append}'.strip(), *options]
     process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -164,6 +164,7 @@ TESTS = {
     'numa': lambda a, w: numa(a, w),
     'smoke': lambda a, w: smoke(a, w),
     'smp': lambda a, w: smoke(a, w, smp=4),
+    'compat': lambda a, w: collect(boot(a, 'compat', []), 'compat'),
     'disk-pci': lambda a, w: disk(a, w, 'virtio-blk-pci'),
     'disk-pci-packed': lambda a, w: disk(a, w, 'virtio-blk-pci,packed=on,disable-legacy=on'),
     'disk-pci-legacy': lambda a, w: disk(a, w, 'virtio-blk-pci,disable-modern=on,event_idx=off,indirect_desc=off'),
