@@ -57,6 +57,11 @@ static inline MemEndian endian_of(const Access *a)
     return a->big_endian ? MEM_BIG_ENDIAN : MEM_LITTLE_ENDIAN;
 }
 
+static MemAttrs attrs_of(const Access *a, const TlbSide *side)
+{
+    return (MemAttrs){ .secure = a->tv->vcpu->secure && !(side->prot & PAGE_NONSECURE) };
+}
+
 static uint64_t device_read(const Access *a, vaddr addr, unsigned size_bytes, const TlbSide *side)
 {
     uint64_t value = 0, in_page = addr & (TCG_PAGE_BYTES - 1);
@@ -67,11 +72,11 @@ static uint64_t device_read(const Access *a, vaddr addr, unsigned size_bytes, co
     COUNT(a->tv, mmio);
     if (side->whole) {
         r = memory_region_read(side->mr, side->offset + in_page, size_bytes, endian_of(a), &value,
-                               (MemAttrs){ .secure = a->tv->vcpu->secure });
+                               attrs_of(a, side));
     } else {
         /* Several regions, or holes, on the page. */
-        r = memory_load(a->tv->vcpu->as, side->phys + in_page, size_bytes, endian_of(a), &value,
-                        (MemAttrs){ .secure = a->tv->vcpu->secure });
+        r = memory_load(tlb_space_of(a->tv->vcpu, side->prot), side->phys + in_page, size_bytes, endian_of(a), &value,
+                        attrs_of(a, side));
     }
     if (r != MEM_OK) {
         raise_bus_error(a, addr, side);
@@ -90,10 +95,10 @@ static void device_write(const Access *a, vaddr addr, unsigned size_bytes, uint6
     COUNT(a->tv, mmio);
     if (side->whole || side->ram) {
         r = memory_region_write(side->mr, side->offset + in_page, size_bytes, endian_of(a), value,
-                                (MemAttrs){ .secure = a->tv->vcpu->secure });
+                                attrs_of(a, side));
     } else {
-        r = memory_store(a->tv->vcpu->as, side->phys + in_page, size_bytes, endian_of(a), value,
-                         (MemAttrs){ .secure = a->tv->vcpu->secure });
+        r = memory_store(tlb_space_of(a->tv->vcpu, side->prot), side->phys + in_page, size_bytes, endian_of(a), value,
+                         attrs_of(a, side));
     }
     if (r != MEM_OK) {
         raise_bus_error(a, addr, side);

@@ -436,7 +436,7 @@ static void make_entry(TcgVcpu *tv, vaddr page, gpa phys, uint8_t prot, bool glo
                        TlbSide *side)
 {
     rcu_read_lock();
-    MemLookup l = memory_lookup_page(tv->vcpu->as, phys, TCG_PAGE_BYTES);
+    MemLookup l = memory_lookup_page(tlb_space_of(tv->vcpu, prot), phys, TCG_PAGE_BYTES);
     rcu_read_unlock();
     if (l.ram && unlikely(!l.ram->dirty[DIRTY_CODE])) {
         tlb_log_code(l.ram);

@@ -105,6 +105,12 @@ static inline vaddr tlb_tag_get(TlbEntry *e, MmuAccess access)
 /* Stores to the page need not be noticed any more. */
 void tlb_page_dirty(TcgVcpu *tv, TlbEntry *e, const TlbSide *side);
 
+/* Where a page with that prot is. */
+static inline AddressSpace *tlb_space_of(const Vcpu *vcpu, uint8_t prot)
+{
+    return (prot & PAGE_NONSECURE) && vcpu->as_nonsecure ? vcpu->as_nonsecure : vcpu->as;
+}
+
 void tlb_vcpu_init(TcgVcpu *tv);
 void tlb_vcpu_free(TcgVcpu *tv);
 bool tlb_code_page(TcgVcpu *tv, vaddr addr, uint64_t *ret_page, const uint8_t **ret_host);

@@ -64,6 +64,14 @@ static void plat_output(void *opaque, Vcpu *vcpu, unsigned output, bool level)
     bql_leave(took);
 }
 
+/* The secure state sees its own devices and memory besides. */
+static void plat_security(void *opaque, Vcpu *vcpu)
+{
+    ArmCpu *cpu = opaque;
+
+    vcpu->as = vcpu->secure && cpu->config->secure ? &cpu->secure : &cpu->memory;
+}
+
 /* -- system registers of the interrupt controller --------------------------------------------------------------------------------- */
 
 static GicV3Access access_now(const Vcpu *vcpu)
@@ -123,8 +131,8 @@ static bool check_levels(const ArmCpu *cpu, const Vcpu *vcpu, Error **errp)
 
     if (config->has_el2 && !arm_has(vcpu, EL2)) {
         error_set(errp, "virtualization=on, but the CPU '%s' has no exception level 2", arm_model(vcpu)->name);
-    } else if (config->has_el3) {
-        error_set(errp, "secure=on is not available yet: processors cannot be kept from memory of the secure world");
+    } else if (config->has_el3 && !arm_has(vcpu, EL3)) {
+        error_set(errp, "secure=on, but the CPU '%s' has no exception level 3", arm_model(vcpu)->name);
     } else if (config->has_mte && !add_tags(cpu)) {
         error_set(errp, "MTE requested, but not supported by the guest CPU");
     } else {
@@ -142,7 +150,7 @@ static Vcpu *ops_create(ArmCpu *cpu, const char *model, Error **errp)
 
     vcpu->index = (int)cpu->index;
     vcpu->machine = m;
-    vcpu->as = &cpu->memory;
+    vcpu->as = vcpu->as_nonsecure = &cpu->memory;
     vcpu->phys_ptr = memory_ram_of_vcpu;
     vcpu->parallel = m->smp.cpus > 1;
     ArmTimers *timers = xnew(ArmTimers);
@@ -160,7 +168,7 @@ static Vcpu *ops_create(ArmCpu *cpu, const char *model, Error **errp)
         return NULL;
     }
     arm_cpu_set_levels(vcpu, cpu->config->has_el2, cpu->config->has_el3);
-    timers->platform = (ArmPlatform){ .guest_ns = plat_guest_ns, .timer_set = plat_timer_set, .output = plat_output,
+    timers->platform = (ArmPlatform){ .guest_ns = plat_guest_ns, .timer_set = plat_timer_set, .output = plat_output, .security = plat_security,
                                       .cntfrq_hz = arm_model(vcpu)->counter_hz };
     arm_cpu_connect(vcpu, cpu->mpidr, 0, &timers->platform, cpu);
     if (cpu->config->gic) {

@@ -8,6 +8,12 @@
     char name[24]; snprintf(name, sizeof(name), "%" PRIu64, (uint64_t)(value))
 #define FLAG(on) ((on) ? "on" : "off")
 
+/* A kernel that no firmware of the secure world precedes. */
+static bool kernel_alone(const VirtMachine *v)
+{
+    return v->secure && v->arm.machine.kernel && !v->firmware_loaded;
+}
+
 static bool create_v2m(VirtMachine *v, Error **errp)
 {
     NUMBER(base, VIRT_SPI_V2M + GIC_FIRST_SPI);
@@ -31,7 +37,7 @@ static bool create_v2(VirtMachine *v, Error **errp)
     unsigned n_views = v->virtualization ? GICV2_N_VIEWS : GICV2_VIRT_CTRL;
     NUMBER(cpus, m->smp.cpus);
     NUMBER(irqs, VIRT_N_SPIS + GIC_FIRST_SPI);
-    const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure),
+    const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure), "irq-reset-nonsecure", FLAG(kernel_alone(v)),
                             "has-virtualization-extensions", FLAG(v->virtualization), NULL };
 
     v->gic_dev = device_create("arm_gic", NULL, props, errp);
@@ -72,7 +78,8 @@ static bool create_v3(VirtMachine *v, Error **errp)
     Machine *m = arm_virt_m(v);
     NUMBER(cpus, m->smp.cpus);
     NUMBER(irqs, VIRT_N_SPIS + GIC_FIRST_SPI);
-    const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure), "has-lpi", FLAG(v->have_its), NULL };
+    const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure), "irq-reset-nonsecure",
+                            FLAG(kernel_alone(v)), "has-lpi", FLAG(v->have_its), NULL };
 
     v->gic_dev = device_create("arm-gicv3", NULL, props, errp);
     if (!v->gic_dev) {

@@ -206,7 +206,9 @@ static bool add_secure(VirtMachine *v, Error **errp)
         return false;
     }
     memory_region_add(&v->secure_memory, ram.base, &v->secure_ram);
-    Device *gpio = device_create("pl061", NULL, NULL, errp);
+    /* Lines that firmware does not drive yet must not switch the machine off. */
+    const char *props[] = { "pullups", "0", "pulldowns", "255", NULL };
+    Device *gpio = device_create("pl061", NULL, props, errp);
     if (!gpio) {
         return false;
     }

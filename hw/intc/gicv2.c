@@ -169,9 +169,9 @@ static void unrealize(Device *dev)
     }
 }
 
-static void word_reset(GicWord *w)
+static void word_reset(const GicV2 *s, GicWord *w)
 {
-    *w = (GicWord){ .level = w->level }; /* the inputs are other devices' */
+    *w = (GicWord){ .level = w->level, .group = s->reset_nonsecure ? UINT32_MAX : 0 }; /* the inputs are other devices' */
 }
 
 static void reset_enter(Device *dev, ResetKind kind)
@@ -180,14 +180,14 @@ static void reset_enter(Device *dev, ResetKind kind)
 
     s->ctlr = 0;
     for (unsigned w = 0; w < V2_MAX_WORDS - 1; w++) {
-        word_reset(&s->spi[w]);
+        word_reset(s, &s->spi[w]);
     }
     /* The field is RAZ/WI with one processor, which then is the target of all. */
     memset(s->targets, s->n_cpus == 1 ? 1 : 0, sizeof(s->targets));
     for (unsigned i = 0; i < s->n_cpus; i++) {
         V2Cpu *cpu = &s->cpus[i];
 
-        word_reset(&cpu->word);
+        word_reset(s, &cpu->word);
         cpu->word.enabled = cpu->word.edge = 0xffff; /* SGIs */
         memset(cpu->sgi_from, 0, sizeof(cpu->sgi_from));
         cpu->ctlr = cpu->pmr = cpu->bpr = 0;
@@ -256,7 +256,7 @@ static const StateDesc state = {
 static const Property props[] = {
     PROP_U32("num-cpu", GicV2, n_cpus, 1, NULL), PROP_U32("num-irq", GicV2, n_irqs, 32, NULL),
     PROP_U32("revision", GicV2, revision, 2, NULL),
-    PROP_B("has-security-extensions", GicV2, security, false, NULL),
+    PROP_B("has-security-extensions", GicV2, security, false, NULL), PROP_B("irq-reset-nonsecure", GicV2, reset_nonsecure, false, NULL),
     PROP_B("has-virtualization-extensions", GicV2, virtualization, false, NULL),
     PROP_U32("num-priority-bits", GicV2, priority_bits, 8, NULL),
 };

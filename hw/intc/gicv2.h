@@ -35,6 +35,7 @@ struct GicV2 {
     Device dev;
     uint32_t n_cpus, n_irqs, priority_bits, revision;
     bool security, virtualization;
+    bool reset_nonsecure;               /* interrupts begin in group 1, as firmware would leave them to a kernel */
     unsigned n_words;                   /* GicWords */
     uint32_t ctlr;                      /* GICD_CTLR: groups */
     GicWord spi[V2_MAX_WORDS - 1];

@@ -198,14 +198,14 @@ static void unrealize(Device *dev)
     free(s->cpus);
 }
 
-static void word_reset(GicWord *w)
+static void word_reset(const GicV3 *s, GicWord *w)
 {
-    *w = (GicWord){ .level = w->level }; /* the inputs are other devices' */
+    *w = (GicWord){ .level = w->level, .group = s->reset_nonsecure ? UINT32_MAX : 0 }; /* the inputs are other devices' */
 }
 
 static void cpu_reset(GicV3 *s, V3Cpu *cpu)
 {
-    word_reset(&cpu->word);
+    word_reset(s, &cpu->word);
     cpu->word.edge = 0xffff;                       /* SGIs */
     cpu->rctlr = 0;
     cpu->waker = 6;                                /* ProcessorSleep, ChildrenAsleep */
@@ -232,7 +232,7 @@ static void reset_enter(Device *dev, ResetKind kind)
 
     s->ctlr = s->security ? V3_DCTLR_ARE_S | V3_DCTLR_ARE_NS : V3_DCTLR_ARE_S | V3_DCTLR_DS;
     for (unsigned w = 0; w < V3_MAX_WORDS - 1; w++) {
-        word_reset(&s->spi[w]);
+        word_reset(s, &s->spi[w]);
     }
     memset(s->router, 0, sizeof(s->router));
     for (unsigned i = 0; i < s->n_cpus; i++) {
@@ -301,7 +301,7 @@ static const StateDesc state = {
 
 static const Property props[] = {
     PROP_U32("num-cpu", GicV3, n_cpus, 1, NULL), PROP_U32("num-irq", GicV3, n_irqs, 32, NULL), PROP_U32("revision", GicV3, revision, 3, NULL),
-    PROP_B("has-security-extensions", GicV3, security, false, NULL), PROP_B("has-lpi", GicV3, has_lpi, false, NULL),
+    PROP_B("has-security-extensions", GicV3, security, false, NULL), PROP_B("irq-reset-nonsecure", GicV3, reset_nonsecure, false, NULL), PROP_B("has-lpi", GicV3, has_lpi, false, NULL),
 };
 
 static const DeviceType type = {

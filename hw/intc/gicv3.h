@@ -66,6 +66,7 @@ struct GicV3 {
     Device dev;
     uint32_t n_cpus, n_irqs, revision;
     bool security, has_lpi;
+    bool reset_nonsecure; /* interrupts begin in non-secure group 1, as firmware would leave them to a kernel */
     unsigned n_words;              /* GicWords */
     uint32_t ctlr;                 /* GICD_CTLR, secure view */
     GicWord spi[V3_MAX_WORDS - 1];

@@ -140,6 +140,7 @@ struct Vcpu {
     void *opaque;                    /* Process thread (user) or Machine data (system) */
     Machine *machine;
     AddressSpace *as;                /* system: physical memory as this vCPU sees it */
+    AddressSpace *as_nonsecure;      /* on pages that are PAGE_NONSECURE; NULL: as `as` */
     sigjmp_buf jmp_env;              /* set by the main loop; vcpu_loop_exit comes back here. The signal
                                         mask is not saved: a handler that jumps restores it first */
     VcpuException exception;

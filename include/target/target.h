@@ -88,6 +88,7 @@ enum {
     PAGE_READ = 1, PAGE_WRITE = 2, PAGE_EXEC = 4,
     PAGE_SHARED = 8,   /* user mode: may be written through another mapping too (MAP_SHARED) */
     PAGE_TAGGED = 32,  /* memory has allocation tags (Arm: MTE) */
+    PAGE_NONSECURE = 64, /* system mode: in Vcpu.as_nonsecure, and accesses are not secure whatever the vCPU's state (Arm: NS) */
     PAGE_GUARDED = 16, /* code: indirect branches have to land where it says so (Arm: BTI); tells units apart */
 };
 

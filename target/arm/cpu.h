@@ -214,13 +214,12 @@ enum {
     ARM_MODE_BTI = 22,   /* 1 bit: PSTATE.BTYPE is tracked */
     ARM_MODE_BT = 23,    /* 1 bit: SCTLR_ELx.BT: jumps of type 3 may not land on PACIASP */
     ARM_MODE_A32 = 24,   /* 1 bit: AArch32; bit 0 of the pc says which instruction set */
-    ARM_MODE_BE = 35,    /* 1 bit: data is big-endian */
+    ARM_MODE_BE = 37,    /* 1 bit: data is big-endian (AArch32: PSTATE.E) */
     ARM_MODE_MTE = 33,   /* 1 bit: tags of data accesses are checked */
     ARM_MODE_MTE_UNPRIV = 34, /* 1 bit: those of LDTR and STTR */
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
-    ARM_MODE_BE = 33,    /* 1 bit: data accesses are big-endian (AArch32: PSTATE.E) */
-    ARM_MODE_VFP_OFF = 34, /* 1 bit: FPEXC.EN is clear, which makes all but its own registers undefined */
-    ARM_MODE_ALIGN_MANY = 35, /* 1 bit: accesses of AArch32 to several words need alignment whatever SCTLR.A says */
+    ARM_MODE_VFP_OFF = 35, /* 1 bit: FPEXC.EN is clear, which makes all but its own registers undefined */
+    ARM_MODE_ALIGN_MANY = 36, /* 1 bit: accesses of AArch32 to several words need alignment whatever SCTLR.A says */
 };
 
 /*

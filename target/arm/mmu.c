@@ -11,8 +11,7 @@
  * flushes anything. Tags in addresses (TBI) are part of the TLB's pages: maintenance by address cannot find those, so it flushes all when
  * there are any (tagged_tlb). The same holds for blocks of stage 1 that are cached in smaller pieces.
  *
- * Leaves out: the contiguous hint is taken as none; memory of both security states is one
- * address space, device accesses carry the state (vcpu->secure); alignment of accesses to Device memory while stage 1 is on; the access
+ * Leaves out: the contiguous hint is taken as none; alignment of accesses to Device memory while stage 1 is on; the access
  * permissions of indirection (PIE) and overlays.
  * Arm ARM DDI 0487, D8, G5.5.
  */
@@ -464,7 +463,7 @@ static bool stage1(const ArmWalk *w, vaddr addr, ArmPage *ret, ArmWalkFault *f)
             return fail(f, ARM_FSC_ADDRESS_SIZE, 0);
         }
         /* Flat, Device-nGnRnE; Normal write-back with HCR_EL2.DC. */
-        *ret = (ArmPage){ .phys = out, .prot = ALL, .page_bits = 52, .stage1_bits = 52, .global = true, .ns = !arm_is_secure_below_el3(vcpu),
+        *ret = (ArmPage){ .phys = out, .prot = ALL, .page_bits = 52, .stage1_bits = 52, .global = true, .ns = !arm_is_secure_below_el3(vcpu) && w->regime != ARM_REGIME_EL3,
                           .attr = dc ? 0xff : 0, .sh = dc ? 0 : 2 };
         return true;
     }
@@ -675,7 +674,13 @@ void arm_tlb_select(Vcpu *vcpu)
         asid |= (uint32_t)vmid << 16;
         root |= (s->hcr_el2 & (HCR_VM | HCR_PTW | HCR_DC)) << 8; /* up to bit 20 */
     }
-    vcpu->secure = arm_has(vcpu, EL3) && (s->el == 3 || arm_is_secure_below_el3(vcpu));
+    bool secure = arm_has(vcpu, EL3) && (s->el == 3 || arm_is_secure_below_el3(vcpu));
+    if (secure != vcpu->secure) {
+        vcpu->secure = secure;
+        if (s->platform && s->platform->security) {
+            s->platform->security(s->platform_opaque, vcpu);
+        }
+    }
     tlb_set_asid(vcpu, asid, root);
 }
 
@@ -736,7 +741,8 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
     if (bits < page.stage1_bits && larger) {
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST);
     }
-    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = page.prot | (page.guarded ? PAGE_GUARDED : 0) | (page.tagged ? PAGE_TAGGED : 0), .page_bits = (uint8_t)bits, .global = page.global };
+    unsigned prot = page.prot | (page.guarded ? PAGE_GUARDED : 0) | (page.tagged ? PAGE_TAGGED : 0) | (page.ns && vcpu->secure ? PAGE_NONSECURE : 0);
+    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = prot, .page_bits = (uint8_t)bits, .global = page.global };
     return true;
 }
 

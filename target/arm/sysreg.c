@@ -38,6 +38,7 @@ SYSTEM_GATE(pauth, PAuth)
 SYSTEM_GATE(pmu, PMUv3)
 SYSTEM_GATE(tlbios, TLBIOS)
 SYSTEM_GATE(tlbirange, TLBIRANGE)
+static bool above_el1(const Vcpu *vcpu) { return has_el2(vcpu) || has_el3(vcpu); }
 static bool has_a32_el2(const Vcpu *vcpu) { return has_el2(vcpu) && arm_has(vcpu, AA32EL1); }
 static bool has_ras_el2(const Vcpu *vcpu) { return has_ras(vcpu) && has_el2(vcpu); }
 static bool has_tlbios_el2(const Vcpu *vcpu) { return has_tlbios(vcpu) && has_el2(vcpu); }

@@ -12,6 +12,7 @@ import tempfile
 
 GCC = 'aarch64-linux-gnu-gcc'
 GCC32 = 'arm-linux-gnueabihf-gcc'
+CASES_SECURE = [('cortex-a57', 'virt,secure=on'), ('max', 'virt,secure=on,gic-version=3')]
 CASES32 = [('cortex-a15', 'virt'), ('cortex-a7', 'virt')]
 CASES = [(cpu, machine) for cpu in ('cortex-a57', 'max') for machine in ('virt', 'virt,virtualization=on')] + [('max', 'virt,mte=on')]
 
@@ -19,7 +20,7 @@ CASES = [(cpu, machine) for cpu in ('cortex-a57', 'max') for machine in ('virt',
 def main():
     emulator, folder = sys.argv[1].split(), sys.argv[2]
     emulator[0] = os.path.abspath(emulator[0])
-    programs = sys.argv[3:] or ['levels', 'hyp']
+    programs = sys.argv[3:] or ['levels', 'hyp', 'secure']
     narrow = programs[0].startswith('a32')
     gcc, cases = (GCC32, CASES32) if narrow else (GCC, CASES)
     options = ['-marm', '-march=armv7ve', '-mfloat-abi=soft'] if narrow else ['-mgeneral-regs-only']
@@ -30,11 +31,12 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         for name in programs:
             exe = os.path.join(tmp, name)
+            start = [] if name == 'secure' else [os.path.join(folder, 'a32start.S' if narrow else 'start.S')]
             subprocess.run([gcc, '-O1', '-ffreestanding', '-fno-tree-loop-distribute-patterns', '-fno-pic', '-fno-stack-protector',
                             *options, '-nostdlib', '-static', '-Wl,--build-id=none', '-Wl,--no-warn-rwx-segments',
                             '-T', os.path.join(folder, 'link.ld'), '-o', exe,
-                            os.path.join(folder, 'a32start.S' if narrow else 'start.S'), os.path.join(folder, name + '.c')], check=True)
-            for cpu, machine in cases:
+                            *start, os.path.join(folder, name + '.c')], check=True)
+            for cpu, machine in CASES_SECURE if name == 'secure' else cases:
                 try:
                     run = subprocess.run(emulator + ['-M', machine, '-cpu', cpu, '-nic', 'none', '-display', 'none', '-serial', 'stdio',
                                                      '-monitor', 'none', '-kernel', exe],
