@@ -9,7 +9,7 @@ enum {
     GICC_ABPR = 0x1c, GICC_AIAR = 0x20, GICC_AEOIR = 0x24, GICC_AHPPIR = 0x28, GICC_APR = 0xd0, GICC_NSAPR = 0xe0, GICC_IIDR = 0xfc,
     GICC_DIR = 0x1000,
 };
-enum { IIDR = 0x0002043b, CTLR_BITS = 0x7ff };
+enum { IIDR = 0x0002043b, IIDR_V1 = 0x0001043b, CTLR_BITS = 0x7ff };
 
 /* The id an acknowledging or looking read gets for `best`: groups that the access may not have give special ones (4.4.4). */
 static unsigned answer(const V2Cpu *cpu, V2Best best, bool as_group1, bool ns)
@@ -119,7 +119,7 @@ static void write_ctlr(V2Cpu *cpu, uint32_t value, bool ns)
 
     if (!ns) {
         /* Without the Security Extensions there is one EOImode, and group bits are all that is left of the bypasses. */
-        cpu->ctlr = value & (cpu->gic->security ? CTLR_BITS : 0x21f);
+        cpu->ctlr = value & (cpu->gic->security ? CTLR_BITS : v2_has_groups(cpu->gic) ? 0x21f : V2_CTLR_GROUP0);
         return;
     }
     cpu->ctlr = (cpu->ctlr & ~of_ns) | (value & 1) << 1 | (value & 0x60) << 2 | (value & V2_CTLR_EOI_MODE) << 1;
@@ -201,7 +201,7 @@ static MemResult cpu_read(void *opaque, uint64_t offset, unsigned size, uint64_t
     case GICC_ABPR: value = ns ? 0 : read_bpr(cpu, true, false); break;
     case GICC_AIAR: value = ns ? 0 : acknowledge(s, cpu, true, false); break;
     case GICC_AHPPIR: value = ns ? 0 : looked_at(s, cpu, true, false); break;
-    case GICC_IIDR: value = IIDR; break;
+    case GICC_IIDR: value = v2_has_groups(s) ? IIDR : IIDR_V1; break;
     default:
         if (offset >= GICC_APR && offset < GICC_NSAPR + 16) {
             uint32_t *apr = apr_at(cpu, (offset & 15) / 4, offset >= GICC_NSAPR, ns);

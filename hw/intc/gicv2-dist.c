@@ -98,7 +98,7 @@ static uint32_t read_word(GicV2 *s, V2Cpu *cpu, uint64_t offset, bool ns)
         }
     }
     if (offset < GICD_PRIORITY) {
-        if (word >= s->n_words || (ns && offset >> 7 == GIC_GROUP)) {
+        if (word >= s->n_words || ((ns || !v2_has_groups(s)) && offset >> 7 == GIC_GROUP)) {
             return 0;
         }
         GicWord *w = v2_word(s, cpu, word);
@@ -146,7 +146,7 @@ static void write_bits(GicV2 *s, V2Cpu *cpu, uint64_t offset, uint32_t value, bo
 {
     unsigned word = (offset & 0x7f) / 4, kind = (unsigned)(offset >> 7);
 
-    if (word >= s->n_words || (ns && kind == GIC_GROUP)) {
+    if (word >= s->n_words || ((ns || !v2_has_groups(s)) && kind == GIC_GROUP)) {
         return;
     }
     GicWord *w = v2_word(s, cpu, word);
@@ -161,7 +161,7 @@ static void write_bits(GicV2 *s, V2Cpu *cpu, uint64_t offset, uint32_t value, bo
 static void write_word(GicV2 *s, V2Cpu *cpu, uint64_t offset, uint32_t value, bool ns)
 {
     if (offset == GICD_CTLR) {
-        s->ctlr = ns ? (s->ctlr & 1) | (value & 1) << 1 : value & 3;
+        s->ctlr = ns ? (s->ctlr & 1) | (value & 1) << 1 : value & (v2_has_groups(s) ? 3 : 1);
     } else if (offset >= 0x80 && offset < GICD_PRIORITY) {
         write_bits(s, cpu, offset, value, ns);
     } else if (offset >= GICD_CONFIG && offset < GICD_CONFIG + 0x100) {

@@ -130,8 +130,8 @@ static bool realize(Device *dev, Error **errp)
         error_set(errp, "num-irq=%u: a GICv2 has 32 to 992 interrupts, a multiple of 32", s->n_irqs);
         return false;
     }
-    if (s->revision != 2) {
-        error_set(errp, "revision=%u: arm_gic is a GICv2", s->revision);
+    if (s->revision != 2 && (s->revision != 1 || s->security || s->virtualization)) {
+        error_set(errp, "revision=%u: arm_gic is a GICv2, or, without extensions, a GICv1", s->revision);
         return false;
     }
     if (s->priority_bits < 4 || s->priority_bits > 8) {

@@ -51,6 +51,11 @@ static inline uint32_t v2_bit(unsigned irq)
 {
     return UINT32_C(1) << irq % 32;
 }
+/* A GICv1 without the Security Extensions has no groups (IHI 0048B, 2.3.1). */
+static inline bool v2_has_groups(const GicV2 *s)
+{
+    return s->revision > 1;
+}
 /* Whether an access is held to what non-secure software may do (4.1.5). */
 static inline bool v2_is_ns(const GicV2 *s, MemAttrs attrs)
 {
