@@ -171,6 +171,7 @@ static Vcpu *ops_create(ArmCpu *cpu, const char *model, Error **errp)
     timers->platform = (ArmPlatform){ .guest_ns = plat_guest_ns, .timer_set = plat_timer_set, .output = plat_output, .security = plat_security,
                                       .cntfrq_hz = arm_model(vcpu)->counter_hz };
     arm_cpu_connect(vcpu, cpu->mpidr, 0, &timers->platform, cpu);
+    arm_state(vcpu)->cbar = cpu->config->periphbase;
     if (cpu->config->gic) {
         arm_cpu_set_gic(vcpu, &gic_ops, cpu);
     }

@@ -24,7 +24,7 @@ ArmCpu *arm_cpu(Machine *m, unsigned index)
 
 uint64_t arm_cpu_affinity(const ArmCpusConfig *config, unsigned index)
 {
-    return (uint64_t)(index / config->cluster_cpus) << 8 | index % config->cluster_cpus;
+    return config->affinity + ((uint64_t)(index / config->cluster_cpus) << 8 | index % config->cluster_cpus);
 }
 
 ArmCpuInfo arm_cpu_info(Machine *m, unsigned index)
@@ -129,7 +129,7 @@ static bool cpu_create(const ArmCpusConfig *config, unsigned index, Error **errp
     }
     make_views(cpu);
     if (cpu_ops) {
-        const char *model = m->cpu_type ? m->cpu_type : m->arch && !strcmp(m->arch, "arm") ? m->type->default_cpu32 : NULL;
+        const char *model = m->cpu_type ? m->cpu_type : m->arch && !strcmp(m->arch, "arm") ? m->type->default_cpu32 : m->type->default_cpu64;
         cpu->vcpu = cpu_ops->create(cpu, model, errp);
         if (!cpu->vcpu) {
             return false;

@@ -14,6 +14,8 @@ typedef struct RaspiModel {
     uint64_t ram_bytes;
     gpa firmware;                /* where -bios goes, and runs */
     bool has_el2;
+    uint64_t affinity;           /* of the first processor */
+    uint32_t machine_number;     /* for kernels of 32 bits without a device tree */
 } RaspiModel;
 
 typedef struct RaspiMachine {

@@ -742,7 +742,7 @@ static bool fill(Vcpu *vcpu, const ArmWalk *w, vaddr addr, bool probe, TlbFill *
         __atomic_store_n(&s->tagged_tlb, true, __ATOMIC_SEQ_CST);
     }
     unsigned prot = page.prot | (page.guarded ? PAGE_GUARDED : 0) | (page.tagged ? PAGE_TAGGED : 0) | (page.ns && vcpu->secure ? PAGE_NONSECURE : 0);
-    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = prot, .page_bits = (uint8_t)bits, .global = page.global };
+    *ret = (TlbFill){ .phys = page.phys & ~bits_mask(0, bits), .prot = (uint8_t)prot, .page_bits = (uint8_t)bits, .global = page.global };
     return true;
 }
 

@@ -26,6 +26,8 @@ typedef struct ArmCpusConfig {
     Machine *machine;
     bool has_el2, has_el3, has_mte;
     unsigned cluster_cpus;         /* processors with one affinity level 1 */
+    uint64_t affinity;             /* of the first processor, where it is not 0 */
+    gpa periphbase;                /* of an MPCore's private region, which kernels of 32 bits ask the processor for */
     MemoryRegion *secure;          /* what is seen besides memory in secure state; NULL: nothing */
     Device *(*gic)(Machine *machine); /* whose CPU interface is system registers (GICv3); NULL: none */
 } ArmCpusConfig;
