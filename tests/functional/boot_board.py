@@ -22,6 +22,12 @@ BOARDS = {
                     modules=['bcm2835', 'rng-core', 'bcm2835-rng', 'bcm2835_wdt', 'bcm2835_thermal'],
                     framebuffer=dict(base=0x3c100000, width=640, height=480, stride=1280, format='r5g6b5'),
                     says=['hwrng works', 'temperature 25']),
+    'raspi2b': dict(dtb='bcm2836-rpi-2-b.dtb', cpus=4, console='ttyAMA0', serial=0, devices='hwrng',
+                    modules=['bcm2835', 'rng-core', 'bcm2835-rng', 'bcm2835_wdt'], says=['hwrng works']),
+    'vexpress-a9': dict(dtb='vexpress-v2p-ca9.dtb', cpus=1, console='ttyAMA0', serial=0, devices='', modules=['armmmci'],
+                        options=['-m', '512M'], says=[]),
+    'vexpress-a15': dict(dtb='vexpress-v2p-ca15-tc1.dtb', cpus=1, console='ttyAMA0', serial=0, devices='', modules=['armmmci'],
+                         options=['-m', '512M'], says=[]),
 }
 
 

@@ -353,7 +353,7 @@ int main(void)
     unsigned n = 0;
 
     image = storage_image("sd0", CARD_BYTES, "if=sd");
-    storage_start_on("raspi3b", "aarch64");
+    storage_start_on("raspi3b", "aarch64", 0);
     storage_ready();
     device_foreach(find_ic, NULL);
     test_sdhci();

@@ -30,11 +30,11 @@ static bool set_drive(Object *obj, const Property *prop, void *field, const char
 
 static const PropHooks drive_hooks = { .set = set_drive };
 
-static void build(void)
+static void build(unsigned n_cpus)
 {
     Error *err = NULL;
 
-    if (!machine_set_smp(machine, &(SmpConfig){0}, &err) || !machine_build(machine, &err)) {
+    if (!machine_set_smp(machine, &(SmpConfig){ .cpus = n_cpus }, &err) || !machine_build(machine, &err)) {
         die(err);
     }
 }
@@ -52,13 +52,13 @@ void storage_start(void)
     prepare("virt", "riscv64");
     machine->firmware = xstrdup("none");
     machine->ram_bytes = 16 << 20;
-    build();
+    build(0);
 }
 
-void storage_start_on(const char *board, const char *arch)
+void storage_start_on(const char *board, const char *arch, unsigned n_cpus)
 {
     prepare(board, arch);
-    build();
+    build(n_cpus);
 }
 
 void storage_ready(void)

@@ -19,8 +19,8 @@ extern Machine *machine;
 
 /* The riscv64 `virt` board without vCPUs; then devices are added; then it runs. */
 void storage_start(void);
-/* Or another board, with its usual memory; drives of boards are made before. */
-void storage_start_on(const char *board, const char *arch);
+/* Or another board, with its usual memory; 0 processors: its usual number. Drives of boards are made before. */
+void storage_start_on(const char *board, const char *arch, unsigned n_cpus);
 void storage_ready(void);
 /* Temporary files go; ends the program if a check made here failed. */
 void storage_finish(void);
