@@ -84,10 +84,19 @@ static void fires(void *opaque)
     update(u);
 }
 
+/* What has come to pass already and the main loop has not got to yet. */
+static void catch_up(MpUnit *u)
+{
+    if (timer_pending(&u->timer) && timer_deadline_ns(&u->timer) <= clock_get_ns(VM_CLOCK_VIRTUAL)) {
+        fires(u);
+    }
+}
+
 static MemResult unit_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
 {
     MpUnit *u = opaque;
 
+    catch_up(u);
     switch (offset) {
     case LOAD: *ret = u->load; break;
     case COUNTER: *ret = count(u); break;
@@ -102,6 +111,7 @@ static MemResult unit_write(void *opaque, uint64_t offset, unsigned size, uint64
 {
     MpUnit *u = opaque;
 
+    catch_up(u); /* a driver that sets a short time and then writes CONTROL must not lose its interrupt */
     switch (offset) {
     case LOAD: /* the counter takes it, too (4.2.1) */
         u->load = (uint32_t)value;

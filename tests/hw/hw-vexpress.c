@@ -88,6 +88,16 @@ static void test_private(void)
     WAIT(cpu_ld(1, PTIMER + 0xc));
     cpu_st(1, PTIMER + 8, 0);
     cpu_st(1, PTIMER + 0xc, 1);
+    /* It runs out before the main loop looks, and then its control register is written. */
+    cpu_st(1, PTIMER + 8, 5);
+    cpu_st(1, PTIMER + 4, 20);
+    for (int64_t end = clock_get_ns(VM_CLOCK_VIRTUAL) + 100000; clock_get_ns(VM_CLOCK_VIRTUAL) < end;) {
+    }
+    cpu_st(1, PTIMER + 8, 5);
+    CHECK_EQ(cpu_ld(1, PTIMER + 0xc), 1);
+    CHECK(pending(1, 29));
+    cpu_st(1, PTIMER + 8, 0);
+    cpu_st(1, PTIMER + 0xc, 1);
     /* One counter for all, comparators apart. */
     cpu_st(0, GTIMER + 8, 1);
     uint32_t now = cpu_ld(3, GTIMER);
