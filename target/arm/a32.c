@@ -56,8 +56,17 @@ static bool has_high_d(const Insn *in)
     }
 }
 
+/* T32 loads and stores with eight bits of offset, neither indexed nor written back, are no instructions. */
+static bool is_offset_of_nothing(const Insn *in)
+{
+    return in->row >= A32_ROW_strb_t8i && in->row <= A32_ROW_ldrsh_t8i && !(in->word & 0x500);
+}
+
 static void finish(Insn *in, const bool *ext)
 {
+    if (is_offset_of_nothing(in)) {
+        in->row = -1;
+    }
     if (in->row >= 0 && !ext[ARM_EXT_VFPD32] && has_high_d(in)) {
         in->row = -1;
     }
@@ -132,8 +141,10 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
 uint64_t arm32_trans_mode(const Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
+    uint64_t len = arm_has(vcpu, VFPShVec) ? s->fpcr >> ARM_FPSCR_LEN_SHIFT & 7 : 0;
     uint64_t mode = (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
 
+    mode |= len ? len << ARM_MODE_SHVEC_LEN | (uint64_t)(s->fpcr >> ARM_FPSCR_STRIDE_SHIFT & 3) << ARM_MODE_SHVEC_STRIDE : 0;
     if (!vcpu->softmmu) {
         return mode;
     }
@@ -348,8 +359,41 @@ static bool is_vfp_control(const Insn *in)
     return (in->row == A32_ROW_vmrs || in->row == A32_ROW_vmsr) && in->args.vsys.reg != 1;
 }
 
+/* Rows that are vector instructions where FPSCR.LEN is not 0; *ret_three: their arguments are z, d, n, m; else z, d, m or z, d, immediate. */
+static bool may_be_vector(int row, bool *ret_three)
+{
+    *ret_three = row >= A32_ROW_vmla_s && row <= A32_ROW_vdiv_d;
+    return *ret_three || row == A32_ROW_vmov_s || row == A32_ROW_vmov_d || row == A32_ROW_vmov_r_s || row == A32_ROW_vmov_r_d ||
+           row == A32_ROW_vabs_s || row == A32_ROW_vabs_d || row == A32_ROW_vneg_s || row == A32_ROW_vneg_d || row == A32_ROW_vsqrt_s ||
+           row == A32_ROW_vsqrt_d;
+}
+
+/*
+ * VFP's short vectors (Arm ARM DDI 0406, K4.1): registers are in banks of eight singles or four doubles, round which vectors run. A result in
+ * the first bank is a scalar, a second operand there is one for all elements.
+ */
+static void dispatch_short_vector(TransCtx *ctx, const Insn *in, bool three)
+{
+    unsigned n = 1 + (unsigned)bits_get(ctx->mode, ARM_MODE_SHVEC_LEN, 3), stride = bits_get(ctx->mode, ARM_MODE_SHVEC_STRIDE, 2) == 3 ? 2 : 1;
+    bool immediate = in->row == A32_ROW_vmov_s || in->row == A32_ROW_vmov_d;
+    A32Args args = in->args;
+    int bank = args.v[0] == 3 ? 4 : 8, others = args.v[0] == 3 ? 0xc : 0x18, *last = &args.v[three ? 3 : 2];
+    bool scalar = !(args.v[1] & others), last_scalar = immediate || !(*last & others);
+
+    for (unsigned i = 0; i < (scalar ? 1 : n); i++) {
+        a32_dispatch(in->row, ctx, &args);
+        for (int *reg = &args.v[1]; reg <= last; reg++) {
+            if (reg != last || !last_scalar) {
+                *reg = (*reg & ~(bank - 1)) | ((*reg + (int)stride) & (bank - 1));
+            }
+        }
+    }
+}
+
 static void dispatch(TransCtx *ctx, const Insn *in)
 {
+    bool three;
+
     ctx->data[ARM_DATA_INSN] = in->word;
     bool fp = in->row >= A32_ROW_vmla_s; /* vfp.isa and neon.isa come last */
     if (fp && bits_get(ctx->mode, ARM_MODE_FP_TRAP, 1)) {
@@ -360,6 +404,8 @@ static void dispatch(TransCtx *ctx, const Insn *in)
         a32_undefined(ctx);
     } else if (in->row < 0) {
         a32_undefined(ctx);
+    } else if (bits_get(ctx->mode, ARM_MODE_SHVEC_LEN, 3) && may_be_vector(in->row, &three)) {
+        dispatch_short_vector(ctx, in, three);
     } else {
         a32_dispatch(in->row, ctx, &in->args);
     }

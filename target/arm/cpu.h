@@ -220,6 +220,8 @@ enum {
     ARM_MODE_IT = 25,    /* 8 bits: PSTATE.IT */
     ARM_MODE_VFP_OFF = 35, /* 1 bit: FPEXC.EN is clear, which makes all but its own registers undefined */
     ARM_MODE_ALIGN_MANY = 36, /* 1 bit: accesses of AArch32 to several words need alignment whatever SCTLR.A says */
+    ARM_MODE_SHVEC_LEN = 40, /* 3 bits: FPSCR.LEN of models that have short vectors */
+    ARM_MODE_SHVEC_STRIDE = 43, /* 2 bits: FPSCR.STRIDE where LEN is not 0 */
 };
 
 /*

@@ -37,7 +37,7 @@ void arm_fpcr_set(Vcpu *vcpu, uint32_t value)
 {
     static const uint8_t rc[4] = { 0, 2, 1, 3 }; /* nearest, up, down, zero */
     uint32_t writable = ARM_FPCR_AHP | ARM_FPCR_DN | ARM_FPCR_FZ | 3u << ARM_FPCR_RMODE_SHIFT |
-                        (arm_has(vcpu, FP16) ? ARM_FPCR_FZ16 : 0);
+                        (arm_has(vcpu, FP16) ? ARM_FPCR_FZ16 : 0) | (arm_has(vcpu, VFPShVec) ? ARM_FPSCR_SHVEC : 0);
 
     arm_state(vcpu)->fpcr = value & writable;
     vcpu->jit.fp_control_guest = (vcpu->jit.fp_control_guest & MXCSR_FLAGS) | MXCSR_MASKS |

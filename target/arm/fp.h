@@ -11,6 +11,7 @@
 #include "target/fpu.h"
 
 enum { /* FPCR (C5.2.8) */
+    ARM_FPSCR_LEN_SHIFT = 16, ARM_FPSCR_STRIDE_SHIFT = 20, ARM_FPSCR_SHVEC = 0x370000, /* AArch32: short vectors */
     ARM_FPCR_FZ16 = 1 << 19, ARM_FPCR_RMODE_SHIFT = 22, ARM_FPCR_FZ = 1 << 24, ARM_FPCR_DN = 1 << 25, ARM_FPCR_AHP = 1 << 26,
 };
 enum { /* FPSR (C5.2.10) */

@@ -77,47 +77,47 @@ uint64_t arm_helper_a32_parallel(uint32_t n, uint32_t m, uint32_t how)
     return r | (uint64_t)flags << 32;
 }
 
-/* Bits are reversed, as the instructions say. */
-uint32_t arm_helper_a32_crc(uint32_t acc, uint32_t value, uint32_t size_log2)
-{
-    const uint32_t poly = 0xedb88320;
-
-    acc ^= size_log2 == 2 ? value : value & (uint32_t)bits_mask(0, 8u << size_log2);
-    for (unsigned i = 0; i < 8u << size_log2; i++) {
-        acc = acc & 1 ? acc >> 1 ^ poly : acc >> 1;
-    }
-    return acc;
-}
-
 uint32_t arm_helper_a32_fpscr_get(Vcpu *vcpu) { return arm_fpscr_get(vcpu); }
 void arm_helper_a32_fpscr_set(Vcpu *vcpu, uint32_t value) { arm_fpscr_set(vcpu, value); }
 
 /* -- VRECPS, VRSQRTS: FPRecipStep, FPRSqrtStep of AArch32, which round the product ------------------------------------------ */
 
-static bool is_inf(uint32_t x) { return (x & 0x7fffffff) == 0x7f800000; }
-static bool is_zero(uint32_t x) { return !(x & 0x7f800000); } /* subnormals are flushed */
+typedef struct StepFormat { uint32_t infinity, one_half, three_halves, two, three; uint8_t size; bool flushes; } StepFormat;
 
-static bool is_subnormal(uint32_t x) { return is_zero(x) && x << 1; }
+static uint32_t magnitude(const StepFormat *f, uint32_t x) { return x & (uint32_t)(BIT((8u << f->size) - 1) - 1); }
+static bool is_inf(const StepFormat *f, uint32_t x) { return magnitude(f, x) == f->infinity; }
+/* Subnormals are flushed, those of half precision if FPSCR.FZ16 says so. */
+static bool is_zero(const StepFormat *f, uint32_t x) { return f->flushes ? !(x & f->infinity) : !magnitude(f, x); }
+static bool is_subnormal(const StepFormat *f, uint32_t x) { return !(x & f->infinity) && magnitude(f, x); }
 
-/* regs: n, m, d, whether 16 bytes. */
+/* regs: n, m, d, whether 16 bytes, whether half precision. */
 static void steps(Vcpu *vcpu, uint32_t regs, bool sqrt)
 {
-    enum { ONE_HALF = 0x3f000000, THREE_HALVES = 0x3fc00000, TWO = 0x40000000, THREE = 0x40400000 };
+    static const StepFormat formats[2] = { { 0x7f800000, 0x3f000000, 0x3fc00000, 0x40000000, 0x40400000, 2, true },
+                                           { 0x7c00, 0x3800, 0x3e00, 0x4000, 0x4200, 1, false } };
     ArmState *s = arm_state(vcpu);
+    StepFormat f = formats[regs >> 16 & 1];
     uint32_t fpcr = s->fpcr;
     const ArmVector n = s->v[regs & 31], m = s->v[regs >> 5 & 31];
     ArmVector r = { .d = { 0 } };
 
-    s->fpcr = (fpcr & ARM_FPCR_AHP) | ARM_FPCR_FZ | ARM_FPCR_DN;
-    for (unsigned i = 0; i < (regs >> 15 & 1 ? 4 : 2); i++) {
-        if ((is_inf(n.s[i]) && is_zero(m.s[i])) || (is_zero(n.s[i]) && is_inf(m.s[i]))) {
-            r.s[i] = sqrt ? THREE_HALVES : TWO;
-            s->fpsr |= is_subnormal(n.s[i]) || is_subnormal(m.s[i]) ? ARM_FPSR_IDC : 0;
-            continue;
+    s->fpcr = (fpcr & (ARM_FPCR_AHP | ARM_FPCR_FZ16)) | ARM_FPCR_FZ | ARM_FPCR_DN;
+    f.flushes |= !!(fpcr & ARM_FPCR_FZ16);
+    for (unsigned i = 0; i < (regs >> 15 & 1 ? 16u : 8u) >> f.size; i++) {
+        uint32_t x = f.size == 1 ? n.h[i] : n.s[i], y = f.size == 1 ? m.h[i] : m.s[i], lane;
+        if ((is_inf(&f, x) && is_zero(&f, y)) || (is_zero(&f, x) && is_inf(&f, y))) {
+            lane = sqrt ? f.three_halves : f.two;
+            s->fpsr |= f.size == 2 && (is_subnormal(&f, x) || is_subnormal(&f, y)) ? ARM_FPSR_IDC : 0;
+        } else {
+            uint64_t product = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, f.size, 0, ARM_FP_DYN, 0, 0), x, y, 0);
+            uint64_t v = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_SUB, f.size, 0, ARM_FP_DYN, 0, 0), sqrt ? f.three : f.two, product, 0);
+            lane = (uint32_t)(sqrt ? arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, f.size, 0, ARM_FP_DYN, 0, 0), v, f.one_half, 0) : v);
         }
-        uint64_t product = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, 2, 0, ARM_FP_DYN, 0, 0), n.s[i], m.s[i], 0);
-        uint64_t v = arm_fp_lane(vcpu, arm_fp_code(ARM_FP_SUB, 2, 0, ARM_FP_DYN, 0, 0), sqrt ? THREE : TWO, product, 0);
-        r.s[i] = (uint32_t)(sqrt ? arm_fp_lane(vcpu, arm_fp_code(ARM_FP_MUL, 2, 0, ARM_FP_DYN, 0, 0), v, ONE_HALF, 0) : v);
+        if (f.size == 1) {
+            r.h[i] = (uint16_t)lane;
+        } else {
+            r.s[i] = lane;
+        }
     }
     s->fpcr = fpcr;
     s->v[regs >> 10 & 31] = r;

@@ -271,11 +271,6 @@ void a32_trans_crc32(TransCtx *ctx, const A32ArgsCrc *a)
         a32_undefined(ctx);
         return;
     }
-    if (a->c) {
-        IrRef value = ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rm));
-        a32_put(ctx, a->rd, ir_emit(ctx->b, IR_crc32c, IR_I32, (unsigned)a->sz, a32_r(ctx, a->rn), value, IR_NONE));
-        return;
-    }
-    IrRef size = ir_i32(ctx->b, (uint32_t)a->sz);
-    a32_put(ctx, a->rd, ir_call(ctx->b, ARM_HELPER_a32_crc, 3, (IrRef[]){ a32_r(ctx, a->rn), a32_r(ctx, a->rm), size }));
+    IrRef old = ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rn)), data = ir_op1(ctx->b, IR_ext_u, IR_I64, a32_r(ctx, a->rm));
+    a32_put(ctx, a->rd, ir_op1(ctx->b, IR_trunc, IR_I32, arm_crc32(ctx, old, data, (unsigned)a->sz, a->c)));
 }

@@ -85,13 +85,26 @@ void a32_trans_n_vst_many(TransCtx *ctx, const A32ArgsNls *a) { many(ctx, a, fal
 
 /* -- one structure ----------------------------------------------------------------------------------------------- */
 
+/* Values of index_align that do not exist, by size and number of elements. */
+static bool lane_valid(const A32ArgsNl1 *a)
+{
+    int low = a->ia & 3;
+
+    switch (a->n) {
+    case 0: return a->size == 2 ? !(a->ia & 4) && (low == 0 || low == 3) : !(a->ia >> a->size & 1);
+    case 1: return a->size < 2 || !(a->ia & 2);
+    case 2: return !(a->size == 2 ? low : low & 1);
+    default: return a->size < 2 || low != 3;
+    }
+}
+
 static void lane(TransCtx *ctx, const A32ArgsNl1 *a, bool load)
 {
     unsigned size = (unsigned)a->size, index = (unsigned)a->ia >> (size + 1), n = (unsigned)a->n + 1;
     int inc = size == 1 ? 1 + (a->ia >> 1 & 1) : size == 2 ? 1 + (a->ia >> 2 & 1) : 1;
     IrRef value[MAX_D];
 
-    if (a->d + (int)(n - 1) * inc > 31 || a->rn == A32_PC) {
+    if (a->d + (int)(n - 1) * inc > 31 || a->rn == A32_PC || !lane_valid(a)) {
         a32_undefined(ctx);
         return;
     }
@@ -122,8 +135,10 @@ void a32_trans_n_vld_all(TransCtx *ctx, const A32ArgsNl1 *a)
     int two = a->ia >> 1 & 1, inc = 1 + two;
     IrRef value[MAX_D];
 
-    size = size == 3 && n == 4 ? 2 : size; /* 32-bit elements with an alignment of 16 bytes */
-    if (size == 3 || a->d + (n == 1 ? two : (int)(n - 1) * inc) > 31 || a->rn == A32_PC) {
+    bool align = a->ia & 1;
+
+    size = size == 3 && n == 4 && align ? 2 : size; /* 32-bit elements with an alignment of 16 bytes */
+    if (size == 3 || (align && (n == 3 || (n == 1 && size == 0))) || a->d + (n == 1 ? two : (int)(n - 1) * inc) > 31 || a->rn == A32_PC) {
         a32_undefined(ctx);
         return;
     }

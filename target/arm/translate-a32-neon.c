@@ -7,11 +7,9 @@
  *
  * DEVIATION: V29 to V31 are what such an instruction leaves in them when the processing element goes back to AArch64.
  */
-#include "target/arm/translate-a32-simd.h"
-#include "target/arm/translate-fp.h"
+#include "target/arm/translate-a32-neon.h"
 
-enum { N_IN = 29, M_IN = 30, D_IN = 31 }; /* the registers for halves */
-enum { ALL = 3, STANDARD_FPCR = ARM_FPCR_FZ | ARM_FPCR_DN | ARM_FPCR_FZ16 };
+enum { ALL = 3, STANDARD_FPCR = ARM_FPCR_FZ | ARM_FPCR_DN, STANDARD_KEEPS = ARM_FPCR_AHP | ARM_FPCR_FZ16 };
 
 typedef void Three(TransCtx *ctx, const ArmArgsV3 *a);
 typedef void Two(TransCtx *ctx, const ArmArgsV2 *a);
@@ -21,8 +19,7 @@ typedef void Element(TransCtx *ctx, const ArmArgsVix *a);
 
 /* -- registers ------------------------------------------------------------------------------------------- */
 
-/* The V register that has the operand. */
-static int in(TransCtx *ctx, bool q, int reg, int half)
+int a32_neon_in(TransCtx *ctx, bool q, int reg, int half)
 {
     if (q) {
         return reg / 2;
@@ -31,8 +28,7 @@ static int in(TransCtx *ctx, bool q, int reg, int half)
     return half;
 }
 
-/* Behind the handler: the result's half; nothing is left of the copies. */
-static void out(TransCtx *ctx, bool q, int reg)
+void a32_neon_out(TransCtx *ctx, bool q, int reg)
 {
     if (!q) {
         a32_put_d(ctx, reg, arm_v(ctx, D_IN));
@@ -42,29 +38,21 @@ static void out(TransCtx *ctx, bool q, int reg)
     }
 }
 
-/* False after a32_undefined(): a Q register with an odd number, or a lane there is none of. */
-static bool valid(TransCtx *ctx, bool ok)
-{
-    if (!ok) {
-        a32_undefined(ctx);
-    }
-    return ok;
-}
+static int in(TransCtx *ctx, bool q, int reg, int half) { return a32_neon_in(ctx, q, reg, half); }
+static void out(TransCtx *ctx, bool q, int reg) { a32_neon_out(ctx, q, reg); }
+static bool valid(TransCtx *ctx, bool ok) { return a32_valid(ctx, ok); }
 
-/* The handler runs under the Standard FPSCR value. */
-typedef struct Saved { uint64_t mode; IrRef fpcr; } Saved;
-
-static Saved standard_begin(TransCtx *ctx)
+A32Saved a32_standard_begin(TransCtx *ctx)
 {
     const int at = (int)offsetof(ArmState, fpcr);
-    Saved s = { ctx->mode, ir_ldenv(ctx->b, IR_I32, at, 4, false) };
+    A32Saved s = { ctx->mode, ir_ldenv(ctx->b, IR_I32, at, 4, false) };
 
-    ir_stenv(ctx->b, at, 4, ir_op2(ctx->b, IR_or, IR_I32, ir_op2_imm(ctx->b, IR_and, IR_I32, s.fpcr, ARM_FPCR_AHP), ir_i32(ctx->b, STANDARD_FPCR)));
+    ir_stenv(ctx->b, at, 4, ir_op2(ctx->b, IR_or, IR_I32, ir_op2_imm(ctx->b, IR_and, IR_I32, s.fpcr, STANDARD_KEEPS), ir_i32(ctx->b, STANDARD_FPCR)));
     ctx->mode |= BIT(ARM_MODE_FP_SOFT);
     return s;
 }
 
-static void standard_end(TransCtx *ctx, Saved s)
+void a32_standard_end(TransCtx *ctx, A32Saved s)
 {
     ir_stenv(ctx->b, (int)offsetof(ArmState, fpcr), 4, s.fpcr);
     ctx->mode = s.mode;
@@ -168,13 +156,15 @@ void a32_trans_n_logic(TransCtx *ctx, const A32ArgsN3 *a)
     }
 }
 
-/* A64's rows of single precision say 0. */
+/* A64's rows of single precision say 0, of half precision -1; here bit 20 says which. */
+static int precision(int size) { return size & 1 ? -1 : 0; }
+
 static void single(TransCtx *ctx, const A32ArgsN3 *a, Three *fn)
 {
     if (three_valid(ctx, a, ALL)) {
-        Saved s = standard_begin(ctx);
-        three(ctx, a, fn, 0);
-        standard_end(ctx, s);
+        A32Saved s = a32_standard_begin(ctx);
+        three(ctx, a, fn, precision(a->size));
+        a32_standard_end(ctx, s);
     }
 }
 
@@ -216,14 +206,15 @@ static void chained(TransCtx *ctx, const A32ArgsN3 *a, Three *second)
     if (!three_valid(ctx, a, ALL)) {
         return;
     }
-    Saved s = standard_begin(ctx);
-    ArmArgsV3 mul = { .d = M_IN, .n = in(ctx, q, a->n, N_IN), .m = in(ctx, q, a->m, M_IN), .q = q };
+    A32Saved s = a32_standard_begin(ctx);
+    int size = precision(a->size);
+    ArmArgsV3 mul = { .d = M_IN, .n = in(ctx, q, a->n, N_IN), .m = in(ctx, q, a->m, M_IN), .q = q, .size = size };
     arm_trans_v_fmul(ctx, &mul);
     int d = in(ctx, q, a->d, D_IN);
-    ArmArgsV3 add = { .d = d, .n = d, .m = M_IN, .q = q };
+    ArmArgsV3 add = { .d = d, .n = d, .m = M_IN, .q = q, .size = size };
     second(ctx, &add);
     out(ctx, q, a->d);
-    standard_end(ctx, s);
+    a32_standard_end(ctx, s);
 }
 
 void a32_trans_n_f_mla(TransCtx *ctx, const A32ArgsN3 *a) { chained(ctx, a, arm_trans_v_fadd); }
@@ -236,7 +227,7 @@ static void step(TransCtx *ctx, const A32ArgsN3 *a, ArmHelper helper)
 
     if (three_valid(ctx, a, ALL)) {
         int n = in(ctx, q, a->n, N_IN), m = in(ctx, q, a->m, M_IN);
-        ir_call(ctx->b, helper, 1, (IrRef[]){ ir_i32(ctx->b, (uint32_t)(n | m << 5 | (q ? a->d / 2 : D_IN) << 10 | q << 15)) });
+        ir_call(ctx->b, helper, 1, (IrRef[]){ ir_i32(ctx->b, (uint32_t)(n | m << 5 | (q ? a->d / 2 : D_IN) << 10 | q << 15 | (a->size & 1) << 16)) });
         out(ctx, q, a->d);
     }
 }
@@ -356,7 +347,7 @@ static void single_by_element(TransCtx *ctx, const A32ArgsNix *a, Three *second)
     if (!valid(ctx, !(q && (a->d | a->n) & 1))) {
         return;
     }
-    Saved s = standard_begin(ctx);
+    A32Saved s = a32_standard_begin(ctx);
     ArmArgsVix mul = element_of(a);
     mul.n = in(ctx, q, a->n, N_IN);
     mul.q = q;
@@ -364,11 +355,11 @@ static void single_by_element(TransCtx *ctx, const A32ArgsNix *a, Three *second)
     arm_trans_v_fmul_lane(ctx, &mul);
     if (second) {
         int d = in(ctx, q, a->d, D_IN);
-        ArmArgsV3 add = { .d = d, .n = d, .m = M_IN, .q = q };
+        ArmArgsV3 add = { .d = d, .n = d, .m = M_IN, .q = q, .size = a->size == 1 ? -1 : 0 };
         second(ctx, &add);
     }
     out(ctx, q, a->d);
-    standard_end(ctx, s);
+    a32_standard_end(ctx, s);
 }
 
 void a32_trans_n_mla_xf(TransCtx *ctx, const A32ArgsNix *a) { single_by_element(ctx, a, arm_trans_v_fadd); }
@@ -419,10 +410,10 @@ WORDS(rsqrte, ursqrte)
 
 static void two_single(TransCtx *ctx, const A32ArgsN2 *a, Two *fn)
 {
-    if (valid(ctx, a->size == 2 && !(a->q && (a->d | a->m) & 1))) {
-        Saved s = standard_begin(ctx);
-        two(ctx, a, fn, true, 0);
-        standard_end(ctx, s);
+    if (valid(ctx, (a->size == 2 || (a->size == 1 && a32_has(ctx, ARM_EXT_FP16))) && !(a->q && (a->d | a->m) & 1))) {
+        A32Saved s = a32_standard_begin(ctx);
+        two(ctx, a, fn, true, precision(a->size));
+        a32_standard_end(ctx, s);
     }
 }
 
@@ -475,22 +466,22 @@ void a32_trans_n_qmovn_u(TransCtx *ctx, const A32ArgsN2 *a) { narrow(ctx, a, arm
 void a32_trans_n_cvt_hs(TransCtx *ctx, const A32ArgsN2 *a)
 {
     if (valid(ctx, a->size == 1 && !(a->m & 1))) {
-        Saved s = standard_begin(ctx);
+        A32Saved s = a32_standard_begin(ctx);
         ArmArgsV2 args = { .d = D_IN, .n = a->m / 2 };
         arm_trans_v_fcvtn(ctx, &args);
         out(ctx, false, a->d);
-        standard_end(ctx, s);
+        a32_standard_end(ctx, s);
     }
 }
 
 void a32_trans_n_cvt_sh(TransCtx *ctx, const A32ArgsN2 *a)
 {
     if (valid(ctx, a->size == 1 && !(a->d & 1))) {
-        Saved s = standard_begin(ctx);
+        A32Saved s = a32_standard_begin(ctx);
         ArmArgsV2 args = { .d = a->d / 2, .n = in(ctx, false, a->m, M_IN) };
         arm_trans_v_fcvtl(ctx, &args);
         out(ctx, true, a->d);
-        standard_end(ctx, s);
+        a32_standard_end(ctx, s);
     }
 }
 
@@ -622,12 +613,24 @@ void a32_trans_n_shll(TransCtx *ctx, const A32ArgsNsh *a)
 static void fixed(TransCtx *ctx, const A32ArgsNsh *a, Shift *fn)
 {
     if (valid(ctx, !(a->q && (a->d | a->m) & 1))) {
-        Saved s = standard_begin(ctx);
+        A32Saved s = a32_standard_begin(ctx);
         shift(ctx, a, fn);
-        standard_end(ctx, s);
+        a32_standard_end(ctx, s);
     }
 }
 
+/* Of half precision: A64 has the count less 32 in that field. */
+static void fixed_half(TransCtx *ctx, const A32ArgsNsh *a, Shift *fn)
+{
+    A32ArgsNsh half = *a;
+    half.sh = a->sh - 32;
+    if (valid(ctx, half.sh >= 16)) {
+        fixed(ctx, &half, fn);
+    }
+}
+
+void a32_trans_n_cvt_fxh(TransCtx *ctx, const A32ArgsNsh *a) { fixed_half(ctx, a, a->u ? arm_trans_v_ucvtf_fixed : arm_trans_v_scvtf_fixed); }
+void a32_trans_n_cvt_xfh(TransCtx *ctx, const A32ArgsNsh *a) { fixed_half(ctx, a, a->u ? arm_trans_v_fcvtzu_fixed : arm_trans_v_fcvtzs_fixed); }
 void a32_trans_n_cvt_fx(TransCtx *ctx, const A32ArgsNsh *a) { fixed(ctx, a, a->u ? arm_trans_v_ucvtf_fixed : arm_trans_v_scvtf_fixed); }
 void a32_trans_n_cvt_xf(TransCtx *ctx, const A32ArgsNsh *a) { fixed(ctx, a, a->u ? arm_trans_v_fcvtzu_fixed : arm_trans_v_fcvtzs_fixed); }
 

@@ -1,7 +1,7 @@
 /*
  * translate-a32-vfp.c: VFP: scalar floating point of AArch32 (Arm ARM DDI 0487, F6.1), on the V registers AArch64 has it in: S[n] is lane
- * n & 3 of V[n / 4], D[n] lane n & 1 of V[n / 2]; the other lanes stay. Short vectors (FPSCR.LEN) are not there, as in all processors since
- * Armv8. What hosts cannot do in the mode at hand goes to the software of fp.h, as for AArch64.
+ * n & 3 of V[n / 4], D[n] lane n & 1 of V[n / 2]; the other lanes stay; half precision is in the low half of an S register and clears the other one. Short vectors
+ * (FPSCR.LEN): a32.c. What hosts cannot do in the mode at hand goes to the software of fp.h, as for AArch64.
  */
 #include "target/arm/translate-a32-simd.h"
 #include "target/arm/translate-fp.h"
@@ -44,6 +44,9 @@ static void put(TransCtx *ctx, unsigned size, int n, IrRef value)
 /* As bits, in an I64. */
 static IrRef get_bits(TransCtx *ctx, unsigned size, int n)
 {
+    if (size == 1) {
+        return arm_lane(ctx, arm_v(ctx, n / 4), 1, ((unsigned)n & 3) * 2);
+    }
     return arm_lane(ctx, arm_v(ctx, vector_of(size, n)), (int)size, lane_of(size, n));
 }
 
@@ -51,6 +54,10 @@ static IrRef get_bits(TransCtx *ctx, unsigned size, int n)
 static void put_bits(TransCtx *ctx, unsigned size, int n, IrRef value)
 {
     unsigned slot = ARM_SLOT_V + (unsigned)vector_of(size, n);
+    if (size == 1) {
+        value = ir_op1(ctx->b, IR_zext16, ir_insn(ctx->b->unit, value)->type, value);
+        size = 2;
+    }
     ir_put(ctx->b, slot, arm_v2(ctx, IR_vset_lane, size | lane_of(size, n) << 4, ir_get(ctx->b, slot), value));
 }
 
@@ -156,11 +163,23 @@ void a32_trans_vsqrt(TransCtx *ctx, const A32ArgsVf2 *a)
 /* -- moves and signs: bits only -------------------------------------------------------------------------------- */
 
 void a32_trans_vmov_r(TransCtx *ctx, const A32ArgsVf2 *a) { put(ctx, (unsigned)a->z, a->d, get(ctx, (unsigned)a->z, a->m)); }
-void a32_trans_vneg(TransCtx *ctx, const A32ArgsVf2 *a) { put(ctx, (unsigned)a->z, a->d, negated(ctx, (unsigned)a->z, get(ctx, (unsigned)a->z, a->m))); }
+void a32_trans_vneg(TransCtx *ctx, const A32ArgsVf2 *a)
+{
+    if (a->z == 1) {
+        put_bits(ctx, 1, a->d, ir_op2_imm(ctx->b, IR_xor, IR_I64, get_bits(ctx, 1, a->m), 0x8000));
+        return;
+    }
+    put(ctx, (unsigned)a->z, a->d, negated(ctx, (unsigned)a->z, get(ctx, (unsigned)a->z, a->m)));
+}
 
 void a32_trans_vabs(TransCtx *ctx, const A32ArgsVf2 *a)
 {
     unsigned size = (unsigned)a->z;
+
+    if (size == 1) {
+        put_bits(ctx, 1, a->d, ir_op2_imm(ctx->b, IR_and, IR_I64, get_bits(ctx, 1, a->m), 0x7fff));
+        return;
+    }
     IrRef mask = ir_vconst(ctx->b, IR_V128, &(IrVecConst){ .u64 = { size == 3 ? BIT(63) - 1 : BIT(31) - 1 } });
     IrRef v = arm_v2(ctx, IR_vand, 0, ir_op1(ctx->b, IR_vzext, IR_V128, get(ctx, size, a->m)), mask);
 
@@ -172,6 +191,10 @@ void a32_trans_vmov_imm(TransCtx *ctx, const A32ArgsVfi *a)
 {
     uint64_t sign = (uint64_t)a->imm >> 7, b = (uint64_t)a->imm >> 6 & 1, low = (uint64_t)a->imm & 63, v;
 
+    if (a->z == 1) {
+        put_bits(ctx, 1, a->d, ir_i64(ctx->b, sign << 15 | (b ? 0x3000 : 0x4000) | low << 6));
+        return;
+    }
     if (a->z == 3) {
         v = sign << 63 | (b ? 0x3fc0000000000000 : 0x4000000000000000) | low << 48;
     } else {
@@ -180,11 +203,11 @@ void a32_trans_vmov_imm(TransCtx *ctx, const A32ArgsVfi *a)
     put(ctx, (unsigned)a->z, a->d, ir_const(ctx->b, arm_fp_type((unsigned)a->z), v));
 }
 
-void a32_trans_vmov_from_r(TransCtx *ctx, const A32ArgsVmv *a) { put_bits(ctx, 2, a->n, a32_r(ctx, (unsigned)a->rt)); }
+void a32_trans_vmov_from_r(TransCtx *ctx, const A32ArgsVmv *a) { put_bits(ctx, (unsigned)a->z, a->n, a32_r(ctx, (unsigned)a->rt)); }
 
 void a32_trans_vmov_to_r(TransCtx *ctx, const A32ArgsVmv *a)
 {
-    a32_put(ctx, (unsigned)a->rt, ir_op1(ctx->b, IR_trunc, IR_I32, get_bits(ctx, 2, a->n)));
+    a32_put(ctx, (unsigned)a->rt, ir_op1(ctx->b, IR_trunc, IR_I32, get_bits(ctx, (unsigned)a->z, a->n)));
 }
 
 /* One double, or two singles that follow each other. */
@@ -365,6 +388,25 @@ void a32_trans_vcvt_to_h(TransCtx *ctx, const A32ArgsVfx *a)
     ir_put(ctx->b, slot, arm_v2(ctx, IR_vset_lane, 1 | lane << 4, ir_get(ctx->b, slot), r));
 }
 
+void a32_trans_vcvt_to_bf(TransCtx *ctx, const A32ArgsVfx *a)
+{
+    unsigned slot = ARM_SLOT_V + (unsigned)a->d / 4, lane = ((unsigned)a->d & 3) * 2 + (unsigned)a->op;
+    IrRef r = arm_fp_call(ctx, arm_fp_code(ARM_FP_TO_BF, 2, 1, ARM_FP_DYN, 0, 0), get_bits(ctx, 2, a->m), IR_NONE, IR_NONE);
+    ir_put(ctx->b, slot, arm_v2(ctx, IR_vset_lane, 1 | lane << 4, ir_get(ctx->b, slot), r));
+}
+
+/* The upper half to the lower one, zeros above; the lower half into the upper one. */
+void a32_trans_vmovx(TransCtx *ctx, const A32ArgsVf2 *a)
+{
+    put_bits(ctx, 1, a->d, arm_lane(ctx, arm_v(ctx, a->m / 4), 1, ((unsigned)a->m & 3) * 2 + 1));
+}
+
+void a32_trans_vins(TransCtx *ctx, const A32ArgsVf2 *a)
+{
+    unsigned slot = ARM_SLOT_V + (unsigned)a->d / 4, lane = ((unsigned)a->d & 3) * 2 + 1;
+    ir_put(ctx->b, slot, arm_v2(ctx, IR_vset_lane, 1 | lane << 4, ir_get(ctx->b, slot), get_bits(ctx, 1, a->m)));
+}
+
 static void to_int(TransCtx *ctx, unsigned size, int d, int m, ArmRound r, bool is_signed)
 {
     if (!arm_fp_inline(ctx, size)) {
@@ -382,6 +424,11 @@ void a32_trans_vcvt_m(TransCtx *ctx, const A32ArgsVfr *a) { to_int(ctx, (unsigne
 void a32_trans_vcvt_from_i(TransCtx *ctx, const A32ArgsVfx *a)
 {
     IrRef v = ir_op1(ctx->b, IR_trunc, IR_I32, get_bits(ctx, 2, a->m));
+    if (a->z == 1) {
+        IrRef wide = ir_op1(ctx->b, a->op ? IR_ext_s : IR_ext_u, IR_I64, v);
+        soft(ctx, arm_fp_code(a->op ? ARM_FP_FROM_S : ARM_FP_FROM_U, 1, 2, ARM_FP_DYN, 0, 0), 1, a->d, wide, IR_NONE, IR_NONE);
+        return;
+    }
     put(ctx, (unsigned)a->z, a->d, ir_op1(ctx->b, a->op ? IR_i2f : IR_u2f, arm_fp_type((unsigned)a->z), v));
 }
 
@@ -389,7 +436,7 @@ void a32_trans_vcvt_from_i(TransCtx *ctx, const A32ArgsVfx *a)
 void a32_trans_vcvt_fix(TransCtx *ctx, const A32ArgsVfix *a)
 {
     unsigned size = (unsigned)a->z, width = a->sx ? 32 : 16;
-    IrRef v = get_bits(ctx, size, a->d);
+    IrRef v = get_bits(ctx, size == 1 && !a->to ? 2 : size, a->d);
 
     if ((unsigned)a->bits > width) {
         a32_undefined(ctx); /* unpredictable */
@@ -405,7 +452,7 @@ void a32_trans_vcvt_fix(TransCtx *ctx, const A32ArgsVfix *a)
     }
     IrRef r = arm_fp_call(ctx, arm_fp_code(a->uns ? ARM_FP_TO_U : ARM_FP_TO_S, size, other, FP_RTZ, 0, fraction), v, IR_NONE, IR_NONE);
     r = a->uns ? ir_op1(ctx->b, a->sx ? IR_zext32 : IR_zext16, IR_I64, r) : ir_op1(ctx->b, a->sx ? IR_sext32 : IR_sext16, IR_I64, r);
-    put_bits(ctx, size, a->d, r);
+    put_bits(ctx, size == 1 ? 2 : size, a->d, r);
 }
 
 void a32_trans_vjcvt(TransCtx *ctx, const A32ArgsVf2 *a)
@@ -421,13 +468,18 @@ void a32_trans_vjcvt(TransCtx *ctx, const A32ArgsVf2 *a)
 void a32_trans_vldr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
+    if (size == 1) {
+        put_bits(ctx, 1, a->d, ir_load(ctx->b, IR_I64, a32_base(ctx, (unsigned)a->rn), IR_NONE, a32_access(ctx, 1, false, a->u ? a->imm : -a->imm)));
+        return;
+    }
     put(ctx, size, a->d, ir_load(ctx->b, arm_fp_type(size), a32_base(ctx, (unsigned)a->rn), IR_NONE, a32_access(ctx, size, false, a->u ? a->imm : -a->imm)));
 }
 
 void a32_trans_vstr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
-    ir_store(ctx->b, a32_base(ctx, (unsigned)a->rn), IR_NONE, get(ctx, size, a->d), a32_access(ctx, size, false, a->u ? a->imm : -a->imm));
+    ir_store(ctx->b, a32_base(ctx, (unsigned)a->rn), IR_NONE, size == 1 ? get_bits(ctx, 1, a->d) : get(ctx, size, a->d),
+             a32_access(ctx, size, false, a->u ? a->imm : -a->imm));
 }
 
 /* n: words; an odd number of double-precision ones is FLDMX, which skips the last. */

@@ -11,13 +11,16 @@
  * floor(x^96 / P) reflected into 65 bits without the lowest power, `poly` is P reflected into 33 bits. CRCs of less than 64 bits of data
  * have zeros in the high powers, which are the low bits.
  */
-static void crc32(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2)
+IrRef arm_crc32(TransCtx *ctx, IrRef old, IrRef data, unsigned size_log2, bool castagnoli)
 {
     static const IrVecConst constants = { .u64 = { 0xb4e5b025f7011641 /* inverse */, 0x1db710641 /* poly */ } };
     IrBuilder *b = ctx->b;
     unsigned bits = 8u << size_log2;
-    IrRef old = ir_op1(b, IR_zext32, IR_I64, arm_x(ctx, a->rn));
-    IrRef x = ir_op2(b, IR_xor, IR_I64, old, arm_x(ctx, a->rm));
+
+    if (castagnoli) {
+        return ir_op1(b, IR_ext_u, IR_I64, ir_emit(b, IR_crc32c, IR_I32, size_log2, ir_op1(b, IR_trunc, IR_I32, old), data, IR_NONE));
+    }
+    IrRef x = ir_op2(b, IR_xor, IR_I64, old, data);
     x = bits < 64 ? ir_op2_imm(b, IR_shl, IR_I64, x, 64 - bits) : x;
 
     IrRef both = ir_vconst(b, IR_V128, &constants);
@@ -27,18 +30,18 @@ static void crc32(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2)
     if (bits < 32) {
         r = ir_op2(b, IR_xor, IR_I64, r, ir_op2_imm(b, IR_shr, IR_I64, old, bits));
     }
-    arm_set_x(ctx, a->rd, r);
+    return r;
 }
 
-static void crc32c(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2)
+static void crc(TransCtx *ctx, const ArmArgsCrc *a, unsigned size_log2, bool castagnoli)
 {
-    IrRef r = ir_emit(ctx->b, IR_crc32c, IR_I32, size_log2, arm_r(ctx, 0, a->rn), arm_x(ctx, a->rm), IR_NONE);
-    arm_set_r(ctx, 0, a->rd, r);
+    IrRef old = ir_op1(ctx->b, IR_zext32, IR_I64, arm_x(ctx, a->rn));
+    arm_set_x(ctx, a->rd, arm_crc32(ctx, old, arm_x(ctx, a->rm), size_log2, castagnoli));
 }
 
-#define CRC(suffix, size_log2)                                                                          \
-    void arm_trans_crc32##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc32(ctx, a, size_log2); }      \
-    void arm_trans_crc32c##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc32c(ctx, a, size_log2); }
+#define CRC(suffix, size_log2)                                                                                          \
+    void arm_trans_crc32##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc(ctx, a, size_log2, false); }          \
+    void arm_trans_crc32c##suffix(TransCtx *ctx, const ArmArgsCrc *a) { crc(ctx, a, size_log2, true); }
 CRC(b, 0)
 CRC(h, 1)
 CRC(w, 2)

@@ -73,7 +73,8 @@ static void from_int(TransCtx *ctx, IntConversion c)
     IrBuilder *b = ctx->b;
     IrType type = arm_fp_type(c.size), int_type = arm_type(c.size == 3);
 
-    if (c.size == 1 || (c.fraction && arm_fp_soft(ctx))) {
+    /* AArch32's rounds to nearest whatever FPSCR says. */
+    if (c.size == 1 || (arm_fp_soft(ctx) && (c.fraction || ctx->mode >> ARM_MODE_A32 & 1))) {
         by_helper(ctx, &c, arm_fp_code(c.is_signed ? ARM_FP_FROM_S : ARM_FP_FROM_U, c.size, c.size, ARM_FP_DYN, 0, c.fraction));
         return;
     }

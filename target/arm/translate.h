@@ -129,4 +129,7 @@ bool arm_bit_masks(unsigned n, unsigned imms, unsigned immr, bool immediate, uin
 /* ExtendReg of X[n] by option, shifted left; an I64. */
 IrRef arm_extend_reg(TransCtx *ctx, unsigned n, unsigned option, unsigned shift);
 
+/* translate-ext.c: the CRC of `old` with 1 << size_log2 bytes of data behind it; all I64. */
+IrRef arm_crc32(TransCtx *ctx, IrRef old, IrRef data, unsigned size_log2, bool castagnoli);
+
 #endif
