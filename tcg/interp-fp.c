@@ -63,6 +63,12 @@ static void status_end(Vcpu *vcpu, const FpStatus *s)
                                   (s->flags & FP_INEXACT ? MXCSR_PE : 0);
 }
 
+/* frel's result. */
+static uint32_t relation_code(FpRelation relation)
+{
+    return relation == FP_LESS ? 1 : relation == FP_EQUAL ? 0x40 : relation == FP_GREATER ? 0 : 0x45;
+}
+
 static unsigned muladd_flags(uint16_t aux)
 {
     return (aux & IR_FMA_NEG_PRODUCT ? FP_NEGATE_PRODUCT : 0) |
@@ -155,6 +161,23 @@ uint16_t interp_single_to_half(Vcpu *vcpu, uint16_t rm, uint32_t a)
     return r;
 }
 
+uint32_t interp_fp_standard(Vcpu *vcpu, IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c)
+{
+    FpStatus s = { .rules = &fp_rules_arm_default, .rounding = FP_RNE, .tininess_before = true, .flush_inputs = true, .flush_outputs = FP_FLUSH_BEFORE };
+    uint32_t r;
+
+    if (op == IR_frel) {
+        r = relation_code(aux ? f32_compare(a, b, &s) : f32_compare_quiet(a, b, &s));
+    } else {
+        a ^= op == IR_fma && aux & IR_FMA_NEG_PRODUCT ? BIT(31) : 0;
+        c ^= op == IR_fma && aux & IR_FMA_NEG_ADDEND ? BIT(31) : 0;
+        r = (uint32_t)op_f32(op, op == IR_fma ? 0 : aux, a, b, c, FP_NAN_ARM, &s);
+    }
+    vcpu->jit.fp_flushed |= !!(s.flags & FP_INPUT_FLUSHED);
+    status_end(vcpu, &s);
+    return r;
+}
+
 uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a,
                    uint64_t b, uint64_t c)
 {
@@ -175,7 +198,7 @@ uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16
     case IR_frel: {
         FpRelation relation = aux ? (wide ? f64_compare(a, b, &s) : f32_compare(a, b, &s))
                             : wide ? f64_compare_quiet(a, b, &s) : f32_compare_quiet(a, b, &s);
-        r = relation == FP_LESS ? 1 : relation == FP_EQUAL ? 0x40 : relation == FP_GREATER ? 0 : 0x45;
+        r = relation_code(relation);
         break;
     }
     case IR_fcvt:

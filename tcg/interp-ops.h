@@ -16,6 +16,8 @@ typedef union InterpValue {
 } InterpValue;
 
 /* A scalar floating-point operation (fadd … fround). `operand_type` is that of a. Raises flags. */
+/* A lane under IR_FP_STD: scalar operations of F32 and frel, whose aux is 1 where every NaN raises invalid. */
+uint32_t interp_fp_standard(Vcpu *vcpu, IrOp op, uint16_t aux, uint32_t a, uint32_t b, uint32_t c);
 uint64_t interp_fp(Vcpu *vcpu, IrOp op, IrType type, IrType operand_type, uint16_t aux, uint64_t a,
                    uint64_t b, uint64_t c);
 

@@ -47,7 +47,10 @@ static void convert(Vcpu *vcpu, const IrInsn *in, const InterpValue *a, InterpVa
 
 static bool related(Vcpu *vcpu, unsigned frel, IrType type, uint64_t a, uint64_t b)
 {
-    switch (interp_fp(vcpu, IR_frel, IR_I32, type, !!(frel & IR_FREL_SIG), a, b, 0)) {
+    bool sig = frel & IR_FREL_SIG;
+    uint64_t relation = frel & IR_FREL_STD ? interp_fp_standard(vcpu, IR_frel, sig, (uint32_t)a, (uint32_t)b, 0)
+                                           : interp_fp(vcpu, IR_frel, IR_I32, type, sig, a, b, 0);
+    switch (relation) {
     case 0: return frel & IR_FREL_GT;
     case 1: return frel & IR_FREL_LT;
     case 0x40: return frel & IR_FREL_EQ;
@@ -91,8 +94,15 @@ void interp_vec_fp(Vcpu *vcpu, const IrInsn *in, const InterpValue *a, const Int
         *ret = in->op != IR_vfma ? *a : flags & IR_FMA_REST_C ? *c : flags & IR_FMA_REST_B ? *b : *a;
         n = 1;
     }
+    bool standard = in->op != IR_vfcmp && in->op != IR_vfround && flags & IR_FP_STD, minmax = in->op == IR_vfmin || in->op == IR_vfmax;
     for (unsigned i = 0; i < n; i++) {
         uint64_t x = lane_get(a, lane, i), y = lane_get(b, lane, i), r;
+        if (standard) {
+            uint64_t z = in->op == IR_vfma ? lane_get(c, lane, i) : 0;
+            lane_set(ret, lane, i, interp_fp_standard(vcpu, scalar_of(in->op), flags & (minmax ? 3 : IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND),
+                                                      (uint32_t)x, (uint32_t)y, (uint32_t)z));
+            continue;
+        }
         switch (in->op) {
         case IR_vfcmp: r = related(vcpu, flags, type, x, y) ? UINT64_MAX : 0; break;
         case IR_vfaddsub: r = interp_fp(vcpu, i & 1 ? IR_fadd : IR_fsub, type, type, IR_RM_DYN, x, y, 0); break;

@@ -56,7 +56,8 @@ bool ir_imm_valid(const IrInsn *in)
     case IR_vclmul: return !(aux & ~0x11u);
     case IR_sha1rnds4: case IR_crc32c: return aux <= 3;
     case IR_vtest: case IR_frel: return aux <= 1;
-    case IR_vfcmp: return (aux & 3) >= IR_LANE_32 && !(aux & 8) && to <= 31 && !(aux & 4 && in->type == IR_V256);
+    case IR_vfcmp: return (aux & 3) >= IR_LANE_32 && !(aux & 8) && to <= (from == IR_LANE_32 && in->type == IR_V128 ? 63u : 31u) &&
+                            !(aux & 4 && in->type == IR_V256);
     case IR_vfcvt: return from < IR_N_CVTS && to <= IR_RM_NEAREST_AWAY;
     case IR_vfround:
         return from >= IR_LANE_32 && from <= IR_LANE_64 && (to & ~(unsigned)IR_ROUND_EXACT) <= IR_RM_NEAREST_AWAY;

@@ -379,6 +379,8 @@ static unsigned flag_parts(Parser *ps, unsigned from)
             flags |= IR_FMA_NEG_ADDEND;
         } else if (!strcmp(ps->part[i], "low")) {
             flags |= IR_LANE_LOW;
+        } else if (!strcmp(ps->part[i], "std")) {
+            flags |= IR_FP_STD;
         } else if (!strcmp(ps->part[i], "rb")) {
             flags |= IR_FMA_REST_B;
         } else if (!strcmp(ps->part[i], "rc")) {

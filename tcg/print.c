@@ -225,14 +225,14 @@ static void print_aux_suffix(FILE *out, const IrUnit *unit, const IrInsn *in)
         fprintf(out, ".%s", ir_lane_names[in->aux & 3]);
         break;
     case IR_vfadd: case IR_vfsub: case IR_vfmul: case IR_vfdiv: case IR_vfma:
-        fprintf(out, ".%s%s%s%s%s", ir_lane_names[in->aux & 3],
+        fprintf(out, ".%s%s%s%s%s%s", ir_lane_names[in->aux & 3], in->aux >> 4 & IR_FP_STD ? ".std" : "",
                 in->aux >> 4 & IR_FMA_NEG_PRODUCT ? ".np" : "",
                 in->aux >> 4 & IR_FMA_NEG_ADDEND ? ".na" : "",
                 in->aux >> 4 & IR_LANE_LOW ? ".low" : "", in->aux >> 4 & IR_FMA_REST_C ? ".rc" : in->aux >> 4 & IR_FMA_REST_B ? ".rb" : "");
         break;
     case IR_vfmin: case IR_vfmax:
-        fprintf(out, ".%s.%s%s", ir_lane_names[in->aux & 3],
-                (in->aux >> 4 & 3) < IR_N_MINMAX ? ir_minmax_names[in->aux >> 4 & 3] : "?",
+        fprintf(out, ".%s.%s%s%s", ir_lane_names[in->aux & 3],
+                (in->aux >> 4 & 3) < IR_N_MINMAX ? ir_minmax_names[in->aux >> 4 & 3] : "?", in->aux >> 4 & IR_FP_STD ? ".std" : "",
                 in->aux >> 4 & IR_LANE_LOW ? ".low" : "");
         break;
     default:

@@ -205,6 +205,9 @@ static void verify_aux(Verifier *v, const IrInsn *in)
         }
     } else if (!strcmp(kind, "lane")) {
         unsigned extra = in->op == IR_vfma ? (IR_FMA_NEG_PRODUCT | IR_FMA_NEG_ADDEND | IR_FMA_REST_B | IR_FMA_REST_C) << 4 : 0;
+        if (in->op >= IR_vfadd && in->op <= IR_vfma && in->op != IR_vfdiv && in->op != IR_vfsqrt && in->type == IR_V128 && (in->aux & 3) == IR_LANE_32) {
+            extra |= IR_FP_STD << 4;
+        }
         bool low = in->op == IR_vfma || (in->op >= IR_vfadd && in->op <= IR_vfdiv);
         bool fp = in->op >= IR_vfadd && in->op <= IR_VEC_LAST, estimate = in->op == IR_vfrcp || in->op == IR_vfrsqrt;
         bool wide = in->op == IR_vmulws || in->op == IR_vmulwu;
@@ -232,7 +235,8 @@ static void verify_aux(Verifier *v, const IrInsn *in)
         breach(v, "immediate %u", in->aux);
     } else if ((in->op == IR_vfmin || in->op == IR_vfmax) &&
                ((in->aux & 15) < IR_LANE_32 || (in->aux & 15) > IR_LANE_64 || (in->aux >> 4 & 3) >= IR_N_MINMAX ||
-                (in->aux & ~(IR_LANE_LOW << 4)) >> 6 || (in->aux >> 9 && in->type == IR_V256))) {
+                (in->aux & ~((IR_LANE_LOW | IR_FP_STD) << 4)) >> 6 || (in->aux >> 9 && in->type == IR_V256) ||
+                (in->aux >> 4 & IR_FP_STD && (in->aux & 3) != IR_LANE_32))) {
         breach(v, "lane or rule %u", in->aux);
     } else if ((in->op == IR_fmin || in->op == IR_fmax) && in->aux >= IR_N_MINMAX) {
         breach(v, "rule %u", in->aux);

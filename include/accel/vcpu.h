@@ -102,6 +102,7 @@ typedef struct VcpuJit {
     int32_t icount_budget;          /* -icount: instructions left before leaving */
     uint32_t fp_control_guest;      /* x86 hosts: MXCSR while generated code runs (sticky flags are the guest's) */
     uint32_t fp_control_host;       /* MXCSR in C */
+    uint32_t fp_flushed;            /* an operand was read as zero (IR_FP_STD); sticky, the target's to fold in */
     uint32_t x87_live;              /* x86 hosts: the guest's x87 state is in the thread's x87 unit, also in C (TargetX87) */
     JumpCacheEntry *jump_cache;     /* table of the current mode, JUMP_CACHE_ENTRIES entries */
     void *const *helpers;           /* by helper id */

@@ -103,8 +103,15 @@ enum {
     IR_LANE_LOW = 32, IR_FMA_REST_B = 64, IR_FMA_REST_C = 128, /* vfadd … vfmax: << 4 */
 };
 
-/* vfcmp: relations that hold, and whether every NaN raises invalid (else signalling ones). */
-enum { IR_FREL_LT = 1, IR_FREL_EQ = 2, IR_FREL_GT = 4, IR_FREL_UNORD = 8, IR_FREL_SIG = 16 };
+/*
+ * vfadd, vfsub, vfmul, vfma, vfmin, vfmax (<< 4) of lanes of 32 bits: by Arm's Standard FPSCR value: subnormal operands, which jit.fp_flushed notes,
+ * and results are zeros, NaNs the default one. Only where the guest rounds to nearest and inexact has been raised already: whether it is raised
+ * again is not defined.
+ */
+enum { IR_FP_STD = 256 };
+
+/* vfcmp: relations that hold, and whether every NaN raises invalid (else signalling ones). STD: as above. */
+enum { IR_FREL_LT = 1, IR_FREL_EQ = 2, IR_FREL_GT = 4, IR_FREL_UNORD = 8, IR_FREL_SIG = 16, IR_FREL_STD = 32 };
 
 typedef enum IrVecCvt {
     IR_CVT_F32_F64, IR_CVT_F64_F32, IR_CVT_I32_F32, IR_CVT_I32_F64, IR_CVT_F32_I32, IR_CVT_F64_I32,

@@ -144,6 +144,7 @@ uint64_t arm32_trans_mode(const Vcpu *vcpu)
     uint64_t len = arm_has(vcpu, VFPShVec) ? s->fpcr >> ARM_FPSCR_LEN_SHIFT & 7 : 0;
     uint64_t mode = (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
 
+    mode |= arm_fp_standard_ok(vcpu) ? BIT(ARM_MODE_FP_STD_OK) : 0;
     mode |= len ? len << ARM_MODE_SHVEC_LEN | (uint64_t)(s->fpcr >> ARM_FPSCR_STRIDE_SHIFT & 3) << ARM_MODE_SHVEC_STRIDE : 0;
     if (!vcpu->softmmu) {
         return mode;

@@ -222,6 +222,8 @@ enum {
     ARM_MODE_ALIGN_MANY = 36, /* 1 bit: accesses of AArch32 to several words need alignment whatever SCTLR.A says */
     ARM_MODE_SHVEC_LEN = 40, /* 3 bits: FPSCR.LEN of models that have short vectors */
     ARM_MODE_SHVEC_STRIDE = 43, /* 2 bits: FPSCR.STRIDE where LEN is not 0 */
+    ARM_MODE_FP_STD_OK = 45, /* 1 bit: AArch32: Advanced SIMD's floating point may be IR operations (IR_FP_STD) */
+    ARM_MODE_FP_STD = 46, /* 1 bit, within the translation of an instruction: it is */
 };
 
 /*

@@ -20,6 +20,10 @@ void arm_fp_sync(Vcpu *vcpu)
 {
     uint32_t m = vcpu->jit.fp_control_guest;
 
+    if (vcpu->jit.fp_flushed) {
+        arm_state(vcpu)->fpsr |= ARM_FPSR_IDC;
+        vcpu->jit.fp_flushed = 0;
+    }
     if (m & MXCSR_FLAGS) {
         arm_state(vcpu)->fpsr |= (m & MXCSR_IE ? ARM_FPSR_IOC : 0) | (m & MXCSR_ZE ? ARM_FPSR_DZC : 0) |
                                  (m & MXCSR_OE ? ARM_FPSR_OFC : 0) | (m & MXCSR_UE ? ARM_FPSR_UFC : 0) |
@@ -55,6 +59,7 @@ uint32_t arm_fpsr_get(Vcpu *vcpu)
 
 void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
 {
+    vcpu->jit.fp_flushed = 0;
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     arm_state(vcpu)->fpsr = value & FPSR_MASK;
     arm_state(vcpu)->qc = (ArmVector){ .d = { value & ARM_FPSR_QC } };
@@ -64,6 +69,11 @@ void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
 static bool inexact_raised(const Vcpu *vcpu)
 {
     return arm_state(vcpu)->fpsr & ARM_FPSR_IXC || vcpu->jit.fp_control_guest & MXCSR_PE;
+}
+
+bool arm_fp_standard_ok(const Vcpu *vcpu)
+{
+    return inexact_raised(vcpu) && !(arm_state(vcpu)->fpcr >> ARM_FPCR_RMODE_SHIFT & 3);
 }
 
 uint64_t arm_fp_mode(const Vcpu *vcpu)

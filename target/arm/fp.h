@@ -21,6 +21,8 @@ enum { /* FPSR (C5.2.10) */
 
 /* fp-status.c (FPCR and FPSR themselves: cpu.h). FPCR's bits of the translation mode. */
 uint64_t arm_fp_mode(const Vcpu *vcpu);
+/* AArch32: FPSCR rounds to nearest, and inexact has been raised: what IR_FP_STD asks for. */
+bool arm_fp_standard_ok(const Vcpu *vcpu);
 
 /* Around software operations on lanes of 1 << size bytes. */
 FpStatus arm_fp_begin(const Vcpu *vcpu, unsigned size);

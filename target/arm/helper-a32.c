@@ -80,6 +80,14 @@ uint64_t arm_helper_a32_parallel(uint32_t n, uint32_t m, uint32_t how)
 uint32_t arm_helper_a32_fpscr_get(Vcpu *vcpu) { return arm_fpscr_get(vcpu); }
 void arm_helper_a32_fpscr_set(Vcpu *vcpu, uint32_t value) { arm_fpscr_set(vcpu, value); }
 
+/* In units made while that was not so: from the next poll on it is. */
+void arm_helper_a32_standard(Vcpu *vcpu)
+{
+    if (arm_fp_standard_ok(vcpu)) {
+        vcpu->jit.exit_request = 1;
+    }
+}
+
 /* -- VRECPS, VRSQRTS: FPRecipStep, FPRSqrtStep of AArch32, which round the product ------------------------------------------ */
 
 typedef struct StepFormat { uint32_t infinity, one_half, three_halves, two, three; uint8_t size; bool flushes; } StepFormat;

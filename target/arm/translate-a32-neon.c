@@ -3,7 +3,7 @@
  *
  * Q registers are the V registers 0 to 15. A D register, one half of them, is an operand of A64's 8-byte forms: it is copied to the low
  * half of a V register that AArch32 does not see, and the result from there. Floating point is by the Standard FPSCR value, nearest, flushing
- * to zero, default NaNs: always by software.
+ * to zero, default NaNs.
  *
  * DEVIATION: V29 to V31 are what such an instruction leaves in them when the processing element goes back to AArch64.
  */
@@ -52,9 +52,22 @@ A32Saved a32_standard_begin(TransCtx *ctx)
     return s;
 }
 
+A32Saved a32_standard_begin_inline(TransCtx *ctx)
+{
+    if (!(ctx->mode >> ARM_MODE_FP_STD_OK & 1)) {
+        ir_call(ctx->b, ARM_HELPER_a32_standard, 0, NULL);
+        return a32_standard_begin(ctx);
+    }
+    A32Saved s = { ctx->mode, IR_NONE };
+    ctx->mode |= BIT(ARM_MODE_FP_STD);
+    return s;
+}
+
 void a32_standard_end(TransCtx *ctx, A32Saved s)
 {
-    ir_stenv(ctx->b, (int)offsetof(ArmState, fpcr), 4, s.fpcr);
+    if (s.fpcr != IR_NONE) {
+        ir_stenv(ctx->b, (int)offsetof(ArmState, fpcr), 4, s.fpcr);
+    }
     ctx->mode = s.mode;
 }
 
@@ -158,11 +171,12 @@ void a32_trans_n_logic(TransCtx *ctx, const A32ArgsN3 *a)
 
 /* A64's rows of single precision say 0, of half precision -1; here bit 20 says which. */
 static int precision(int size) { return size & 1 ? -1 : 0; }
+static A32Saved begin(TransCtx *ctx, int size) { return size < 0 ? a32_standard_begin(ctx) : a32_standard_begin_inline(ctx); }
 
 static void single(TransCtx *ctx, const A32ArgsN3 *a, Three *fn)
 {
     if (three_valid(ctx, a, ALL)) {
-        A32Saved s = a32_standard_begin(ctx);
+        A32Saved s = begin(ctx, precision(a->size));
         three(ctx, a, fn, precision(a->size));
         a32_standard_end(ctx, s);
     }
@@ -206,8 +220,8 @@ static void chained(TransCtx *ctx, const A32ArgsN3 *a, Three *second)
     if (!three_valid(ctx, a, ALL)) {
         return;
     }
-    A32Saved s = a32_standard_begin(ctx);
     int size = precision(a->size);
+    A32Saved s = begin(ctx, size);
     ArmArgsV3 mul = { .d = M_IN, .n = in(ctx, q, a->n, N_IN), .m = in(ctx, q, a->m, M_IN), .q = q, .size = size };
     arm_trans_v_fmul(ctx, &mul);
     int d = in(ctx, q, a->d, D_IN);
@@ -347,7 +361,7 @@ static void single_by_element(TransCtx *ctx, const A32ArgsNix *a, Three *second)
     if (!valid(ctx, !(q && (a->d | a->n) & 1))) {
         return;
     }
-    A32Saved s = a32_standard_begin(ctx);
+    A32Saved s = begin(ctx, a->size == 1 ? -1 : 0);
     ArmArgsVix mul = element_of(a);
     mul.n = in(ctx, q, a->n, N_IN);
     mul.q = q;
@@ -408,16 +422,17 @@ WORDS(recpe, urecpe)
 WORDS(rsqrte, ursqrte)
 #undef WORDS
 
-static void two_single(TransCtx *ctx, const A32ArgsN2 *a, Two *fn)
+static void two_single(TransCtx *ctx, const A32ArgsN2 *a, Two *fn, bool helper)
 {
     if (valid(ctx, (a->size == 2 || (a->size == 1 && a32_has(ctx, ARM_EXT_FP16))) && !(a->q && (a->d | a->m) & 1))) {
-        A32Saved s = a32_standard_begin(ctx);
+        A32Saved s = helper ? a32_standard_begin(ctx) : begin(ctx, precision(a->size));
         two(ctx, a, fn, true, precision(a->size));
         a32_standard_end(ctx, s);
     }
 }
 
-#define TWO_SINGLE(name, fn) void a32_trans_n_##name(TransCtx *ctx, const A32ArgsN2 *a) { two_single(ctx, a, arm_trans_v_##fn); }
+#define TWO_SINGLE(name, fn) void a32_trans_n_##name(TransCtx *ctx, const A32ArgsN2 *a) { two_single(ctx, a, arm_trans_v_##fn, false); }
+#define TWO_HELPER(name, fn) void a32_trans_n_##name(TransCtx *ctx, const A32ArgsN2 *a) { two_single(ctx, a, arm_trans_v_##fn, true); }
 TWO_SINGLE(cgt_zf, fcmgt_zero)
 TWO_SINGLE(cge_zf, fcmge_zero)
 TWO_SINGLE(ceq_zf, fcmeq_zero)
@@ -425,27 +440,28 @@ TWO_SINGLE(cle_zf, fcmle_zero)
 TWO_SINGLE(clt_zf, fcmlt_zero)
 TWO_SINGLE(abs_f, fabs)
 TWO_SINGLE(neg_f, fneg)
-TWO_SINGLE(rintn, frintn)
-TWO_SINGLE(rintx, frintx)
-TWO_SINGLE(rinta, frinta)
-TWO_SINGLE(rintz, frintz)
-TWO_SINGLE(rintm, frintm)
-TWO_SINGLE(rintp, frintp)
-TWO_SINGLE(recpe_f, frecpe)
-TWO_SINGLE(rsqrte_f, frsqrte)
+TWO_HELPER(rintn, frintn)
+TWO_HELPER(rintx, frintx)
+TWO_HELPER(rinta, frinta)
+TWO_HELPER(rintz, frintz)
+TWO_HELPER(rintm, frintm)
+TWO_HELPER(rintp, frintp)
+TWO_HELPER(recpe_f, frecpe)
+TWO_HELPER(rsqrte_f, frsqrte)
 TWO_SINGLE(cvt_fs, scvtf)
 TWO_SINGLE(cvt_fu, ucvtf)
 TWO_SINGLE(cvt_sf, fcvtzs)
 TWO_SINGLE(cvt_uf, fcvtzu)
-TWO_SINGLE(cvta_s, fcvtas)
-TWO_SINGLE(cvta_u, fcvtau)
-TWO_SINGLE(cvtn_s, fcvtns)
-TWO_SINGLE(cvtn_u, fcvtnu)
-TWO_SINGLE(cvtp_s, fcvtps)
-TWO_SINGLE(cvtp_u, fcvtpu)
-TWO_SINGLE(cvtm_s, fcvtms)
-TWO_SINGLE(cvtm_u, fcvtmu)
+TWO_HELPER(cvta_s, fcvtas)
+TWO_HELPER(cvta_u, fcvtau)
+TWO_HELPER(cvtn_s, fcvtns)
+TWO_HELPER(cvtn_u, fcvtnu)
+TWO_HELPER(cvtp_s, fcvtps)
+TWO_HELPER(cvtp_u, fcvtpu)
+TWO_HELPER(cvtm_s, fcvtms)
+TWO_HELPER(cvtm_u, fcvtmu)
 #undef TWO_SINGLE
+#undef TWO_HELPER
 
 /* D d, Q m. */
 static void narrow(TransCtx *ctx, const A32ArgsN2 *a, Two *fn)

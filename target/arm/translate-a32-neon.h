@@ -23,9 +23,13 @@ static inline bool a32_valid(TransCtx *ctx, bool ok)
     return ok;
 }
 
-/* A handler between them runs under the Standard FPSCR value. */
+/*
+ * A handler between them runs under the Standard FPSCR value: by helpers, which see that in FPCR, or, where the mode allows it and the handler
+ * knows how, by operations with IR_FP_STD.
+ */
 typedef struct A32Saved { uint64_t mode; IrRef fpcr; } A32Saved;
 A32Saved a32_standard_begin(TransCtx *ctx);
+A32Saved a32_standard_begin_inline(TransCtx *ctx);
 void a32_standard_end(TransCtx *ctx, A32Saved s);
 
 #endif

@@ -76,7 +76,7 @@ IrRef arm_fp_result(TransCtx *ctx, unsigned size, bool scalar, IrRef v)
 {
     uint64_t nan = size == 3 ? 0x7ff8000000000000 : scalar ? 0x7fc00000 : 0x7fc000007fc00000;
 
-    if (!(ctx->mode >> ARM_MODE_FP_DN & 1)) {
+    if (!(ctx->mode >> ARM_MODE_FP_DN & 1) || arm_fp_standard(ctx)) {
         return v;
     }
     IrRef is_nan = arm_v2(ctx, IR_vfcmp, size | IR_FREL_UNORD << 4, v, v); /* a scalar's lanes above are zeros */

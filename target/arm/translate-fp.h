@@ -9,14 +9,18 @@
 #include "target/arm/fp.h"
 #include "target/arm/translate-simd.h"
 
-/* What FPCR's bits have a say in is done by helpers. (AArch32 neither collects IDC nor replaces NaNs.) */
+/* AArch32's Advanced SIMD by IR operations under the Standard FPSCR value. What FPCR's bits have a say in is done by helpers. (AArch32 neither collects IDC nor replaces NaNs.) */
+static inline bool arm_fp_standard(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_FP_STD & 1; }
 static inline bool arm_fp_soft(const TransCtx *ctx)
 {
+    if (arm_fp_standard(ctx)) {
+        return false;
+    }
     return ctx->mode >> ARM_MODE_FP_SOFT & 1 ||
            (ctx->mode & (BIT(ARM_MODE_FP_FLUSH) | BIT(ARM_MODE_FP_DN)) && ctx->mode >> ARM_MODE_A32 & 1);
 }
 /* FPCR.FZ by the host: operands go through arm_f_in() and arm_v_in(). */
-static inline bool arm_fp_flush(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_FP_FLUSH & 1; }
+static inline bool arm_fp_flush(const TransCtx *ctx) { return !arm_fp_standard(ctx) && ctx->mode >> ARM_MODE_FP_FLUSH & 1; }
 
 /* translate-fp.c. Collects in ARM_SLOT_IDC whether lanes of v are subnormal; scalar: the lowest. */
 void arm_fp_note(TransCtx *ctx, unsigned size, bool scalar, IrRef v);

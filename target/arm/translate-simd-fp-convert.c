@@ -51,6 +51,12 @@ static void to_int(TransCtx *ctx, IntConversion c, ArmRound r)
     IrBuilder *b = ctx->b;
     IrRef lane[4];
 
+    if (arm_fp_standard(ctx)) { /* times one: flushed */
+        uint64_t one = 0x3f8000003f800000;
+        IrRef v = c.q ? arm_v(ctx, c.n) : ir_op1(b, IR_vzext, IR_V128, arm_f(ctx, 3, c.n));
+        ir_put(b, ARM_SLOT_V + (unsigned)c.d, arm_v2(ctx, IR_vfmul, 2 | IR_FP_STD << 4, v, arm_vconst(ctx, one, one)));
+        c.n = c.d;
+    }
     if (!arm_fp_inline(ctx, c.size) || c.fraction) {
         by_helper(ctx, &c, arm_fp_code(c.is_signed ? ARM_FP_TO_S : ARM_FP_TO_U, c.size, c.size, arm_round_soft(r), 0, c.fraction));
         return;

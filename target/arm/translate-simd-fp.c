@@ -52,7 +52,8 @@ static const Op op_rsqrts = { ARM_FP_RSQRTS, 0, 0, 0, 0 };
 
 static IrRef vector_op(TransCtx *ctx, const Op *op, unsigned size, IrRef x, IrRef y, IrRef z)
 {
-    IrRef v = ir_emit(ctx->b, (IrOp)op->vector, IR_V128, size | (unsigned)op->aux << 4, x, y, op->vector == IR_vfma ? z : IR_NONE);
+    unsigned flags = op->aux | (arm_fp_standard(ctx) ? IR_FP_STD : 0);
+    IrRef v = ir_emit(ctx->b, (IrOp)op->vector, IR_V128, size | flags << 4, x, y, op->vector == IR_vfma ? z : IR_NONE);
 
     return arm_fp_result(ctx, size, false, v);
 }
@@ -250,6 +251,7 @@ static void compare(TransCtx *ctx, ArgsV3 *a, ArmFpOp soft, unsigned frel, bool 
         x = arm_v2(ctx, IR_vand, 0, x, magnitudes(ctx, size));
         y = arm_v2(ctx, IR_vand, 0, y, magnitudes(ctx, size));
     }
+    frel |= arm_fp_standard(ctx) ? IR_FREL_STD : 0;
     IrRef v = arm_v2(ctx, IR_vfcmp, size | (a->scalar ? 4 : 0) | frel << 4, x, y);
     arm_put_v(ctx, a->d, a->q, a->scalar, (int)size, v);
 }
@@ -277,6 +279,7 @@ static void compare_zero(TransCtx *ctx, ArgsV2 *a, ArmFpOp soft, unsigned flags,
     if (a->scalar && arm_fp_flush(ctx)) {
         arm_fp_note(ctx, size, true, x);
     }
+    frel |= arm_fp_standard(ctx) ? IR_FREL_STD : 0;
     IrRef v = arm_v2(ctx, IR_vfcmp, size | (a->scalar ? 4 : 0) | frel << 4, x, arm_vzero(ctx));
     arm_put_v(ctx, a->d, a->q, a->scalar, (int)size, v);
 }

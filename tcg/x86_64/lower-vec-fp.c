@@ -109,6 +109,61 @@ static size_t vector_call(HostCompiler *hc, const IrInsn *in, Reg d, const Reg r
     return (size_t)(o - hc->ool.at);
 }
 
+static inline void ool_back_here_vec(HostCompiler *hc, size_t index) { hc->ool.at[index].back = x_offset(&hc->as); }
+
+/* ---- IR_FP_STD: lanes of 32 bits, AVX ---- */
+
+enum { I_PTEST = M_38 | P_66 | 0x17 };
+
+static Mem magnitudes32(HostCompiler *hc) { return pool_u64x2(hc, 0x7fffffff7fffffff, 0x7fffffff7fffffff); }
+static Mem least_normals32(HostCompiler *hc) { return pool_u64x2(hc, 0x0080000000800000, 0x0080000000800000); }
+
+/* t = lanes of r whose magnitude has the relation to the smallest normal number. */
+static void select_by_magnitude(HostCompiler *hc, Reg t, Reg r, int relation)
+{
+    sse_rrm(hc, I_ANDPS, t, r, magnitudes32(hc));
+    v_rrm(&hc->as, I_CMPPS, t, t, least_normals32(hc), 1);
+    x_u8(&hc->as, (uint8_t)relation);
+    sse_rrr(hc, I_ANDPS, t, t, r);
+}
+
+/* Is it the result of such an operation, and so no subnormal? */
+static bool is_flushed(const HostCompiler *hc, IrRef v)
+{
+    const IrInsn *in = &hc->insns[v];
+    return in->op >= IR_vfadd && in->op <= IR_vfmax && in->aux >> 4 & IR_FP_STD;
+}
+
+/* NE if an operand is subnormal, before anything has been raised. t is overwritten. False: none can be. */
+static bool test_subnormal(HostCompiler *hc, const IrInsn *in, Reg t, const Reg r[3])
+{
+    enum { LT_OQ = 0x11 };
+    const IrRef refs[3] = { in->a, in->b, in->c };
+    bool any = false;
+    for (unsigned k = 0; k < 3 && r[k] != NO_REG; k++) {
+        if (is_flushed(hc, refs[k]) || (k && r[k] == r[0]) || (k == 2 && r[2] == r[1])) {
+            continue;
+        }
+        select_by_magnitude(hc, any ? REG_VTMP : t, r[k], LT_OQ);
+        if (any) {
+            sse_rrr(hc, I_ORPS, t, t, REG_VTMP);
+        }
+        any = true;
+    }
+    if (any) {
+        sse_rm(hc, I_PTEST, t, magnitudes32(hc));
+    }
+    return any;
+}
+
+/* The same of a result: NE if some lane is a NaN, subnormal or the smallest normal number. */
+static void test_result(HostCompiler *hc, Reg d)
+{
+    enum { NGT_UQ = 0x1a };
+    select_by_magnitude(hc, REG_VTMP, d, NGT_UQ);
+    sse_rm(hc, I_PTEST, REG_VTMP, magnitudes32(hc));
+}
+
 static void fma_insn(HostCompiler *hc, const IrInsn *in, Reg d, const Reg r[3])
 {
     unsigned flags = in->aux >> 4;
@@ -139,7 +194,8 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     bool own = hc->target->fp.nan == FP_NAN_X86;
     bool canonical = hc->target->fp.nan == FP_NAN_CANONICAL;
     bool tiny = hc->target->fp.tininess_before && in->op != IR_vfadd && in->op != IR_vfsub && in->op != IR_vfsqrt;
-    if ((tiny && (canonical || own || !has(hc, X_AVX))) || (fma && !has(hc, X_FMA)) || (low && !own)) {
+    bool standard = in->aux >> 4 & IR_FP_STD;
+    if ((standard && (!has(hc, X_AVX) || low)) || (tiny && (canonical || own || !has(hc, X_AVX))) || (fma && !has(hc, X_FMA)) || (low && !own)) {
         return false;
     }
     unsigned n = ir_op_info[in->op].n_operands;
@@ -168,6 +224,10 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
         }
     }
     Reg d = ra_dest(hc, hint, avoid);
+    size_t subnormal = 0;
+    if (standard && test_subnormal(hc, in, d, r)) {
+        subnormal = 1 + vector_call(hc, in, d, r);
+    }
     if (fma) {
         fma_insn(hc, in, d, r);
     } else if (n == 1) {
@@ -175,7 +235,13 @@ static bool lower_arith(HostCompiler *hc, const IrInsn *in)
     } else {
         sse_rrr(hc, M_0F | pp | opcode[in->op - IR_vfadd] | l, d, r[0], r[1]);
     }
-    if (canonical) {
+    if (standard) {
+        test_result(hc, d);
+        vector_call(hc, in, d, r);
+        if (subnormal) {
+            ool_back_here_vec(hc, subnormal - 1);
+        }
+    } else if (canonical) {
         check_canonical(hc, in, d, r[0], r[1]);
     } else if (!own) {
         (tiny ? test_nan_or_tiny : test_nan)(hc, d64, l, d);
@@ -190,21 +256,26 @@ static bool lower_minmax_lanes(HostCompiler *hc, const IrInsn *in)
 {
     bool max = in->op == IR_vfmax;
     uint32_t l = wide(in->type), op = M_0F | float_prefix(in->aux & 3, false) | (max ? 0x5f : 0x5d) | l;
-    if (in->aux >> 4 & IR_LANE_LOW || (in->aux >> 4 & 3) == IR_MINMAX_X86) {
+    if (in->aux >> 4 & IR_LANE_LOW || (in->aux >> 4 & 3) == IR_MINMAX_X86 || (in->aux >> 4 & IR_FP_STD && !has(hc, X_AVX))) {
         return false;
     }
     Reg ra = ra_use(hc, hc->ops[0]), rb = ra_use(hc, hc->ops[1]);
     ra_consume(hc);
+    const Reg r[3] = { ra, rb, NO_REG };
     Reg d = ra_dest(hc, NO_REG, bit_of(ra) | bit_of(rb));
+    size_t subnormal = in->aux >> 4 & IR_FP_STD && test_subnormal(hc, in, d, r) ? 1 + vector_call(hc, in, d, r) : 0;
     sse_rrr(hc, I_CMPPS | float_prefix(in->aux & 3, false) | l, REG_VTMP, ra, rb);
     x_u8(&hc->as, 3); /* unordered */
     sse_rr(hc, I_MOVMSKPS | float_prefix(in->aux & 3, false) | l, REG_TMP, REG_VTMP);
     x_test_rr(&hc->as, false, REG_TMP, REG_TMP);
-    size_t slow = vector_call(hc, in, d, (const Reg[3]){ ra, rb, NO_REG });
+    size_t slow = vector_call(hc, in, d, r);
     sse_rrr(hc, op, REG_VTMP, rb, ra);
     sse_rrr(hc, op, d, ra, rb);
     sse_rrr(hc, (max ? I_ANDPS : I_ORPS) | l, d, d, REG_VTMP);
     hc->ool.at[slow].back = x_offset(&hc->as);
+    if (subnormal) {
+        ool_back_here_vec(hc, subnormal - 1);
+    }
     ra_done(hc);
     return true;
 }
@@ -232,8 +303,30 @@ static unsigned mirrored(unsigned frel)
     return (frel & ~(unsigned)(IR_FREL_LT | IR_FREL_GT)) | (lt ? IR_FREL_GT : 0) | (gt ? IR_FREL_LT : 0);
 }
 
+static bool lower_fcmp_standard(HostCompiler *hc, const IrInsn *in)
+{
+    int p = predicate(in->aux >> 4 & (IR_FREL_STD - 1));
+    if (!has(hc, X_AVX) || p < 0 || in->aux & 4) {
+        return false;
+    }
+    const Reg r[3] = { ra_use(hc, hc->ops[0]), ra_use(hc, hc->ops[1]), NO_REG };
+    ra_consume(hc);
+    Reg d = ra_dest(hc, NO_REG, bit_of(r[0]) | bit_of(r[1]));
+    size_t subnormal = test_subnormal(hc, in, d, r) ? 1 + vector_call(hc, in, d, r) : 0;
+    v_rrr(&hc->as, I_CMPPS, d, r[0], r[1]);
+    x_u8(&hc->as, (uint8_t)p);
+    if (subnormal) {
+        ool_back_here_vec(hc, subnormal - 1);
+    }
+    ra_done(hc);
+    return true;
+}
+
 static bool lower_fcmp_lanes(HostCompiler *hc, const IrInsn *in)
 {
+    if (in->aux >> 4 & IR_FREL_STD) {
+        return lower_fcmp_standard(hc, in);
+    }
     unsigned frel = in->aux >> 4, lane = in->aux & 3;
     bool low = in->aux & 4;
     int p = predicate(frel);

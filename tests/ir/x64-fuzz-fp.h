@@ -105,6 +105,7 @@ static void gen_vec_more(IrOp op, const char *sig)
         } while (!ir_imm_valid(&in));
     } else if (op == IR_vfmin || op == IR_vfmax) {
         in.aux = 2 + pick(2) + pick(3) * 16 + (own == IR_V128 && pick(3) == 0 ? IR_LANE_LOW << 4 : 0);
+        in.aux |= standard && own == IR_V128 && (in.aux & 3) == 2 && pick(2) ? IR_FP_STD << 4 : 0;
     } else if (strstr(sig, "/lane")) {
         in.aux = op == IR_vfrcp || op == IR_vfrsqrt ? 2 : op == IR_vmulws || op == IR_vmulwu ? pick(3)
                : op == IR_vpack_s || op == IR_vpack_u ? 1 + pick(2) : op == IR_vfaddsub ? 2 + pick(2) : pick(4);
@@ -164,6 +165,9 @@ void gen_vec(void)
         if (op == IR_vfma) {
             lane |= pick(4) << 7 | pick(3) * IR_FMA_REST_B << 4;
         }
+        if (standard && t == IR_V128 && (lane & 3) == 2 && op >= IR_vfadd && op <= IR_vfma && op != IR_vfdiv && op != IR_vfsqrt && pick(2)) {
+            lane |= IR_FP_STD << 4;
+        }
         r = ir_emit(b, op, t, op >= IR_vand && op <= IR_vbsel ? 0 : lane, vec_value(t),
                     ir_op_info[op].n_operands > 1 ? vec_value(t) : IR_NONE,
                     ir_op_info[op].n_operands > 2 ? vec_value(t) : IR_NONE);
@@ -188,6 +192,9 @@ static void fuzz_fp_state(TestState *st)
 /* The denormal flag and modes, which no guest but x86 has: the flag is set from the start for others. */
 static uint32_t fuzz_fp_control(void)
 {
+    if (standard) {
+        return 0x1fa2; /* nearest, inexact raised */
+    }
     uint32_t denormals = !x86_rules ? 2 : pick(3) ? 0 : (pick(2) ? 0x40 : 0) | (pick(2) ? 0x8000 : 0);
     return 0x1f80 | denormals | (allow_fp ? pick(4) << 13 | (pick(2) ? 0x20 : 0) : 0);
 }

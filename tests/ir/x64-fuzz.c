@@ -44,7 +44,7 @@ static IrUnit unit;
 static IrBuilder bld;
 static IrBuilder *b = &bld;
 static uint8_t *area;
-static bool allow_fp, allow_vec, allow_256, allow_fault, allow_control, x86_rules; /* f; w: 128 bits, v: 256 too; m; c; x; a: Arm's rules */
+static bool allow_fp, allow_vec, allow_256, allow_fault, allow_control, x86_rules, standard; /* f; w: 128 bits, v: 256 too; m; c; x; a: Arm's rules; s: IR_FP_STD */
 
 enum { MAX_POOL = 64 };
 typedef struct Pool {
@@ -596,6 +596,7 @@ int main(int argc, char **argv)
     fuzz_target = test_target;
     fuzz_target.unaligned = fuzz_unaligned;
     x86_rules = strchr(kinds, 'x');
+    standard = strchr(kinds, 's');
     if (strchr(kinds, 'a')) {
         fuzz_target.fp = (FpPolicy){ .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true };
     }
@@ -644,6 +645,7 @@ int main(int argc, char **argv)
             v1->jit.guest_base = v2->jit.guest_base = unit.guest_base_zero ? 0 : (uintptr_t)area;
             v1->jit.monitor_addr = v2->jit.monitor_addr = ~(uint64_t)0;
             v1->jit.fp_control_guest = v2->jit.fp_control_guest = fuzz_fp_control();
+            v1->jit.fp_flushed = v2->jit.fp_flushed = 0;
             v1->exception = v2->exception = (VcpuException){ 0 };
             int request = rnd() % 8 == 0;
             atomic_store(&v1->jit.exit_request, request);
@@ -656,7 +658,7 @@ int main(int argc, char **argv)
             VcpuExit r2 = host_run_enter(&run, v2, NULL);
             bool same = r1 == r2 && !memcmp(v1->state, v2->state, sizeof(TestState)) &&
                         !memcmp(area, after, sizeof(after)) &&
-                        v1->jit.fp_control_guest == v2->jit.fp_control_guest;
+                        v1->jit.fp_control_guest == v2->jit.fp_control_guest && v1->jit.fp_flushed == v2->jit.fp_flushed;
             if (!same) {
                 fprintf(stderr, "seed %llu round %u: exits %d %d, memory %s, fp %x %x\n", (unsigned long long)seed,
                         round, r1, r2, memcmp(area, after, sizeof(after)) ? "differs" : "equal",
