@@ -37,7 +37,8 @@ KERNELS = {
 }
 KERNELS_X86 = {'x87': 30, 'avx': 8, 'fma': 12}
 KERNELS_ARM = {'neon-lanes': 80, 'neon-media': 80, 'neon-search': 160}
-KERNELS_OF = {'riscv64': KERNELS, 'aarch64': KERNELS | KERNELS_ARM, 'arm': KERNELS}
+KERNELS_ARM32 = {'neon32-float': 20, 'neon32-bytes': 30, 'aes32': 10, 'sha32': 8, 'crc32': 60}
+KERNELS_OF = {'riscv64': KERNELS, 'aarch64': KERNELS | KERNELS_ARM, 'arm': KERNELS | KERNELS_ARM32}
 LIBC_FUNCTIONS = ('memcpy', 'memset', 'memcmp', 'strlen', 'memchr')
 # Size: rounds, about a third of a second under the reference.
 LIBC_SIZES = {8: 10, 64: 16, 512: 16, 4096: 20, 65536: 30, 1048576: 30}
@@ -96,6 +97,8 @@ def emulators(args, name):
             found[version] = [str(pathlib.Path(args.reference) / version / 'bin' / name)]
     if name == 'qemu-aarch64':
         found = {who: command + ['-cpu', 'cortex-a72'] for who, command in found.items()}
+    if name == 'qemu-arm':
+        found = {who: command + ['-cpu', 'max'] for who, command in found.items()}
     return found
 
 
@@ -110,7 +113,8 @@ def build(work, name, sources, compilers, flags):
 
 def compilers(arch):
     """The host's program for scale, and the guest's: for x86 the same, or with 32 bits."""
-    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'aarch64': ['aarch64-linux-gnu-gcc'], 'arm': ['arm-linux-gnueabihf-gcc'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
+    return {'native': ['gcc'], arch: {'riscv64': ['riscv64-linux-gnu-gcc'], 'aarch64': ['aarch64-linux-gnu-gcc'],
+                                      'arm': ['arm-linux-gnueabihf-gcc', '-march=armv8-a+crc', '-mfpu=crypto-neon-fp-armv8', '-mfloat-abi=hard'], 'x86_64': ['gcc'], 'i386': ['i686-linux-gnu-gcc', '-msse2', '-mfpmath=sse'],
                                       'i386-x87': ['i686-linux-gnu-gcc', '-mfpmath=387']}[arch]}
 
 
@@ -122,7 +126,7 @@ def suite_kernels(args, work):
     made = build_kernels(work, args.arch)
     for name, rounds in KERNELS_OF.get(args.arch, KERNELS | KERNELS_X86).items():
         tail = [name, str(rounds)]
-        commands = {} if name in KERNELS_ARM else {'native': [str(made['native'])] + tail}
+        commands = {} if name in KERNELS_ARM | KERNELS_ARM32 else {'native': [str(made['native'])] + tail}
         for who, emulator in emulators(args, user_name(args)).items():
             commands[who] = emulator + [str(made[args.arch])] + tail
         yield Bench(name, commands, wall=name in WALL)

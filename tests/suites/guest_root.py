@@ -37,7 +37,7 @@ exec chroot "${root:-/}" /usr/bin/env -i -C /mnt HOME=/mnt PATH="$GUEST_PATH" LC
 def arch_of(root):
     """By the machine that the shell is for."""
     with open(os.path.join(root, 'usr/bin/bash'), 'rb') as f:
-        return {243: 'riscv64', 183: 'aarch64'}[int.from_bytes(f.read(20)[18:], 'little')]
+        return {243: 'riscv64', 183: 'aarch64', 40: 'arm'}[int.from_bytes(f.read(20)[18:], 'little')]
 
 
 def registration(arch, runner, folder, flags=()):

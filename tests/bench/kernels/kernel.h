@@ -15,6 +15,7 @@ KernelFn kernel_f64, kernel_f32, kernel_libm, kernel_matrix, kernel_vector_loops
 KernelFn kernel_memory, kernel_syscalls, kernel_signals, kernel_threads, kernel_setjmp, kernel_fork;
 KernelFn kernel_x87, kernel_avx, kernel_fma; /* x86 only */
 KernelFn kernel_neon_lanes, kernel_neon_media, kernel_neon_search; /* AArch64 only */
+KernelFn kernel_neon32_float, kernel_neon32_bytes, kernel_aes32, kernel_sha32, kernel_crc32; /* 32-bit Arm only */
 
 /* The kernel called FUNCTION-SIZE; 0 when there is no such function. */
 int kernel_libc(const char *name, unsigned n, uint64_t *ret_sum);

@@ -19,6 +19,10 @@ static const struct { const char *name; KernelFn *run; } kernels[] = {
 #if defined(__aarch64__)
     { "neon-lanes", kernel_neon_lanes }, { "neon-media", kernel_neon_media }, { "neon-search", kernel_neon_search },
 #endif
+#if defined(__arm__) && defined(__ARM_FEATURE_CRYPTO)
+    { "neon32-float", kernel_neon32_float }, { "neon32-bytes", kernel_neon32_bytes }, { "aes32", kernel_aes32 }, { "sha32", kernel_sha32 },
+    { "crc32", kernel_crc32 },
+#endif
 };
 
 int main(int argc, char **argv)
