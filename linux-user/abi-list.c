@@ -4,7 +4,7 @@
 #include <string.h>
 #include "linux-user/user.h"
 
-const Abi *const abi_list[] = { &abi_riscv64, &abi_riscv32, &abi_x86_64, &abi_i386, &abi_aarch64, &abi_aarch64_be, &abi_arm, NULL };
+const Abi *const abi_list[] = { &abi_riscv64, &abi_riscv32, &abi_x86_64, &abi_i386, &abi_aarch64, &abi_aarch64_be, &abi_arm, &abi_armeb, NULL };
 
 /* What Debian calls them: its packages have qemu-arm64 and the like beside the names of this project. */
 static const struct {

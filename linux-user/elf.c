@@ -27,6 +27,7 @@ typedef struct ElfFile {
     const char *path;
     bool is64, big;
     uint16_t type, machine;
+    uint32_t e_flags;
     uint64_t entry, phoff;
     Segment *seg;
     unsigned n_seg;
@@ -132,6 +133,7 @@ static bool elf_read(ElfFile *f, const Abi *abi, Error **errp)
     }
     f->entry = f->is64 ? get(f, h + 24, 8) : get(f, h + 24, 4);
     f->phoff = f->is64 ? get(f, h + 32, 8) : get(f, h + 28, 4);
+    f->e_flags = (uint32_t)get(f, h + (f->is64 ? 48 : 36), 4);
     unsigned phentsize = (unsigned)get(f, h + (f->is64 ? 54 : 42), 2);
     f->n_seg = (unsigned)get(f, h + (f->is64 ? 56 : 44), 2);
     unsigned want = f->is64 ? 56 : 32;
@@ -400,6 +402,7 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
     }
     mm.brk_start = mm.brk = ROUND_UP(ret->brk, mm.page_bytes);
     user.entry = ret->entry;
+    user.elf_flags = f.e_flags;
     return true;
 }
 
@@ -480,7 +483,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         return 0;
     }
     mm.mmap_top = MIN(mm.mmap_top, mm.stack_top - stack_bytes - 16 * mm.page_bytes);
-    if (!map_vdso(t)) {
+    if (abi->n_vdso && !map_vdso(t)) {
         error_set(errp, "no room for the vDSO");
         return 0;
     }
@@ -530,7 +533,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         { AT_RANDOM, at_random },
         { AT_HWCAP2, abi->hwcap2 ? abi->hwcap2(t) : 0 },
         { AT_EXECFN, execfn },
-        { AT_SYSINFO_EHDR, user.vdso },
+        { user.vdso ? AT_SYSINFO_EHDR : AT_IGNORE, user.vdso },
         { 51 /* AT_MINSIGSTKSZ */, abi->min_sigstack(t) },
         { platform ? AT_PLATFORM : AT_IGNORE, platform },
         { abi->vdso_has_syscall ? AT_SYSINFO : AT_IGNORE, user.vdso_function[0] },

@@ -135,3 +135,18 @@ void *guest_out(vaddr addr, uint64_t size_bytes, bool *ok)
     }
     return p;
 }
+
+/* A set of signals is an array of words, the lowest signals first. */
+static bool sigset_halves(void) { return user.abi->big_endian && user.abi->word_bytes == 4; }
+static uint64_t exchanged(uint64_t set) { return set << 32 | set >> 32; }
+
+bool load_guest_sigset(vaddr addr, uint64_t *ret)
+{
+    if (!load_guest_u64(addr, ret)) {
+        return false;
+    }
+    *ret = sigset_halves() ? exchanged(*ret) : *ret;
+    return true;
+}
+
+bool store_guest_sigset(vaddr addr, uint64_t set) { return store_guest_u64(addr, sigset_halves() ? exchanged(set) : set); }

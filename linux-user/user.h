@@ -142,7 +142,7 @@ static inline uint64_t abi_get64(const Abi *abi, const void *p) { return abi->bi
 
 /* All ABIs, ending with NULL. */
 extern const Abi *const abi_list[];
-extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64, abi_aarch64_be, abi_arm;
+extern const Abi abi_riscv64, abi_riscv32, abi_x86_64, abi_i386, abi_aarch64, abi_aarch64_be, abi_arm, abi_armeb;
 const Abi *abi_find(const char *target);
 extern const uint16_t syscall_numbers_generic64[], syscall_numbers_generic32[];
 
@@ -179,6 +179,7 @@ typedef struct User {
     int exe_fd;                /* AT_EXECFD handed to us, or -1 */
     bool kernel_sets_ids;      /* binfmt_misc knows us with flag C: it starts set-user-id programs */
     vaddr arg_start, arg_end, env_start, env_end, auxv, auxv_end, stack_start;
+    uint32_t elf_flags;          /* e_flags of the program */
     vaddr entry, sigreturn, vdso;
     vaddr semihosting_heap, semihosting_limit; /* given to SYS_HEAPINFO; 0: not asked yet */
     vaddr vdso_function[USER_MAX_VDSO]; /* by index of Abi.vdso */
@@ -277,6 +278,8 @@ bool load_guest_u32(vaddr addr, uint32_t *ret);
 bool store_guest_u32(vaddr addr, uint32_t value);
 bool load_guest_u64(vaddr addr, uint64_t *ret);
 bool store_guest_u64(vaddr addr, uint64_t value);
+bool load_guest_sigset(vaddr addr, uint64_t *ret);
+bool store_guest_sigset(vaddr addr, uint64_t set);
 /*
  * Host pointers for the kernel's use: NULL is a valid answer for address 0 (*ok says). `out`: the kernel will
  * write there, so pages the translator has write-protected are opened first.

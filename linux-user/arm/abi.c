@@ -39,17 +39,17 @@ static const uint32_t cmpxchg64[] = {
     0xe12fff1e, /* bx lr */
 };
 
-static void make_vectors(void)
+static void make_vectors(const Thread *t)
 {
     uint8_t page[4096] = { 0 };
 
     for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
         for (unsigned k = 0; k < helpers[i].n; k++) {
-            stle32(page + helpers[i].at + 4 * k, helpers[i].code[k]);
+            (helpers[i].at == 0xffc ? put32(page + 0xffc, helpers[i].code[k]) : put_code(t, page + helpers[i].at + 4 * k, helpers[i].code[k]));
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(cmpxchg64); i++) {
-        stle32(page + 0xf60 + 4 * i, cmpxchg64[i]);
+        put_code(t, page + 0xf60 + 4 * i, cmpxchg64[i]);
     }
     if (mm_mmap(ARM_VECTORS, sizeof(page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, 0) == ARM_VECTORS) {
         copy_to_guest(ARM_VECTORS, page, sizeof(page));
@@ -61,7 +61,8 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
 {
     ArmState *s = arm_state(t->vcpu);
 
-    make_vectors();
+    s->code_be = user.abi->big_endian && !(user.elf_flags & EF_ARM_BE8);
+    make_vectors(t);
     s->pc = entry; /* bit 0: T32 */
     s->x[ARM_SP] = sp;
 }
@@ -124,17 +125,19 @@ static const char *model_machine(Thread *t)
 {
     const ArmModel *m = arm_model(t->vcpu);
 
+    bool be = user.abi->big_endian;
+
     switch (arm_model_arch(m)) {
-    case 5: return m->ext[ARM_EXT_Jazelle] ? "armv5tejl" : "armv5tel";
-    case 6: return "armv6l";
-    default: return "armv7l";
+    case 5: return m->ext[ARM_EXT_Jazelle] ? (be ? "armv5tejb" : "armv5tejl") : be ? "armv5teb" : "armv5tel";
+    case 6: return be ? "armv6b" : "armv6l";
+    default: return be ? "armv7b" : "armv7l";
     }
 }
 
 static const char *model_platform(Thread *t)
 {
-    static const char *const names[] = { "v5l", "v6l", "v7l", "v7l" };
-    return names[arm_model_arch(arm_model(t->vcpu)) - 5];
+    static const char *const names[2][4] = { { "v5l", "v6l", "v7l", "v7l" }, { "v5b", "v6b", "v7b", "v7b" } };
+    return names[user.abi->big_endian][arm_model_arch(arm_model(t->vcpu)) - 5];
 }
 
 static void proc_cpuinfo(Thread *t, FILE *out)
@@ -167,11 +170,11 @@ static void core_regs(Thread *t, void *out)
     uint8_t *p = out;
 
     for (unsigned i = 0; i < 15; i++) {
-        stle32(p + 4 * i, (uint32_t)s->x[i]);
+        put32(p + 4 * i, (uint32_t)s->x[i]);
     }
-    stle32(p + 4 * 15, (uint32_t)s->pc & ~1u);
-    stle32(p + 4 * 16, arm_cpsr_get(t->vcpu));
-    stle32(p + 4 * 17, (uint32_t)s->x[0]);
+    put32(p + 4 * 15, (uint32_t)s->pc & ~1u);
+    put32(p + 4 * 16, arm_cpsr_get(t->vcpu));
+    put32(p + 4 * 17, (uint32_t)s->x[0]);
 }
 
 /* The vDSO's functions are system calls: mov ip, r7; movw r7, #nr; svc 0; mov r7, ip; bx lr. */
@@ -186,13 +189,19 @@ static const OpenFlag open_flags[] = {
     { 040000, O_DIRECTORY }, { 0100000, O_NOFOLLOW }, { 0200000, O_DIRECT }, { 0400000, 0100000 /* O_LARGEFILE */ }, { 0, 0 },
 };
 
-const Abi abi_arm = {
-    .target = "arm", .model_machine = model_machine, .proc_isa = "Arm", .word_bytes = 4, .align64 = 8, .aligned_pairs = true, .elf_machine = EM_ARM,
-    .has_restorer = true, .flock32 = true, .model_platform = model_platform, .syscall_numbers = arm_syscall_numbers, .structs = arm_structs, .open_flags = open_flags,
-    .stack_top = 0xfffef000, .mmap_top = 0xf7000000, .pie_base = 0x56555000, .task_size = 0xffff1000,
-    .init_regs = init_regs, .cpu_loop = arm_user_cpu_loop, .clone_regs = clone_regs,
-    .signal_frame = arm_user_signal_frame, .signal_return = arm_user_signal_return, .old_signal_return = arm_user_signal_return, .min_sigstack = arm_user_min_sigstack,
-    .set_result = set_result, .get_sp = get_sp, .hwcap = hwcap, .hwcap2 = hwcap2,
-    .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6", .vdso_elf_flags = 0x05000000,
+#define ABI_ARM \
+    .model_machine = model_machine, .proc_isa = "Arm", .word_bytes = 4, .align64 = 8, .aligned_pairs = true, .elf_machine = EM_ARM, \
+    .has_restorer = true, .flock32 = true, .model_platform = model_platform, .structs = arm_structs, .open_flags = open_flags, \
+    .stack_top = 0xfffef000, .mmap_top = 0xf7000000, .pie_base = 0x56555000, .task_size = 0xffff1000, \
+    .init_regs = init_regs, .cpu_loop = arm_user_cpu_loop, .clone_regs = clone_regs, \
+    .signal_frame = arm_user_signal_frame, .signal_return = arm_user_signal_return, .old_signal_return = arm_user_signal_return, .min_sigstack = arm_user_min_sigstack, \
+    .set_result = set_result, .get_sp = get_sp, .hwcap = hwcap, .hwcap2 = hwcap2, \
     .proc_cpuinfo = proc_cpuinfo, .core_regs_bytes = 18 * 4, .core_regs = core_regs,
+
+const Abi abi_arm = {
+    .target = "arm", .syscall_numbers = arm_syscall_numbers, ABI_ARM
+    .vdso = vdso, .n_vdso = ARRAY_SIZE(vdso), .vdso_version = "LINUX_2.6", .vdso_elf_flags = 0x05000000,
 };
+
+/* The vDSO's code would have to have the byte order of the program's: there is none. */
+const Abi abi_armeb = { .target = "armeb", .big_endian = true, .syscall_numbers = armeb_syscall_numbers, ABI_ARM };

@@ -42,6 +42,19 @@ static bool private_call(Thread *t, uint32_t nr, const uint64_t *a, int64_t *ret
     }
 }
 
+/* Instructions at pc, of 16 or 32 bits. */
+static bool load_code(const Thread *t, vaddr pc, unsigned bytes, uint32_t *ret)
+{
+    uint8_t raw[4] = { 0 };
+    bool be = arm_state(t->vcpu)->code_be;
+
+    if (!copy_from_guest(raw, pc, bytes)) {
+        return false;
+    }
+    *ret = bytes == 2 ? (be ? ldbe16(raw) : ldle16(raw)) : be ? ldbe32(raw) : ldle32(raw);
+    return true;
+}
+
 /* False: the thread ends. */
 static bool do_syscall(Thread *t)
 {
@@ -58,7 +71,7 @@ static bool do_syscall(Thread *t)
     }
     s->pc = pc + (thumb ? 2 : 4);
     /* SVC with a number in it is the old ABI's, which has breakpoints and cache flushes only here. */
-    if (!thumb && load_guest_u32(pc, &insn) && (insn & 0xffffff)) {
+    if (!thumb && load_code(t, pc, 4, &insn) && (insn & 0xffffff)) {
         nr = (insn & 0xffffff) == 0x9f0001 ? NR_BREAKPOINT : (insn & 0xffffff) == 0x9f0002 ? NR_CACHEFLUSH : UINT32_MAX;
     }
     if (debugged) {
@@ -85,15 +98,15 @@ static bool do_syscall(Thread *t)
 }
 
 /* The undefined instructions that stand for breakpoints. */
-static bool is_breakpoint(vaddr pc)
+static bool is_breakpoint(const Thread *t, vaddr pc)
 {
     uint32_t insn = 0;
-    uint8_t half[2];
 
     if (pc & 1) {
-        return copy_from_guest(half, pc & ~(vaddr)1, 2) && (ldle16(half) == 0xde01 || (ldle16(half) == 0xf7f0 && copy_from_guest(half, pc + 1, 2) && ldle16(half) == 0xa000));
+        return load_code(t, pc & ~(vaddr)1, 2, &insn) &&
+               (insn == 0xde01 || (insn == 0xf7f0 && load_code(t, pc + 1, 2, &insn) && insn == 0xa000));
     }
-    return load_guest_u32(pc, &insn) && (insn & 0x0fffffff) == 0x07f001f0;
+    return load_code(t, pc, 4, &insn) && (insn & 0x0fffffff) == 0x07f001f0;
 }
 
 static void raise_exception(Thread *t)
@@ -106,7 +119,7 @@ static void raise_exception(Thread *t)
         arm_semihosting_call(t->vcpu, true);
         break;
     case ARM_EC_UNKNOWN:
-        if (is_breakpoint(s->pc)) {
+        if (is_breakpoint(t, s->pc)) {
             signal_raise_sync(t, SIGTRAP, TRAP_BRKPT, pc);
         } else {
             signal_raise_sync(t, SIGILL, ILL_ILLOPC, pc);

@@ -6,6 +6,7 @@
  * size, … } aligned to 8: here the VFP's, then one of zeros.
  */
 #include "linux-user/arm/abi.h"
+#include "target/arm/system.h"
 
 enum {
     INFO_BYTES = 128, UC_STACK = 8, UC_SC = 20, SC_TRAP = UC_SC, SC_ERROR = UC_SC + 4, SC_MASK = UC_SC + 8, SC_REGS = UC_SC + 12,
@@ -22,26 +23,29 @@ static void put_context(Thread *t, uint8_t *uc, int sig, const siginfo_t *info)
     bool fault = info->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS);
     uint32_t sp = (uint32_t)s->x[ARM_SP];
 
-    stle32(uc + UC_STACK, (uint32_t)t->altstack_sp);
-    stle32(uc + UC_STACK + 4, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, sp) ? SS_ONSTACK : 0) | t->altstack_flags);
-    stle32(uc + UC_STACK + 8, (uint32_t)t->altstack_bytes);
-    stle32(uc + SC_TRAP, fault ? TRAP_PAGE_FAULT : sig == SIGILL ? TRAP_UNDEFINED : 0);
+    put32(uc + UC_STACK, (uint32_t)t->altstack_sp);
+    put32(uc + UC_STACK + 4, !t->altstack_bytes ? SS_DISABLE : (signal_on_altstack(t, sp) ? SS_ONSTACK : 0) | t->altstack_flags);
+    put32(uc + UC_STACK + 8, (uint32_t)t->altstack_bytes);
+    put32(uc + SC_TRAP, fault ? TRAP_PAGE_FAULT : sig == SIGILL ? TRAP_UNDEFINED : 0);
     /* The fault status register: translation or permission, bit 11 for a write. */
-    stle32(uc + SC_ERROR, fault ? (t->sync_write ? 0x800u : 0) | (info->si_code == SEGV_ACCERR ? 0xf : 7) : 0);
-    stle32(uc + SC_MASK, (uint32_t)mask);
+    put32(uc + SC_ERROR, fault ? (t->sync_write ? 0x800u : 0) | (info->si_code == SEGV_ACCERR ? 0xf : 7) : 0);
+    put32(uc + SC_MASK, (uint32_t)mask);
     for (unsigned i = 0; i < 15; i++) {
-        stle32(uc + SC_REGS + 4 * i, (uint32_t)s->x[i]);
+        put32(uc + SC_REGS + 4 * i, (uint32_t)s->x[i]);
     }
-    stle32(uc + SC_REGS + 4 * 15, (uint32_t)s->pc & ~1u);
-    stle32(uc + SC_CPSR, arm_cpsr_get(t->vcpu));
-    stle32(uc + SC_FAULT, fault ? (uint32_t)(uintptr_t)info->si_addr : 0);
-    stle64(uc + UC_MASK, mask);
+    put32(uc + SC_REGS + 4 * 15, (uint32_t)s->pc & ~1u);
+    put32(uc + SC_CPSR, arm_cpsr_get(t->vcpu));
+    put32(uc + SC_FAULT, fault ? (uint32_t)(uintptr_t)info->si_addr : 0);
+    put32(uc + UC_MASK, (uint32_t)mask);
+    put32(uc + UC_MASK + 4, (uint32_t)(mask >> 32));
     uint8_t *vfp = uc + UC_RECORDS;
-    stle32(vfp, VFP_MAGIC);
-    stle32(vfp + 4, VFP_BYTES);
-    memcpy(vfp + 8, s->v, 256);
-    stle32(vfp + 264, arm_fpscr_get(t->vcpu));
-    stle32(vfp + 272, FPEXC_EN);
+    put32(vfp, VFP_MAGIC);
+    put32(vfp + 4, VFP_BYTES);
+    for (unsigned i = 0; i < 32; i++) {
+        put64(vfp + 8 + 8 * i, s->v[i / 2].d[i & 1]);
+    }
+    put32(vfp + 264, arm_fpscr_get(t->vcpu));
+    put32(vfp + 272, FPEXC_EN);
 }
 
 bool arm_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act)
@@ -56,12 +60,13 @@ bool arm_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const Gues
         siginfo_pack(t->abi, f, info);
     }
     put_context(t, f + uc_at, sig, info);
-    stle32(f + uc_at + UC_BYTES, rt ? 0xe3a070ad : 0xe3a07077); /* unwinders look for mov r7, #nr; svc 0 here */
-    stle32(f + uc_at + UC_BYTES + 4, 0xef000000);
+    put_code(t, f + uc_at + UC_BYTES, rt ? 0xe3a070ad : 0xe3a07077); /* unwinders look for mov r7, #nr; svc 0 here */
+    put_code(t, f + uc_at + UC_BYTES + 4, 0xef000000);
     if (!copy_to_guest(at, f, bytes)) {
         return false;
     }
     s->itstate = 0;
+    s->pstate = (s->pstate & ~PSTATE_E) | (user.abi->big_endian ? PSTATE_E : 0);
     s->pc = (uint32_t)act->handler;
     s->x[0] = (uint32_t)sig;
     s->x[1] = rt ? (uint32_t)at : 0;
@@ -83,23 +88,25 @@ int64_t arm_user_signal_return(Thread *t)
         return -EFAULT;
     }
     const uint8_t *vfp = uc + UC_RECORDS;
-    if (ldle32(vfp) != VFP_MAGIC || ldle32(vfp + 4) != VFP_BYTES) {
+    if (get32(vfp) != VFP_MAGIC || get32(vfp + 4) != VFP_BYTES) {
         return -EFAULT;
     }
-    if (!signal_set_mask(t, ldle64(uc + UC_MASK))) {
+    if (!signal_set_mask(t, get32(uc + UC_MASK) | (uint64_t)get32(uc + UC_MASK + 4) << 32)) {
         return -USER_ERESTARTNOINTR;
     }
     for (unsigned i = 0; i < 15; i++) {
-        s->x[i] = ldle32(uc + SC_REGS + 4 * i);
+        s->x[i] = get32(uc + SC_REGS + 4 * i);
     }
-    s->pc = ldle32(uc + SC_REGS + 4 * 15);
-    arm_cpsr_set_user(t->vcpu, ldle32(uc + SC_CPSR));
-    memcpy(s->v, vfp + 8, 256);
-    arm_fpscr_set(t->vcpu, ldle32(vfp + 264));
+    s->pc = get32(uc + SC_REGS + 4 * 15);
+    arm_cpsr_set_user(t->vcpu, get32(uc + SC_CPSR));
+    for (unsigned i = 0; i < 32; i++) {
+        s->v[i / 2].d[i & 1] = get64(vfp + 8 + 8 * i);
+    }
+    arm_fpscr_set(t->vcpu, get32(vfp + 264));
     if (rt) {
-        t->altstack_sp = ldle32(uc + UC_STACK);
-        t->altstack_flags = ldle32(uc + UC_STACK + 4) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
-        t->altstack_bytes = ldle32(uc + UC_STACK + 4) & SS_DISABLE ? 0 : ldle32(uc + UC_STACK + 8);
+        t->altstack_sp = get32(uc + UC_STACK);
+        t->altstack_flags = get32(uc + UC_STACK + 4) & ~(uint32_t)(SS_ONSTACK | SS_DISABLE);
+        t->altstack_bytes = get32(uc + UC_STACK + 4) & SS_DISABLE ? 0 : get32(uc + UC_STACK + 8);
     }
     return -USER_ESIGRETURN;
 }

@@ -14,7 +14,7 @@ int64_t sigset_from_guest(vaddr addr, uint64_t size_bytes, uint64_t *ret)
     if (size_bytes != 8) {
         return -EINVAL;
     }
-    return load_guest_u64(addr, ret) ? 0 : -EFAULT;
+    return load_guest_sigset(addr, ret) ? 0 : -EFAULT;
 }
 
 int64_t sys_epoll_ctl(Thread *t, const uint64_t *a)

@@ -23,7 +23,7 @@ int64_t sys_rt_sigaction(Thread *t, const uint64_t *a)
     }
     if (a[1]) {
         if (!load_guest_word(t->abi, a[1], &act.handler) || !load_guest_word(t->abi, a[1] + w, &act.flags)
-            || !action_word(t, a[1] + 2 * w, restorer, &act.restorer, false) || !load_guest_u64(a[1] + mask_at, &act.mask)) {
+            || !action_word(t, a[1] + 2 * w, restorer, &act.restorer, false) || !load_guest_sigset(a[1] + mask_at, &act.mask)) {
             return -EFAULT;
         }
         act.mask &= ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
@@ -36,7 +36,7 @@ int64_t sys_rt_sigaction(Thread *t, const uint64_t *a)
     }
     sighand_unlock(t->sighand);
     if (a[2] && (!store_guest_word(t->abi, a[2], old.handler) || !store_guest_word(t->abi, a[2] + w, old.flags)
-                 || !action_word(t, a[2] + 2 * w, restorer, &old.restorer, true) || !store_guest_u64(a[2] + mask_at, old.mask))) {
+                 || !action_word(t, a[2] + 2 * w, restorer, &old.restorer, true) || !store_guest_sigset(a[2] + mask_at, old.mask))) {
         return -EFAULT;
     }
     return 0;
@@ -49,7 +49,7 @@ int64_t sys_rt_sigprocmask(Thread *t, const uint64_t *a)
         return -EINVAL;
     }
     if (a[1]) {
-        if (!load_guest_u64(a[1], &set)) {
+        if (!load_guest_sigset(a[1], &set)) {
             return -EFAULT;
         }
         switch ((int)a[0]) {
@@ -62,7 +62,7 @@ int64_t sys_rt_sigprocmask(Thread *t, const uint64_t *a)
             return -USER_ERESTARTNOINTR;
         }
     }
-    return !a[2] || store_guest_u64(a[2], old) ? 0 : -EFAULT;
+    return !a[2] || store_guest_sigset(a[2], old) ? 0 : -EFAULT;
 }
 
 int64_t sys_rt_sigpending(Thread *t, const uint64_t *a)

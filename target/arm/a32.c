@@ -75,6 +75,8 @@ static void finish(Insn *in, const bool *ext)
     }
 }
 
+static bool code_be(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_CODE_BE & 1; }
+
 static bool fetch_a32(TransCtx *ctx, vaddr pc, Insn *ret)
 {
     uint8_t bytes[4];
@@ -83,7 +85,7 @@ static bool fetch_a32(TransCtx *ctx, vaddr pc, Insn *ret)
         return false;
     }
     const bool *ext = features_at(ctx, pc);
-    ret->word = ldle32(bytes);
+    ret->word = code_be(ctx) ? ldbe32(bytes) : ldle32(bytes);
     ret->length = 4;
     ret->cond = ret->word >> 28;
     ret->row = ret->cond == 15 ? a32_uncond_decode32(ret->word, ext) : a32_decode32(ret->word, ext);
@@ -111,7 +113,7 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
     if (!trans_fetch(ctx, pc, bytes, 2)) {
         return false;
     }
-    ret->word = ldle16(bytes);
+    ret->word = code_be(ctx) ? ldbe16(bytes) : ldle16(bytes);
     ret->length = 2;
     ret->cond = 14;
     if (ret->word >> 11 < 0x1d) {
@@ -120,7 +122,7 @@ static bool fetch_t32(TransCtx *ctx, vaddr pc, Insn *ret)
         if (!trans_fetch(ctx, pc + 2, bytes, 2)) {
             return false;
         }
-        ret->word = ret->word << 16 | ldle16(bytes);
+        ret->word = ret->word << 16 | (code_be(ctx) ? ldbe16(bytes) : ldle16(bytes));
         ret->length = 4;
         if (!ext[ARM_EXT_V6T2]) {
             /* BL and BLX, two instructions: without Thumb-2 the offset has no bits of J1 and J2. */
@@ -144,6 +146,7 @@ uint64_t arm32_trans_mode(const Vcpu *vcpu)
     uint64_t len = arm_has(vcpu, VFPShVec) ? s->fpcr >> ARM_FPSCR_LEN_SHIFT & 7 : 0;
     uint64_t mode = (uint64_t)s->el << ARM_MODE_EL | (uint64_t)1 << ARM_MODE_A32 | (uint64_t)s->itstate << ARM_MODE_IT | arm_fp_mode(vcpu);
 
+    mode |= (uint64_t)((s->pstate & PSTATE_E) != 0) << ARM_MODE_BE | (uint64_t)s->code_be << ARM_MODE_CODE_BE;
     mode |= arm_fp_standard_ok(vcpu) ? BIT(ARM_MODE_FP_STD_OK) : 0;
     mode |= len ? len << ARM_MODE_SHVEC_LEN | (uint64_t)(s->fpcr >> ARM_FPSCR_STRIDE_SHIFT & 3) << ARM_MODE_SHVEC_STRIDE : 0;
     if (!vcpu->softmmu) {
@@ -158,7 +161,6 @@ uint64_t arm32_trans_mode(const Vcpu *vcpu)
     mode |= (uint64_t)((sctlr & SCTLR_A) || off) << ARM_MODE_ALIGN;
     mode |= (uint64_t)arm_has(vcpu, V6) << ARM_MODE_ALIGN_MANY;
     mode |= (uint64_t)((s->pstate & PSTATE_IL) != 0) << ARM_MODE_IL;
-    mode |= (uint64_t)((s->pstate & PSTATE_E) != 0) << ARM_MODE_BE;
     /* A kernel in AArch64 has CPACR alone. */
     mode |= (uint64_t)(!(s->fpexc & BIT(30)) && arm_el_is_a32(vcpu, s->el == 2 || s->el == 3 ? s->el : 1)) << ARM_MODE_VFP_OFF;
     return mode;

@@ -52,6 +52,8 @@ void a32_set_nzc(TransCtx *ctx, IrRef result, IrRef carry);
 /* A value shifted as an operand with a constant (DecodeImmShift); *ret_carry, unless NULL, for a32_set_nzc(). */
 IrRef a32_shift_imm(TransCtx *ctx, IrRef value, unsigned typ, unsigned imm, IrRef *ret_carry);
 
+static inline bool a32_big_endian(const TransCtx *ctx) { return ctx->mode >> ARM_MODE_BE & 1; }
+
 /* An access of 1 << size_log2 bytes. */
 static inline IrMem a32_access(TransCtx *ctx, unsigned size_log2, bool sign, int disp)
 {

@@ -20,7 +20,7 @@ uint32_t arm_cpsr_get(const Vcpu *vcpu)
 
     system |= (uint32_t)((p & PSTATE_SSBS ? CPSR_SSBS : 0) | (p & PSTATE_DIT ? CPSR_DIT : 0));
     return arm_nzcv_get(vcpu) | (uint32_t)s->q << CPSR_Q | (uint32_t)s->ge << CPSR_GE | (s->itstate & 3u) << 25 | (s->itstate >> 2 & 63u) << 10
-           | (uint32_t)(s->pc & 1) << CPSR_THUMB | ARM_CPSR_USER | (vcpu->softmmu ? system : 0);
+           | (uint32_t)(s->pc & 1) << CPSR_THUMB | ARM_CPSR_USER | (vcpu->softmmu ? system : (uint32_t)(p & PSTATE_E));
 }
 
 void arm_cpsr_set_user(Vcpu *vcpu, uint32_t value)
@@ -30,6 +30,7 @@ void arm_cpsr_set_user(Vcpu *vcpu, uint32_t value)
     arm_nzcv_set(vcpu, value & 0xf0000000);
     s->q = value >> CPSR_Q & 1;
     s->ge = value >> CPSR_GE & 15;
+    s->pstate = (s->pstate & ~PSTATE_E) | (value & PSTATE_E);
     s->itstate = (uint8_t)((value >> 25 & 3) | (value >> 10 & 63) << 2);
     s->pc = (s->pc & ~(uint64_t)1) | (value >> CPSR_THUMB & 1);
 }

@@ -71,20 +71,22 @@ const Target target_aarch64_be = { AARCH64("aarch64_be", "Arm, 64-bit, big-endia
 static vaddr get_pc32(const Vcpu *vcpu) { return (uint32_t)arm_state(vcpu)->pc; }
 static void set_pc32(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
 
-/* AArch32 alone: programs of 32 bits. */
-const Target target_arm = {
-    .name = "arm", .summary = "Arm, 32-bit", .gdb_arch = "arm",
-    .word_bits = 32, .pc_shift = 1, .pc_flags = 1, .max_insn_bytes = A32_MAX_INSN_BYTES, .page_bits = 12, .elf_machine = 40,
-    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC32, .state_size_bytes = sizeof(ArmState),
-    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),
-    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU,
-    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names,
-    .default_cpu = "max",
-    .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas,
-    .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32,
-    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings,
-    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take,
-    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set,
-    .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write,
+/* AArch32 alone: programs of 32 bits; the data of the second is big-endian. */
+#define TARGET_AARCH32 \
+    .gdb_arch = "arm", \
+    .word_bits = 32, .pc_shift = 1, .pc_flags = 1, .max_insn_bytes = A32_MAX_INSN_BYTES, .page_bits = 12, .elf_machine = 40, \
+    .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC32, .state_size_bytes = sizeof(ArmState), \
+    .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers), \
+    .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names, \
+    .default_cpu = "max", \
+    .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas, \
+    .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32, \
+    .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings, \
+    .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take, \
+    .exception_enter = arm_exception_enter, .before_insn = arm_before_insn, .has_work = arm_has_work, .irq_set = arm_irq_set, \
+    .gdb_feature = arm32_gdb_feature, .regs = arm32_regs, .reg_read = arm32_reg_read, .reg_write = arm32_reg_write, \
     .dump = arm32_dump, .gdb_watch_before = true,
-};
+
+const Target target_arm = { .name = "arm", .summary = "Arm, 32-bit", TARGET_AARCH32 };
+const Target target_armeb = { .name = "armeb", .summary = "Arm, 32-bit, big-endian", .big_endian = true, TARGET_AARCH32 };

@@ -224,6 +224,7 @@ enum {
     ARM_MODE_SHVEC_STRIDE = 43, /* 2 bits: FPSCR.STRIDE where LEN is not 0 */
     ARM_MODE_FP_STD_OK = 45, /* 1 bit: AArch32: Advanced SIMD's floating point may be IR operations (IR_FP_STD) */
     ARM_MODE_FP_STD = 46, /* 1 bit, within the translation of an instruction: it is */
+    ARM_MODE_CODE_BE = 47, /* 1 bit: AArch32: instructions are big-endian */
 };
 
 /*
@@ -276,7 +277,7 @@ enum {
     ARM_CAUSE_PC_TAG = 0x40, /* the pc has a tag that is ignored (TBI): fetch goes on without it */
 };
 
-extern const Target target_aarch64, target_aarch64_be, target_arm;
+extern const Target target_aarch64, target_aarch64_be, target_arm, target_armeb;
 
 /* cpu-model.c */
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);

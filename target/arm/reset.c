@@ -115,6 +115,7 @@ void arm_cpu_reset(Vcpu *vcpu)
     arm_fpsr_set(vcpu, 0);
     arm_fpcr_set(vcpu, 0);
     if (!vcpu->softmmu) {
+        s->pstate = vcpu->target->big_endian ? PSTATE_E : 0;
         return;
     }
     s->fpexc = arm_model(vcpu)->aarch64 ? BIT(30) : 0;

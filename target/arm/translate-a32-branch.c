@@ -68,7 +68,7 @@ void a32_trans_cbnz(TransCtx *ctx, const A32ArgsCbz *a) { compare_branch(ctx, a,
 /* The table holds halves of distances from the value of the pc. */
 static void table_branch(TransCtx *ctx, const A32ArgsTb *a, unsigned size)
 {
-    IrMem mem = { .size_log2 = (uint8_t)size, .scale_log2 = (uint8_t)size, .mmu_index = (uint8_t)arm_mmu(ctx) };
+    IrMem mem = { .size_log2 = (uint8_t)size, .scale_log2 = (uint8_t)size, .big_endian = a32_big_endian(ctx), .mmu_index = (uint8_t)arm_mmu(ctx) };
     IrRef base = a32_r(ctx, a->rn);
     IrRef half = ir_load(ctx->b, IR_I32, base, a32_r(ctx, a->rm), mem);
     IrRef target = ir_op2_imm(ctx->b, IR_add, IR_I32, ir_op2_imm(ctx->b, IR_shl, IR_I32, half, 1), a32_pc_value(ctx) | 1);

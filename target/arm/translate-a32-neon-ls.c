@@ -50,7 +50,7 @@ static void many(TransCtx *ctx, const A32ArgsNls *a, bool load)
     IrRef base = a32_r(ctx, (unsigned)a->rn);
     int disp = 0;
     for (unsigned j = 0; j < s.r; j++) {
-        if (s.n == 1) {
+        if (s.n == 1 && !a32_big_endian(ctx)) { /* else elements change their bytes */
             if (load) {
                 value[j] = ir_op1(ctx->b, IR_vzext, IR_V128, ir_load(ctx->b, IR_F64, base, IR_NONE, a32_access(ctx, 3, false, disp)));
             } else {

@@ -172,14 +172,6 @@ void a32_trans_setend(TransCtx *ctx, const A32ArgsImm *a)
 {
     const int pstate = offsetof(ArmState, pstate);
 
-    if (!ctx->vcpu->softmmu) {
-        if (a->imm) {
-            a32_undefined(ctx); /* big-endian data: SCTLR.SED, as processors without mixed endianness have it */
-        } else {
-            trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
-        }
-        return;
-    }
     IrRef old = ir_ldenv(ctx->b, IR_I64, pstate, 8, false);
     ir_stenv(ctx->b, pstate, 8, ir_op2_imm(ctx->b, a->imm ? IR_or : IR_and, IR_I64, old, a->imm ? PSTATE_E : ~PSTATE_E));
     trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
@@ -224,6 +216,7 @@ void a32_trans_mrs(TransCtx *ctx, const A32ArgsMrs *a)
     IrRef q = ir_ldenv(b, IR_I32, (int)offsetof(ArmState, q), 1, false), ge = ir_ldenv(b, IR_I32, (int)offsetof(ArmState, ge), 1, false);
     v = ir_op2(b, IR_or, IR_I32, v, ir_op2_imm(b, IR_shl, IR_I32, q, 27));
     v = ir_op2(b, IR_or, IR_I32, v, ir_op2_imm(b, IR_shl, IR_I32, ge, 16));
+    v = ctx->mode >> ARM_MODE_BE & 1 ? ir_op2_imm(b, IR_or, IR_I32, v, (uint32_t)PSTATE_E) : v;
     if (ctx->vcpu->softmmu && (arm_has(ctx->vcpu, SSBS) || arm_has(ctx->vcpu, DIT))) { /* bits that PSTATE has elsewhere */
         v = ir_call(b, ARM_HELPER_a32_mrs, 0, NULL);
     } else if (ctx->vcpu->softmmu && arm_el(ctx)) {

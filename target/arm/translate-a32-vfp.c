@@ -504,6 +504,22 @@ void a32_trans_vjcvt(TransCtx *ctx, const A32ArgsVf2 *a)
 
 /* -- loads and stores ------------------------------------------------------------------------------------------------ */
 
+/* As a float; big-endian by way of an integer. */
+static IrRef load_fp(TransCtx *ctx, unsigned size, IrRef base, int disp)
+{
+    if (!a32_big_endian(ctx)) {
+        return ir_load(ctx->b, arm_fp_type(size), base, IR_NONE, a32_access(ctx, size, false, disp));
+    }
+    IrType type = size == 3 ? IR_I64 : IR_I32;
+    return ir_op1(ctx->b, IR_bitcast, arm_fp_type(size), ir_load(ctx->b, type, base, IR_NONE, a32_access(ctx, size, false, disp)));
+}
+
+static void store_fp(TransCtx *ctx, unsigned size, IrRef base, int disp, int reg)
+{
+    IrRef v = size == 1 || a32_big_endian(ctx) ? get_bits(ctx, size, reg) : get(ctx, size, reg);
+    ir_store(ctx->b, base, IR_NONE, v, a32_access(ctx, size, false, disp));
+}
+
 void a32_trans_vldr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
@@ -511,14 +527,13 @@ void a32_trans_vldr(TransCtx *ctx, const A32ArgsVls *a)
         put_bits(ctx, 1, a->d, ir_load(ctx->b, IR_I64, a32_base(ctx, (unsigned)a->rn), IR_NONE, a32_access(ctx, 1, false, a->u ? a->imm : -a->imm)));
         return;
     }
-    put(ctx, size, a->d, ir_load(ctx->b, arm_fp_type(size), a32_base(ctx, (unsigned)a->rn), IR_NONE, a32_access(ctx, size, false, a->u ? a->imm : -a->imm)));
+    put(ctx, size, a->d, load_fp(ctx, size, a32_base(ctx, (unsigned)a->rn), a->u ? a->imm : -a->imm));
 }
 
 void a32_trans_vstr(TransCtx *ctx, const A32ArgsVls *a)
 {
     unsigned size = (unsigned)a->z;
-    ir_store(ctx->b, a32_base(ctx, (unsigned)a->rn), IR_NONE, size == 1 ? get_bits(ctx, 1, a->d) : get(ctx, size, a->d),
-             a32_access(ctx, size, false, a->u ? a->imm : -a->imm));
+    store_fp(ctx, size, a32_base(ctx, (unsigned)a->rn), a->u ? a->imm : -a->imm, a->d);
 }
 
 /* n: words; an odd number of double-precision ones is FLDMX, which skips the last. */
@@ -535,9 +550,9 @@ static void many(TransCtx *ctx, const A32ArgsVlm *a, bool load)
     IrRef base = a32_base(ctx, (unsigned)a->rn);
     for (unsigned i = 0; i < count; i++, disp += 1 << size) {
         if (load) {
-            value[i] = ir_load(ctx->b, arm_fp_type(size), base, IR_NONE, a32_access(ctx, size, false, disp));
+            value[i] = load_fp(ctx, size, base, disp);
         } else {
-            ir_store(ctx->b, base, IR_NONE, get(ctx, size, a->d + (int)i), a32_access(ctx, size, false, disp));
+            store_fp(ctx, size, base, disp, a->d + (int)i);
         }
     }
     if (a->w) {
