@@ -27,9 +27,6 @@ User user = { .exe_fd = -1 };
 /* "…/qemu-riscv64-static" -> the riscv64 ABI. */
 static const Abi *abi_of_program(const char *argv0)
 {
-    static const struct { const char *name, *target; } debian[] = { /* its names of architectures */
-        { "armhf", "arm" }, { "armel", "arm" }, { "arm64", "aarch64" }, { "amd64", "x86_64" },
-    };
     const char *base = strrchr(argv0, '/');
     base = base ? base + 1 : argv0;
     if (!strncmp(base, "qemu-", 5)) {
@@ -42,11 +39,6 @@ static const Abi *abi_of_program(const char *argv0)
     }
     memcpy(name, base, len);
     name[len] = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(debian); i++) {
-        if (!strcmp(name, debian[i].name)) {
-            return abi_find(debian[i].target);
-        }
-    }
     return abi_find(name);
 }
 
