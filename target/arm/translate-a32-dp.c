@@ -2,6 +2,7 @@
  * translate-a32-dp.c: data processing of A32 and T32 (Arm ARM DDI 0487, F2.2, F5.1), bit fields, extensions, reversals.
  */
 #include "target/arm/a32.h"
+#include "target/arm/flags.h"
 
 enum { AND, EOR, SUB, RSB, ADD, ADC, SBC, RSC, TST, TEQ, CMP, CMN, ORR, MOV, BIC, MVN, ORN };
 
@@ -14,13 +15,44 @@ static int known_rule(TransCtx *ctx)
     return ir_is_const(ctx->b->unit, op) ? (int)ir_insn(ctx->b->unit, op)->imm : -1;
 }
 
-/* C and V in bits 29 and 28 of an I64, the others zero. */
+/* Of a + y + in, a and y I64 with 32 bits: C and V in bits 29 and 28. */
+static IrRef sum_flags(TransCtx *ctx, IrRef a, IrRef y, IrRef in)
+{
+    IrBuilder *b = ctx->b;
+    IrRef sum = ir_op2(b, IR_add, IR_I64, ir_op2(b, IR_add, IR_I64, a, y), in);
+    IrRef v = ir_op2(b, IR_and, IR_I64, ir_op2(b, IR_xor, IR_I64, a, sum), ir_op2(b, IR_xor, IR_I64, y, sum));
+    IrRef c = ir_op2_imm(b, IR_and, IR_I64, ir_op2_imm(b, IR_shr, IR_I64, sum, 3), (uint64_t)ARM_C << 28);
+    return ir_op2(b, IR_or, IR_I64, c, ir_op2_imm(b, IR_and, IR_I64, ir_op2_imm(b, IR_shr, IR_I64, v, 3), (uint64_t)ARM_V << 28));
+}
+
+/*
+ * C and V in bits 29 and 28 of an I64, the others zero. Logical instructions keep them, which T32's 16-bit forms are all the time: so without a call.
+ * AArch32 has four rules; what has another comes from AArch64's instructions, and an exception return has made flags of it.
+ */
 static IrRef carry_and_overflow(TransCtx *ctx)
 {
+    IrBuilder *b = ctx->b;
+    IrRef op = ir_get(b, ARM_SLOT_CC_OP), x = ir_get(b, ARM_SLOT_CC_A), y = ir_get(b, ARM_SLOT_CC_B);
+    const uint64_t cv = (uint64_t)(ARM_C | ARM_V) << 28;
+
+    static_assert(ARM_CC_FLAGS == 0 && ARM_CC_ADD32 == 1 && ARM_CC_SUB32 == 3 && ARM_CC_NZ32 == 10, "odd rules are sums and differences");
     if (known_rule(ctx) == ARM_CC_NZ32) {
-        return ir_get(ctx->b, ARM_SLOT_CC_B);
+        return y;
     }
-    return ir_op2_imm(ctx->b, IR_and, IR_I64, arm_cc_get(ctx), (uint64_t)(ARM_C | ARM_V) << 28);
+    if (known_rule(ctx) == ARM_CC_FLAGS) {
+        return ir_op2_imm(b, IR_and, IR_I64, x, cv);
+    }
+    x = ir_op1(b, IR_zext32, IR_I64, x);
+    IrRef low = ir_op1(b, IR_zext32, IR_I64, y);
+    if (known_rule(ctx) >= 0) {
+        bool sub = known_rule(ctx) == ARM_CC_SUB32;
+        return sum_flags(ctx, x, sub ? ir_op2_imm(b, IR_xor, IR_I64, low, UINT32_MAX) : low, ir_i64(b, sub));
+    }
+    IrRef sub = ir_setcond(b, IR_I64, IR_EQ, op, ir_i32(b, ARM_CC_SUB32));
+    IrRef mask = ir_op1(b, IR_zext32, IR_I64, ir_op1(b, IR_neg, IR_I64, sub));
+    IrRef sum = sum_flags(ctx, x, ir_op2(b, IR_xor, IR_I64, low, mask), sub);
+    IrRef kept = ir_select(b, IR_I64, ir_setcond(b, IR_I32, IR_EQ, op, ir_i32(b, ARM_CC_NZ32)), y, x);
+    return ir_select(b, IR_I64, ir_op2_imm(b, IR_and, IR_I32, op, 1), sum, ir_op2_imm(b, IR_and, IR_I64, kept, cv));
 }
 
 void a32_set_nzc(TransCtx *ctx, IrRef result, IrRef carry)
