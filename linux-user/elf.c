@@ -351,6 +351,23 @@ static bool load_interp(Thread *t, const ElfFile *main_file, const Segment *s, E
     return ok;
 }
 
+/* -s; otherwise what the limit lets a program's stack grow to. It is reserved, not used: size costs nothing. */
+static uint64_t stack_limit_bytes(void)
+{
+    struct rlimit limit;
+    if (user.options.stack_bytes) {
+        return user.options.stack_bytes;
+    }
+    uint64_t most = MIN(mm.task_size / 16, (uint64_t)1 << 30);
+    return getrlimit(RLIMIT_STACK, &limit) < 0 ? 8 * MiB : MIN((uint64_t)limit.rlim_cur, most);
+}
+
+/* Unmapped below the stack: an overflow is a fault, not a corruption. */
+static uint64_t stack_guard_bytes(void)
+{
+    return 16 * mm.page_bytes;
+}
+
 bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
 {
     const Abi *abi = t->abi;
@@ -363,6 +380,10 @@ bool elf_load(Thread *t, int fd, const char *path, ElfImage *ret, Error **errp)
     }
     bool ok = elf_span(&f, page, &lo, &hi, &align, errp)
               && mm_init(abi, f.type == ET_EXEC ? lo : UINT64_MAX, f.type == ET_EXEC ? hi : 0, errp);
+    if (ok) { /* what is mapped before the stack leaves it room, however large its limit (arch_pick_mmap_layout) */
+        uint64_t below_top = ROUND_UP(stack_limit_bytes(), mm.page_bytes) + stack_guard_bytes();
+        mm.mmap_top = MIN(mm.mmap_top, mm.stack_top - MIN(below_top, mm.stack_top / 2));
+    }
     const Segment *interp = NULL;
     for (unsigned i = 0; i < f.n_seg; i++) {
         if (f.seg[i].type == PT_INTERP && !interp) {
@@ -439,17 +460,6 @@ static bool map_vdso(Thread *t)
     return ok;
 }
 
-/* -s; otherwise what the limit lets a program's stack grow to. It is reserved, not used: size costs nothing. */
-static uint64_t stack_limit_bytes(void)
-{
-    struct rlimit limit;
-    if (user.options.stack_bytes) {
-        return user.options.stack_bytes;
-    }
-    uint64_t most = MIN(mm.task_size / 16, (uint64_t)1 << 30);
-    return getrlimit(RLIMIT_STACK, &limit) < 0 ? 8 * MiB : MIN((uint64_t)limit.rlim_cur, most);
-}
-
 vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, char **envp, Error **errp)
 {
     const Abi *abi = t->abi;
@@ -470,8 +480,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
     if (arg_bytes > stack_bytes / 2) {
         stack_bytes += ROUND_UP(arg_bytes * 2, mm.page_bytes);
     }
-    /* Unmapped below: a stack overflow is a fault, not a corruption. */
-    int64_t at = mm_mmap(mm.stack_top - stack_bytes - 16 * mm.page_bytes, stack_bytes + 16 * mm.page_bytes,
+    int64_t at = mm_mmap(mm.stack_top - stack_bytes - stack_guard_bytes(), stack_bytes + stack_guard_bytes(),
                          PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0,
                          VMA_STACK);
     if (at >= 0) {
@@ -482,7 +491,7 @@ vaddr elf_build_stack(Thread *t, const ElfImage *image, int argc, char **argv, c
         error_set_errno(errp, (int)-at, "no room for a stack of %" PRIu64 " bytes", stack_bytes);
         return 0;
     }
-    mm.mmap_top = MIN(mm.mmap_top, mm.stack_top - stack_bytes - 16 * mm.page_bytes);
+    mm.mmap_top = MIN(mm.mmap_top, mm.stack_top - stack_bytes - stack_guard_bytes());
     if (abi->n_vdso && !map_vdso(t)) {
         error_set(errp, "no room for the vDSO");
         return 0;

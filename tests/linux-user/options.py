@@ -79,6 +79,14 @@ a, b = run('-seed', '7', prog).stdout, run('-seed', '7', prog).stdout
 check('-seed repeats', a == b)
 p = run('-s', '1M', prog)
 check('-s', p.returncode == 3, p)
+pie = os.path.join(work, 'args-pie') # its loader is mapped before the stack, next below it
+subprocess.run([cross, '-O1', '-w', '-o', pie, source], check=True)
+pie = ['-L', '/usr/riscv64-linux-gnu', '-E', 'LD_LIBRARY_PATH=/usr/riscv64-linux-gnu/lib', pie]
+p = run('-s', '2G', *pie)
+check('-s larger than what lies below the stack', p.returncode == 3, p)
+if resource.getrlimit(resource.RLIMIT_STACK)[1] == resource.RLIM_INFINITY:
+    p = run(*pie, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+    check('a stack without limit', p.returncode == 3, p)
 p = run('-R', '4G', prog)
 check('-R', p.returncode == 3, p)
 p = run('-B', '0x10000000000', prog)
