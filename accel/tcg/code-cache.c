@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "internal.h"
 
@@ -69,10 +70,20 @@ static bool cache_map(Error **errp)
     return true;
 }
 
+/* Two views, for a moment a third while forking: with a limited address space most of it is the guest's. */
+static size_t default_bytes(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return DEFAULT_CACHE_BYTES;
+    }
+    return (size_t)MIN((uint64_t)DEFAULT_CACHE_BYTES, (uint64_t)limit.rlim_cur / 16);
+}
+
 bool code_cache_init(size_t size_bytes, Error **errp)
 {
     if (!size_bytes) {
-        size_bytes = DEFAULT_CACHE_BYTES;
+        size_bytes = default_bytes();
     }
     size_bytes = MIN(size_bytes, 2 * GiB - MiB); /* direct jumps reach 2 GiB */
     cache.n_regions = MAX(size_bytes / REGION_BYTES, MIN_REGIONS);

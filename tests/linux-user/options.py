@@ -89,6 +89,8 @@ if resource.getrlimit(resource.RLIMIT_STACK)[1] == resource.RLIM_INFINITY:
     check('a stack without limit', p.returncode == 3, p)
 p = run('-R', '4G', prog)
 check('-R', p.returncode == 3, p)
+p = run('-tb-cache', 'off', prog, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20)))
+check('little address space', p.returncode == 3, p)
 p = run('-B', '0x10000000000', prog)
 check('-B', p.returncode == 3, p)
 big = os.path.join(work, 'args64k')
