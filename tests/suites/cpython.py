@@ -3,7 +3,7 @@
 
 usage: cpython.py --run RUNNER --root DIR [--ref RUNNER] [--work DIR] [--timeout S] [--jobs N] [MODULE]...
 
-DIR is a riscv64 root as for programs.py, with libpython3.13-testsuite. A module that does not succeed is run under --ref as well;
+DIR is a root of riscv64 or aarch64 as for programs.py, with libpython3.13-testsuite. A module that does not succeed is run under --ref as well;
 the tests that failed are named on both sides. The script ends with status 1 when a test fails under --run alone.
 """
 import argparse
@@ -33,7 +33,7 @@ def run(o, side, runner, module):
     start = time.time()
     with open(os.path.join(base, 'log'), 'wb') as log:
         status = g.run(['/usr/bin/env', 'PYTHONDONTWRITEBYTECODE=1', 'python3', '-m', 'test', '-w', 'test_' + module], o.timeout, log,
-                       subprocess.STDOUT)
+                       subprocess.STDOUT, all_ids=os.getuid() == 0) # chown and setgroups want more users than one
     with open(os.path.join(base, 'log'), errors='replace') as f:
         text = f.read()
     failed = set(re.findall(r'^(?:FAIL|ERROR): (\S+ \(\S+\))', text, re.M))
@@ -59,9 +59,9 @@ def one(o, module):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--run', required=True, help='our qemu-riscv64')
+    p.add_argument('--run', required=True, help='our qemu-ARCH')
     p.add_argument('--ref', help='the reference')
-    p.add_argument('--root', required=True, help='a riscv64 root with the test-suite')
+    p.add_argument('--root', required=True, help='a root with the test-suite')
     p.add_argument('--work', default='build/cpython', help='folder for temporary files and logs')
     p.add_argument('--timeout', type=int, default=3600, help='seconds for one module')
     p.add_argument('--jobs', type=int, default=1)

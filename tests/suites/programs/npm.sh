@@ -3,9 +3,7 @@ set -e
 export npm_config_cache=/tmp/npm-cache npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
 node npm_make.js /tmp/npm-packages
 cd /tmp/npm-packages
-for d in p*; do
-  npm pack --silent ./$d > /dev/null
-done
+npm pack --silent ./p* | sort | md5sum
 ls *.tgz | wc -l
 npm cache add ./*.tgz
 node lock.js
