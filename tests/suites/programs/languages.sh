@@ -12,7 +12,7 @@ local n = 0 for i = 1, 1e5 do n = n + co() end
 print(n, pcall(error, {}), select('#', pcall(string.rep)))
 L
 done
-has sbcl && sbcl --noinform --no-userinit --no-sysinit --dynamic-space-size 256MB --non-interactive --eval '
+has sbcl && sbcl --dynamic-space-size 256MB --noinform --no-sysinit --no-userinit --non-interactive --eval '
 (progn (defun fib (n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))
  (defun churn () (let ((l nil) (h (make-hash-table))) (dotimes (i 200000) (push (cons i (* i 1.5d0)) l) (setf (gethash (mod i 999) h) l) (when (zerop (mod i 5000)) (setf l nil))) (hash-table-count h)))
  (format t "~a ~a ~a ~a~%" (fib 22) (churn) (expt 3 200) (handler-case (/ 1 0) (division-by-zero () "division")))
