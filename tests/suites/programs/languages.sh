@@ -60,9 +60,9 @@ except RecursionError: print("deep")'
 has erl && erl -noshell -eval '
 F = fun F(0) -> 0; F(N) -> N rem 7 + F(N - 1) end,
 Self = self(),
-[spawn(fun() -> Self ! {I, F(20000 + I)} end) || I <- lists:seq(1, 200)],
-S = lists:sum([receive {I, V} -> V end || I <- lists:seq(1, 200)]),
-T = ets:new(t, [public]), [ets:insert(T, {I rem 997, I * 1.5}) || I <- lists:seq(1, 50000)],
+[spawn(fun() -> Self ! {I, F(500 + I)} end) || I <- lists:seq(1, 100)],
+S = lists:sum([receive {I, V} -> V end || I <- lists:seq(1, 100)]),
+T = ets:new(t, [public]), [ets:insert(T, {I rem 997, I * 1.5}) || I <- lists:seq(1, 3000)],
 io:format("~p ~p ~p ~p ~p~n", [S, ets:info(T, size), erlang:phash2({a, "b", 3.0}), (catch 1 / (S - S)), binary:encode_unsigned(1 bsl 70)]), init:stop().'
 has ocamlopt && { mkdir -p /tmp/ml; cat > /tmp/ml/a.ml <<'M'
 let rec fib n = if n < 2 then n else fib (n - 1) + fib (n - 2)
