@@ -95,9 +95,11 @@ async function main() {
         return (await fs.promises.stat(`/tmp/n${i}`)).size;
     }));
     console.log(files.reduce((x, y) => x + y));
-    process.on('SIGUSR2', () => console.log('signal'));
-    process.kill(process.pid, 'SIGUSR2');
-    await new Promise((ok) => setTimeout(ok, 100));
+    await new Promise((ok) => {
+        process.on('SIGUSR2', () => { console.log('signal'); ok(); });
+        setTimeout(() => {}, 1e6); // a signal's handler alone does not keep the loop
+        process.kill(process.pid, 'SIGUSR2');
+    });
     let garbage = [];
     for (let i = 0; i < 200; i++) {
         garbage.push(new Array(5000).fill({ i }));

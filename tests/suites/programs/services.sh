@@ -4,7 +4,7 @@ set -e
 PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
 mkdir -p /tmp/pg /tmp/redis
 chown nobody /tmp/pg
-user() { setpriv --reuid nobody --regid nogroup --clear-groups env HOME=/tmp/pg "$@"; }
+user() { chroot --userspec nobody:nogroup --skip-chdir / env HOME=/tmp/pg "$@"; }
 user initdb -D /tmp/pg/data -U nobody -A trust --no-sync > /tmp/pg/initdb.log 2>&1
 user pg_ctl -w -t 600 -D /tmp/pg/data -o "-c fsync=off -k /tmp/pg -c listen_addresses=" -l /tmp/pg/log start > /dev/null
 sql() { user psql -X -q -A -t -h /tmp/pg -d postgres "$@"; }
