@@ -34,7 +34,7 @@ const char *const fuzz_words[] = { "\x03\x01\x01\x01", "\x04\x01\x01\x01\x01\x01
 static Machine *machine;
 static MemoryRegion *regions[MAX_REGIONS];
 static unsigned n_regions;
-static MemoryRegion io_root;
+static MemoryRegion io_root, bus_master;
 static AddressSpace io;
 static Device *ahci, *nvme, *ide, *fdc;
 static VirtioScsi *scsi;
@@ -175,7 +175,9 @@ static void start(void)
     machine_reset(machine, RESET_COLD);
     vm_start(machine);
     device_foreach(collect, NULL);
-    memory_region_add(&io_root, 0xc000, PCI_DEVICE(ide)->bars[4].mr);
+    /* An alias, since the bridge maps the BAR itself, in PCI's I/O space, as the commands will have it. */
+    memory_region_init_alias(&bus_master, NULL, "bus-master", PCI_DEVICE(ide)->bars[4].mr, 0, PCI_DEVICE(ide)->bars[4].size_bytes);
+    memory_region_add(&io_root, 0xc000, &bus_master);
 }
 
 /* -- small things --------------------------------------------------------------------------------------------------------------- */

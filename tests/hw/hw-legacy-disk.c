@@ -619,8 +619,10 @@ int main(void)
     CHECK(fdc != NULL);
     storage_ready();
     device_reset(fdc, RESET_COLD); /* its bus is not below the machine's */
-    /* The bus master's ports: the test's I/O space is not the PCI bus's. */
-    memory_region_add(&io_root, BM, PCI_DEVICE(ide)->bars[4].mr);
+    /* The bus master's ports: the test's I/O space is not the PCI bus's, where the BAR is at 0. */
+    static MemoryRegion bus_master;
+    memory_region_init_alias(&bus_master, NULL, "bus-master", PCI_DEVICE(ide)->bars[4].mr, 0, PCI_DEVICE(ide)->bars[4].size_bytes);
+    memory_region_add(&io_root, BM, &bus_master);
     config_st(ide, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MASTER);
     test_ide_pio(disk);
     test_ide_dma(disk);
