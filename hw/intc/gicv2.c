@@ -190,7 +190,8 @@ static void reset_enter(Device *dev, ResetKind kind)
         word_reset(s, &cpu->word);
         cpu->word.enabled = cpu->word.edge = 0xffff; /* SGIs */
         memset(cpu->sgi_from, 0, sizeof(cpu->sgi_from));
-        cpu->ctlr = cpu->pmr = cpu->bpr = 0;
+        cpu->ctlr = cpu->bpr = 0;
+        cpu->pmr = s->reset_nonsecure ? 0x80 : 0; /* below that non-secure software could not change it (4.4.2) */
         cpu->abpr = 1;
         memset(cpu->apr, 0, sizeof(cpu->apr));
         memset(cpu->nsapr, 0, sizeof(cpu->nsapr));

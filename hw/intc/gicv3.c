@@ -208,7 +208,7 @@ static void cpu_reset(GicV3 *s, V3Cpu *cpu)
     word_reset(s, &cpu->word);
     cpu->word.edge = 0xffff;                       /* SGIs */
     cpu->rctlr = 0;
-    cpu->waker = 6;                                /* ProcessorSleep, ChildrenAsleep */
+    cpu->waker = s->reset_nonsecure ? 0 : 6;       /* ProcessorSleep, ChildrenAsleep: the secure world's to change */
     cpu->propbaser = cpu->pendbaser = 0;
     cpu->pending_is_zero = false;
     if (s->has_lpi) {
@@ -216,7 +216,8 @@ static void cpu_reset(GicV3 *s, V3Cpu *cpu)
         memset(cpu->lpi_summary, 0, V3_N_LPI_SUMMARY * sizeof(uint32_t));
     }
     cpu->best_lpi = (V3Best){ V3_NONE, 0xff, V3_G1NS };
-    cpu->ctlr[0] = cpu->ctlr[1] = cpu->pmr = 0;
+    cpu->ctlr[0] = cpu->ctlr[1] = 0;
+    cpu->pmr = s->reset_nonsecure ? 0x80 : 0;      /* below that non-secure software could not change it */
     for (unsigned g = 0; g < V3_N_GROUPS; g++) {
         cpu->bpr[g] = V3_MIN_BPR + (g == V3_G1NS); /* 4.8.4: one more for non-secure group 1 */
         cpu->apr[g] = cpu->igrpen[g] = 0;
