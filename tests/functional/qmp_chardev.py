@@ -203,6 +203,7 @@ def test_getfd(vm):
 
 
 def main():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's would be inherited, and is respected
     with Emulator() as vm:
         test_add_remove(vm)
         test_ringbuf(vm)
