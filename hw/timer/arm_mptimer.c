@@ -43,21 +43,25 @@ static int64_t tick_ns(const MpUnit *u)
     return ((int64_t)(u->control >> CTL_PRESCALE_SHIFT & 0xff) + 1) * CLOCK_NS;
 }
 
-static uint32_t count(const MpUnit *u)
+/*
+ * An access sees one moment, `now`, from beginning to end: between two looks at the clock a timer may expire, unseen by the first look
+ * and taken for one that has been by the second, and its interrupt is lost.
+ */
+static uint32_t count(const MpUnit *u, int64_t now)
 {
     uint64_t gone;
 
     if (!(u->control & CTL_ENABLE)) {
         return u->base;
     }
-    gone = (uint64_t)((clock_get_ns(VM_CLOCK_VIRTUAL) - u->base_ns) / tick_ns(u));
+    gone = (uint64_t)((now - u->base_ns) / tick_ns(u));
     return gone < u->base ? u->base - (uint32_t)gone : 0;
 }
 
-static void set(MpUnit *u, uint32_t value)
+static void set(MpUnit *u, uint32_t value, int64_t now)
 {
     u->base = value;
-    u->base_ns = clock_get_ns(VM_CLOCK_VIRTUAL);
+    u->base_ns = now;
     if (u->control & CTL_ENABLE && value) {
         timer_set_ns(&u->timer, u->base_ns + value * tick_ns(u));
     } else {
@@ -65,10 +69,9 @@ static void set(MpUnit *u, uint32_t value)
     }
 }
 
-static void fires(void *opaque)
+static void expire(MpUnit *u, int64_t now)
 {
-    MpUnit *u = opaque;
-    int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL), zero = u->base_ns + u->base * tick_ns(u);
+    int64_t zero = u->base_ns + u->base * tick_ns(u);
 
     u->status = 1;
     if (u->control & CTL_RELOAD && u->load) {
@@ -79,27 +82,30 @@ static void fires(void *opaque)
         u->base = u->load;
         timer_set_ns(&u->timer, u->base_ns + u->base * tick_ns(u));
     } else {
-        set(u, 0);
+        set(u, 0, now);
     }
     update(u);
 }
 
+static void fires(void *opaque) { expire(opaque, clock_get_ns(VM_CLOCK_VIRTUAL)); }
+
 /* What has come to pass already and the main loop has not got to yet. */
-static void catch_up(MpUnit *u)
+static void catch_up(MpUnit *u, int64_t now)
 {
-    if (timer_pending(&u->timer) && timer_deadline_ns(&u->timer) <= clock_get_ns(VM_CLOCK_VIRTUAL)) {
-        fires(u);
+    if (timer_pending(&u->timer) && timer_deadline_ns(&u->timer) <= now) {
+        expire(u, now);
     }
 }
 
 static MemResult unit_read(void *opaque, uint64_t offset, unsigned size, uint64_t *ret, MemAttrs attrs)
 {
     MpUnit *u = opaque;
+    int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL);
 
-    catch_up(u);
+    catch_up(u, now);
     switch (offset) {
     case LOAD: *ret = u->load; break;
-    case COUNTER: *ret = count(u); break;
+    case COUNTER: *ret = count(u, now); break;
     case CONTROL: *ret = u->control; break;
     case STATUS: *ret = u->status; break;
     default: *ret = 0;
@@ -110,22 +116,23 @@ static MemResult unit_read(void *opaque, uint64_t offset, unsigned size, uint64_
 static MemResult unit_write(void *opaque, uint64_t offset, unsigned size, uint64_t value, MemAttrs attrs)
 {
     MpUnit *u = opaque;
+    int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL);
 
-    catch_up(u); /* a driver that sets a short time and then writes CONTROL must not lose its interrupt */
+    catch_up(u, now); /* a driver that sets a short time and then writes CONTROL must not lose its interrupt */
     switch (offset) {
     case LOAD: /* the counter takes it, too (4.2.1) */
         u->load = (uint32_t)value;
-        set(u, u->load);
+        set(u, u->load, now);
         break;
-    case COUNTER: set(u, (uint32_t)value); break;
+    case COUNTER: set(u, (uint32_t)value, now); break;
     case CONTROL: {
-        uint32_t now = count(u);
+        uint32_t left = count(u, now);
 
         if (value & CTL_WATCHDOG) {
             log_unimp("arm_mptimer: watchdog mode\n");
         }
         u->control = (uint32_t)value & CTL_MASK;
-        set(u, now ? now : u->control & CTL_RELOAD ? u->load : 0);
+        set(u, left ? left : u->control & CTL_RELOAD ? u->load : 0, now);
         break;
     }
     case STATUS: u->status &= ~(uint32_t)value; break;

@@ -1,7 +1,9 @@
 /*
  * sp804-counter.c: see sp804-counter.h.
  *
- * The value is computed from the clock when it is asked for; a timer is set for the moment it reaches zero.
+ * The value is computed from the clock when it is asked for; a timer is set for the moment it reaches zero. An access sees one moment,
+ * `now`, from beginning to end, and what should have come to pass by then does so first: a driver that sets a counter anew just when it
+ * reaches zero must not lose the interrupt.
  */
 #include "hw/timer/sp804-counter.h"
 #include "util/log.h"
@@ -30,9 +32,9 @@ static int64_t ticks_to_ns(const Sp804Counter *c, uint64_t ticks)
     return (int64_t)((((unsigned __int128)ticks << shift(c)) * NS_PER_SECOND + c->freq_hz - 1) / c->freq_hz);
 }
 
-static uint64_t elapsed(const Sp804Counter *c)
+static uint64_t elapsed(const Sp804Counter *c, int64_t now)
 {
-    uint64_t ns = (uint64_t)(clock_get_ns(VM_CLOCK_VIRTUAL) - c->base_ns);
+    uint64_t ns = (uint64_t)(now - c->base_ns);
 
     return (uint64_t)((unsigned __int128)ns * c->freq_hz / NS_PER_SECOND) >> shift(c);
 }
@@ -43,14 +45,14 @@ static uint64_t period(const Sp804Counter *c)
     return c->control & CTL_PERIODIC ? (uint64_t)(c->load & mask(c)) + 1 : (uint64_t)mask(c) + 1;
 }
 
-static uint32_t value(const Sp804Counter *c)
+static uint32_t value(const Sp804Counter *c, int64_t now)
 {
     uint64_t gone;
 
     if (!(c->control & CTL_ENABLE)) {
         return c->base;
     }
-    gone = elapsed(c);
+    gone = elapsed(c, now);
     if (gone <= c->base) {
         return c->base - (uint32_t)gone;
     }
@@ -70,21 +72,19 @@ static void arm(Sp804Counter *c)
     }
 }
 
-static void set(Sp804Counter *c, uint32_t v)
+static void set(Sp804Counter *c, uint32_t v, int64_t now)
 {
     c->base = v & mask(c);
-    c->base_ns = clock_get_ns(VM_CLOCK_VIRTUAL);
+    c->base_ns = now;
     arm(c);
 }
 
-static void fires(void *opaque)
+static void expire(Sp804Counter *c, int64_t now)
 {
-    Sp804Counter *c = opaque;
-
     c->raised = true;
     if (!(c->control & CTL_ONE_SHOT)) {
         /* The zero was then; counting goes on from it, however late we are. */
-        int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL), next = c->base_ns + ticks_to_ns(c, (uint64_t)MAX(c->base, 1u));
+        int64_t next = c->base_ns + ticks_to_ns(c, (uint64_t)MAX(c->base, 1u));
         int64_t length = MAX(ticks_to_ns(c, period(c)), 1);
 
         if (now - next > length) { /* whole periods were missed: one interrupt tells of them all */
@@ -95,9 +95,23 @@ static void fires(void *opaque)
         arm(c);
     } else {
         c->base = 0;
-        c->base_ns = clock_get_ns(VM_CLOCK_VIRTUAL);
+        c->base_ns = now;
     }
     c->changed(c->opaque);
+}
+
+static void fires(void *opaque) { expire(opaque, clock_get_ns(VM_CLOCK_VIRTUAL)); }
+
+/* What has come to pass already and the main loop has not got to yet. */
+static int64_t catch_up(Sp804Counter *c)
+{
+    int64_t now = clock_get_ns(VM_CLOCK_VIRTUAL);
+
+    if (timer_pending(&c->timer) && timer_deadline_ns(&c->timer) <= now) {
+        timer_cancel(&c->timer);
+        expire(c, now);
+    }
+    return now;
 }
 
 bool sp804_counter_irq(const Sp804Counter *c)
@@ -107,9 +121,11 @@ bool sp804_counter_irq(const Sp804Counter *c)
 
 uint32_t sp804_counter_read(Sp804Counter *c, uint32_t offset)
 {
+    int64_t now = catch_up(c);
+
     switch (offset) {
     case LOAD: case BGLOAD: return c->load;
-    case VALUE: return value(c);
+    case VALUE: return value(c, now);
     case CONTROL: return c->control;
     case RIS: return c->raised;
     case MIS: return sp804_counter_irq(c);
@@ -121,24 +137,26 @@ uint32_t sp804_counter_read(Sp804Counter *c, uint32_t offset)
 
 void sp804_counter_write(Sp804Counter *c, uint32_t offset, uint32_t v)
 {
+    int64_t now = catch_up(c);
+
     switch (offset) {
     case LOAD:
         c->load = v;
-        set(c, v);
+        set(c, v, now);
         break;
     case CONTROL: {
-        uint32_t now = value(c);
+        uint32_t left = value(c, now);
 
         c->control = v & CTL_MASK;
-        set(c, now);
+        set(c, left, now);
         break;
     }
     case INTCLR: c->raised = false; break;
     case BGLOAD: { /* used from the next zero on */
-        uint32_t now = value(c);
+        uint32_t left = value(c, now);
 
         c->load = v;
-        set(c, now);
+        set(c, left, now);
         break;
     }
     default: log_guest_error("sp804: write of 0x%x to 0x%x\n", v, offset);
