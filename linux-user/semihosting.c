@@ -35,7 +35,7 @@ static void heap(Vcpu *vcpu, uint64_t info[4])
 
 static void end(Vcpu *vcpu, int status) { process_exit(user_self, status); }
 
-static bool call(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t parameter, uint64_t *ret_result)
+static char *command_line(void)
 {
     size_t n = user.arg_end - user.arg_start;
     char *line = xmalloc(n + 1);
@@ -46,12 +46,15 @@ static bool call(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t p
         line[i] = line[i] ? line[i] : ' ';
     }
     line[n] = 0;
-    SemihostingHost host = {
-        .read = get_memory, .write = put_memory, .command_line = line, .clock_ns = clock_ns, .heap = heap, .exit = end,
+    return line;
+}
+
+static bool call(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t parameter, uint64_t *ret_result)
+{
+    static const SemihostingHost host = {
+        .read = get_memory, .write = put_memory, .command_line = command_line, .clock_ns = clock_ns, .heap = heap, .exit = end,
     };
-    bool done = semihosting_call(&host, vcpu, word_bytes, operation, parameter, ret_result);
-    free(line);
-    return done;
+    return semihosting_call(&host, vcpu, word_bytes, operation, parameter, ret_result);
 }
 
 void semihosting_attach(Vcpu *vcpu)

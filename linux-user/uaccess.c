@@ -67,14 +67,14 @@ bool load_guest_u32(vaddr addr, uint32_t *ret)
     if (!copy_from_guest(raw, addr, 4)) {
         return false;
     }
-    *ret = user.abi->big_endian ? ldbe32(raw) : ldle32(raw);
+    *ret = abi_get32(user.abi, raw);
     return true;
 }
 
 bool store_guest_u32(vaddr addr, uint32_t value)
 {
     uint8_t raw[4];
-    user.abi->big_endian ? stbe32(raw, value) : stle32(raw, value);
+    abi_put32(user.abi, raw, value);
     return copy_to_guest(addr, raw, 4);
 }
 
@@ -84,14 +84,14 @@ bool load_guest_u64(vaddr addr, uint64_t *ret)
     if (!copy_from_guest(raw, addr, 8)) {
         return false;
     }
-    *ret = user.abi->big_endian ? ldbe64(raw) : ldle64(raw);
+    *ret = abi_get64(user.abi, raw);
     return true;
 }
 
 bool store_guest_u64(vaddr addr, uint64_t value)
 {
     uint8_t raw[8];
-    user.abi->big_endian ? stbe64(raw, value) : stle64(raw, value);
+    abi_put64(user.abi, raw, value);
     return copy_to_guest(addr, raw, 8);
 }
 

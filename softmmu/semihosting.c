@@ -103,12 +103,17 @@ static void heap(Vcpu *vcpu, uint64_t info[4])
     }
 }
 
+static char *command_line(void)
+{
+    return xstrdup(semihosting.args ? semihosting.args : semihosting.fallback ? semihosting.fallback : "");
+}
+
 static bool call(Vcpu *vcpu, unsigned word_bytes, uint64_t operation, uint64_t parameter, uint64_t *ret_result)
 {
     SemihostingHost host = {
         .read = system_debug_read, .write = system_debug_write,
         .write_console = semihosting.console.chr ? write_console : NULL, .read_console = semihosting.console.chr ? read_console : NULL,
-        .command_line = semihosting.args ? semihosting.args : semihosting.fallback,
+        .command_line = command_line,
         .clock_ns = clock_ns, .heap = heap, .exit = end,
     };
     return semihosting_call(&host, vcpu, word_bytes, operation, parameter, ret_result);

@@ -5,9 +5,7 @@
  *
  * Left out: flash, Ethernet (SMC91C111), AACI, touch screen, LEDs and switches (read as 0), the secondary interrupt controller's sources.
  */
-#include "hw/arm/boot.h"
-#include "hw/chardev-prop.h"
-#include "hw/sd.h"
+#include "hw/arm/board.h"
 
 enum { BOARD_ID = 0x113, N_UARTS = 2, IRQ_UART0 = 1, IRQ_TIMER0 = 5, IRQ_CLCD = 22, IRQ_MMCI = 23, SECONDARY = 26, SECONDARY_CARD = 3 };
 #define RAM_ALIAS 0x80000000u
@@ -28,27 +26,14 @@ typedef struct IntegratorMachine {
     ArmBoot boot;
 } IntegratorMachine;
 
-static Device *place(const char *type, const char *const *props, gpa base, Irq *irq, Error **errp)
-{
-    Device *dev = device_create(type, NULL, props, errp);
-
-    if (dev) {
-        sysbus_map(dev, 0, base);
-        if (irq) {
-            device_connect_irq(dev, "sysbus-irq", 0, irq);
-        }
-    }
-    return dev;
-}
-
 static Irq *pic_irq(IntegratorMachine *s, unsigned n) { return device_irq_in(s->pic, NULL, n); }
 
 static bool add_interrupts(IntegratorMachine *s, Error **errp)
 {
     ArmCpu *cpu = arm_cpu(&s->arm.machine, 0);
 
-    s->pic = place("integrator_pic", NULL, PIC, &cpu->lines[ARM_LINE_IRQ], errp);
-    s->secondary = s->pic ? place("integrator_pic", NULL, SECONDARY_PIC, pic_irq(s, SECONDARY), errp) : NULL;
+    s->pic = arm_place("integrator_pic", NULL, PIC, &cpu->lines[ARM_LINE_IRQ], errp);
+    s->secondary = s->pic ? arm_place("integrator_pic", NULL, SECONDARY_PIC, pic_irq(s, SECONDARY), errp) : NULL;
     if (!s->secondary) {
         return false;
     }
@@ -59,8 +44,8 @@ static bool add_interrupts(IntegratorMachine *s, Error **errp)
 static bool add_devices(IntegratorMachine *s, Error **errp)
 {
     Machine *m = &s->arm.machine;
-    Device *control = place("icp-ctrl-regs", NULL, CONTROL, device_irq_in(s->secondary, NULL, SECONDARY_CARD), errp);
-    Device *pit = control && place("integrator_core", NULL, 0x10000000, NULL, errp) ? place("integrator_pit", NULL, 0x13000000, NULL, errp) : NULL;
+    Device *control = arm_place("icp-ctrl-regs", NULL, CONTROL, device_irq_in(s->secondary, NULL, SECONDARY_CARD), errp);
+    Device *pit = control && arm_place("integrator_core", NULL, 0x10000000, NULL, errp) ? arm_place("integrator_pit", NULL, 0x13000000, NULL, errp) : NULL;
 
     if (!pit) {
         return false;
@@ -69,28 +54,16 @@ static bool add_devices(IntegratorMachine *s, Error **errp)
         device_connect_irq(pit, "sysbus-irq", n, pic_irq(s, IRQ_TIMER0 + n));
     }
     for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-        if (!place(devices[i].type, NULL, devices[i].base, pic_irq(s, (unsigned)devices[i].irq), errp)) {
+        if (!arm_place(devices[i].type, NULL, devices[i].base, pic_irq(s, (unsigned)devices[i].irq), errp)) {
             return false;
         }
     }
     for (unsigned n = 0; n < N_UARTS; n++) {
-        Device *dev = device_new("pl011", errp);
-
-        if (!dev || !device_attach_chardev(dev, m->serials[n], errp) || !device_realize(dev, NULL, errp)) {
+        if (!arm_place_uart(m, n, 0x16000000 + 0x01000000 * n, pic_irq(s, IRQ_UART0 + n), errp)) {
             return false;
         }
-        object_unref(&dev->obj);
-        sysbus_map(dev, 0, 0x16000000 + 0x01000000 * n);
-        device_connect_irq(dev, "sysbus-irq", 0, pic_irq(s, IRQ_UART0 + n));
     }
-    Device *mmci = place("pl181", NULL, 0x1c000000, pic_irq(s, IRQ_MMCI), errp);
-    if (!mmci) {
-        return false;
-    }
-    device_connect_irq(mmci, "sysbus-irq", 1, pic_irq(s, IRQ_MMCI + 1));
-    device_connect_irq(mmci, "card-read-only", 0, device_irq_in(control, NULL, 0));
-    device_connect_irq(mmci, "card-inserted", 0, device_irq_in(control, NULL, 1));
-    return sd_card_create(mmci->first_bus, 0, errp) != NULL;
+    return arm_place_mmci(0x1c000000, pic_irq(s, IRQ_MMCI), pic_irq(s, IRQ_MMCI + 1), control, errp);
 }
 
 static bool integrator_init(Machine *m, Error **errp)
@@ -115,13 +88,8 @@ static bool integrator_ready(Machine *m, Error **errp)
 {
     IntegratorMachine *s = (IntegratorMachine *)m;
 
-    if (m->firmware && strcmp(m->firmware, "none")) {
-        error_set(errp, "-bios is not supported by this board: there is no flash");
-        return false;
-    }
     s->boot = (ArmBoot){ .ram_bytes = m->ram_bytes, .board_id = BOARD_ID };
-    return arm_load_images(m, &s->boot, errp) && arm_take_dtb(m, &s->boot, m->ram_bytes, errp) &&
-           arm_place_boot(m, &s->boot, PSCI_CONDUIT_NONE, 1, errp);
+    return arm_boot_kernel(m, &s->boot, ": there is no flash", errp);
 }
 
 static const char *const arches[] = { "arm", "aarch64", NULL };

@@ -5,10 +5,8 @@
  *
  * Left out: PCI, USB, flash, Ethernet (LAN9118), DMA controller PL080, AACI, SSP, SCI, I2C, the second core tile's site, watchdogs.
  */
-#include "hw/arm/boot.h"
+#include "hw/arm/board.h"
 #include "hw/arm/gic.h"
-#include "hw/chardev-prop.h"
-#include "hw/sd.h"
 
 enum { N_UARTS = 4, BOARD_ID = 0x769, NO_SPI = -1 };
 #define RAM_BASE UINT64_C(0x70000000)
@@ -31,16 +29,7 @@ typedef struct RealviewMachine {
     ArmBoot boot;
 } RealviewMachine;
 
-static Device *place(RealviewMachine *r, Device *dev, gpa base, int spi)
-{
-    if (dev) {
-        sysbus_map(dev, 0, base);
-        if (spi != NO_SPI) {
-            device_connect_irq(dev, "sysbus-irq", 0, gic_spi(r->gic, (unsigned)spi));
-        }
-    }
-    return dev;
-}
+static Irq *spi(RealviewMachine *r, int n) { return n == NO_SPI ? NULL : gic_spi(r->gic, (unsigned)n); }
 
 static bool add_gic(RealviewMachine *r, Error **errp)
 {
@@ -63,30 +52,19 @@ static bool add_devices(RealviewMachine *r, Error **errp)
 {
     static const char *const ids[] = { "sys_id", "0x01780500", "proc_id", "0x0e000000", NULL };
     Machine *m = &r->arm.machine;
-    Device *sysctl = place(r, device_create("realview_sysctl", NULL, ids, errp), SYSCTL, NO_SPI);
+    Device *sysctl = arm_place("realview_sysctl", ids, SYSCTL, NULL, errp);
 
     for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-        if (!sysctl || !place(r, device_create(devices[i].type, NULL, NULL, errp), devices[i].base, devices[i].spi)) {
+        if (!sysctl || !arm_place(devices[i].type, NULL, devices[i].base, spi(r, devices[i].spi), errp)) {
             return false;
         }
     }
     for (unsigned n = 0; n < N_UARTS; n++) {
-        Device *dev = device_new("pl011", errp);
-
-        if (!dev || !device_attach_chardev(dev, m->serials[n], errp) || !device_realize(dev, NULL, errp)) {
+        if (!arm_place_uart(m, n, UART0 + 0x1000 * n, gic_spi(r->gic, SPI_UART0 + n), errp)) {
             return false;
         }
-        object_unref(&dev->obj);
-        place(r, dev, UART0 + 0x1000 * n, (int)(SPI_UART0 + n));
     }
-    Device *mmci = place(r, device_create("pl181", NULL, NULL, errp), MMCI, SPI_MMCI);
-    if (!mmci) {
-        return false;
-    }
-    device_connect_irq(mmci, "sysbus-irq", 1, gic_spi(r->gic, SPI_MMCI + 1));
-    device_connect_irq(mmci, "card-read-only", 0, device_irq_in(sysctl, NULL, 0));
-    device_connect_irq(mmci, "card-inserted", 0, device_irq_in(sysctl, NULL, 1));
-    return sd_card_create(mmci->first_bus, 0, errp) != NULL;
+    return arm_place_mmci(MMCI, gic_spi(r->gic, SPI_MMCI), gic_spi(r->gic, SPI_MMCI + 1), sysctl, errp);
 }
 
 static bool realview_init(Machine *m, Error **errp)
@@ -111,13 +89,8 @@ static bool realview_ready(Machine *m, Error **errp)
 {
     RealviewMachine *r = (RealviewMachine *)m;
 
-    if (m->firmware && strcmp(m->firmware, "none")) {
-        error_set(errp, "-bios is not supported by this board: there is no flash");
-        return false;
-    }
     r->boot = (ArmBoot){ .ram_base = RAM_BASE, .ram_bytes = m->ram_bytes, .board_id = BOARD_ID };
-    return arm_load_images(m, &r->boot, errp) && arm_take_dtb(m, &r->boot, m->ram_bytes, errp) &&
-           arm_place_boot(m, &r->boot, PSCI_CONDUIT_NONE, 1, errp);
+    return arm_boot_kernel(m, &r->boot, ": there is no flash", errp);
 }
 
 static const char *const arches[] = { "arm", "aarch64", NULL };

@@ -9,12 +9,9 @@
  * Left out (reads as 0): USB (ISP1761), CompactFlash, the A15's graphics and HDLCD, DVI's transmitter on I2C, Ethernet (LAN9118), SP805, SP810, AACI.
  */
 #include <stdio.h>
-#include "block/block.h"
-#include "hw/arm/boot.h"
+#include "hw/arm/board.h"
 #include "hw/arm/mpcore.h"
 #include "hw/arm/smpboot32.h"
-#include "hw/chardev-prop.h"
-#include "hw/sd.h"
 
 enum { N_UARTS = 4, N_VIRTIO = 4, FLASH_BYTES = 64 * MiB, SRAM_BYTES = 32 * MiB, VRAM_BYTES = 8 * MiB, BOARD_ID = 2272 };
 /* Interrupts of the mother board; on both daughter boards SPIs of the same number. */
@@ -53,28 +50,15 @@ static const VexModel *model(const VexpressMachine *v)
 
 static Device *add(VexpressMachine *v, const char *type, gpa base, int spi, const char *const *props, Error **errp)
 {
-    Device *dev = device_create(type, NULL, props, errp);
-
-    if (dev) {
-        sysbus_map(dev, 0, base);
-        if (spi >= 0) {
-            device_connect_irq(dev, "sysbus-irq", 0, gic_spi(v->core.gic, (unsigned)spi));
-        }
-    }
-    return dev;
+    return arm_place(type, props, base, spi < 0 ? NULL : gic_spi(v->core.gic, (unsigned)spi), errp);
 }
 
 static bool add_uarts(VexpressMachine *v, Error **errp)
 {
     for (unsigned n = 0; n < N_UARTS; n++) {
-        Device *dev = device_new("pl011", errp);
-
-        if (!dev || !device_attach_chardev(dev, mach(v)->serials[n], errp) || !device_realize(dev, NULL, errp)) {
+        if (!arm_place_uart(mach(v), n, model(v)->map[VEX_UART0 + n], gic_spi(v->core.gic, IRQ_UART + n), errp)) {
             return false;
         }
-        object_unref(&dev->obj);
-        sysbus_map(dev, 0, model(v)->map[VEX_UART0 + n]);
-        device_connect_irq(dev, "sysbus-irq", 0, gic_spi(v->core.gic, IRQ_UART + n));
     }
     return true;
 }
@@ -87,23 +71,9 @@ static bool add_flash(VexpressMachine *v, unsigned n, Error **errp)
     snprintf(name, sizeof(name), "vexpress.flash%u", n);
     const char *const props[] = { "name", name, "num-blocks", "256", "sector-length", "262144", "width", "4", "device-width", "2", "id0", "0x89",
                                   "id1", "0x18", NULL };
-    Device *dev = device_new("cfi.pflash01", errp);
-    bool ok = dev != NULL;
-    for (const char *const *p = props; ok && *p; p += 2) {
-        ok = object_property_parse(&dev->obj, p[0], p[1], errp);
-    }
-    if (!ok) {
-        return false;
-    }
-    const Property *drive = object_type_find_prop(dev->obj.type, "drive");
-    *(BlockBackend **)((char *)dev + drive->offset) = drive_get("pflash", n);
-    ok = device_realize(dev, NULL, errp);
-    object_unref(&dev->obj);
-    if (ok) {
-        sysbus_map(dev, 0, model(v)->map[VEX_FLASH0 + n]);
-        v->flash[n] = dev;
-    }
-    return ok;
+
+    v->flash[n] = arm_place_flash(props, n, model(v)->map[VEX_FLASH0 + n], errp);
+    return v->flash[n] != NULL;
 }
 
 static bool add_memory(VexpressMachine *v, Error **errp)
@@ -172,15 +142,7 @@ static Device *add_sysregs(VexpressMachine *v, Error **errp)
 
 static bool add_card(VexpressMachine *v, Error **errp)
 {
-    Device *mmci = add(v, "pl181", model(v)->map[VEX_MMCI], IRQ_MMCI, NULL, errp);
-
-    if (!mmci) {
-        return false;
-    }
-    device_connect_irq(mmci, "sysbus-irq", 1, gic_spi(v->core.gic, IRQ_MMCI + 1));
-    device_connect_irq(mmci, "card-read-only", 0, device_irq_in(v->sysctl, NULL, 0));
-    device_connect_irq(mmci, "card-inserted", 0, device_irq_in(v->sysctl, NULL, 1));
-    return sd_card_create(mmci->first_bus, 0, errp) != NULL;
+    return arm_place_mmci(model(v)->map[VEX_MMCI], gic_spi(v->core.gic, IRQ_MMCI), gic_spi(v->core.gic, IRQ_MMCI + 1), v->sysctl, errp);
 }
 
 /* What is left out reads as 0: kernels look at some of it without asking. */
@@ -229,13 +191,8 @@ static bool vexpress_ready(Machine *m, Error **errp)
     VexpressMachine *v = (VexpressMachine *)m;
     const VexModel *x = model(v);
 
-    if (m->firmware && strcmp(m->firmware, "none")) {
-        error_set(errp, "-bios is not supported by this board yet: use -drive if=pflash");
-        return false;
-    }
     v->boot = (ArmBoot){ .ram_base = x->ram, .ram_bytes = m->ram_bytes, .board_id = BOARD_ID };
-    if (!arm_load_images(m, &v->boot, errp) || !arm_take_dtb(m, &v->boot, m->ram_bytes, errp) ||
-        !arm_place_boot(m, &v->boot, PSCI_CONDUIT_NONE, 1, errp)) {
+    if (!arm_boot_kernel(m, &v->boot, " yet: use -drive if=pflash", errp)) {
         return false;
     }
     if (v->boot.is_linux) {

@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 #include "hw/boot.h"
-#include "hw/chardev-prop.h"
+#include "hw/arm/board.h"
 #include "hw/fdt.h"
 #include "hw/fw_cfg.h"
 #include "hw/arm/virt.h"
@@ -75,12 +75,11 @@ static Device *add(VirtMachine *v, const char *type, VirtPart part, int spi, Err
 
 static bool add_uart(VirtMachine *v, unsigned n, MemoryRegion *where, Error **errp)
 {
-    Device *dev = device_new("pl011", errp);
+    Device *dev = arm_pl011(arm_virt_m(v), n, errp);
 
-    if (!dev || !device_attach_chardev(dev, arm_virt_m(v)->serials[n], errp) || !device_realize(dev, NULL, errp)) {
+    if (!dev) {
         return false;
     }
-    object_unref(&dev->obj);
     put(v, dev, where, arm_virt_place(v, n ? VIRT_UART1 : VIRT_UART0).base, n ? VIRT_SPI_UART1 : VIRT_SPI_UART0);
     return true;
 }

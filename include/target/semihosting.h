@@ -18,7 +18,7 @@ typedef struct SemihostingHost {
      * it waits, but not longer than SEMIHOSTING_PATIENCE_MS when the vCPU is to leave (exit_request), and sets *again then. Both NULL: standard error and input; then ":tt" is one of the three standard streams, as it was opened. */
     void (*write_console)(const void *data, size_t size_bytes);
     size_t (*read_console)(Vcpu *vcpu, void *out, size_t size_bytes, bool *again);
-    const char *command_line; /* NULL: empty */
+    char *(*command_line)(void); /* the caller's to free */
     uint64_t (*clock_ns)(void); /* since the program began */
     /* Heap base and limit, stack base and limit (the stack grows down from its base); zeros: the program has to know itself. */
     void (*heap)(Vcpu *vcpu, uint64_t info[4]);

@@ -52,10 +52,10 @@ int64_t sys_openat2(Thread *t, const uint64_t *a)
     if (!copy_from_guest(raw, a[2], sizeof(raw))) {
         return -EFAULT;
     }
-    how.flags = t->abi->big_endian ? ldbe64(raw) : ldle64(raw);
+    how.flags = abi_get64(t->abi, raw);
     how.flags = (how.flags & ~(uint64_t)UINT32_MAX) | open_flags_to_host(t->abi, (uint32_t)how.flags);
-    how.mode = t->abi->big_endian ? ldbe64(raw + 8) : ldle64(raw + 8);
-    how.resolve = t->abi->big_endian ? ldbe64(raw + 16) : ldle64(raw + 16);
+    how.mode = abi_get64(t->abi, raw + 8);
+    how.resolve = abi_get64(t->abi, raw + 16);
     if (!how.resolve) {
         r = proc_open(t, (int)a[0], path, (int)how.flags);
         if (r != -ENOSYS) {
@@ -372,13 +372,13 @@ static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool
     fl.l_type = (short)(be ? ldbe16(raw) : ldle16(raw));
     fl.l_whence = (short)(be ? ldbe16(raw + 2) : ldle16(raw + 2));
     if (narrow) {
-        fl.l_start = (int32_t)(be ? ldbe32(raw + start) : ldle32(raw + start));
-        fl.l_len = (int32_t)(be ? ldbe32(raw + start + n) : ldle32(raw + start + n));
+        fl.l_start = (int32_t)abi_get32(abi, raw + start);
+        fl.l_len = (int32_t)abi_get32(abi, raw + start + n);
     } else {
-        fl.l_start = (off_t)(be ? ldbe64(raw + start) : ldle64(raw + start));
-        fl.l_len = (off_t)(be ? ldbe64(raw + start + n) : ldle64(raw + start + n));
+        fl.l_start = (off_t)abi_get64(abi, raw + start);
+        fl.l_len = (off_t)abi_get64(abi, raw + start + n);
     }
-    fl.l_pid = (pid_t)(be ? ldbe32(raw + pid) : ldle32(raw + pid));
+    fl.l_pid = (pid_t)abi_get32(abi, raw + pid);
     int64_t r = wait ? SAFE_SYSCALL(t, SYS_fcntl, fd, cmd, &fl) : RAW_SYSCALL(SYS_fcntl, fd, cmd, &fl);
     if (r < 0 || (cmd != F_GETLK && cmd != F_OFD_GETLK)) {
         return r;
@@ -389,13 +389,13 @@ static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool
         if (fl.l_start > INT32_MAX || fl.l_len > INT32_MAX) {
             return -EOVERFLOW;
         }
-        be ? stbe32(raw + start, (uint32_t)fl.l_start) : stle32(raw + start, (uint32_t)fl.l_start);
-        be ? stbe32(raw + start + n, (uint32_t)fl.l_len) : stle32(raw + start + n, (uint32_t)fl.l_len);
+        abi_put32(abi, raw + start, (uint64_t)fl.l_start);
+        abi_put32(abi, raw + start + n, (uint64_t)fl.l_len);
     } else {
-        be ? stbe64(raw + start, (uint64_t)fl.l_start) : stle64(raw + start, (uint64_t)fl.l_start);
-        be ? stbe64(raw + start + n, (uint64_t)fl.l_len) : stle64(raw + start + n, (uint64_t)fl.l_len);
+        abi_put64(abi, raw + start, (uint64_t)fl.l_start);
+        abi_put64(abi, raw + start + n, (uint64_t)fl.l_len);
     }
-    be ? stbe32(raw + pid, (uint32_t)fl.l_pid) : stle32(raw + pid, (uint32_t)fl.l_pid);
+    abi_put32(abi, raw + pid, (uint64_t)fl.l_pid);
     return copy_to_guest(addr, raw, pid + 4) ? 0 : -EFAULT;
 }
 

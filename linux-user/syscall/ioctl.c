@@ -102,7 +102,7 @@ int64_t sys_ioctl(Thread *t, const uint64_t *a)
             return SAFE_SYSCALL(t, SYS_ioctl, a[0], number, a[2]);
         }
         Ordered o;
-        const char *layout = layout_of(row);
+        const char *layout = t->abi->big_endian ? layout_of(row) : NULL;
         if (t->abi->big_endian && !layout) {
             break;
         }

@@ -77,7 +77,7 @@ int64_t sys_rt_sigpending(Thread *t, const uint64_t *a)
     }
     set &= t->sigmask;
     uint8_t raw[8];
-    t->abi->big_endian ? stbe64(raw, set) : stle64(raw, set);
+    abi_put64(t->abi, raw, set);
     return copy_to_guest(a[0], raw, a[1]) ? 0 : -EFAULT;
 }
 

@@ -441,15 +441,22 @@ void arm_models32_print(FILE *out) { names_print(out, arm_model32_names()); }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
+void arm_model_sort_names(const ArmModelDesc *from, size_t n, const char **names)
+{
+    const char **sorted = xmalloc(n * sizeof(*sorted));
+
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = from[i].name;
+    }
+    qsort(sorted, n, sizeof(*sorted), by_name);
+    memcpy(names, sorted, n * sizeof(*sorted)); /* threads write the same */
+    free(sorted);
+}
+
 const char *const *arm_model_names(void)
 {
     static const char *names[ARRAY_SIZE(models) + 1];
-    const char *sorted[ARRAY_SIZE(models)];
 
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        sorted[i] = models[i].name;
-    }
-    qsort(sorted, ARRAY_SIZE(models), sizeof(*sorted), by_name);
-    memcpy(names, sorted, sizeof(sorted)); /* threads write the same */
+    arm_model_sort_names(models, ARRAY_SIZE(models), names);
     return names;
 }

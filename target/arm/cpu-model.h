@@ -17,6 +17,8 @@ typedef struct ArmModelDesc {
     uint8_t n_pmu_counters;
 } ArmModelDesc;
 
+/* The models' names in `names`, sorted, with NULL behind them. */
+void arm_model_sort_names(const ArmModelDesc *models, size_t n, const char **names);
 /* Cores of AArch32 alone, "max" among them. NULL: there is none of that name. */
 const ArmModelDesc *arm_model32_find(const char *name);
 /* id32 and the features it tells of; everything: also those AArch64's registers speak of. */

@@ -117,17 +117,10 @@ const ArmModelDesc *arm_model32_find(const char *name)
     return NULL;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
 const char *const *arm_model32_names(void)
 {
     static const char *names[ARRAY_SIZE(models) + 1];
-    const char *sorted[ARRAY_SIZE(models)];
 
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        sorted[i] = models[i].name;
-    }
-    qsort(sorted, ARRAY_SIZE(models), sizeof(*sorted), by_name);
-    memcpy(names, sorted, sizeof(sorted)); /* threads write the same */
+    arm_model_sort_names(models, ARRAY_SIZE(models), names);
     return names;
 }

@@ -11,6 +11,7 @@ enum { MAX_TABLES = 1 << 18 };
 
 typedef struct Walk {
     Vcpu *vcpu;
+    ArmRegime regime;
     TargetMapping *emit;
     void *opaque;
     const ArmTables *t;
@@ -60,7 +61,7 @@ static void table(Walk *w, gpa at, vaddr base, int level, unsigned index_bits)
     }
     for (uint64_t i = 0; i < BIT(index_bits); i++) {
         const uint64_t *p = w->vcpu->phys_ptr ? w->vcpu->phys_ptr(w->vcpu, at + i * 8, 8, false) : NULL;
-        uint64_t desc = p ? __atomic_load_n(p, __ATOMIC_RELAXED) : 0;
+        uint64_t desc = p ? arm_descriptor_in_order(w->vcpu, w->regime, w->t, __atomic_load_n(p, __ATOMIC_RELAXED)) : 0;
         vaddr addr = base + (i << bits);
         if (!(desc & 1)) {
             continue;
@@ -76,7 +77,7 @@ static void table(Walk *w, gpa at, vaddr base, int level, unsigned index_bits)
 bool arm_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque)
 {
     ArmRegime regime = arm_regime(vcpu, arm_state(vcpu)->el);
-    Walk w = { .vcpu = vcpu, .emit = emit, .opaque = opaque };
+    Walk w = { .vcpu = vcpu, .regime = regime, .emit = emit, .opaque = opaque };
 
     if (!arm_stage1_enabled(vcpu, regime)) {
         return false;

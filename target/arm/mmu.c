@@ -341,10 +341,10 @@ void *arm_table_entry(const ArmWalk *w, gpa at, unsigned size_bytes, int level, 
 }
 
 /* Tables are in the byte order of the level that owns them (D8.2.4); other words than the host's change it on the way. */
-static uint64_t in_order(const ArmWalk *w, const ArmTables *t, uint64_t desc)
+uint64_t arm_descriptor_in_order(const Vcpu *vcpu, ArmRegime regime, const ArmTables *t, uint64_t desc)
 {
-    unsigned el = t->stage2 ? 2 : arm_regime_el(w->regime);
-    return arm_state(w->vcpu)->sctlr[el] & SCTLR_EE ? be64toh(desc) : le64toh(desc);
+    unsigned el = t->stage2 ? 2 : arm_regime_el(regime);
+    return arm_state(vcpu)->sctlr[el] & SCTLR_EE ? be64toh(desc) : le64toh(desc);
 }
 
 static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *ret, ArmWalkFault *f)
@@ -360,7 +360,7 @@ static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *r
         if (!p) {
             return false;
         }
-        uint64_t desc = in_order(w, t, __atomic_load_n(p, __ATOMIC_ACQUIRE));
+        uint64_t desc = arm_descriptor_in_order(w->vcpu, w->regime, t, __atomic_load_n(p, __ATOMIC_ACQUIRE));
         bool is_table = level < 3 && (desc & DESC_TABLE);
         if (!(desc & DESC_VALID) || (level == 3 ? !(desc & DESC_TABLE) : !is_table && !arm_block_allowed(t, level))) {
             return fail(f, ARM_FSC_TRANSLATION, level);
@@ -384,12 +384,12 @@ static bool find_leaf(const ArmWalk *w, const ArmTables *t, uint64_t in, Leaf *r
 static bool update(const ArmWalk *w, const ArmTables *t, Leaf *leaf, uint64_t want, bool *ret_again, ArmWalkFault *f)
 {
     uint64_t *p = descriptor(w, t, leaf->ipa, leaf->level, true, f);
-    uint64_t old = in_order(w, t, leaf->desc);
+    uint64_t old = arm_descriptor_in_order(w->vcpu, w->regime, t, leaf->desc);
 
     if (!p) {
         return false;
     }
-    *ret_again = !__atomic_compare_exchange_n(p, &old, in_order(w, t, want), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    *ret_again = !__atomic_compare_exchange_n(p, &old, arm_descriptor_in_order(w->vcpu, w->regime, t, want), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     leaf->desc = want;
     return true;
 }

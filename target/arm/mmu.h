@@ -70,6 +70,8 @@ bool arm_stage1_tables(const Vcpu *vcpu, ArmRegime regime, vaddr addr, MmuAccess
 /* Output address of a descriptor at a level. */
 gpa arm_descriptor_address(const ArmTables *t, uint64_t desc, int level);
 static inline unsigned arm_level_bits(const ArmTables *t, int level) { return t->granule_bits + (unsigned)(3 - level) * (t->granule_bits - 3u); }
+/* A descriptor from memory, or for it, where SCTLR_ELx.EE may ask for the other byte order. */
+uint64_t arm_descriptor_in_order(const Vcpu *vcpu, ArmRegime regime, const ArmTables *t, uint64_t desc);
 bool arm_block_allowed(const ArmTables *t, int level);
 /* mmu-short.c: stage 1 by short descriptors; arm_stage1_short() where arm_uses_short() says so. */
 bool arm_uses_short(const Vcpu *vcpu, ArmRegime regime);

@@ -340,9 +340,11 @@ static int64_t call_readc(Call *c)
 
 static int64_t call_cmdline(Call *c)
 {
-    const char *args = c->host->command_line ? c->host->command_line : "";
+    char *args = c->host->command_line();
     size_t n = strlen(args) + 1;
-    if (arg(c, 1) < n || !put_bytes(c, arg(c, 0), args, n)) {
+    bool fits = arg(c, 1) >= n && put_bytes(c, arg(c, 0), args, n);
+    free(args);
+    if (!fits) {
         return fail(c, E2BIG);
     }
     put_word(c, c->block + c->word, n - 1, c->word);
