@@ -6,60 +6,24 @@ variable that is there in the next run. acpi: Debian's kernel started by UEFI wi
 device tree's key. restart: four processors twice. Skipped (77) without the packages u-boot-qemu and qemu-efi-aarch64, or without
 GUEST (scripts/guest-linux --arch arm64).
 """
-import os
 import pathlib
-import re
-import select
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from emulator import BINARY, Qmp, check, finish
+from emulator import Qmp, check, finish
+from terminal import UefiTerminal
 
 GUEST = pathlib.Path(sys.argv[2])
 UBOOT = pathlib.Path('/usr/lib/u-boot/qemu_arm64/u-boot.bin')
 AAVMF = pathlib.Path('/usr/share/AAVMF')
-TIMEOUT_S = 600
 
 
-class Machine:
-    """A machine whose serial port is the terminal."""
-
+class Machine(UefiTerminal):
     def __init__(self, folder, *options):
-        self.qmp_path = os.path.join(folder, 'qmp')
-        self.process = subprocess.Popen([BINARY, '-m', '512', '-nodefaults', '-display', 'none', '-serial', 'stdio', '-cpu', 'cortex-a57',
-                                         '-qmp', f'unix:{self.qmp_path},server=on,wait=off', *map(str, options)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.text = ''
-        self.end = time.time() + TIMEOUT_S
-
-    def wait_for(self, pattern):
-        """The text up to and with the pattern, without escape sequences; '' if it never comes."""
-        while True:
-            clean = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', self.text)
-            match = re.search(pattern, clean)
-            if match:
-                self.text = clean[match.end():]
-                return clean[:match.end()]
-            if not select.select([self.process.stdout], [], [], max(0, self.end - time.time()))[0]:
-                return ''
-            data = os.read(self.process.stdout.fileno(), 65536)
-            if not data:
-                return ''
-            self.text += data.decode(errors='replace')
-
-    def send(self, text):
-        """As a person types."""
-        for c in text:
-            self.process.stdin.write(c.encode())
-            self.process.stdin.flush()
-            time.sleep(0.02)
-
-    def command(self, text, prompt):
-        self.send(text + '\r')
-        return self.wait_for(prompt)
+        super().__init__(folder, '-m', '512', '-cpu', 'cortex-a57', *options)
 
     def press_power(self):
         with socket.socket(socket.AF_UNIX) as s:
@@ -73,10 +37,6 @@ class Machine:
         except subprocess.TimeoutExpired:
             check(False, f'{what}: it does not end')
             self.stop()
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 def test_uboot(folder):
@@ -101,16 +61,14 @@ def test_uboot(folder):
 
 
 def shell(machine, what):
-    check(machine.wait_for('Press ESC'), f'{what}: the shell begins; {machine.text[-300:]!r}')
-    machine.send('\x1b')
-    check(machine.wait_for('Shell> '), f'{what}: its prompt; {machine.text[-300:]!r}')
+    check(machine.shell(), f'{what}: the shell and its prompt; {machine.text[-300:]!r}')
 
 
 def test_uefi(folder):
     for version in (2, 3):
         machine = Machine(folder, '-M', f'virt,gic-version={version}', '-bios', AAVMF / 'AAVMF_CODE.fd')
         shell(machine, f'-bios, GICv{version}')
-        text = machine.command('smbiosview -t 1', 'Shell> ')
+        text = machine.shell_command('smbiosview -t 1')
         check('QEMU Virtual Machine' in text, f'SMBIOS: {text[-500:]!r}')
         machine.send('reset -s\r')
         machine.ends('the shell powers off')
@@ -124,10 +82,10 @@ def test_pflash(folder):
                           '-drive', f'if=pflash,unit=1,format=raw,file={variables}')
         shell(machine, f'pflash, run {run}')
         if run == 0:
-            text = machine.command('setvar Test -guid 11223344-5566-7788-99AA-BBCCDDEEFF00 -bs -rt -nv =c0ffee42', 'Shell> ')
+            text = machine.shell_command('setvar Test -guid 11223344-5566-7788-99AA-BBCCDDEEFF00 -bs -rt -nv =c0ffee42')
             check('Unable' not in text and 'rror' not in text, f'setvar: {text!r}')
         else:
-            text = machine.command('setvar Test -guid 11223344-5566-7788-99AA-BBCCDDEEFF00', 'Shell> ')
+            text = machine.shell_command('setvar Test -guid 11223344-5566-7788-99AA-BBCCDDEEFF00')
             check('C0 FF EE 42' in text.upper(), f'the variable in the next run: {text!r}')
         machine.send('reset -s\r')
         machine.ends('the shell powers off')
