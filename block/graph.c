@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "block/node.h"
+#include "block/bitmap.h"
 #include "block/node-internal.h"
 #include "util/alloc.h"
 
@@ -65,6 +65,7 @@ static void node_free(BlockNode *node)
         }
         node->driver->close(node);
     }
+    bitmaps_free(node);
     while (node->children) {
         edge_detach(node->children);
     }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block/bitmap.h"
 #include "block/node-internal.h"
 #include "util/alloc.h"
 
@@ -153,6 +154,15 @@ int node_co_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsign
 
 static int zero_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
 
+/* It has ended: a flush includes it, and what is copied from now on has it, or some of it where it failed. */
+static void written(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    node->writes++;
+    if (node->bitmaps) {
+        bitmaps_mark(node, offset, bytes);
+    }
+}
+
 static int write_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
 {
     uint64_t limit = transfer_limit(node);
@@ -163,10 +173,11 @@ static int write_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg
     }
     if (flags & REQ_COMPRESSED) {
         err = node->driver->co_write_compressed ? node->driver->co_write_compressed(node, offset, bytes, sg) : -ENOTSUP;
-        node->writes++;
+        written(node, offset, bytes);
         return err;
     }
     unsigned pass = node->driver->handles_fua ? flags : flags & ~(unsigned)REQ_FUA;
+    uint64_t start = offset, end = offset + bytes;
     while (bytes && !err) {
         uint64_t n = MIN(bytes, limit);
         err = node->driver->co_write ? node->driver->co_write(node, offset, n, sg, pass) : -ENOTSUP;
@@ -174,7 +185,7 @@ static int write_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg
         bytes -= n;
         sg = sg_after(sg, n);
     }
-    node->writes++; /* now that a flush includes it */
+    written(node, start, end - start);
     if (!err && offset > node->size_bytes) {
         node->size_bytes = offset;
     }
@@ -268,6 +279,7 @@ static int zero_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, unsign
         flags &= ~(unsigned)REQ_UNMAP;
     }
     unsigned pass = node->driver->handles_fua ? flags : flags & ~(unsigned)REQ_FUA;
+    uint64_t start = offset;
     while (offset < end && !err) {
         uint64_t head = ROUND_UP(offset, align), n;
         bool whole = offset == head && end - offset >= align;
@@ -286,7 +298,7 @@ static int zero_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, unsign
         }
         offset += n;
     }
-    node->writes++;
+    written(node, start, end - start);
     if (!err && end > node->size_bytes) {
         node->size_bytes = end;
     }
@@ -349,7 +361,7 @@ int node_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     while (at < end && !err) {
         uint64_t n = MIN(end - at, DISCARD_CHUNK);
         err = node->driver->co_discard(node, at, n);
-        node->writes++;
+        written(node, at, n);
         err = err == -ENOTSUP ? 0 : err;
         at += n;
     }
@@ -406,6 +418,9 @@ int node_co_truncate(BlockNode *node, uint64_t bytes, bool exact, Prealloc preal
         error_set(errp, "Image format driver does not support resize");
         return -ENOTSUP;
     }
+    if (bytes != node->size_bytes && !bitmaps_can_resize(node, errp)) {
+        return -ENOTSUP;
+    }
     TrackedRequest req;
     uint64_t old = node->size_bytes, from = MIN(old, bytes);
     node->in_flight++;
@@ -415,6 +430,7 @@ int node_co_truncate(BlockNode *node, uint64_t bytes, bool exact, Prealloc preal
     node->writes++;
     if (!err) {
         node->size_bytes = MAX(bytes, exact ? 0 : node->size_bytes);
+        bitmaps_resize(node, node->size_bytes);
     }
     tracked_end(node, &req);
     node->in_flight--;
@@ -550,7 +566,7 @@ int node_co_copy(BlockNode *from, uint64_t from_offset, BlockNode *to, uint64_t 
     tracked_begin(to, &req, to_offset, bytes);
     wait_for_overlapping(to, &req);
     int err = to->driver->co_copy(below, from_offset, to, to_offset, bytes, flags);
-    to->writes++;
+    written(to, to_offset, bytes);
     tracked_end(to, &req);
     to->in_flight--;
     return err;

@@ -262,51 +262,32 @@ static void walk_flags(Walk *w)
 static void walk_bitmaps(Walk *w)
 {
     Qcow2 *s = w->s;
-    const uint8_t *ext = NULL;
 
-    for (size_t i = 0; i < s->n_unknown; i++) {
-        if (s->unknown[i].type == EXTENSION_BITMAPS && s->unknown[i].bytes >= 24) {
-            ext = s->unknown[i].data;
+    use(w, s->bitmaps_offset, s->bitmaps_bytes);
+    for (size_t i = 0; i < s->bitmaps.n; i++) {
+        const Qcow2Bitmap *b = &s->bitmaps.at[i];
+        uint64_t bytes = b->table_entries * 8ull;
+        use(w, b->table_offset, bytes);
+        if (b->table_offset + bytes > s->file->size_bytes + s->cluster_size) {
+            continue; /* use() has said so */
         }
-    }
-    if (!ext || !(s->autoclear & AUTOCLEAR_BITMAPS)) {
-        return;
-    }
-    uint64_t bytes = ldbe64(ext + 8), offset = ldbe64(ext + 16);
-    if (bytes > 64 * MiB || offset > s->file->size_bytes) {
-        block_check_say(w->check, "ERROR bitmap directory is not usable: offset %" PRIx64 ", size %" PRIu64, offset, bytes);
-        w->check->corruptions++;
-        return;
-    }
-    use(w, offset, bytes);
-    uint8_t *dir = xcalloc(1, MAX(bytes, 1u));
-    if (node_co_pread(s->file, offset, dir, bytes)) {
-        w->check->check_errors++;
-        bytes = 0;
-    }
-    for (uint64_t at = 0; at + 24 <= bytes;) {
-        uint64_t table = ldbe64(dir + at), entries = ldbe32(dir + at + 8), extra = ldbe32(dir + at + 20), name = ldbe16(dir + at + 18);
-        at += ROUND_UP(24 + name + extra, (uint64_t)8);
-        if (at > bytes || entries > 8 * MiB) {
-            block_check_say(w->check, "ERROR bitmap directory entry is not usable");
-            w->check->corruptions++;
-            break;
-        }
-        use(w, table, entries * 8);
-        uint8_t *t = xcalloc(1, MAX(entries * 8, 1u));
-        if (node_co_pread(s->file, table, t, entries * 8)) {
+        uint8_t *table = xcalloc(1, bytes);
+        if (node_co_pread(s->file, b->table_offset, table, bytes)) {
+            block_check_say(w->check, "ERROR: I/O error while reading the table of bitmap '%s'", b->name);
             w->check->check_errors++;
-            entries = 0;
+            bytes = 0;
         }
-        for (uint64_t i = 0; i < entries; i++) {
-            uint64_t data = ldbe64(t + i * 8) & ENTRY_OFFSET;
-            if (data) {
+        for (uint64_t k = 0; k < bytes / 8; k++) {
+            uint64_t entry = ldbe64(table + k * 8), data = entry & ENTRY_OFFSET;
+            if (entry & ~(ENTRY_OFFSET | 1) || (data && entry & 1) || data & (s->cluster_size - 1)) {
+                block_check_say(w->check, "ERROR bitmap '%s' has a table entry that is not valid: %" PRIx64, b->name, entry);
+                w->check->corruptions++;
+            } else if (data) {
                 use(w, data, s->cluster_size);
             }
         }
-        free(t);
+        free(table);
     }
-    free(dir);
 }
 
 /* -- refcounts ------------------------------------------------------------------------------------------------------- */

@@ -89,9 +89,18 @@ static bool read_extensions(Qcow2 *s, const uint8_t *cluster, uint64_t from, uin
             break; /* written anew */
         case EXTENSION_BITMAPS:
             if (!(s->autoclear & AUTOCLEAR_BITMAPS)) {
-                break; /* somebody wrote who does not keep them: they are not true any more */
+                /* Somebody wrote who does not keep them: they are not true any more. */
+                if (!s->node->readonly) {
+                    error_warn(s->version < 3 ? "This qcow2 v2 image contains bitmaps, but they may have been modified by a program without persistent "
+                               "bitmap support; so now they must all be considered inconsistent" : "a program lacking bitmap support modified "
+                               "this file, so all bitmaps are now considered inconsistent");
+                }
+                break;
             }
-            /* fall through */
+            if (!bitmaps_read_directory(s, data, bytes, errp)) {
+                return false;
+            }
+            break;
         default:
             s->unknown = xrealloc(s->unknown, (s->n_unknown + 1) * sizeof(*s->unknown));
             s->unknown[s->n_unknown].type = type;
@@ -404,10 +413,14 @@ static bool open_image(BlockNode *node, Json *options, Error **errp)
         return false;
     }
     node->zero_align = (uint32_t)subcluster_size(s);
-    if (!node->readonly && !(node->flags & BLOCK_CHECK) && s->autoclear & ~(uint64_t)(s->incompatible & INCOMPAT_DATA_FILE ? AUTOCLEAR_RAW_DATA : 0)) {
+    uint64_t kept = (s->incompatible & INCOMPAT_DATA_FILE ? AUTOCLEAR_RAW_DATA : 0) | (s->bitmaps.n ? AUTOCLEAR_BITMAPS : 0);
+    if (!node->readonly && !(node->flags & BLOCK_CHECK) && s->autoclear & ~kept) {
         /* What depends on these is not kept up to date here. */
-        s->autoclear &= s->incompatible & INCOMPAT_DATA_FILE ? AUTOCLEAR_RAW_DATA : 0;
+        s->autoclear &= kept;
         header_write_features(s);
+    }
+    if (!bitmaps_load(s, errp)) {
+        return false;
     }
     if (s->lazy_refcounts && !(node->flags & BLOCK_CHECK)) {
         if (!repair_dirty(s, errp)) {
@@ -449,6 +462,13 @@ static void close_entry(void *opaque)
 
     co_mutex_lock(&s->lock);
     r->result = s->is_corrupt ? 0 : tables_flush(s);
+    if (!r->result && !s->is_corrupt && !(s->node->flags & BLOCK_CHECK)) {
+        r->result = bitmaps_store(s);
+        if (r->result) {
+            error_report("Lost persistent bitmaps of '%s': %s", s->node->filename, strerror(-r->result));
+            r->result = 0;
+        }
+    }
     if (!r->result && s->incompatible & INCOMPAT_DIRTY && s->lazy_refcounts && !s->is_corrupt) {
         s->incompatible &= ~(uint64_t)INCOMPAT_DIRTY;
         r->result = header_write_features(s);
@@ -471,6 +491,7 @@ void qcow2_close(BlockNode *node)
     cache_finish(&s->refcount_cache);
     metadata_forget(s);
     snapshots_free(s);
+    bitmaps_forget(s);
     for (size_t i = 0; i < s->n_unknown; i++) {
         free(s->unknown[i].data);
     }
@@ -530,6 +551,7 @@ int header_build(const Qcow2 *s, uint8_t *cluster)
     size_t backing_bytes = node->backing_file ? strlen(node->backing_file) : 0;
 
     need += node->backing_format ? 24 : 0;
+    need += s->bitmaps.n ? 32 : 0;
     need += s->data_file_name ? 16 + strlen(s->data_file_name) : 0;
     for (size_t i = 0; i < s->n_unknown; i++) {
         need += 16 + s->unknown[i].bytes;
@@ -558,6 +580,12 @@ int header_build(const Qcow2 *s, uint8_t *cluster)
         stbe32(cluster + 96, s->refcount_order);
         stbe32(cluster + 100, QCOW2_HEADER_V3 + 8);
         cluster[104] = (uint8_t)s->compression;
+    }
+    /* First what is changed while the image is in use: in one sector, which is written as a whole or not. */
+    if (s->bitmaps.n) {
+        uint8_t extension[24];
+        bitmaps_build_extension(s, extension);
+        at += put_extension(cluster + at, EXTENSION_BITMAPS, extension, sizeof(extension));
     }
     if (node->backing_format) {
         at += put_extension(cluster + at, (uint32_t)EXTENSION_BACKING_FORMAT, node->backing_format, (uint32_t)strlen(node->backing_format));

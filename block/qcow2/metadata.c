@@ -65,6 +65,10 @@ static void learn(Qcow2 *s)
     for (unsigned i = 0; i < s->n_snapshots; i++) {
         metadata_add(s, s->snapshots[i].l1_offset, (uint64_t)s->snapshots[i].l1_size * 8);
     }
+    metadata_add(s, s->bitmaps_offset, s->bitmaps_bytes);
+    for (size_t i = 0; i < s->bitmaps.n; i++) {
+        metadata_add(s, s->bitmaps.at[i].table_offset, s->bitmaps.at[i].table_entries * 8ull);
+    }
     for (uint32_t i = 0; i < s->l1_size; i++) {
         if (s->l1[i] & ENTRY_OFFSET) {
             metadata_add(s, s->l1[i] & ENTRY_OFFSET, s->cluster_size);

@@ -23,6 +23,9 @@ void qcow2_info(BlockNode *node, BlockInfo *ret)
     if (s->version >= 3) {
         json_put_bool(data, "lazy-refcounts", s->compatible & COMPAT_LAZY_REFCOUNTS);
     }
+    if (s->bitmaps.n) {
+        json_put(data, "bitmaps", bitmaps_describe(s));
+    }
     json_put_int(data, "refcount-bits", 1 << s->refcount_order);
     if (s->version >= 3) {
         json_put_bool(data, "corrupt", s->incompatible & INCOMPAT_CORRUPT);
@@ -114,5 +117,5 @@ const BlockDriver block_qcow2 = {
     .co_discard = qcow2_co_discard, .co_flush = qcow2_co_flush, .co_truncate = qcow2_co_truncate, .co_status = qcow2_co_status,
     .info = qcow2_info, .check = qcow2_check, .change_backing = qcow2_change_backing, .amend = qcow2_amend, .measure = qcow2_measure,
     .make_empty = qcow2_make_empty, .snapshot_create = qcow2_snapshot_create, .snapshot_goto = qcow2_snapshot_goto,
-    .snapshot_delete = qcow2_snapshot_delete, .snapshot_list = qcow2_snapshot_list, .snapshot_load = qcow2_snapshot_load,
+    .bitmap_can_store = qcow2_bitmap_can_store, .snapshot_delete = qcow2_snapshot_delete, .snapshot_list = qcow2_snapshot_list, .snapshot_load = qcow2_snapshot_load,
 };

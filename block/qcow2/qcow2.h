@@ -99,6 +99,14 @@ typedef struct Qcow2Snapshot {
     BlockSnapshot is;
 } Qcow2Snapshot;
 
+typedef struct Qcow2Bitmap {
+    char *name;
+    uint64_t table_offset;
+    uint32_t table_entries, flags;
+    uint8_t granularity_bits;
+    bool is_new;                    /* while they are stored: its clusters are */
+} Qcow2Bitmap;
+
 struct Qcow2 {
     BlockNode *node, *file, *data_file;
     unsigned version, cluster_bits, l2_bits, refcount_order, entry_words; /* l2_bits: of entries a table */
@@ -125,6 +133,9 @@ struct Qcow2 {
     uint64_t snapshots_offset, snapshots_bytes;
     unsigned n_snapshots;
     Qcow2Snapshot *snapshots;
+
+    VEC(Qcow2Bitmap) bitmaps;              /* the directory in the file */
+    uint64_t bitmaps_offset, bitmaps_bytes;
 
     CoMutex lock;
     TableCache l2_cache, refcount_cache;
@@ -268,6 +279,17 @@ bool qcow2_snapshot_goto(BlockNode *node, const char *id_or_name, Error **errp);
 bool qcow2_snapshot_delete(BlockNode *node, const char *name, Error **errp);
 size_t qcow2_snapshot_list(BlockNode *node, BlockSnapshot **ret);
 bool qcow2_snapshot_load(BlockNode *node, const char *id_or_name, Error **errp);
+
+/* -- bitmaps.c -- */
+bool bitmaps_read_directory(Qcow2 *s, const uint8_t *extension, uint32_t bytes, Error **errp);
+/* They become the node's; if it is writable they are marked as in use. */
+bool bitmaps_load(Qcow2 *s, Error **errp);
+int bitmaps_store(Qcow2 *s);                             /* with the lock, when all tables are stable */
+void bitmaps_forget(Qcow2 *s);
+void bitmaps_build_extension(const Qcow2 *s, uint8_t *ret); /* 24 bytes */
+Json *bitmaps_describe(const Qcow2 *s);
+bool qcow2_bitmap_can_store(const struct DirtyBitmap *bitmap, Error **errp);
+
 bool qcow2_check(BlockNode *node, BlockCheck *check, unsigned fix, Error **errp);
 void qcow2_info(BlockNode *node, BlockInfo *ret);
 bool qcow2_amend(BlockNode *node, const Json *options, Error **errp);

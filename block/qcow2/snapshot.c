@@ -361,6 +361,10 @@ static int go_to(Qcow2 *s, void *arg)
 bool qcow2_snapshot_goto(BlockNode *node, const char *id_or_name, Error **errp)
 {
     Qcow2 *s = node->state;
+    if (node->bitmaps) {
+        error_set(errp, "Could not apply snapshot '%s': Device has active dirty bitmaps", id_or_name);
+        return false;
+    }
     int i = find_snapshot(s, id_or_name), err = i < 0 ? -ENOENT : run_locked(s, go_to, &s->snapshots[i]);
 
     if (err) {

@@ -39,6 +39,8 @@ static const ImgOption convert_options[] = {
     { "rate-limit", 'r', "RATE", "bytes a second" },
     { "parallel", 'm', "N", "requests at a time (default: 8)" },
     { "oob-writes", 'W', NULL, "write in any order" },
+    { "bitmaps", 0, NULL, "with the persistent bitmaps" },
+    { "skip-broken-bitmaps", 0, NULL, "but for inconsistent ones" },
     { "copy-range-offloading", 'C', NULL, "let the file system copy" },
     IMG_PROGRESS, IMG_QUIET, IMG_OBJECT, { NULL },
 };
@@ -458,6 +460,31 @@ static bool read_numbers(ImgArgs *args, Convert *c, unsigned *parallel)
     return true;
 }
 
+static bool source_has_bitmaps(BlockNode *source, bool skip_broken)
+{
+    if (!source->driver->bitmap_can_store) {
+        error_report("Source lacks bitmap support");
+        return false;
+    }
+    return img_bitmaps_check(source, skip_broken);
+}
+
+static bool target_keeps_bitmaps(BlockNode *target)
+{
+    BlockInfo info = { 0 };
+
+    if (target->driver->info) {
+        target->driver->info(target, &info);
+    }
+    const char *compat = json_get_string(json_get(info.specific, "data"), "compat");
+    bool ok = target->driver->bitmap_can_store && !(compat && !strcmp(compat, "0.10"));
+    json_free(info.specific);
+    if (!ok) {
+        error_report("Format driver '%s' does not support bitmaps", target->driver->name);
+    }
+    return ok;
+}
+
 static int run_convert(ImgArgs *args)
 {
     Convert c = { .compressed = img_flag(args, "compress"), .salvage = img_flag(args, "salvage"), .offload = img_flag(args, "copy-range-offloading"),
@@ -489,6 +516,15 @@ static int run_convert(ImgArgs *args)
         error_report("--target-is-zero requires use of -n flag");
         return 1;
     }
+    bool bitmaps = img_flag(args, "bitmaps"), skip_broken = img_flag(args, "skip-broken-bitmaps");
+    if (skip_broken && !bitmaps) {
+        error_report("Use of --skip-broken-bitmaps requires --bitmaps");
+        return 1;
+    }
+    if (bitmaps && args->n_files > 2) {
+        error_report("Copying bitmaps only possible with single source");
+        return 1;
+    }
     if (!read_numbers(args, &c, &parallel)) {
         return 1;
     }
@@ -497,7 +533,8 @@ static int run_convert(ImgArgs *args)
     c.source_start = xnew_array(uint64_t, (size_t)n + 1);
     e.source_edges = xnew_array(BlockEdge *, (size_t)n);
     c.in_order = !img_flag(args, "oob-writes") && !c.compressed;
-    if (open_sources(args, &c, &e, n) && open_target(args, &c, &e, args->files[n])) {
+    if (open_sources(args, &c, &e, n) && (!bitmaps || source_has_bitmaps(c.sources[0], skip_broken)) &&
+        open_target(args, &c, &e, args->files[n]) && (!bitmaps || target_keeps_bitmaps(c.target))) {
         BlockInfo info = { 0 };
         if (c.target->driver->info) {
             c.target->driver->info(c.target, &info);
@@ -506,6 +543,7 @@ static int run_convert(ImgArgs *args)
         c.align = c.compressed && info.cluster_size ? info.cluster_size : 512;
         c.chunk = c.compressed ? c.align : MAX(BUFFER_BYTES, c.align);
         ok = convert_run(&c, parallel);
+        ok = ok && (!bitmaps || img_bitmaps_copy(c.sources[0], c.target));
         int err = ok ? node_flush(c.target) : 0;
         if (err) {
             error_report("error while flushing the target: %s", strerror(-err));

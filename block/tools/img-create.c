@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "block/bitmap.h"
 #include "block/tools/img.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
@@ -252,7 +253,9 @@ static int run_resize(ImgArgs *args)
         error_warn("Shrinking an image will delete all data beyond the shrunken image's end. Before performing such an operation, make sure there "
                    "is no important data there.");
     } else if (!node_truncate(node, want, !strcmp(node->driver->name, "raw") ? false : true, prealloc, &err)) {
-        error_report_free(err);
+        error_report("%s", error_message(err));
+        img_bitmap_hint(err);
+        error_free(err);
     } else {
         if (!img_flag(args, "quiet")) {
             printf("Image resized.\n");
@@ -425,14 +428,25 @@ static int run_measure(ImgArgs *args)
     } else if (ok) {
         ok = measure_raw(in ? in->size_bytes : size, &required, &full);
     }
-    /* Images that could have bitmaps say how much those take; none are kept here. */
+    /* Images that could have bitmaps say how much those take. */
     Json *specific = in && !strcmp(format, "qcow2") ? source_specific(in) : NULL;
     bool bitmaps = specific && !strcmp(in->driver->name, "qcow2") && strcmp(json_get_string(json_get(specific, "data"), "compat"), "0.10") &&
                    (!json_get_string(options, "compat") || (strcmp(json_get_string(options, "compat"), "0.10") && strcmp(json_get_string(options, "compat"), "v2")));
+    uint64_t cluster = 65536, bitmap_bytes = 0;
+    if (ok && bitmaps && opts_size(options, "cluster_size", cluster, &cluster, NULL)) {
+        bitmap_bytes = qcow2_bitmaps_size(in, cluster);
+    }
     if (ok && json) {
-        printf("{\n%s    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64 "\n}\n", bitmaps ? "    \"bitmaps\": 0,\n" : "", required, full);
+        printf("{\n");
+        if (bitmaps) {
+            printf("    \"bitmaps\": %" PRIu64 ",\n", bitmap_bytes);
+        }
+        printf("    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64 "\n}\n", required, full);
     } else if (ok) {
-        printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n%s", required, full, bitmaps ? "bitmaps size: 0\n" : "");
+        printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", required, full);
+        if (bitmaps) {
+            printf("bitmaps size: %" PRIu64 "\n", bitmap_bytes);
+        }
     }
     json_free(specific);
     node_unref(in);

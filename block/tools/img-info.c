@@ -187,11 +187,11 @@ static Json *node_json(BlockNode *node)
     return json;
 }
 
-/* "lazy-refcounts": false → "    lazy refcounts: false" */
+/* "lazy-refcounts": false → "    lazy refcounts: false"; the members of an array have their numbers as names. */
 static void print_members(const Json *data, int indent)
 {
     for (size_t i = 0; i < json_count(data); i++) {
-        char *name = xstrdup(json_key_at(data, i));
+        char *name = json_is(data, JSON_ARRAY) ? xasprintf("[%zu]", i) : xstrdup(json_key_at(data, i));
         for (char *c = name; *c; c++) {
             *c = *c == '-' ? ' ' : *c;
         }
@@ -201,8 +201,8 @@ static void print_members(const Json *data, int indent)
         switch (json_kind(v)) {
         case JSON_STRING: printf(" %s\n", json_as_string(v)); break;
         case JSON_BOOL: printf(" %s\n", json_as_bool(v) ? "true" : "false"); break;
-        case JSON_OBJECT: printf("\n"); print_members(v, indent + 4); break;
-        case JSON_ARRAY: printf("\n"); break;
+        case JSON_OBJECT:
+        case JSON_ARRAY: printf("\n"); print_members(v, indent + 4); break;
         default: printf(" %" PRIu64 "\n", json_as_uint(v));
         }
     }

@@ -13,7 +13,7 @@
 #include "util/parse.h"
 
 static const ImgCommand *const commands[] = {
-    &img_amend, &img_bench, &img_check, &img_commit, &img_compare, &img_convert, &img_create, &img_dd, &img_info, &img_map, &img_measure,
+    &img_amend, &img_bench, &img_bitmap, &img_check, &img_commit, &img_compare, &img_convert, &img_create, &img_dd, &img_info, &img_map, &img_measure,
     &img_rebase, &img_resize, &img_snapshot,
 };
 
@@ -164,6 +164,13 @@ static void parse_args(ImgArgs *args, int argc, char **argv)
                 error_exit("Invalid option list: %s", optarg);
             }
             add_creation(args, optarg);
+        }
+        if (args->command == &img_bitmap && img_is_bitmap_action(rows[i].name)) {
+            if (args->n_actions == IMG_MAX_ACTIONS) {
+                error_exit("more than %d changes at once", IMG_MAX_ACTIONS);
+            }
+            args->actions[args->n_actions].name = rows[i].name;
+            args->actions[args->n_actions++].arg = optarg;
         }
         for (size_t first = 0; first < i; first++) { /* another letter for the same */
             i = strcmp(rows[first].name, rows[i].name) ? i : first;

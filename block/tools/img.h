@@ -25,17 +25,19 @@ typedef struct ImgCommand {
     int (*run)(ImgArgs *args);
 } ImgCommand;
 
-enum { IMG_MAX_OPTIONS = 40 };
+enum { IMG_MAX_OPTIONS = 40, IMG_MAX_ACTIONS = 64 };
 
 struct ImgArgs {
     const ImgCommand *command;
     const char *values[IMG_MAX_OPTIONS];   /* by row; the last one given; "" for one without a value */
+    struct { const char *name, *arg; } actions[IMG_MAX_ACTIONS]; /* of `bitmap`, in order */
+    size_t n_actions;
     char *creation;                        /* all of -o, joined */
     char **files;
     int n_files;
 };
 
-extern const ImgCommand img_amend, img_bench, img_check, img_commit, img_compare, img_convert, img_create, img_dd, img_info, img_map, img_measure,
+extern const ImgCommand img_amend, img_bench, img_bitmap, img_check, img_commit, img_compare, img_convert, img_create, img_dd, img_info, img_map, img_measure,
     img_rebase, img_resize, img_snapshot;
 
 /* The options many commands have. */
@@ -68,6 +70,13 @@ bool img_check_format(const char *format);
 void img_format_size(char *buf, size_t bytes, uint64_t value);
 /* An attachment that holds the permissions, as tools need them. Reports. */
 BlockEdge *img_use(BlockNode *node, const char *file, unsigned perm, unsigned shared);
+
+/* img-bitmap.c */
+void img_bitmap_hint(const Error *err);
+bool img_is_bitmap_action(const char *name);
+/* Whether all of the source's bitmaps can be copied; reports. */
+bool img_bitmaps_check(BlockNode *source, bool skip_broken);
+bool img_bitmaps_copy(BlockNode *source, BlockNode *target);
 
 typedef struct ImgProgress {
     bool on;

@@ -251,7 +251,7 @@ int main(int argc, char **argv)
         { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' }, { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
     };
-    IoShell shell = { .default_flags = BLOCK_RDWR };
+    IoShell shell = { .default_flags = BLOCK_RDWR | BLOCK_DISCARD };
     VEC(const char *) lines = { 0 };
     const char *format = NULL;
     bool image_opts = false;
@@ -284,7 +284,9 @@ int main(int argc, char **argv)
         case 'd':
             if (!strcmp(optarg, "unmap") || !strcmp(optarg, "on")) {
                 shell.default_flags |= BLOCK_DISCARD;
-            } else if (strcmp(optarg, "ignore") && strcmp(optarg, "off")) {
+            } else if (!strcmp(optarg, "ignore") || !strcmp(optarg, "off")) {
+                shell.default_flags &= ~(unsigned)BLOCK_DISCARD;
+            } else {
                 error_exit("Invalid discard option: %s", optarg);
             }
             break;

@@ -24,6 +24,7 @@
 typedef struct BlockNode BlockNode;
 typedef struct BlockDriver BlockDriver;
 typedef struct BlockEdge BlockEdge;
+struct DirtyBitmap;
 
 enum {
     PERM_READ = 1,             /* sees consistent data */
@@ -160,6 +161,7 @@ struct BlockDriver {
     bool (*snapshot_delete)(BlockNode *node, const char *name, Error **errp);
     size_t (*snapshot_list)(BlockNode *node, BlockSnapshot **ret);
     bool (*snapshot_load)(BlockNode *node, const char *id_or_name, Error **errp); /* read-only view (-l) */
+    bool (*bitmap_can_store)(const struct DirtyBitmap *bitmap, Error **errp);     /* NULL: the format keeps none */
 };
 
 /* A use of a node: by a parent node, or by somebody outside of the graph (parent NULL). */
@@ -201,6 +203,7 @@ struct BlockNode {
     uint64_t writes, flushed;        /* writes that have ended; how many of those are stable */
     bool flushing;
     CoQueue flush_waiters;
+    struct DirtyBitmap *bitmaps;     /* bitmap.h */
     BlockNode *next;                 /* of all nodes */
 };
 

@@ -83,6 +83,9 @@ static int record(MemFile *f, MemWrite w)
     }
     f->log[f->n_log++] = w;
     f->writes++;
+    if (f->crash_in && !--f->crash_in) {
+        mem_crash(f, f->seed | 1, f->crash_to);
+    }
     apply(&f->data, &f->bytes, &f->cap, &w);
     return 0;
 }

@@ -16,6 +16,8 @@ typedef struct MemFile {
     uint64_t seed;                 /* what yields and failures depend on; 0: none */
     unsigned fail_one_in;          /* 0: never */
     uint64_t writes, flushes;
+    unsigned crash_in;             /* with so many more writes *crash_to becomes what a crash leaves; 0: never */
+    struct MemFile *crash_to;
 } MemFile;
 
 /* An open node on the file; the file outlives it. */

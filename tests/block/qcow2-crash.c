@@ -2,13 +2,15 @@
  * qcow2-crash.c: random requests, many at a time, on qcow2 images in memory; then the power fails.
  *
  * After a crash the image opens, `check` finds at most leaks, or what it repairs, and each sector reads as it was last flushed or as something
- * that was written later. Without a crash every sector reads as last written. Usage: qcow2-crash [CRASHES [SEED]].
+ * that was written later. Without a crash every sector reads as last written. A persistent
+ * bitmap knows every sector that was written once the image is closed; after a crash it is inconsistent, or whole. Usage: qcow2-crash [CRASHES [SEED]].
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "block/bitmap.h"
 #include "block/node-internal.h"
 #include "tests/block/mem.h"
 #include "tests/test.h"
@@ -20,6 +22,7 @@ enum { SECTOR = 512, DISK_SECTORS = 8192, MAX_REQUEST_SECTORS = 300, WORKERS = 6
 typedef struct Value {
     uint32_t tag;       /* 0: zeros; else what fills the sector */
     uint32_t begun, done; /* sequence numbers; done 0: not yet */
+    bool discarded;       /* or zeros before: a discard may leave it alone */
 } Value;
 
 typedef struct Sector {
@@ -40,6 +43,8 @@ typedef struct Run {
     unsigned crash_after; /* requests */
     bool crashed;
     MemFile disk;        /* as of the crash */
+    bool has_bitmap;
+    BitSet bits;         /* of the persistent bitmap, before the image is closed */
     Sector *at_crash;
 } Run;
 
@@ -52,7 +57,7 @@ static uint64_t rnd(Run *r, uint64_t n)
 
 static void value_begin(Run *r, Sector *s, uint32_t tag)
 {
-    s->values[s->n++] = (Value){ tag, ++r->sequence, 0 };
+    s->values[s->n++] = (Value){ .tag = tag, .begun = ++r->sequence };
 }
 
 static void value_done(Run *r, Sector *s)
@@ -167,6 +172,7 @@ static void request(Run *r)
         if (discard) { /* of whole clusters, and what they read as must be the same everywhere */
             for (unsigned i = 0; i < n; i++) {
                 value_begin(r, &r->sectors[first + i], 0);
+                r->sectors[first + i].values[r->sectors[first + i].n - 1].discarded = true;
             }
             err = node_co_discard(r->node, (uint64_t)first * SECTOR, (uint64_t)n * SECTOR);
             int e = node_co_pread(r->node, (uint64_t)first * SECTOR, buf, (size_t)n * SECTOR);
@@ -271,6 +277,19 @@ static void load_image(MemFile *f, const char *path)
     f->stable_cap = 1 * MiB;
 }
 
+/* -- a persistent bitmap that records from the start ----------------------------------------------------------------- */
+
+static void add_bitmap(Run *r, const Shape *shape)
+{
+    if (!strstr(shape->options, "0.10")) {
+        r->protocol = mem_open(&r->file, "disk");
+        r->node = open_qcow2("{}", "disk", shape->backing ? "under" : NULL, BLOCK_RDWR);
+        CHECK(r->node && bitmap_add(r->node, "b", 512u << rnd(r, 8), true, true, error_fatal));
+        node_unref(r->node);
+        node_unref(r->protocol);
+    }
+}
+
 static void begin(Run *r, const Shape *shape, const char *scratch)
 {
     Json *options = json_parse_string(shape->options, error_fatal);
@@ -285,7 +304,7 @@ static void begin(Run *r, const Shape *shape, const char *scratch)
     load_image(&r->file, scratch);
     r->sectors = xnew_array(Sector, DISK_SECTORS);
     for (unsigned i = 0; i < DISK_SECTORS; i++) {
-        r->sectors[i] = (Sector){ .n = 1, .values = { { 0, 0, 1 } } };
+        r->sectors[i] = (Sector){ .n = 1, .values = { { .done = 1 } } };
     }
     if (shape->backing) {
         /* Shorter than the image on it, and with data in some places only. */
@@ -299,9 +318,43 @@ static void begin(Run *r, const Shape *shape, const char *scratch)
         }
         r->backing_node = mem_open(&r->backing, "under");
     }
+    add_bitmap(r, shape);
     r->protocol = mem_open(&r->file, "disk");
     r->node = open_qcow2(shape->open, "disk", shape->backing ? "under" : NULL, BLOCK_RDWR | BLOCK_DISCARD);
     CHECK(r->node);
+    r->has_bitmap = bitmap_find(r->node, "b") != NULL;
+}
+
+/* Each sector that was written has its bit. */
+static void check_recorded(const Run *r, const char *what)
+{
+    const DirtyBitmap *b = bitmap_find(r->node, "b");
+
+    for (unsigned i = 0; i < DISK_SECTORS && b; i++) {
+        const Sector *s = &r->sectors[i];
+        bool written = false;
+        for (unsigned k = 0; k < s->n; k++) {
+            written |= s->values[k].done > 1 && !s->values[k].discarded;
+        }
+        if (written && !bitset_has(&b->bits, (uint64_t)i * SECTOR >> b->shift)) {
+            fprintf(stderr, "%s: sector %u was written, the bitmap does not know\n", what, i);
+            CHECK(false);
+        }
+    }
+}
+
+static void check_stored(const Run *r, BlockNode *node, bool may_be_lost, const char *what)
+{
+    const DirtyBitmap *b = r->has_bitmap ? bitmap_find(node, "b") : NULL;
+    bool same = b && !b->inconsistent && b->bits.n_bits == r->bits.n_bits;
+
+    for (uint64_t i = 0; same && i < r->bits.n_bits; i++) {
+        same = bitset_has(&b->bits, i) == bitset_has(&r->bits, i);
+    }
+    if (r->has_bitmap && !same && !(may_be_lost && b && b->inconsistent)) {
+        fprintf(stderr, "%s: the bitmap is %s\n", what, !b ? "gone" : b->inconsistent ? "inconsistent" : "not what it was");
+        CHECK(false);
+    }
 }
 
 static unsigned check_image(BlockNode *node, bool may_leak, const char *what)
@@ -366,9 +419,19 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
     if (!crash) {
         compare_all(r.node, r.sectors, errors, what);
         check_image(r.node, true, what);
+        check_recorded(&r, what);
+        if (r.has_bitmap) {
+            r.bits = bitset_copy(&bitmap_find(r.node, "b")->bits);
+        }
+    }
+    MemFile closing = { 0 };
+    if (!crash) { /* the power fails while it is closed */
+        r.file.crash_in = 1 + (unsigned)rnd(&r, 12);
+        r.file.crash_to = &closing;
     }
     edge_detach(edge);
     node_unref(r.node);
+    r.file.crash_in = 0;
     node_unref(r.protocol);
     if (!crash) {
         r.protocol = mem_open(&r.file, "disk");
@@ -376,8 +439,22 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
         CHECK(node);
         check_image(node, errors, what);
         compare_all(node, r.sectors, errors, what);
+        check_stored(&r, node, false, what);
         node_unref(node);
         node_unref(r.protocol);
+    }
+    if (closing.data) {
+        BlockNode *disk = mem_open(&closing, "closing");
+        BlockNode *node = open_qcow2("{}", "closing", shape->backing ? "under" : NULL, lazy ? BLOCK_RDWR : 0);
+        CHECK(node);
+        if (node) {
+            check_image(node, true, what);
+            compare_all(node, r.sectors, true, what);
+            check_stored(&r, node, true, what);
+            node_unref(node);
+        }
+        node_unref(disk);
+        mem_free(&closing);
     }
     if (r.crashed) {
         BlockNode *disk = mem_open(&r.disk, "crashed");
@@ -386,6 +463,8 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
         if (node) {
             check_image(node, true, what);
             compare_all(node, r.at_crash, true, what);
+            const DirtyBitmap *b = bitmap_find(node, "b");
+            CHECK(!r.has_bitmap || (b && b->inconsistent)); /* never one that would be believed */
             node_unref(node);
         }
         node_unref(disk);
@@ -395,6 +474,7 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
     node_unref(r.backing_node);
     mem_free(&r.backing);
     mem_free(&r.file);
+    bitset_finish(&r.bits);
     free(r.sectors);
 }
 

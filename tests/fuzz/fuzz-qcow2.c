@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block/bitmap.h"
 #include "block/node-internal.h"
 #include "tests/block/mem.h"
 #include "tests/fuzz/fuzz.h"
@@ -52,6 +53,8 @@ static void fill(MemFile *file)
     for (size_t i = 0; i < sizeof(buf); i++) {
         buf[i] = (uint8_t)(i / 64);
     }
+    bitmap_add(node, "b", 512, true, true, NULL); /* not in version 2 */
+    bitmap_add(node, "all", 65536, true, true, NULL);
     node_pwrite(node, 0, buf, sizeof(buf), 0);
     node_pwrite(node, 1 * MiB, buf, sizeof(buf), REQ_COMPRESSED);
     node_zero(node, 2 * MiB, sizeof(buf), 0);
@@ -142,7 +145,7 @@ static void check(MemFile *file, unsigned fix)
     node_unref(protocol);
 }
 
-static void change(MemFile *file)
+static void change(MemFile *file, bool keep_bitmaps)
 {
     BlockNode *protocol, *node = open_image(file, &protocol, BLOCK_RDWR | BLOCK_DISCARD);
 
@@ -154,6 +157,13 @@ static void change(MemFile *file)
         node_zero(node, 1 * MiB, 100000, REQ_UNMAP);
         node_discard(node, 64 * KiB, 256 * KiB);
         node_flush(node);
+        DirtyBitmap *added = bitmap_add(node, "new", 0, true, true, NULL);
+        node_pwrite(node, 2 * MiB, buf, 100000, 0);
+        if (!keep_bitmaps) {
+            bitmaps_free(node);
+        } else if (added) {
+            bitmap_remove(added);
+        }
         node->driver->snapshot_goto(node, "s", NULL);
         node_pwrite(node, 2 * MiB, buf, 100000, 0);
         node->driver->snapshot_delete(node, "s", NULL);
@@ -184,9 +194,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     look(&file);
     check(&file, 0);
     switch (data[0] / SHAPES % 3) {
-    case 0: change(&file); break;
-    case 1: check(&file, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS); change(&file); break;
-    default: check(&file, CHECK_FIX_LEAKS); change(&file); check(&file, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS);
+    case 0: change(&file, true); break;
+    case 1: check(&file, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS); change(&file, false); break;
+    default: check(&file, CHECK_FIX_LEAKS); change(&file, data[0] & 64); check(&file, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS);
     }
     mem_free(&file);
     return 0;
