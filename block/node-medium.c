@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "block/internal.h"
 #include "block/node.h"
@@ -85,35 +84,6 @@ static bool resolve_children(Json *options, Error **errp)
     return true;
 }
 
-/* snapshot=on: a temporary image on top, which has no name any more once it is open. */
-static BlockNode *put_overlay(BlockNode *base, Error **errp)
-{
-    const char *where = snapshot_folder();
-    char *path = xasprintf("%s/snapshot-XXXXXX", where);
-    int fd = mkstemp(path);
-    BlockNode *node = NULL;
-
-    if (fd < 0) {
-        error_set_errno(errp, errno, "Could not make a temporary file in '%s'", where);
-        free(path);
-        return NULL;
-    }
-    close(fd);
-    Json *shape = json_object(), *options = json_object();
-    json_put_uint(shape, "size", base->size_bytes);
-    json_put_string(options, "driver", "qcow2");
-    json_put_string(options, "backing", base->name);
-    if (image_create(path, "qcow2", shape, true, errp)) {
-        node = node_open(path, options, BLOCK_RDWR | BLOCK_NO_FLUSH, errp);
-    } else {
-        json_free(options);
-    }
-    unlink(path);
-    json_free(shape);
-    free(path);
-    return node;
-}
-
 bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp)
 {
     unsigned flags = (mode->readonly || mode->snapshot ? 0 : BLOCK_RDWR) | (mode->direct ? BLOCK_DIRECT : 0) |
@@ -125,7 +95,7 @@ bool node_medium_open(Medium *m, const char *filename, Json *options, const Open
     }
     BlockNode *node = node_open(filename, options, flags, errp);
     if (node && mode->snapshot && !mode->readonly) {
-        BlockNode *top = put_overlay(node, errp);
+        BlockNode *top = node_put_temporary(node, snapshot_folder(), errp);
         node_unref(node);
         node = top;
     }

@@ -43,8 +43,10 @@ const BlockDriver *driver_of_filename(const char *filename, Error **errp)
         return driver_find(!stat(filename, &st) && (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)) ? "host_device" : "file");
     }
     for (const BlockDriver *const *d = block_drivers; *d; d++) {
-        if ((*d)->protocol && strlen((*d)->protocol) == n && !strncmp((*d)->protocol, filename, n)) {
-            return *d;
+        for (const char *p = (*d)->protocol; p && *p; p += strcspn(p, " "), p += *p == ' ') {
+            if (strcspn(p, " ") == n && !strncmp(p, filename, n)) {
+                return *d;
+            }
         }
     }
     error_set(errp, "Unknown protocol '%.*s'", (int)n, filename);
@@ -333,7 +335,11 @@ static BlockNode *open_with(const BlockDriver *driver, const char *filename, Jso
                                                           filename, false, errp)) {
         goto out;
     }
-    node->filename = filename ? xstrdup(filename) : NULL;
+    /* The file's own name for itself, where it has one, is better than the user's. */
+    const char *below = node_file(node) && driver->kind == DRIVER_FORMAT ? node_file(node)->filename : NULL;
+    if (filename) {
+        node->filename = xstrdup(below && strncmp(below, "json:", 5) ? below : filename);
+    }
     if (!driver->open(node, options, errp)) {
         goto out;
     }

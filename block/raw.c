@@ -128,10 +128,10 @@ static int raw_truncate(BlockNode *node, uint64_t bytes, bool exact, Prealloc pr
 static int raw_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
 {
     const RawState *s = node->state;
+    int err = node_co_status(node_file(node), s->offset + offset, bytes, ret);
 
-    *ret = (BlockStatus){ .flags = STATUS_DATA | STATUS_MAPPED | STATUS_RECURSE, .bytes = bytes, .map_node = node_file(node),
-                          .map_offset = s->offset + offset };
-    return 0;
+    ret->flags &= ~(unsigned)STATUS_EOF;
+    return err;
 }
 
 static int raw_copy(BlockNode *from, uint64_t from_offset, BlockNode *to, uint64_t to_offset, uint64_t bytes, unsigned flags)

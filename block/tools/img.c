@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block/object.h"
 #include "block/tools/img.h"
 #include "softmmu/options.h"
 #include "softmmu/version.h"
@@ -120,6 +121,19 @@ static noreturn void bad_option(const ImgArgs *args, int c, char **argv)
     exit(1);
 }
 
+static void add_object(const char *text)
+{
+    Error *err = NULL;
+    bool help = false;
+
+    if (!block_object_add_option(text, &help, &err)) {
+        error_exit("%s", error_message(err));
+    }
+    if (help) {
+        exit(0);
+    }
+}
+
 static void parse_args(ImgArgs *args, int argc, char **argv)
 {
     const ImgOption *rows = args->command->options;
@@ -157,7 +171,7 @@ static void parse_args(ImgArgs *args, int argc, char **argv)
             exit(0);
         }
         if (!strcmp(rows[i].name, "object")) {
-            error_exit("--object %s: this tool knows no objects", optarg);
+            add_object(optarg);
         }
         if (!strcmp(rows[i].name, "options") || !strcmp(rows[i].name, "target-format-options")) {
             if (!*optarg || *optarg == ',' || (optarg[strlen(optarg) - 1] == ',' && (strlen(optarg) < 2 || optarg[strlen(optarg) - 2] != ','))) {
@@ -237,19 +251,10 @@ static void print_rows(const BlockOption *rows)
 {
     static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>", "<size>", "<str>" };
 
-    /* By name; the table's order is that of say_what(). */
-    for (const char *last = "";;) {
-        const BlockOption *next = NULL;
-        for (const BlockOption *o = rows; o && o->name; o++) {
-            next = strcmp(o->name, last) > 0 && (!next || strcmp(o->name, next->name) < 0) ? o : next;
-        }
-        if (!next) {
-            break;
-        }
+    for (; rows && rows->name; rows++) {
         char left[64];
-        snprintf(left, sizeof(left), "%s=%s", next->name, kinds[next->kind]);
-        printf("  %-22s - %s\n", left, next->help);
-        last = next->name;
+        snprintf(left, sizeof(left), "%s=%s", rows->name, kinds[rows->kind]);
+        printf("  %-22s - %s\n", left, rows->help);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block/object.h"
 #include "block/tools/io.h"
 #include "softmmu/options.h"
 #include "softmmu/version.h"
@@ -241,6 +242,19 @@ static bool set_cache(IoShell *shell, const char *mode)
     return true;
 }
 
+static void add_object(const char *text)
+{
+    Error *err = NULL;
+    bool help = false;
+
+    if (!block_object_add_option(text, &help, &err)) {
+        error_exit("%s", error_message(err));
+    }
+    if (help) {
+        exit(0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -262,7 +276,7 @@ int main(int argc, char **argv)
     ioctx_allow_blocking(ioctx_main());
     while ((c = getopt_long(argc, argv, "hVc:d:f:rsnCmki:t:U", longs, NULL)) != -1) {
         switch (c) {
-        case 256: error_exit("--object %s: this tool knows no objects", optarg);
+        case 256: add_object(optarg); break;
         case 257: image_opts = true; break;
         case 'c': *vec_push(&lines) = optarg; break;
         case 'f': format = optarg; break;

@@ -119,7 +119,7 @@ typedef enum DriverKind { DRIVER_FORMAT, DRIVER_PROTOCOL, DRIVER_FILTER } Driver
 
 struct BlockDriver {
     const char *name, *summary;
-    const char *protocol;             /* before ':' in file names; NULL */
+    const char *protocol;             /* words of which one is before ':' in file names; NULL */
     DriverKind kind;
     size_t state_bytes;
     const BlockOption *options;         /* runtime; ends with a NULL name */
@@ -209,6 +209,8 @@ struct BlockNode {
 
 /* -- opening -- */
 
+/* A new image on top of `base` that is gone when it is closed. `folder` NULL: where temporary files are. */
+BlockNode *node_put_temporary(BlockNode *base, const char *folder, Error **errp);
 /* Adds the BLOCK_* of a cache mode (NULL: writeback) to `flags`. False: there is no such mode. */
 bool node_cache_flags(const char *mode, unsigned *flags, bool *writethrough);
 /* `options` (may be NULL) is taken. `filename` may be NULL, a path, PROTOCOL:…, or json:{…}. */
