@@ -3,7 +3,7 @@
  */
 #include "block/node.h"
 
-extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_qcow2, block_raw;
+extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_parallels, block_qcow, block_qcow2, block_qed, block_raw, block_vdi;
 
 const BlockDriver *const block_drivers[] = {
     &block_file,
@@ -11,7 +11,11 @@ const BlockDriver *const block_drivers[] = {
     &block_nbd,
     &block_null_aio,
     &block_null_co,
+    &block_parallels,
+    &block_qcow,
     &block_qcow2,
+    &block_qed,
     &block_raw,
+    &block_vdi,
     NULL,
 };

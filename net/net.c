@@ -53,6 +53,11 @@ NetPeer *netdev_find(const char *id)
     return find_in(netdevs, id);
 }
 
+NetPeer *netdev_next(NetPeer *peer)
+{
+    return peer ? peer->next : netdevs;
+}
+
 static const NetBackend *backend_find(const char *kind, Error **errp)
 {
     for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
@@ -244,6 +249,11 @@ bool nic_option(const char *text, Error **errp)
     }
     any_option = true;
     const char *kind = json_get_string(options, "type");
+#ifdef CONFIG_SLIRP
+    if (!kind) {
+        json_put_string(options, "type", kind = "user");
+    }
+#endif
     if (kind && !strcmp(kind, "none")) {
         json_free(options);
         return true;
@@ -527,3 +537,15 @@ void net_cleanup(void)
         netdev_del(netdevs->id, NULL);
     }
 }
+
+#ifndef CONFIG_SLIRP
+bool net_hostfwd(const char *netdev_id, const char *rule, bool remove, Error **errp)
+{
+    error_set(errp, "user mode network stack not in use");
+    return false;
+}
+
+void net_print_user_connections(PrintFn *print, void *opaque)
+{
+}
+#endif

@@ -5,6 +5,7 @@
  * Threads: device lock; libslirp runs in the main loop and in whatever thread sends a frame.
  */
 #include <arpa/inet.h>
+#include <glib.h>
 #include <poll.h>
 #include <slirp/libslirp.h>
 #include <stdio.h>
@@ -249,13 +250,29 @@ bad:
 
 bool net_hostfwd(const char *netdev_id, const char *rule, bool remove, Error **errp)
 {
-    NetPeer *peer = netdev_find(netdev_id);
+    NetPeer *peer = netdev_id ? netdev_find(netdev_id) : netdev_next(NULL);
 
+    while (!netdev_id && peer && peer->ops != &user_ops) {
+        peer = netdev_next(peer);
+    }
     if (!peer || peer->ops != &user_ops) {
-        error_set(errp, "'%s' is not a user-mode netdev", netdev_id);
+        error_set(errp, netdev_id ? "'%s' is not a user-mode netdev" : "user mode network stack not in use", netdev_id);
         return false;
     }
     return hostfwd(peer->opaque, rule, remove, errp);
+}
+
+void net_print_user_connections(PrintFn *print, void *opaque)
+{
+    for (NetPeer *peer = netdev_next(NULL); peer; peer = netdev_next(peer)) {
+        if (peer->ops == &user_ops) {
+            UserNet *net = peer->opaque;
+            char *table = slirp_connection_info(net->slirp), *text = xasprintf("Hub -1 (%s):\n%s", peer->id, table);
+            print(opaque, text);
+            free(text);
+            g_free(table);
+        }
+    }
 }
 
 static size_t forward_can_read(void *opaque)

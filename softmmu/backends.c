@@ -124,7 +124,7 @@ void system_init_backends(void)
     block_set_error_hook(io_error);
     vm_add_change_handler(retry_requests, NULL);
     monitor_register_info("network", print_network);
-    monitor_register_info("usernet", print_network);
+    monitor_register_info("usernet", net_print_user_connections);
     monitor_register_info("block", print_block);
 }
 

@@ -27,7 +27,7 @@ typedef struct Rom {
     void *data;
     uint64_t len, mem_len;
 } Rom;
-static VEC(Rom) roms;
+static VEC(Rom) roms, noted_roms;
 
 Machine *machine_current(void)
 {
@@ -318,6 +318,11 @@ void machine_add_rom(Machine *m, const char *name, gpa addr, void *data, uint64_
     *vec_push(&roms) = (Rom){ xstrdup(name), addr, data, len, MAX(len, mem_len) };
 }
 
+void machine_note_rom(Machine *m, const char *name, gpa addr, uint64_t len)
+{
+    *vec_push(&noted_roms) = (Rom){ .name = xstrdup(name), .addr = addr, .mem_len = len };
+}
+
 void machine_drop_roms(Machine *m, const char *name)
 {
     size_t kept = 0;
@@ -379,6 +384,14 @@ void machine_print_roms(PrintFn *print, void *opaque)
                   roms.at[i].addr, roms.at[i].mem_len,
                   memory_lookup(&the_machine->memory, roms.at[i].addr).readonly
                   ? "rom" : "ram", roms.at[i].name);
+    }
+    for (size_t i = 0; i < noted_roms.n; i++) {
+        const Rom *r = &noted_roms.at[i];
+        if (r->addr == MACHINE_ROM_OF_FW_CFG) {
+            print_fmt(print, opaque, "fw=%s size=0x%06" PRIx64 " name=\"%s\"\n", r->name, r->mem_len, strrchr(r->name, '/') + 1);
+        } else {
+            print_fmt(print, opaque, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=rom name=\"%s\"\n", r->addr, r->mem_len, r->name);
+        }
     }
 }
 

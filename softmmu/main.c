@@ -113,6 +113,19 @@ static void print_trace_event(const char *name, bool on, void *opaque)
     printf("%s\n", name);
 }
 
+static void print_nic_model(const ObjectType *type, void *opaque)
+{
+    const DeviceType *dt = device_type_from(type);
+    if (dt && dt->category == DEVICE_NETWORK && dt->user_creatable) {
+        printf("%s\n", type->name);
+    }
+}
+
+static bool is_word_help(const char *text)
+{
+    return text && (!strcmp(text, "help") || !strcmp(text, "?"));
+}
+
 static bool help_for(const GivenOption *opt, const char *program)
 {
     Error *err = NULL;
@@ -207,6 +220,12 @@ static bool help_for(const GivenOption *opt, const char *program)
             netdev_option("help", NULL); /* does not return */
             return true;
         }
+        name = opt->id != OPTION_NETDEV ? json_get_string(opt->opts, "model") : NULL;
+        if (name && (!strcmp(name, "help") || !strcmp(name, "?"))) {
+            printf("Available NIC models for this configuration:\n");
+            object_type_foreach(print_nic_model, NULL);
+            return true;
+        }
         return false;
     case OPTION_DISPLAY:
         if (opts_wants_help(opt->opts, "type")) {
@@ -232,8 +251,15 @@ static bool help_for(const GivenOption *opt, const char *program)
             return true;
         }
         return false;
-    default:
+    case OPTION_AUDIODEV:
+    case OPTION_AUDIO:
+        if (opts_wants_help(opt->opts, "driver")) {
+            printf("Available audio drivers:\nnone\n");
+            return true;
+        }
         return false;
+    default:
+        return is_word_help(opt->text) && options_print_params(opt->id, print_stdout, NULL);
     }
 }
 
@@ -256,6 +282,11 @@ static bool set_vga(GivenOption *opt, Error **errp)
 static bool set_no_hpet(GivenOption *opt, Error **errp)
 {
     return object_property_parse(&machine_current()->obj, "hpet", "off", errp);
+}
+
+static bool set_no_fd_bootchk(GivenOption *opt, Error **errp)
+{
+    return object_property_parse(&machine_current()->obj, "fd-bootchk", "off", errp);
 }
 
 static bool set_no_acpi(GivenOption *opt, Error **errp)
@@ -792,6 +823,7 @@ static const Phase machine_phases[] = {
     { OPTION_MACHINE, system_set_machine_options },
     { OPTION_NO_ACPI, set_no_acpi },
     { OPTION_NO_HPET, set_no_hpet },
+    { OPTION_NO_FD_BOOTCHK, set_no_fd_bootchk },
     { OPTION_USB, set_usb },
     { OPTION_USBDEVICE, set_usb },
     { OPTION_VGA, set_vga },

@@ -7,6 +7,7 @@
 
 #include "softmmu/options.h"
 #include "util/alloc.h"
+#include "util/print.h"
 
 typedef enum OptionId {
 #define HEADING(title)
@@ -40,6 +41,8 @@ bool options_write_config(const CommandLine *line, const char *path, Error **err
 void options_print_help(const char *program);
 /* The last one given, or NULL. */
 GivenOption *options_last(CommandLine *line, OptionId id);
+/* "-boot help": the parameters of a LIST option; false: it has none to name. */
+bool options_print_params(OptionId id, PrintFn *print, void *opaque);
 /* Calls fn for each that was given, in order; stops at the first error, which gets the option
  * as prefix. */
 bool options_each(CommandLine *line, OptionId id, bool (*fn)(GivenOption *opt, Error **errp),

@@ -31,7 +31,7 @@ static const char *const absent_names[] = {
     "async-teardown", "audio-help", "compat",
     "dump-vmstate", "enable-sync-profile", "fsdev", "full-screen",
     "g", "incoming", "iscsi", "loadvm", "mtdblock",
-    "no-fd-bootchk", "no-kvm", "no-kvm-irqchip", "old-param",
+    "no-kvm", "no-kvm-irqchip", "old-param",
     "only-migratable", "plugin", "portrait", "preconfig", "prom-env",
     "rotate", "soundhw", "spice",
     "tb-size", "tdf", "tpmdev", "virtfs", "win2k-hack", "xen-attach",
@@ -97,6 +97,22 @@ static bool check_params(const OptionRow *row, const Json *opts, Error **errp)
         if (kind == 'z' && row->id != OPTION_M && !opts_size(opts, key, 0, &size, errp)) {
             return false;
         }
+    }
+    return true;
+}
+
+bool options_print_params(OptionId id, PrintFn *print, void *opaque)
+{
+    const OptionRow *row = row_of(id);
+    if (row->kind != OPTION_KIND_LIST || !*row->params || *row->params == '*') {
+        return false;
+    }
+    print_fmt(print, opaque, "-%s options:\n", row->name);
+    for (const char *p = row->params; *p && *p != '*';) {
+        size_t len = strcspn(p, " "), name = strcspn(p, ": ");
+        char kind = p[name + 1];
+        print_fmt(print, opaque, "  %.*s=<%s>\n", (int)name, p, kind == 'b' ? "bool (on/off)" : kind == 'n' ? "num" : kind == 'z' ? "size" : "str");
+        p += len + (p[len] == ' ');
     }
     return true;
 }

@@ -8,19 +8,19 @@
 #include "softmmu/options.h"
 
 const BlockOption qcow2_create_options[] = {
+    { "cluster_size", OPTION_SIZE, "qcow2 cluster size", "65536" },
+    { "extended_l2", OPTION_BOOL, "Extended L2 tables", "off" },
+    { "preallocation", OPTION_STRING, "Preallocation mode (allowed values: off, metadata, falloc, full)", "off" },
+    { "compression_type", OPTION_STRING, "Compression method used for image cluster compression", "zlib" },
+    { "size", OPTION_SIZE, "Virtual disk size", NULL },
+    { "compat", OPTION_STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", "1.1" },
     { "backing_file", OPTION_STRING, "File name of a base image", NULL },
     { "backing_fmt", OPTION_STRING, "Image format of the base image", NULL },
-    { "cluster_size", OPTION_SIZE, "qcow2 cluster size", "65536" },
-    { "compat", OPTION_STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", "1.1" },
-    { "compression_type", OPTION_STRING, "Compression method used for image cluster compression", "zlib" },
     { "data_file", OPTION_STRING, "File name of an external data file", NULL },
     { "data_file_raw", OPTION_BOOL, "The external data file must stay valid as a raw image", "off" },
     { "encryption", OPTION_BOOL, "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)", NULL },
-    { "extended_l2", OPTION_BOOL, "Extended L2 tables", "off" },
     { "lazy_refcounts", OPTION_BOOL, "Postpone refcount updates", "off" },
-    { "preallocation", OPTION_STRING, "Preallocation mode (allowed values: off, metadata, falloc, full)", "off" },
     { "refcount_bits", OPTION_NUMBER, "Width of a reference count entry in bits", "16" },
-    { "size", OPTION_SIZE, "Virtual disk size", NULL },
     { NULL },
 };
 

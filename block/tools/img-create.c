@@ -67,33 +67,25 @@ static void print_option_value(const Json *v)
     }
 }
 
-/* What was asked for and what is so without asking, in the order tools print it. */
+/* What was asked for and what is so without asking, in the order of the driver's table. */
 static void say_what(const char *filename, const char *format, const Json *options, const BlockDriver *driver)
 {
-    static const char *const order[] = { "cluster_size", "extended_l2", "preallocation", "compression_type", "size", "compat", "backing_file", "backing_fmt",
-                                         "data_file", "data_file_raw", "encryption", "lazy_refcounts", "refcount_bits" };
-
     printf("Formatting '%s', fmt=%s", filename, format);
-    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-        const Json *given = json_get(options, order[i]);
-        const BlockOption *row = driver->create_options;
-        while (row->name && strcmp(row->name, order[i])) {
-            row++;
-        }
-        bool shown = row->name && row->fallback && strcmp(order[i], "compat") && strcmp(order[i], "preallocation") && strcmp(order[i], "data_file_raw");
+    for (const BlockOption *row = driver->create_options; row->name; row++) {
+        const Json *given = json_get(options, row->name);
         if (given) {
-            printf(" %s=", order[i]);
+            printf(" %s=", row->name);
             print_option_value(given);
-        } else if (shown) {
-            printf(" %s=%s", order[i], row->fallback);
+        } else if (row->fallback && strcmp(row->name, "compat") && strcmp(row->name, "preallocation") && strcmp(row->name, "data_file_raw")) {
+            printf(" %s=%s", row->name, row->fallback);
         }
     }
     for (size_t i = 0; i < json_count(options); i++) {
-        bool known = false;
-        for (size_t k = 0; k < ARRAY_SIZE(order); k++) {
-            known |= !strcmp(order[k], json_key_at(options, i));
+        const BlockOption *row = driver->create_options;
+        while (row->name && strcmp(row->name, json_key_at(options, i))) {
+            row++;
         }
-        if (!known) {
+        if (!row->name) {
             printf(" %s=", json_key_at(options, i));
             print_option_value(json_at(options, i));
         }

@@ -251,10 +251,19 @@ static void print_rows(const BlockOption *rows)
 {
     static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>", "<size>", "<str>" };
 
-    for (; rows && rows->name; rows++) {
+    /* By name; the table's order is that of say_what(). */
+    for (const char *last = "";;) {
+        const BlockOption *next = NULL;
+        for (const BlockOption *o = rows; o && o->name; o++) {
+            next = strcmp(o->name, last) > 0 && (!next || strcmp(o->name, next->name) < 0) ? o : next;
+        }
+        if (!next) {
+            break;
+        }
         char left[64];
-        snprintf(left, sizeof(left), "%s=%s", rows->name, kinds[rows->kind]);
-        printf("  %-22s - %s\n", left, rows->help);
+        snprintf(left, sizeof(left), "%s=%s", next->name, kinds[next->kind]);
+        printf("  %-22s - %s\n", left, next->help);
+        last = next->name;
     }
 }
 

@@ -289,6 +289,9 @@ static bool install_rom(Device *fw_cfg, const char *name, const char *dir, int32
         ok = false;
     }
     ok = ok && fw_cfg_add_file(fw_cfg, file, image.data, (uint32_t)image.len, errp);
+    if (ok) {
+        machine_note_rom(machine_current(), file, MACHINE_ROM_OF_FW_CFG, image.len);
+    }
     if (ok && bootindex >= 0) {
         vec_push(&boot.roms)->path = xasprintf("/rom@%s", file);
         boot.roms.at[boot.roms.n - 1].index = bootindex;

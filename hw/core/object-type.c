@@ -148,6 +148,8 @@ char *property_default_text(const Property *prop)
     case PROP_INT32:
     case PROP_INT64:
         return xasprintf("%" PRId64, (int64_t)prop->def);
+    case PROP_PCI_ADDR:
+        return prop->def == UINT64_MAX ? xstrdup("-1") : xasprintf("%02" PRIx64 ".%" PRIu64, prop->def >> 3, prop->def & 7);
     default:
         return xasprintf("%" PRIu64, prop->def);
     }

@@ -48,6 +48,7 @@ static bool load_rom(X86Machine *x, const char *default_name, Error **errp)
         memory_region_init_alias(&x->isa_bios, NULL, "isa-bios", &x->bios, image.len - isa_bytes, isa_bytes);
         memory_region_add_overlap(x->rom_memory, 1 * MiB - isa_bytes, &x->isa_bios, 1);
         memory_region_add(x->rom_memory, 4 * GiB - image.len, &x->bios);
+        machine_note_rom(&x->machine, name, 4 * GiB - image.len, image.len);
     }
     image_close(&image);
     return ok;

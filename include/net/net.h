@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include "util/error.h"
 #include "util/json.h"
+#include "util/print.h"
 
 typedef struct NetPeer NetPeer;
 
@@ -44,6 +45,7 @@ bool netdev_option(const char *text, Error **errp);
 bool netdev_add(const Json *options, Error **errp);
 bool netdev_del(const char *id, Error **errp);
 NetPeer *netdev_find(const char *id);
+NetPeer *netdev_next(NetPeer *peer); /* NULL: the first */
 /* -nic TEXT: a back end and a device for it; -net nic/user/none likewise. */
 bool nic_option(const char *text, Error **errp);
 bool net_legacy_option(const char *text, Error **errp);
@@ -69,8 +71,10 @@ void net_flush(NetPeer *self);
 bool net_set_link(const char *id, bool up, Error **errp);
 /* "info network"; malloc'd. Array of {name, type…} is not part of QMP. */
 char *net_info(void);
-/* HMP hostfwd_add [netdev] RULE, hostfwd_remove. */
+/* HMP hostfwd_add [netdev] RULE, hostfwd_remove; NULL: the first user-mode netdev. */
 bool net_hostfwd(const char *netdev_id, const char *rule, bool remove, Error **errp);
+/* HMP info usernet. */
+void net_print_user_connections(PrintFn *print, void *opaque);
 
 /* Back ends register themselves in the table of net.c. */
 typedef struct NetBackend {

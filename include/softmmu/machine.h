@@ -180,6 +180,9 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
 /* Bytes to be copied to guest memory at each reset (kept, freed by the machine). */
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
+/* For machine_print_roms() alone: an image that has memory of its own, or is the file "dir/name" of fw_cfg. */
+#define MACHINE_ROM_OF_FW_CFG UINT64_MAX
+void machine_note_rom(Machine *machine, const char *name, gpa addr, uint64_t len);
 /* Forgets what was added under this name: its data is about to go. */
 void machine_drop_roms(Machine *machine, const char *name);
 

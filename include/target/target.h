@@ -182,6 +182,8 @@ struct Target {
     bool (*tlb_fill_debug)(Vcpu *vcpu, vaddr addr, TlbFill *ret);
     /* Everything that is mapped, in order; false: no translation. */
     bool (*mappings)(Vcpu *vcpu, TargetMapping *emit, void *opaque);
+    /* The same as text, for targets whose users know another; pages: each by itself (info tlb). */
+    bool (*print_mappings)(Vcpu *vcpu, FILE *out, bool pages);
     void (*unaligned)(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index); /* fills exception */
     void (*bus_error)(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);           /* fills exception */
     bool device_atomics;                     /* atomic accesses to devices: as loads and stores while all others are stopped; false: bus errors */

@@ -87,12 +87,22 @@ static void disassemble(Monitor *mon, Vcpu *vcpu, bool physical, uint64_t addr, 
             monitor_printf(mon, "0x%08" PRIx64 ":  cannot be disassembled\n", addr);
             return;
         }
-        uint64_t word = 0;
-        for (size_t i = used; i-- > 0;) {
-            word = word << 8 | bytes[i];
+        if (target->pc_shift) {
+            uint64_t word = 0;
+            for (size_t i = used; i-- > 0;) {
+                word = word << 8 | bytes[i];
+            }
+            monitor_printf(mon, "0x%08" PRIx64 ":  %0*" PRIx64 "%*s%s\n", addr, (int)used * 2, word,
+                           (int)(18 - MIN(used * 2, 16)), "", text);
+        } else { /* instructions are bytes, not words: eight a line */
+            for (size_t i = 0; i < used; i += 8) {
+                char hex[3 * 8 + 1] = "";
+                for (size_t j = i; j < MIN(i + 8, used); j++) {
+                    snprintf(hex + 3 * (j - i), 4, "%02x ", bytes[j]);
+                }
+                monitor_printf(mon, i ? "0x%08" PRIx64 ":  %s%s\n" : "0x%08" PRIx64 ":  %-24s %s\n", addr + i, hex, i ? "" : text);
+            }
         }
-        monitor_printf(mon, "0x%08" PRIx64 ":  %0*" PRIx64 "%*s%s\n", addr, (int)used * 2, word,
-                       (int)(18 - MIN(used * 2, 16)), "", text);
         addr += used;
     }
 }
@@ -260,6 +270,40 @@ static void add_mapping(void *opaque, vaddr addr, gpa phys, uint64_t size_bytes,
     }
 }
 
+typedef struct PrintedMappings {
+    FILE *out;
+    bool pages, translates;
+} PrintedMappings;
+
+static void print_mappings(Vcpu *vcpu, void *opaque)
+{
+    PrintedMappings *p = opaque;
+    p->translates = vcpu->target->print_mappings(vcpu, p->out, p->pages);
+}
+
+static void info_printed(Monitor *mon, Vcpu *vcpu, bool pages)
+{
+    char *text = NULL;
+    size_t len = 0;
+    PrintedMappings p = { .out = open_memstream(&text, &len), .pages = pages };
+    system_on_vcpu(vcpu, print_mappings, &p);
+    fclose(p.out);
+    monitor_puts(mon, p.translates ? text : "PG disabled\n");
+    free(text);
+}
+
+void hmp_info_tlb(Monitor *mon, const Json *args)
+{
+    Vcpu *vcpu = hmp_vcpu(mon);
+    if (!vcpu) {
+        monitor_puts(mon, "No CPU available\n");
+    } else if (!vcpu->target->print_mappings) {
+        monitor_puts(mon, "Error: pages are not listed one by one for this target; info mem lists them\n");
+    } else {
+        info_printed(mon, vcpu, true);
+    }
+}
+
 static void list_mappings(Vcpu *vcpu, void *opaque)
 {
     MappingText *t = opaque;
@@ -271,6 +315,10 @@ void hmp_info_mem(Monitor *mon, const Json *args)
     Vcpu *vcpu = hmp_vcpu(mon);
     if (!vcpu) {
         monitor_puts(mon, "No CPU available\n");
+        return;
+    }
+    if (vcpu->target->print_mappings) {
+        info_printed(mon, vcpu, false);
         return;
     }
     MappingText t = { .digits = vcpu->target->word_bits / 4 };

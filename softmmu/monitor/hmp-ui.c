@@ -178,7 +178,14 @@ void hmp_expire_password(Monitor *mon, const Json *args)
     call(mon, "expire_password", json_copy(args));
 }
 
-/* "change vnc password NEW"; everything else changes a medium. */
+static void change_vnc_password(Monitor *mon, const char *password)
+{
+    Json *call_args = json_object();
+    json_put_string(call_args, "password", password);
+    call(mon, "change-vnc-password", call_args);
+}
+
+/* "change vnc password [NEW]"; everything else changes a medium. */
 void hmp_change_vnc(Monitor *mon, const Json *args)
 {
     const char *what = json_get_string(args, "target"), *password = json_get_string(args, "format");
@@ -187,11 +194,11 @@ void hmp_change_vnc(Monitor *mon, const Json *args)
         monitor_puts(mon, "Error: Parameter 'target' expects 'password'\n");
         return;
     }
-    if (!password) {
+    if (password) {
+        change_vnc_password(mon, password);
+    } else if (mon->collecting) { /* human-monitor-command: nobody can be asked */
         monitor_puts(mon, "Error: the new password is missing: change vnc password PASSWORD\n");
-        return;
+    } else {
+        hmp_line_ask_secret(mon->line, change_vnc_password);
     }
-    Json *call_args = json_object();
-    json_put_string(call_args, "password", password);
-    call(mon, "change-vnc-password", call_args);
 }

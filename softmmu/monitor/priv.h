@@ -81,6 +81,8 @@ void hmp_line_input(HmpLine *line, const uint8_t *buf, size_t len);
 /* Shows prompt and text again, on a new line. */
 void hmp_line_show(HmpLine *line);
 void hmp_line_print_history(HmpLine *line);
+/* The next line entered is a password: it is shown as stars and goes to `answer`; Ctrl-C: to nobody. */
+void hmp_line_ask_secret(HmpLine *line, void (*answer)(Monitor *mon, const char *text));
 
 /* ---- expr.c ---- */
 /* C-like: + - * / % & | ^ ~ ( ) $register, numbers, 'c'. Advances *text. */

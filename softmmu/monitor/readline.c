@@ -21,6 +21,7 @@ struct HmpLine {
     char *history[HISTORY_LINES];
     size_t n_history, at; /* at == n_history: the line being entered */
     char *pending;        /* that line, while older ones are looked at */
+    void (*secret)(Monitor *mon, const char *text); /* a password is being entered: shown as stars, not remembered */
 };
 
 HmpLine *hmp_line_new(Monitor *mon, const char *prompt)
@@ -40,9 +41,22 @@ void hmp_line_free(HmpLine *line)
     free(line);
 }
 
+static void show_text(HmpLine *line, size_t from)
+{
+    for (size_t i = from; i < line->len; i++) {
+        monitor_send(line->mon, line->secret ? "*" : line->text + i, 1);
+    }
+}
+
+void hmp_line_ask_secret(HmpLine *line, void (*answer)(Monitor *mon, const char *text))
+{
+    line->secret = answer;
+}
+
 void hmp_line_show(HmpLine *line)
 {
-    monitor_printf(line->mon, "%s%.*s", line->prompt, (int)line->len, line->text);
+    monitor_puts(line->mon, line->secret ? "Password: " : line->prompt);
+    show_text(line, 0);
     for (size_t i = line->cursor; i < line->len; i++) {
         monitor_puts(line->mon, "\x1b[D");
     }
@@ -57,7 +71,7 @@ static void redraw(HmpLine *line)
 /* From the cursor on; the cursor stays. */
 static void redraw_tail(HmpLine *line)
 {
-    monitor_send(line->mon, line->text + line->cursor, line->len - line->cursor);
+    show_text(line, line->cursor);
     monitor_puts(line->mon, "\x1b[K");
     for (size_t i = line->cursor; i < line->len; i++) {
         monitor_puts(line->mon, "\x1b[D");
@@ -72,7 +86,7 @@ static void insert(HmpLine *line, char c)
     memmove(line->text + line->cursor + 1, line->text + line->cursor, line->len - line->cursor);
     line->text[line->cursor++] = c;
     line->len++;
-    monitor_send(line->mon, &c, 1);
+    monitor_send(line->mon, line->secret ? "*" : &c, 1);
     if (line->cursor < line->len) {
         redraw_tail(line);
     }
@@ -135,7 +149,7 @@ static void set_text(HmpLine *line, const char *text)
 
 static void history_move(HmpLine *line, bool older)
 {
-    if (older ? line->at == 0 : line->at == line->n_history) {
+    if (line->secret || (older ? line->at == 0 : line->at == line->n_history)) {
         return;
     }
     if (line->at == line->n_history) {
@@ -240,13 +254,22 @@ static void complete(HmpLine *line)
 
 static void enter(HmpLine *line)
 {
+    void (*secret)(Monitor *mon, const char *text) = line->secret;
     line->text[line->len] = 0;
-    history_add(line);
+    if (!secret) {
+        history_add(line);
+    }
     monitor_puts(line->mon, "\n");
     char *text = xstrdup(line->text);
     line->len = line->cursor = 0;
     line->at = line->n_history;
-    hmp_execute(line->mon, text);
+    line->secret = NULL;
+    if (secret) {
+        memset(line->text, 0, sizeof(line->text));
+        secret(line->mon, text);
+    } else {
+        hmp_execute(line->mon, text);
+    }
     free(text);
     hmp_line_show(line);
 }
@@ -297,6 +320,7 @@ static void plain_key(HmpLine *line, uint8_t c)
         break;
     case 3: /* ^C */
         monitor_puts(line->mon, "^C\n");
+        line->secret = NULL;
         line->len = line->cursor = 0;
         line->at = line->n_history;
         hmp_line_show(line);
@@ -319,7 +343,9 @@ static void plain_key(HmpLine *line, uint8_t c)
         }
         break;
     case 9:
-        complete(line);
+        if (!line->secret) {
+            complete(line);
+        }
         break;
     case 10:
     case 13:

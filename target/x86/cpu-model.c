@@ -167,6 +167,20 @@ static bool parse_u32(const char *name, const char *value, uint64_t max, uint32_
     return true;
 }
 
+/* "2.5G": thousands, as frequencies have them. */
+static bool parse_hz(const char *name, const char *value, uint64_t *ret, Error **errp)
+{
+    char *end;
+    double number = strtod(value, &end);
+    double scale = *end == 'k' || *end == 'K' ? 1e3 : *end == 'M' ? 1e6 : *end == 'G' ? 1e9 : 1;
+    if (end == value || end[scale > 1] || !(number >= 0) || number * scale >= 0x1p63) {
+        error_set(errp, "Parameter '%s' expects a frequency below 2^63 Hz, such as 2500M", name);
+        return false;
+    }
+    *ret = (uint64_t)(number * scale);
+    return true;
+}
+
 static bool set_vendor(Parse *p, const char *value, Error **errp)
 {
     if (strlen(value) != 12) {
@@ -280,6 +294,8 @@ static bool set_property(Parse *p, const char *name, const char *value, Error **
         return parse_uint(name, value, UINT64_MAX, &m->ucode_rev, errp);
     } else if (!strcmp(name, "tsc-frequency")) {
         return parse_uint(name, value, INT64_MAX, &m->tsc_hz, errp);
+    } else if (!strcmp(name, "tsc-freq")) {
+        return parse_hz(name, value, &m->tsc_hz, errp);
     } else if (!strcmp(name, "check")) {
         return parse_bool(name, value, &p->check, errp);
     } else if (!strcmp(name, "enforce")) {

@@ -49,7 +49,7 @@ extern const struct KvmTargetOps x86_kvm_ops __attribute__((weak));
     .trans_mode = x86_trans_mode, .trans_begin = x86_trans_begin, .scan = x86_scan,                        \
     .translate = x86_translate, .disas = x86_disas, .fp_sync = x86_fp_sync, .x87 = &x86_target_x87, .get_pc = get_pc, .set_pc = set_pc##bits, \
     .mmu_index = x86_mmu_index, .tlb_fill = x86_tlb_fill, .tlb_fill_debug = x86_tlb_fill_debug,            \
-    .mappings = x86_mappings, .unaligned = x86_unaligned, .bus_error = x86_bus_error, .device_atomics = true, \
+    .print_mappings = x86_print_mappings, .unaligned = x86_unaligned, .bus_error = x86_bus_error, .device_atomics = true, \
     .interrupt_pending = x86_interrupt_pending, .interrupt_take = x86_interrupt_take,                      \
     .exception_enter = x86_exception_enter, .before_insn = x86_before_insn, .has_work = x86_has_work,      \
     .irq_set = x86_irq_set, .gdb_feature = x86_gdb_feature, .gdb_types = x86_gdb_types, .regs = x86_regs, .reg_read = x86_reg_read,    \

@@ -357,7 +357,7 @@ void x86_irq_set(Vcpu *vcpu, unsigned line, bool level);
 unsigned x86_mmu_index(const Vcpu *vcpu, MmuAccess access);
 bool x86_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes, unsigned mmu_index, bool probe, TlbFill *ret);
 bool x86_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret);
-bool x86_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque);
+bool x86_print_mappings(Vcpu *vcpu, FILE *out, bool pages);
 void x86_unaligned(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned mmu_index);
 void x86_bus_error(Vcpu *vcpu, vaddr addr, gpa phys, MmuAccess access);
 bool x86_before_insn(Vcpu *vcpu);

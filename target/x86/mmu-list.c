@@ -1,42 +1,61 @@
 /*
- * mmu-list.c: everything the page tables map, for `info mem` and `info tlb`. Neighbours that go on in both address spaces with the same rights
- * are one line.
+ * mmu-list.c: everything the page tables map. `info mem`: what may be done where; neighbours with the same rights are one line. `info tlb`: a line
+ * a page, with the bits of its entry. Both print what debuggers' scripts have read since the reference's first versions: START-END SIZE urw, and
+ * ADDRESS: PHYSICAL XGPDACTUW.
  *
- * SDM 4. A guest may make tables that point at each other: the walk ends after MAX_TABLES.
+ * SDM 4. A guest may make tables that point at each other: the walk ends after MAX_TABLES, the text after MAX_LINES.
  */
+#include <stdio.h>
 #include "target/x86/system.h"
 
-enum { MAX_TABLES = 1 << 18, P = 1, W = 2, U = 4, A = 32, D = 64, PS = 128, G = 256 };
+enum { MAX_TABLES = 1 << 18, MAX_LINES = 1 << 19, P = 1, W = 2, U = 4, PWT = 8, PCD = 16, A = 32, D = 64, PS = 128, G = 256 };
 #define NX BIT(63)
 #define ADDR bits_mask(12, 40)
 
 typedef struct Walk {
     Vcpu *vcpu;
-    TargetMapping *emit;
-    void *opaque;
-    unsigned index_bits, entry_bytes, va_bits, n_tables;
+    FILE *out;
+    bool pages;             /* info tlb */
+    unsigned index_bits, entry_bytes, va_bits, n_tables, n_lines;
     bool large_pages;       /* of the second level */
     vaddr addr;
-    gpa phys;
     uint64_t size, rights;  /* of the run so far; size 0: none */
 } Walk;
 
+static bool room(Walk *w)
+{
+    if (w->n_lines == MAX_LINES) {
+        fprintf(w->out, "(more is not listed)\n");
+    }
+    return w->n_lines++ < MAX_LINES;
+}
+
 static void flush(Walk *w)
 {
-    char attr[8] = { 'r', w->rights & W ? 'w' : '-', w->rights & NX ? '-' : 'x', w->rights & U ? 'u' : '-', w->rights & G ? 'g' : '-',
-                     w->rights & A ? 'a' : '-', w->rights & D ? 'd' : '-' };
-    if (w->size) {
-        w->emit(w->opaque, w->addr, w->phys, w->size, attr);
+    if (w->size && room(w)) {
+        fprintf(w->out, "%016" PRIx64 "-%016" PRIx64 " %016" PRIx64 " %cr%c\n", w->addr, w->addr + w->size, w->size, w->rights & U ? 'u' : '-',
+                w->rights & W ? 'w' : '-');
     }
     w->size = 0;
 }
 
-static void leaf(Walk *w, vaddr addr, gpa phys, uint64_t size, uint64_t rights)
+static void leaf(Walk *w, vaddr addr, gpa phys, uint64_t size, uint64_t rights, uint64_t entry)
 {
-    if (!w->size || addr != w->addr + w->size || phys != w->phys + w->size || rights != w->rights) {
+    if (w->pages) {
+        static const struct { uint64_t bit; char letter; } flags[] = {
+            { NX, 'X' }, { G, 'G' }, { PS, 'P' }, { D, 'D' }, { A, 'A' }, { PCD, 'C' }, { PWT, 'T' }, { U, 'U' }, { W, 'W' } };
+        char text[ARRAY_SIZE(flags) + 1] = "";
+        for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+            text[i] = entry & flags[i].bit ? flags[i].letter : '-';
+        }
+        if (room(w)) {
+            fprintf(w->out, "%016" PRIx64 ": %016" PRIx64 " %s\n", addr, phys, text);
+        }
+        return;
+    }
+    if (!w->size || addr != w->addr + w->size || rights != w->rights) {
         flush(w);
         w->addr = addr;
-        w->phys = phys;
         w->rights = rights;
     }
     w->size += size;
@@ -59,7 +78,7 @@ static void entry(Walk *w, uint64_t e, vaddr addr, unsigned level, uint64_t righ
     if (!(e & P)) {
         return;
     }
-    rights = (rights & e & (W | U)) | ((rights | e) & NX);
+    rights &= e;
     if (level && !large) {
         table(w, e & ADDR, addr, level - 1, rights);
         return;
@@ -68,12 +87,12 @@ static void entry(Walk *w, uint64_t e, vaddr addr, unsigned level, uint64_t righ
     if (large && w->entry_bytes == 4) {
         phys = (e & 0xffc00000) | bits_get(e, 13, 8) << 32;
     }
-    leaf(w, addr, phys, BIT(shift), rights | (e & (A | D | G)));
+    leaf(w, addr, phys, BIT(shift), rights, large ? e : e & ~(uint64_t)PS); /* bit 7 of a small page's entry is PAT */
 }
 
 static void table(Walk *w, gpa at, vaddr base, unsigned level, uint64_t rights)
 {
-    if (w->n_tables++ >= MAX_TABLES) {
+    if (w->n_tables++ >= MAX_TABLES || w->n_lines > MAX_LINES) {
         return;
     }
     for (unsigned i = 0; i < 1u << w->index_bits; i++) {
@@ -83,11 +102,11 @@ static void table(Walk *w, gpa at, vaddr base, unsigned level, uint64_t rights)
     }
 }
 
-bool x86_mappings(Vcpu *vcpu, TargetMapping *emit, void *opaque)
+bool x86_print_mappings(Vcpu *vcpu, FILE *out, bool pages)
 {
     const X86State *s = x86_state(vcpu);
     bool pae = s->cr4 & X86_CR4_PAE;
-    Walk w = { .vcpu = vcpu, .emit = emit, .opaque = opaque, .index_bits = pae ? 9 : 10, .entry_bytes = pae ? 8 : 4, .va_bits = 32,
+    Walk w = { .vcpu = vcpu, .out = out, .pages = pages, .index_bits = pae ? 9 : 10, .entry_bytes = pae ? 8 : 4, .va_bits = 32,
                .large_pages = pae || (s->cr4 & X86_CR4_PSE) };
 
     if (!(s->cr0 & X86_CR0_PG)) {

@@ -86,6 +86,24 @@ def test_editing():
     s.close()
 
 
+def test_password():
+    """change vnc password asks; what is typed is shown as stars and kept out of the history."""
+    with tempfile.TemporaryDirectory() as tmp:
+        s = Screen('-vnc', f'unix:{tmp}/vnc,password=on')
+        os.write(s.master, b'change vnc password\r')
+        s.until(b'Password: ')
+        data = s.enter(b'ge\x7feheim\t\x10')
+        check(b'*' in data and b'eheim' not in data and b'Error' not in data, f'stars: {data!r}')
+        data = s.enter(b'info history')
+        check(b'eheim' not in data and b"'change vnc password'" in data, f'history: {data!r}')
+        s.close()
+    s = Screen()
+    os.write(s.master, b'change vnc password\r')
+    s.until(b'Password: ')
+    check(b'Error: ' in s.enter(b'x'), 'a password for no server')
+    s.close()
+
+
 def test_commands(vm):
     h = vm.qmp.hmp
     for line, expected in [
@@ -215,6 +233,7 @@ def test_trace():
 
 def main():
     test_editing()
+    test_password()
     test_registers()
     test_trace()
     with Emulator() as vm:

@@ -201,6 +201,57 @@ def test_mode_switches():
     check(count('jump cache entries emptied') < 100000, f'segments do not cost whole jump caches: {counters}')
 
 
+def test_monitor():
+    """What the human monitor shows of a guest that pages, of images, of user-mode networking; what it lacks and gets wrong in one line each."""
+    with tempfile.TemporaryDirectory() as folder:
+        # A page directory at 0x10000: 4 MiB at 0 by a large page; at 4 MiB a table with two read-only pages, one of them global. Then "!", and a loop.
+        code = bytes.fromhex('b80010 8ed8 66c706000087000000 66c706040023100100 66c706001001510000 66c706041001600000'
+                             '66b800000100 0f22d8 66b810000000 0f22e0 66b811000080 0f22c0 b021 e6e9 ebfe')
+        path, log = os.path.join(folder, 'bios.bin'), os.path.join(folder, 'log')
+        with open(path, 'wb') as f:
+            f.write(code.ljust(0xfff0, b'\0') + bytes.fromhex('ea000000f0').ljust(16, b'\0'))
+        with Emulator('-bios', path, '-option-rom', path, '-debugcon', f'file:{log}', '-netdev', 'socket,id=s,udp=127.0.0.1:9,localaddr=127.0.0.1:0', machine='pc') as vm:
+            h = vm.qmp.hmp
+            check_equal(h('info tlb'), 'PG disabled\n', 'info tlb before paging')
+            check_equal(h('hostfwd_add tcp:127.0.0.1:0-:22'), 'Error: user mode network stack not in use\n', 'hostfwd_add without a user network')
+            vm.qmp.ok('netdev_add', type='user', id='u')
+            vm.qmp.ok('netdev_add', type='user', id='v')
+            check_equal(h('hostfwd_add udp:127.0.0.1:0-:53') + h('hostfwd_add v udp:127.0.0.1:0-:54'), '', 'hostfwd_add')
+            check_equal(h('hostfwd_add s tcp::0-:22'), "Error: 's' is not a user-mode netdev\n", 'hostfwd_add of another kind')
+            lines = h('info usernet').splitlines()
+            check_equal([lines[0], lines[3]], ['Hub -1 (u):', 'Hub -1 (v):'], 'info usernet names the networks')
+            check(lines[2].split()[0] == lines[5].split()[0] == 'UDP[HOST_FORWARD]' and ' 53 ' in lines[2] and ' 54 ' in lines[5], f'info usernet: {lines}')
+            port = lines[2].split()[3]
+            check('removed' in h(f'hostfwd_remove udp:127.0.0.1:{port}') and 'not found' in h(f'hostfwd_remove udp:127.0.0.1:{port}'), 'hostfwd_remove')
+            check_equal(h('x/2i 0xf0000'), '0x000f0000:  b8 00 10                 mov\tax, 0x1000\n0x000f0003:  8e d8                    mov\tds, ax\n', 'x/i')
+            check_equal(h('x/i 0xf0005').splitlines()[1:], ['0x000f000d:  00 '], 'the ninth byte of an instruction')
+            check_equal(h('info roms').splitlines(), [f'addr=00000000ffff0000 size=0x010000 mem=rom name="{path}"',
+                                                      'fw=genroms/bios.bin size=0x010000 name="bios.bin"'], 'info roms')
+            vm.qmp.ok('cont')
+            while not os.path.exists(log) or not os.path.getsize(log):
+                time.sleep(0.05)
+            check_equal(h('info mem'), '0000000000000000-0000000000400000 0000000000400000 urw\n0000000000400000-0000000000402000 0000000000002000 -r-\n', 'info mem')
+            check_equal(h('info tlb'), '0000000000000000: 0000000000000000 --P-A--UW\n0000000000400000: 0000000000005000 -G-------\n'
+                                       '0000000000401000: 0000000000006000 ---------\n', 'info tlb')
+            vm.qmp.ok('quit')
+            vm.wait()
+    for option in (('-nic', 'user,model=help'), ('-nic', 'model=help'), ('-net', 'nic,model=?')):
+        status, out, err = run('-M', 'pc', *option)
+        check(status == 0 and {'e1000', 'rtl8139', 'virtio-net-pci'} <= set(out.splitlines()), f'{option}: {out!r} {err!r}')
+    check("dev: e1000" in hmp('pc', 'info qtree', options=('-nic', 'mac=52:54:00:00:00:01'))[1], '-nic without a kind is a user network')
+    for option, value in (((), 0), (('-no-fd-bootchk',), 1)):
+        out = hmp('pc', 'o /b 0x70 0x38', 'i /b 0x71', options=option)[1]
+        check_equal(int(out.split('portb[0x0071] = ')[1].split()[0], 16) & 1, value, f'{option}: bit 0 of CMOS byte 38h')
+    for option, text in (('-boot', 'menu=<bool (on/off)>'), ('-rtc', 'base=<str>'), ('-smp', 'cpus=<num>'), ('-audiodev', 'none')):
+        for word in ('help', '?'):
+            status, out, err = run(option, word, timeout=60)
+            check(status == 0 and text in out, f'{option} {word}: {status} {out!r} {err!r}')
+    check('addr=<str>             - Slot and optional function number, example: 06.0 or 06 (default: -1)' in run('-device', 'e1000,help')[1], 'default of addr=')
+    for text in ('2.5G', '100M', '12345'):
+        check_equal(run('-M', 'pc', '-S', '-display', 'none', '-cpu', f'qemu64,tsc-freq={text}', '-monitor', 'stdio', stdin=b'quit\n')[0], 0, f'tsc-freq={text}')
+    refuse('a frequency', '-M', 'pc', '-cpu', 'qemu64,tsc-freq=1x', text="Parameter 'tsc-freq' expects a frequency")
+
+
 def test_keys_ahead():
     """Keys that nobody reads: what a driver finds when it starts is no more than a keyboard's 16 bytes, or Linux sees no controller."""
     with tempfile.TemporaryDirectory() as folder:
@@ -225,6 +276,7 @@ def test_keys_ahead():
 
 
 test_names()
+test_monitor()
 test_keys_ahead()
 test_habits()
 test_waiting()

@@ -1,9 +1,9 @@
 /*
- * qcow2-crash.c: random requests, many at a time, on qcow2 images in memory; then the power fails.
+ * image-crash.c: random requests, many at a time, on images in memory; then the power fails.
  *
  * After a crash the image opens, `check` finds at most leaks, or what it repairs, and each sector reads as it was last flushed or as something
- * that was written later. Without a crash every sector reads as last written. A persistent
- * bitmap knows every sector that was written once the image is closed; after a crash it is inconsistent, or whole. Usage: qcow2-crash [CRASHES [SEED]].
+ * that was written later. Without a crash every sector reads as last written. A persistent bitmap (of qcow2) knows every sector that was
+ * written once the image is closed; after a crash it is inconsistent, or whole. Usage: image-crash [CRASHES [SEED [FORMAT]]].
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "util/bits.h"
 
 enum { SECTOR = 512, DISK_SECTORS = 8192, MAX_REQUEST_SECTORS = 300, WORKERS = 6, HISTORY = 24 };
+#define MAX_NEW_IMAGE (16 * MiB)
 
 typedef struct Value {
     uint32_t tag;       /* 0: zeros; else what fills the sector */
@@ -225,30 +226,38 @@ static void worker(void *opaque)
 /* -- images ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct Shape {
-    const char *options;
+    const char *format, *options;
     bool backing;
     const char *open;
 } Shape;
 
 static const Shape shapes[] = {
-    { "{'cluster_size': 65536}", false, "{}" },
-    { "{'cluster_size': 4096}", false, "{}" },
-    { "{'cluster_size': 512, 'refcount_bits': 1}", false, "{}" },
-    { "{'cluster_size': 65536, 'compat': '0.10'}", false, "{}" },
-    { "{'cluster_size': 16384, 'extended_l2': true}", false, "{}" },
-    { "{'cluster_size': 65536, 'extended_l2': true, 'refcount_bits': 64}", true, "{}" },
-    { "{'cluster_size': 65536}", true, "{}" },
-    { "{'cluster_size': 4096, 'refcount_bits': 8}", true, "{'l2-cache-size': 16384, 'refcount-cache-size': 16384}" },
-    { "{'cluster_size': 8192, 'lazy_refcounts': true}", false, "{}" },
-    { "{'cluster_size': 1024, 'refcount_bits': 2}", true, "{'l2-cache-size': 8192}" },
+    { "qcow2", "{'cluster_size': 65536}", false, "{}" },
+    { "qcow2", "{'cluster_size': 4096}", false, "{}" },
+    { "qcow2", "{'cluster_size': 512, 'refcount_bits': 1}", false, "{}" },
+    { "qcow2", "{'cluster_size': 65536, 'compat': '0.10'}", false, "{}" },
+    { "qcow2", "{'cluster_size': 16384, 'extended_l2': true}", false, "{}" },
+    { "qcow2", "{'cluster_size': 65536, 'extended_l2': true, 'refcount_bits': 64}", true, "{}" },
+    { "qcow2", "{'cluster_size': 65536}", true, "{}" },
+    { "qcow2", "{'cluster_size': 4096, 'refcount_bits': 8}", true, "{'l2-cache-size': 16384, 'refcount-cache-size': 16384}" },
+    { "qcow2", "{'cluster_size': 8192, 'lazy_refcounts': true}", false, "{}" },
+    { "qcow2", "{'cluster_size': 1024, 'refcount_bits': 2}", true, "{'l2-cache-size': 8192}" },
+    { "vdi", "{}", false, "{}" },
+    { "parallels", "{}", false, "{}" },
+    { "parallels", "{'cluster_size': 32256}", false, "{}" },
+    { "qed", "{'cluster_size': 4096, 'table_size': 1}", false, "{}" },
+    { "qed", "{}", true, "{}" },
+    { "qed", "{'cluster_size': 16384, 'table_size': 2}", true, "{}" },
+    { "qcow", "{}", false, "{}" },
+    { "qcow", "{'backing_file': 'x'}", true, "{}" },
 };
 
-static BlockNode *open_qcow2(const char *extra, const char *file, const char *backing, unsigned flags)
+static BlockNode *open_image(const Shape *shape, const char *extra, const char *file, const char *backing, unsigned flags)
 {
     Error *err = NULL;
     Json *options = json_parse_string(extra, error_fatal);
 
-    json_put_string(options, "driver", "qcow2");
+    json_put_string(options, "driver", shape->format);
     json_put_string(options, "file", file);
     if (backing) {
         json_put_string(options, "backing", backing);
@@ -264,26 +273,24 @@ static BlockNode *open_qcow2(const char *extra, const char *file, const char *ba
 static void load_image(MemFile *f, const char *path)
 {
     FILE *in = fopen(path, "rb");
-    uint8_t *buf = xmalloc(1 * MiB);
-    size_t n = in ? fread(buf, 1, 1 * MiB, in) : 0;
+    uint8_t *buf = xmalloc(MAX_NEW_IMAGE);
+    size_t n = in ? fread(buf, 1, MAX_NEW_IMAGE, in) : 0;
 
-    CHECK(n > 0 && n < 1 * MiB);
+    CHECK(n > 0 && n < MAX_NEW_IMAGE);
     fclose(in);
     f->data = buf;
-    f->bytes = n;
-    f->cap = 1 * MiB;
-    f->stable = xmemdup(buf, 1 * MiB);
-    f->stable_bytes = n;
-    f->stable_cap = 1 * MiB;
+    f->bytes = f->cap = n;
+    f->stable = xmemdup(buf, n);
+    f->stable_bytes = f->stable_cap = n;
 }
 
 /* -- a persistent bitmap that records from the start ----------------------------------------------------------------- */
 
 static void add_bitmap(Run *r, const Shape *shape)
 {
-    if (!strstr(shape->options, "0.10")) {
+    if (!strcmp(shape->format, "qcow2") && !strstr(shape->options, "0.10")) {
         r->protocol = mem_open(&r->file, "disk");
-        r->node = open_qcow2("{}", "disk", shape->backing ? "under" : NULL, BLOCK_RDWR);
+        r->node = open_image(shape, "{}", "disk", shape->backing ? "under" : NULL, BLOCK_RDWR);
         CHECK(r->node && bitmap_add(r->node, "b", 512u << rnd(r, 8), true, true, error_fatal));
         node_unref(r->node);
         node_unref(r->protocol);
@@ -296,7 +303,7 @@ static void begin(Run *r, const Shape *shape, const char *scratch)
     Error *err = NULL;
 
     json_put_uint(options, "size", (uint64_t)DISK_SECTORS * SECTOR);
-    if (!image_create(scratch, "qcow2", options, true, &err)) {
+    if (!image_create(scratch, shape->format, options, true, &err)) {
         fprintf(stderr, "%s\n", error_message(err));
         exit(1);
     }
@@ -320,7 +327,7 @@ static void begin(Run *r, const Shape *shape, const char *scratch)
     }
     add_bitmap(r, shape);
     r->protocol = mem_open(&r->file, "disk");
-    r->node = open_qcow2(shape->open, "disk", shape->backing ? "under" : NULL, BLOCK_RDWR | BLOCK_DISCARD);
+    r->node = open_image(shape, shape->open, "disk", shape->backing ? "under" : NULL, BLOCK_RDWR | BLOCK_DISCARD);
     CHECK(r->node);
     r->has_bitmap = bitmap_find(r->node, "b") != NULL;
 }
@@ -362,6 +369,9 @@ static unsigned check_image(BlockNode *node, bool may_leak, const char *what)
     BlockCheck c = { 0 };
     Error *err = NULL;
 
+    if (!node->driver->check) {
+        return 0;
+    }
     if (!node->driver->check(node, &c, 0, &err)) {
         fprintf(stderr, "%s: %s\n", what, error_message(err));
         CHECK(false);
@@ -394,14 +404,33 @@ static void compare_all(BlockNode *node, const Sector *sectors, bool any, const 
     free(buf);
 }
 
-static void one_run(unsigned number, uint64_t seed, const char *scratch, bool crash, bool errors)
+/* Of one format (NULL: of all), round and round. */
+static const Shape *nth_shape(const char *format, unsigned n)
+{
+    for (unsigned i = 0, last = UINT32_MAX;; i = (i + 1) % ARRAY_SIZE(shapes)) {
+        if (format && strcmp(shapes[i].format, format)) {
+            if (last == UINT32_MAX && i + 1 == ARRAY_SIZE(shapes)) {
+                fprintf(stderr, "there are no images of '%s' here\n", format);
+                exit(1);
+            }
+            continue;
+        }
+        last = i;
+        if (!n--) {
+            return &shapes[i];
+        }
+    }
+}
+
+static void one_run(const char *format, unsigned number, uint64_t seed, const char *scratch, bool crash, bool errors)
 {
     Run r = { .seed = seed * 0x9e3779b97f4a7c15ull | 1, .errors = errors };
-    const Shape *shape = &shapes[number % ARRAY_SIZE(shapes)];
+    const Shape *shape = nth_shape(format, number);
     char what[160];
-    bool lazy = strstr(shape->options, "lazy") != NULL;
+    /* These say that they were not closed, until they are opened for writing. */
+    bool unclosed = strstr(shape->options, "lazy") || !strcmp(shape->format, "parallels");
 
-    snprintf(what, sizeof(what), "run %u seed %" PRIu64 " %s", number, seed, shape->options);
+    snprintf(what, sizeof(what), "run %u seed %" PRIu64 " %s %s", number, seed, shape->format, shape->options);
     begin(&r, shape, scratch);
     r.file.seed = r.seed | 1;
     r.backing.seed = r.seed | 1;
@@ -435,7 +464,7 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
     node_unref(r.protocol);
     if (!crash) {
         r.protocol = mem_open(&r.file, "disk");
-        BlockNode *node = open_qcow2("{}", "disk", shape->backing ? "under" : NULL, 0);
+        BlockNode *node = open_image(shape, "{}", "disk", shape->backing ? "under" : NULL, 0);
         CHECK(node);
         check_image(node, errors, what);
         compare_all(node, r.sectors, errors, what);
@@ -445,7 +474,7 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
     }
     if (closing.data) {
         BlockNode *disk = mem_open(&closing, "closing");
-        BlockNode *node = open_qcow2("{}", "closing", shape->backing ? "under" : NULL, lazy ? BLOCK_RDWR : 0);
+        BlockNode *node = open_image(shape, "{}", "closing", shape->backing ? "under" : NULL, unclosed ? BLOCK_RDWR : 0);
         CHECK(node);
         if (node) {
             check_image(node, true, what);
@@ -458,7 +487,7 @@ static void one_run(unsigned number, uint64_t seed, const char *scratch, bool cr
     }
     if (r.crashed) {
         BlockNode *disk = mem_open(&r.disk, "crashed");
-        BlockNode *node = open_qcow2("{}", "crashed", shape->backing ? "under" : NULL, lazy ? BLOCK_RDWR : 0);
+        BlockNode *node = open_image(shape, "{}", "crashed", shape->backing ? "under" : NULL, unclosed ? BLOCK_RDWR : 0);
         CHECK(node);
         if (node) {
             check_image(node, true, what);
@@ -482,19 +511,20 @@ int main(int argc, char **argv)
 {
     unsigned crashes = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    char scratch[] = "/tmp/qcow2-crash-XXXXXX";
+    const char *format = argc > 3 ? argv[3] : NULL;
+    char scratch[] = "/tmp/image-crash-XXXXXX";
     int fd = mkstemp(scratch);
 
     CHECK(fd >= 0);
     ioctx_allow_blocking(ioctx_main());
     for (unsigned i = 0; i < crashes / 5; i++) {
-        one_run(i, seed + i, scratch, false, false);
+        one_run(format, i, seed + i, scratch, false, false);
     }
     for (unsigned i = 0; i < crashes; i++) {
-        one_run(i, seed + 100000 + i, scratch, true, false);
+        one_run(format, i, seed + 100000 + i, scratch, true, false);
     }
     for (unsigned i = 0; i < crashes / 5; i++) {
-        one_run(i, seed + 200000 + i, scratch, false, true);
+        one_run(format, i, seed + 200000 + i, scratch, false, true);
     }
     unlink(scratch);
     return test_result();
