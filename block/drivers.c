@@ -3,7 +3,8 @@
  */
 #include "block/node.h"
 
-extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_parallels, block_qcow, block_qcow2, block_qed, block_raw, block_vdi;
+extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_raw;
+extern const BlockDriver block_parallels, block_qcow, block_qcow2, block_qed, block_vdi, block_vmdk, block_vpc;
 
 const BlockDriver *const block_drivers[] = {
     &block_file,
@@ -17,5 +18,7 @@ const BlockDriver *const block_drivers[] = {
     &block_qed,
     &block_raw,
     &block_vdi,
+    &block_vmdk,
+    &block_vpc,
     NULL,
 };
