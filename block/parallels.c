@@ -210,14 +210,15 @@ static bool parallels_create(const char *filename, const Json *options, Error **
 static int before_write(BlockNode *node)
 {
     ParallelsState *s = node->state;
+    int err = 0;
 
+    co_mutex_lock(&s->map.lock);
     if (!s->marked) {
-        s->marked = true;
-        int err = mark_in_use(node, true);
+        err = mark_in_use(node, true);
         s->marked = !err;
-        return err;
     }
-    return 0;
+    co_mutex_unlock(&s->map.lock);
+    return err;
 }
 
 static int parallels_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)

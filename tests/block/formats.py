@@ -21,6 +21,7 @@ KINDS = {
     'qcow': [('', (0, 3 * M + 512))],
     'qed': [('', (0, 3 * M + 512)), ('cluster_size=4k,table_size=2', (0,)), ('cluster_size=1M', (0,))],
     'vdi': [('', (0, 3 * M + 512)), ('static=on', (0,))],
+    'vhdx': [('', (0, 3 * M + 512)), ('block_size=1M', (0, 5 << 30)), ('block_size=32M,log_size=2M', (0,)), ('subformat=fixed', (0,)), ('block_state_zero=off', (0,))],
     'vmdk': [('', (0, 3 * M + 512)), ('subformat=monolithicFlat', (0,)), ('subformat=twoGbMaxExtentSparse', (0, 5 << 30)), ('subformat=twoGbMaxExtentFlat', (5 << 30,)),
              ('subformat=streamOptimized', (0,)), ('zeroed_grain=on', (0,)), ('adapter_type=lsilogic,compat6=on', (0,))],
     'vpc': [('', (0, 3 * M + 512)), ('force_size=on', (0, 3 * M + 512)), ('subformat=fixed', (0,)), ('subformat=fixed,force_size=on', (0,))],

@@ -246,6 +246,8 @@ static const Shape shapes[] = {
     { "vmdk", "{}", false, "{}" },
     { "vmdk", "{'zeroed_grain': true}", true, "{}" },
     { "vmdk", "{'subformat': 'streamOptimized'}", false, "{}" },
+    { "vhdx", "{'block_size': 1048576}", false, "{}" },
+    { "vhdx", "{'subformat': 'fixed'}", false, "{}" },
     { "vpc", "{'force_size': true}", false, "{}" },
     { "parallels", "{}", false, "{}" },
     { "parallels", "{'cluster_size': 32256}", false, "{}" },
