@@ -8,6 +8,8 @@
  * signal_deliver(), which builds the guest's frame and sets the host mask to the guest's new one. So at most one
  * signal per thread is in our hands at a time.
  *
+ * The thread's host mask is closed from the capture of a signal other than those of faults until its delivery.
+ *
  * SIGSEGV, SIGBUS, SIGILL and SIGFPE are never blocked on the host, because translated code raises them;
  * when one is sent by a process while the guest blocks it, it waits in `captured`.
  *
@@ -271,10 +273,10 @@ bool signal_set_mask(Thread *t, uint64_t mask)
     mask &= ~NEVER_BLOCKED;
     host_sigmask(signal_host_mask(mask));
     if (unlikely(atomic_load_explicit(&t->pending, memory_order_relaxed))) {
+        signal_block_host();
         for (uint32_t i = 0; i < t->n_captured; i++) {
             uint64_t bit = SIG_BIT(t->captured[i].sig);
             if ((bit & mask) && !(bit & t->sigmask)) {
-                signal_block_host();
                 return false;
             }
         }
@@ -544,10 +546,24 @@ static bool take_captured(Thread *t, CapturedSignal *ret)
     return found;
 }
 
+/* Whether the capture has closed the host's mask (see above): a system call saved for each signal. */
+static bool is_closed(Thread *t)
+{
+    uint32_t n = atomic_load_explicit(&t->n_captured, memory_order_relaxed);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(SIG_BIT(t->captured[i].sig) & FAULT_SIGNALS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void signal_deliver(Thread *t)
 {
     /* Frames are written to guest memory: its faults must get through, and so may fault signals sent by others. */
-    signal_block_host();
+    if (!is_closed(t)) {
+        signal_block_host();
+    }
     CapturedSignal c;
     do {
         atomic_store_explicit(&t->pending, 0, memory_order_relaxed); /* what is captured from here on sets it again */

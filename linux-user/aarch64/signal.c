@@ -32,8 +32,12 @@ static uint32_t fault_syndrome(const Thread *t, int sig, const siginfo_t *info)
 /* The 32 vector registers, each a number of 128 bits. */
 static void copy_v(const Abi *abi, uint8_t *to, const uint8_t *from)
 {
+    if (!abi->big_endian) {
+        memcpy(to, from, 32 * 16);
+        return;
+    }
     for (unsigned i = 0; i < 32 * 16; i++) {
-        to[i] = from[abi->big_endian ? i ^ 15 : i];
+        to[i] = from[i ^ 15];
     }
 }
 
