@@ -64,7 +64,7 @@ void a32_set_nzc(TransCtx *ctx, IrRef result, IrRef carry)
         IrRef c = ir_op2_imm(b, IR_shl, IR_I64, ir_op1(b, IR_ext_u, IR_I64, carry), 29);
         cv = ir_op2(b, IR_or, IR_I64, ir_op2_imm(b, IR_and, IR_I64, cv, (uint64_t)ARM_V << 28), c);
     }
-    arm_cc_set(ctx, ARM_CC_NZ32, ir_op1(b, IR_ext_u, IR_I64, result), cv);
+    arm_cc_set(ctx, ARM_CC_NZ32, arm_low_half(ctx, result), cv);
 }
 
 static IrRef old_carry(TransCtx *ctx)
@@ -178,29 +178,12 @@ static int t32_op(int op, unsigned rd, unsigned rn, bool s)
     }
 }
 
-/* x + y + carry, as AddWithCarry. */
-static IrRef add_carry(TransCtx *ctx, IrRef x, IrRef y, bool flags)
-{
-    IrBuilder *b = ctx->b;
-    IrRef sum = ir_op2(b, IR_add, IR_I32, x, y), r = ir_op2(b, IR_add, IR_I32, sum, old_carry(ctx));
-
-    if (flags) {
-        IrRef zero = ir_i32(b, 0);
-        IrRef carry = ir_op2(b, IR_or, IR_I64, ir_setcond(b, IR_I64, IR_LTU, sum, x), ir_setcond(b, IR_I64, IR_LTU, r, sum));
-        IrRef over = ir_op2(b, IR_andn, IR_I32, ir_op2(b, IR_xor, IR_I32, x, r), ir_op2(b, IR_xor, IR_I32, x, y));
-        IrRef cv = ir_op2(b, IR_or, IR_I64, ir_op2_imm(b, IR_shl, IR_I64, carry, 29),
-                          ir_op2_imm(b, IR_shl, IR_I64, ir_setcond(b, IR_I64, IR_LT, over, zero), 28));
-        arm_cc_set(ctx, ARM_CC_NZ32, ir_op1(b, IR_ext_u, IR_I64, r), cv);
-    }
-    return r;
-}
-
 static IrRef add_sub(TransCtx *ctx, IrRef x, IrRef y, bool sub, bool flags)
 {
     IrRef r = ir_op2(ctx->b, sub ? IR_sub : IR_add, IR_I32, x, y);
 
     if (flags) {
-        arm_cc_set(ctx, sub ? ARM_CC_SUB32 : ARM_CC_ADD32, ir_op1(ctx->b, IR_ext_u, IR_I64, x), ir_op1(ctx->b, IR_ext_u, IR_I64, y));
+        arm_cc_set(ctx, sub ? ARM_CC_SUB32 : ARM_CC_ADD32, arm_low_half(ctx, x), arm_low_half(ctx, y));
     }
     return r;
 }
@@ -227,9 +210,9 @@ static void operate(TransCtx *ctx, int op, bool s, unsigned rd, IrRef x, IrRef y
     case SUB: case CMP: r = add_sub(ctx, x, y, true, s); break;
     case RSB: r = add_sub(ctx, y, x, true, s); break;
     case ADD: case CMN: r = add_sub(ctx, x, y, false, s); break;
-    case ADC: r = add_carry(ctx, x, y, s); break;
-    case SBC: r = add_carry(ctx, x, ir_op1(b, IR_not, IR_I32, y), s); break;
-    case RSC: r = add_carry(ctx, y, ir_op1(b, IR_not, IR_I32, x), s); break;
+    case ADC: r = arm_add_with_carry(ctx, false, x, y, false, s); break;
+    case SBC: r = arm_add_with_carry(ctx, false, x, y, true, s); break;
+    case RSC: r = arm_add_with_carry(ctx, false, y, x, true, s); break;
     case ORR: r = ir_op2(b, IR_or, IR_I32, x, y); break;
     case MOV: r = y; break;
     case BIC: r = ir_op2(b, IR_andn, IR_I32, x, y); break;

@@ -47,6 +47,25 @@ IrRef arm_cc_get(TransCtx *ctx)
     return ir_call(ctx->b, ARM_HELPER_cc_flags, 3, (IrRef[]){ a, ir_get(ctx->b, ARM_SLOT_CC_B), op });
 }
 
+/*
+ * N Z C V in one value are more than most readers want: behind an addition with carry it is the carry alone, for the next or a branch.
+ * `key`, the value with C in bit 29, says the same of C as the comparison c does.
+ */
+static void remember_carry(TransCtx *ctx, IrRef key, ArmCondRef c)
+{
+    ctx->data[ARM_DATA_CARRY] = (uint64_t)c.cond << 32 | ((uint64_t)key + 1);
+    ctx->data[ARM_DATA_CARRY + 1] = (uint64_t)c.b << 32 | c.a;
+}
+
+static ArmCondRef carry_of(TransCtx *ctx, IrRef key)
+{
+    uint64_t cond = ctx->data[ARM_DATA_CARRY], operands = ctx->data[ARM_DATA_CARRY + 1];
+    if ((uint32_t)cond == (uint64_t)key + 1) {
+        return (ArmCondRef){ (IrCond)(cond >> 32), (IrRef)operands, (IrRef)(operands >> 32) };
+    }
+    return (ArmCondRef){ IR_TSTNE, key, ir_i64(ctx->b, (uint64_t)ARM_C << 28) };
+}
+
 static ArmCondRef always(TransCtx *ctx, bool holds)
 {
     return (ArmCondRef){ holds ? IR_EQ : IR_NE, ir_i32(ctx->b, 0), ir_i32(ctx->b, 0) };
@@ -59,6 +78,9 @@ static ArmCondRef flags_cond(TransCtx *ctx, unsigned which)
     IrBuilder *b = ctx->b;
     IrRef f = ir_get(b, ARM_SLOT_CC_A);
 
+    if (which == 1) {
+        return carry_of(ctx, f);
+    }
     if (which < 4) {
         return (ArmCondRef){ IR_TSTNE, f, ir_i64(b, (uint64_t)mask[which] << 28) };
     }
@@ -143,7 +165,7 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
         IrRef cv = ir_get(b, ARM_SLOT_CC_B);
         switch (which) {
         case 0: *ret = (ArmCondRef){ IR_EQ, x, zero }; return true;
-        case 1: *ret = (ArmCondRef){ IR_TSTNE, cv, ir_i64(b, (uint64_t)ARM_C << 28) }; return true;
+        case 1: *ret = carry_of(ctx, cv); return true;
         case 2: *ret = (ArmCondRef){ IR_LT, x, zero }; return true;
         case 3: *ret = (ArmCondRef){ IR_TSTNE, cv, ir_i64(b, (uint64_t)ARM_V << 28) }; return true;
         case 5: { /* V moved to the sign's place */
@@ -203,4 +225,52 @@ IrRef arm_carry(TransCtx *ctx)
 {
     ArmCondRef c = arm_cond(ctx, 2);
     return ir_setcond(ctx->b, IR_I64, c.cond, c.a, c.b);
+}
+
+/* bit `at` of an I64: v, which is 0 or 1. */
+static IrRef flag(TransCtx *ctx, IrRef v, unsigned at) { return ir_op2_imm(ctx->b, IR_shl, IR_I64, v, at); }
+
+/* All of it in 64 bits, where the carry shows above the result and a borrow as the sign. */
+static IrRef add_with_carry32(TransCtx *ctx, IrRef x, IrRef y, bool sub, ArmCondRef in)
+{
+    IrBuilder *b = ctx->b;
+    IrOp op = sub ? IR_sub : IR_add;
+    IrRef sum = ir_op2(b, op, IR_I64, ir_op1(b, IR_ext_u, IR_I64, x), ir_op1(b, IR_ext_u, IR_I64, y));
+    sum = ir_op2(b, op, IR_I64, sum, ir_setcond(b, IR_I64, in.cond, in.a, in.b));
+    IrRef r = ir_op1(b, IR_trunc, IR_I32, sum), zero = ir_i64(b, 0);
+    ArmCondRef out = sub ? (ArmCondRef){ IR_GE, sum, zero } : (ArmCondRef){ IR_TSTNE, sum, ir_i64(b, BIT(32)) };
+    IrRef differ = ir_op2(b, IR_xor, IR_I32, x, y);
+    IrRef over = ir_op2(b, sub ? IR_and : IR_andn, IR_I32, ir_op2(b, IR_xor, IR_I32, x, r), differ);
+    IrRef c = sub ? ir_setcond(b, IR_I64, IR_GE, sum, zero) : ir_op2_imm(b, IR_shr, IR_I64, sum, 32);
+    IrRef cv = ir_op2(b, IR_or, IR_I64, flag(ctx, c, 29), flag(ctx, ir_setcond(b, IR_I64, IR_LT, over, ir_i32(b, 0)), 28));
+
+    arm_cc_set(ctx, ARM_CC_NZ32, sum, cv);
+    remember_carry(ctx, cv, out);
+    return r;
+}
+
+IrRef arm_add_with_carry(TransCtx *ctx, int sf, IrRef x, IrRef y, bool sub, bool flags)
+{
+    IrBuilder *b = ctx->b;
+    IrOp op = sub ? IR_sub : IR_add;
+    IrType type = arm_type(sf);
+    ArmCondRef in = arm_cond(ctx, sub ? 3 : 2); /* x + ~y + C is x - y - !C */
+
+    if (flags && !sf) {
+        return add_with_carry32(ctx, x, y, sub, in);
+    }
+    IrRef part = ir_op2(b, op, type, x, y), r = ir_op2(b, op, type, part, ir_setcond(b, type, in.cond, in.a, in.b));
+    if (!flags) {
+        return r;
+    }
+    /* Either step may carry, or borrow; not both do. */
+    IrRef zero = ir_i64(b, 0), first = sub ? ir_setcond(b, IR_I64, IR_LTU, x, y) : ir_setcond(b, IR_I64, IR_LTU, part, x);
+    IrRef out = ir_op2(b, IR_or, IR_I64, first, sub ? ir_setcond(b, IR_I64, IR_LTU, part, r) : ir_setcond(b, IR_I64, IR_LTU, r, part));
+    IrRef over = ir_op2(b, sub ? IR_and : IR_andn, IR_I64, ir_op2(b, IR_xor, IR_I64, x, r), ir_op2(b, IR_xor, IR_I64, x, y));
+    IrRef f = ir_op2(b, IR_or, IR_I64, flag(ctx, ir_setcond(b, IR_I64, IR_LT, r, zero), 31), flag(ctx, ir_setcond(b, IR_I64, IR_EQ, r, zero), 30));
+    f = ir_op2(b, IR_or, IR_I64, f, flag(ctx, sub ? ir_op2_imm(b, IR_xor, IR_I64, out, 1) : out, 29));
+    f = ir_op2(b, IR_or, IR_I64, f, flag(ctx, ir_setcond(b, IR_I64, IR_LT, over, zero), 28));
+    arm_cc_set(ctx, ARM_CC_FLAGS, f, IR_NONE);
+    remember_carry(ctx, f, (ArmCondRef){ sub ? IR_EQ : IR_NE, out, zero });
+    return r;
 }

@@ -14,7 +14,7 @@ static void add_sub(TransCtx *ctx, int sf, unsigned rd, IrRef x, IrRef y, bool s
 
     if (flags) {
         ArmCc rule = sub ? sf ? ARM_CC_SUB64 : ARM_CC_SUB32 : sf ? ARM_CC_ADD64 : ARM_CC_ADD32;
-        arm_cc_set(ctx, rule, arm_widen(ctx, sf, x), arm_widen(ctx, sf, y));
+        arm_cc_set(ctx, rule, sf ? x : arm_low_half(ctx, x), sf ? y : arm_low_half(ctx, y));
     }
     to_sp ? arm_set_rsp(ctx, sf, rd, r) : arm_set_r(ctx, sf, rd, r);
 }
@@ -85,26 +85,9 @@ void arm_trans_adds_ext(TransCtx *ctx, const ArmArgsExt *a) { add_sub_ext(ctx, a
 void arm_trans_sub_ext(TransCtx *ctx, const ArmArgsExt *a) { add_sub_ext(ctx, a, true, false); }
 void arm_trans_subs_ext(TransCtx *ctx, const ArmArgsExt *a) { add_sub_ext(ctx, a, true, true); }
 
-/* AddWithCarry (C1.2.4), with the flags worked out where they are wanted. */
 static void add_carry(TransCtx *ctx, const ArmArgsR *a, bool sub, bool flags)
 {
-    IrBuilder *b = ctx->b;
-    IrType type = arm_type(a->sf);
-    IrRef x = arm_r(ctx, a->sf, a->rn), y = arm_r(ctx, a->sf, a->rm), c = arm_narrow(ctx, a->sf, arm_carry(ctx));
-
-    y = sub ? ir_op1(b, IR_not, type, y) : y;
-    IrRef sum = ir_op2(b, IR_add, type, x, y), r = ir_op2(b, IR_add, type, sum, c);
-    if (flags) {
-        IrRef zero = ir_const(b, type, 0);
-        IrRef carry = ir_op2(b, IR_or, IR_I64, ir_setcond(b, IR_I64, IR_LTU, sum, x), ir_setcond(b, IR_I64, IR_LTU, r, sum));
-        IrRef over = ir_op2(b, IR_andn, type, ir_op2(b, IR_xor, type, x, r), ir_op2(b, IR_xor, type, x, y));
-        IrRef f = ir_op2_imm(b, IR_shl, IR_I64, ir_setcond(b, IR_I64, IR_LT, r, zero), 31);
-        f = ir_op2(b, IR_or, IR_I64, f, ir_op2_imm(b, IR_shl, IR_I64, ir_setcond(b, IR_I64, IR_EQ, r, zero), 30));
-        f = ir_op2(b, IR_or, IR_I64, f, ir_op2_imm(b, IR_shl, IR_I64, carry, 29));
-        f = ir_op2(b, IR_or, IR_I64, f, ir_op2_imm(b, IR_shl, IR_I64, ir_setcond(b, IR_I64, IR_LT, over, zero), 28));
-        arm_cc_set(ctx, ARM_CC_FLAGS, f, IR_NONE);
-    }
-    arm_set_r(ctx, a->sf, a->rd, r);
+    arm_set_r(ctx, a->sf, a->rd, arm_add_with_carry(ctx, a->sf, arm_r(ctx, a->sf, a->rn), arm_r(ctx, a->sf, a->rm), sub, flags));
 }
 
 void arm_trans_adc(TransCtx *ctx, const ArmArgsR *a) { add_carry(ctx, a, false, false); }
@@ -144,7 +127,7 @@ static void logic(TransCtx *ctx, int sf, unsigned rd, IrOp op, IrRef x, IrRef y,
     IrRef r = ir_op2(ctx->b, op, arm_type(sf), x, y);
 
     if (flags) {
-        arm_cc_set(ctx, sf ? ARM_CC_LOGIC64 : ARM_CC_LOGIC32, arm_widen(ctx, sf, r), IR_NONE);
+        arm_cc_set(ctx, sf ? ARM_CC_LOGIC64 : ARM_CC_LOGIC32, sf ? r : arm_low_half(ctx, r), IR_NONE);
     }
     to_sp ? arm_set_rsp(ctx, sf, rd, r) : arm_set_r(ctx, sf, rd, r);
 }

@@ -14,6 +14,7 @@ enum { /* TransCtx.data */
     ARM_DATA_SUB_OR_NC, /* the value of CC_OP that is SUB32/64 or SUBNC32/64 as a CCMP decides, + 1; rule in the upper half */
     ARM_DATA_SHA256,  /* four: translate-crypto.c */
     ARM_DATA_FLUSH = ARM_DATA_SHA256 + 4, /* six: translate-fp.c */
+    ARM_DATA_CARRY = ARM_DATA_FLUSH + 6, /* two: arm_cc_carry() */
 };
 
 /* Helper ids (helpers.def). */
@@ -81,6 +82,13 @@ static inline IrRef arm_widen(TransCtx *ctx, int sf, IrRef value)
     return sf ? value : ir_op1(ctx->b, IR_ext_u, IR_I64, value);
 }
 
+/* Any I64 whose low half is v: what 32-bit rules of flags look at. */
+static inline IrRef arm_low_half(TransCtx *ctx, IrRef v)
+{
+    const IrInsn *i = ir_insn(ctx->b->unit, v);
+    return i->op == IR_trunc ? i->a : ir_op1(ctx->b, IR_ext_u, IR_I64, v);
+}
+
 /* Registers in the operation's width. */
 static inline IrRef arm_r(TransCtx *ctx, int sf, unsigned n) { return arm_narrow(ctx, sf, arm_x(ctx, n)); }
 static inline IrRef arm_rsp(TransCtx *ctx, int sf, unsigned n) { return arm_narrow(ctx, sf, arm_xsp(ctx, n)); }
@@ -112,6 +120,8 @@ IrRef arm_cc_get(TransCtx *ctx);
 ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
 /* 1 or 0 as I64. */
 IrRef arm_carry(TransCtx *ctx);
+/* AddWithCarry (C1.2.4) of x and y, or of x and the complement of y, which are of the operation's width. */
+IrRef arm_add_with_carry(TransCtx *ctx, int sf, IrRef x, IrRef y, bool sub, bool flags);
 
 /* translate-system.c: whether the unit ends behind a write of that register. */
 bool arm_sysreg_write_ends(const TransCtx *ctx, unsigned key);

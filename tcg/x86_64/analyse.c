@@ -29,6 +29,9 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
     } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
         ops[1] = val_resolve(hc, hc->insns[in->b].a);
+    } else if ((in->op == IR_add || in->op == IR_sub) && hc->val[in->b].fused == FUSED_TEST) {
+        ops[1] = val_resolve(hc, hc->insns[in->b].a);
+        ops[2] = val_resolve(hc, hc->insns[in->b].b);
     } else if (n == 2 && fused_load(hc, in)) {
         const IrInsn *ld = &hc->insns[in->b];
         ops[1] = val_resolve(hc, ld->a);
@@ -51,6 +54,14 @@ static bool fuses_with_insert(const HostCompiler *hc, const IrInsn *in)
     case IR_fround: return has(hc, X_SSE41) && rm < IR_RM_NEAREST_AWAY;
     default: return false;
     }
+}
+
+/* Is what is added or taken away a comparison that leaves its result in the host's carry flag? */
+static bool fuses_with_carry(const HostCompiler *hc, const IrInsn *in)
+{
+    const IrInsn *test = &hc->insns[in->b];
+    return (in->op == IR_add || in->op == IR_sub) && test->op == IR_setcond && (test->aux == IR_LTU || test->aux == IR_GEU) &&
+           hc->val[in->b].uses == 1 && !val_is_const(hc, val_resolve(hc, test->a)) && !val_is_const(hc, in->a);
 }
 
 /* User mode with AVX: does instruction i do the load in front of it, its second operand? */
@@ -392,6 +403,9 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
                 (op == IR_setcond || (op == IR_fcmp && in->a >= bb->first && in->a + 1 == i))) {
                 hc->val[in->a].fused = FUSED_TEST;
             }
+        }
+        if (fuses_with_carry(hc, in)) {
+            hc->val[in->b].fused = FUSED_TEST;
         }
         if (in->op == IR_vset_low && in->b + 1 == i && hc->val[in->b].uses == 1 && in->b >= bb->first &&
             fuses_with_insert(hc, &insns[in->b])) {

@@ -249,8 +249,31 @@ static void lower_alu(HostCompiler *hc, const IrInsn *in, unsigned alu, bool com
     ra_done(hc);
 }
 
+/* a plus or minus a comparison, which is in the carry flag (below) or its opposite (not below). */
+static void lower_carry(HostCompiler *hc, const IrInsn *in)
+{
+    const IrInsn *test = &hc->insns[in->b];
+    bool w = in->type == IR_I64, add = in->op == IR_add;
+    Reg ra = ra_use(hc, hc->ops[0]);
+    bool below = lower_compare(hc, test->aux, hc->insns[test->a].type, hc->ops[1], hc->ops[2]) == CC_B;
+    ra_consume(hc);
+    Reg d = ra_dest(hc, is_free(hc, ra) ? ra : NO_REG, 0);
+
+    if (d != ra) {
+        x_mov_rr(&hc->as, w, d, ra);
+    }
+    /* a + !c is a - (-1) - c, a - !c is a + (-1) + c. */
+    x_alu_ri(&hc->as, w, add == below ? A_ADC : A_SBB, d, below ? 0 : -1);
+    ra_done(hc);
+}
+
 static void lower_add(HostCompiler *hc, const IrInsn *in)
 {
+    if (hc->val[in->b].fused == FUSED_TEST) {
+        lower_carry(hc, in);
+        return;
+    }
+
     bool w = in->type == IR_I64;
     Asm *as = &hc->as;
     IrRef a = hc->ops[0], b = hc->ops[1];
@@ -295,6 +318,11 @@ static void lower_add(HostCompiler *hc, const IrInsn *in)
 
 static void lower_sub(HostCompiler *hc, const IrInsn *in)
 {
+    if (hc->val[in->b].fused == FUSED_TEST) {
+        lower_carry(hc, in);
+        return;
+    }
+
     bool w = in->type == IR_I64;
     Asm *as = &hc->as;
     int32_t imm;

@@ -258,6 +258,15 @@ static void gen_int(void)
         a = pick(2) ? ir_setcond(b, IR_I64, pick(IR_N_CONDS), value(ot), value(ot)) : value(ot);
         pool_add(ir_select(b, type, a, value(type), value(type)));
         return;
+    case IR_add:
+    case IR_sub:
+        if (pick(3) == 0) { /* the host's carry */
+            ot = pick(2) ? IR_I64 : IR_I32;
+            a = ir_setcond(b, type, pick(2) ? IR_LTU : pick(IR_N_CONDS), value(ot), value(ot));
+            pool_add(ir_op2(b, op, type, value(type), a));
+            return;
+        }
+        break;
     default:
         break;
     }
