@@ -95,6 +95,10 @@ bool system_set_rtc(GivenOption *opt, Error **errp)
         }
         rtc.has_base = true;
         rtc.base_s = timegm(&tm);
+        if (rtc.base_s < RTC_MIN_S || rtc.base_s > RTC_MAX_S) {
+            error_set(errp, "the date %s is out of range: 1900 to 2254", base);
+            return false;
+        }
     }
     if (clock) {
         static const char *const names[] = { "host", "rt", "vm" };

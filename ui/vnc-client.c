@@ -44,8 +44,10 @@ static void buffer_shrink(VncBuffer *b)
 
 static void buffer_drop(VncBuffer *b, size_t n)
 {
-    memmove(b->at, b->at + n, b->n - n);
-    b->n -= n;
+    if (n) { /* else there may be no buffer yet */
+        memmove(b->at, b->at + n, b->n - n);
+        b->n -= n;
+    }
     buffer_shrink(b);
 }
 

@@ -50,9 +50,15 @@ static bool is_held(const Rtc *s)
     return (s->cmos[RTC_B] & B_SET) || (s->cmos[RTC_A] & A_DIVIDER) >= A_DIVIDER_RESET;
 }
 
+/* Between dates far from each other the offset wraps; the sum is the date again. */
 static int64_t date_ns(const Rtc *s)
 {
-    return is_held(s) ? s->offset_ns : rtc_now_ns() + s->offset_ns;
+    return is_held(s) ? s->offset_ns : (int64_t)((uint64_t)rtc_now_ns() + (uint64_t)s->offset_ns);
+}
+
+static void set_date(Rtc *s, int64_t date)
+{
+    s->offset_ns = (int64_t)((uint64_t)date - (uint64_t)rtc_now_ns());
 }
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -108,7 +114,8 @@ static void show_date(Rtc *s)
     s->cmos[RTC_CENTURY] = encode(s, (year / 100 % 100 + 100) % 100);
 }
 
-/* Takes the date from the bytes the guest has written; what is no date is carried over as by a calendar. */
+/* Takes the date from the bytes the guest has written; what is no date is carried over as by a calendar. DEVIATION: years from 2255 on, which
+ * nanoseconds do not reach, are the end of that time. */
 static int64_t bytes_to_s(const Rtc *s)
 {
     struct tm tm = {
@@ -117,7 +124,7 @@ static int64_t bytes_to_s(const Rtc *s)
         .tm_mon = decode(s, s->cmos[RTC_MONTH]) - 1,
         .tm_year = decode(s, s->cmos[RTC_CENTURY]) * 100 + decode(s, s->cmos[RTC_YEAR]) + s->base_year - 1900,
     };
-    return (int64_t)timegm(&tm);
+    return MIN(MAX((int64_t)timegm(&tm), RTC_MIN_S), RTC_MAX_S);
 }
 
 /* -- flags and interrupts -------------------------------------------------------------------------------------------- */
@@ -302,7 +309,7 @@ static void control_write(Rtc *s, unsigned index, uint8_t value)
     } else if (!is_held(s) && was_held) {
         /* Out of reset the first update comes half a second later; SET leaves the divider alone. */
         int64_t fraction = was_reset ? NS_PER_SECOND / 2 : date - floor_div(date, NS_PER_SECOND) * NS_PER_SECOND;
-        s->offset_ns = bytes_to_s(s) * NS_PER_SECOND + fraction - rtc_now_ns();
+        set_date(s, bytes_to_s(s) * NS_PER_SECOND + fraction);
         s->seen_s = floor_div(date_ns(s), NS_PER_SECOND);
     } else if (!was_held) {
         show_date(s); /* the format may have changed */
@@ -330,7 +337,7 @@ static void data_write(Device *dev, const Register *reg, unsigned index, uint64_
             settle(s);
             show_date(s);
             s->cmos[s->index] = byte;
-            s->offset_ns = bytes_to_s(s) * NS_PER_SECOND + fraction - rtc_now_ns();
+            set_date(s, bytes_to_s(s) * NS_PER_SECOND + fraction);
             s->seen_s = floor_div(date_ns(s), NS_PER_SECOND);
             refresh(s);
         }

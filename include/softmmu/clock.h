@@ -95,6 +95,9 @@ typedef struct RtcConfig {
     int64_t base_s;      /* seconds since 1970 UTC */
     bool driftfix_slew;
 } RtcConfig;
+/* The dates a guest's clock can begin at, years 1900 to 2254: what is left of 64 bits of nanoseconds is for it to run. */
+#define RTC_MIN_S INT64_C(-2208988800)
+#define RTC_MAX_S INT64_C(8993721600)
 /* Before the machine runs. */
 void rtc_configure(const RtcConfig *config);
 /* Nanoseconds since 1970 as the guest should see it. */

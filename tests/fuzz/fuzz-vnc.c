@@ -17,6 +17,7 @@
 #define ASK " 03 00 0000 0000 00c8 0096"
 
 const char *const fuzz_seeds[] = {
+    "",
     HELLO " 02 00 0001 00000010" ASK "|#| 03 01 0000 0000 00c8 0096 #|",
     HELLO " 02 00 0003 00000005 ffffff21 ffffff11" ASK "|" FORMAT("10", "10") ASK "#|",
     HELLO " 02 00 0002 00000006 ffffff08" ASK "|%" ASK "| 04 01 0000 00000061 05 01 0010 0020 05 00 0010 0020",

@@ -367,6 +367,20 @@ static void test_rtc(void)
     CHECK_EQ(cmos(4), 13);
     CHECK_EQ(cmos(9), 4);
     CHECK_EQ(cmos(0x32), 20);
+    /* Years that nanoseconds cannot count to, and one before the host's. */
+    for (unsigned century = 0; century < 256; century += 17) {
+        cmos_set(0x0b, 0x86);
+        cmos_set(9, 0xff), cmos_set(0x32, century);
+        cmos_set(0x0b, 0x06);
+        advance_ns(NS_PER_SECOND);
+        unsigned year = cmos(0x32) * 100 + cmos(9);
+        CHECK(century < 17 ? year == 1900 : century == 17 ? year == 1955 : year == 2255);
+    }
+    cmos_set(0x0b, 0x86);
+    cmos_set(0, 0), cmos_set(2, 0), cmos_set(4, 14), cmos_set(7, 29), cmos_set(8, 2), cmos_set(9, 4), cmos_set(0x32, 20);
+    cmos_set(0x0b, 0x06);
+    advance_ns(NS_PER_SECOND);
+    CHECK_EQ(cmos(9), 4);
     /* Update-ended interrupt: one a second. */
     cmos(0x0c);
     cmos_set(0x0b, 0x16);
