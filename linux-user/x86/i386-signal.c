@@ -62,8 +62,7 @@ static bool get_fp(Thread *t, vaddr fp)
     unsigned n = fx_bytes(t);
 
     if (!fp) {
-        x86_fpu_init(t->vcpu);
-        x86_mxcsr_set(t->vcpu, 0x1f80);
+        x86_fpu_start(t->vcpu);
         return true;
     }
     if (!copy_from_guest(fsave, fp, sizeof(fsave)) || !copy_from_guest(fx, fp + FSAVE_BYTES, FXSAVE_BYTES)) {

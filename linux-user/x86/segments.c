@@ -77,6 +77,7 @@ void x86_user_enter_handler(Thread *t)
         x86_user_load_data(t, X86_DS, X86_USER_DS);
         x86_user_load_data(t, X86_ES, X86_USER_DS);
     }
+    x86_fpu_start(t->vcpu);
 }
 
 /* As the IRET that ends sigreturn: a selector that does not load is seen by the handler of the signal that follows. */

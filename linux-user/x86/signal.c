@@ -58,8 +58,7 @@ static bool get_fp(Thread *t, vaddr at)
     unsigned n = fp_bytes(t);
 
     if (!at) {
-        x86_fpu_init(t->vcpu);
-        x86_mxcsr_set(t->vcpu, 0x1f80);
+        x86_fpu_start(t->vcpu);
         return true;
     }
     if (!copy_from_guest(image, at, FXSAVE_BYTES)) {

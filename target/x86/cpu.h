@@ -346,6 +346,7 @@ typedef enum X86XsaveKind { X86_XSAVE, X86_XSAVEOPT, X86_XSAVEC, X86_XSAVES /* n
 void x86_xsave(Vcpu *vcpu, uint8_t *image, uint64_t mask, bool is64);
 bool x86_xrstor(Vcpu *vcpu, const uint8_t *image, uint64_t mask, bool is64);
 void x86_fpu_init(Vcpu *vcpu);                                        /* FNINIT */
+void x86_fpu_start(Vcpu *vcpu);                                       /* x87, SSE and AVX as Linux gives them to programs and signal handlers */
 
 /* interrupt.c, exception.c, mmu.c, gdb.c: the Target table's functions. */
 void x86_cpu_reset(Vcpu *vcpu);

@@ -319,6 +319,15 @@ static void init_component(Vcpu *vcpu, uint64_t c)
     }
 }
 
+void x86_fpu_start(Vcpu *vcpu)
+{
+    x86_fpu_flush(vcpu);
+    x86_mxcsr_set(vcpu, 0x1f80);
+    init_component(vcpu, C_X87);
+    init_component(vcpu, C_SSE);
+    init_component(vcpu, C_AVX);
+}
+
 static void load_component(Vcpu *vcpu, uint64_t c, const uint8_t *image, uint64_t compact_mask, bool is64)
 {
     X86State *s = x86_state(vcpu);

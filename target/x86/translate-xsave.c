@@ -79,9 +79,15 @@ enum { FLAGS = 0x3f, MASKS = 0x1f80 };
 void x86_trans_stmxcsr(TransCtx *ctx, const X86Insn *in)
 {
     IrBuilder *b = ctx->b;
-    IrRef raised = ir_op2_imm(b, IR_and, IR_I32, ir_fpget(b), FLAGS);
-    IrRef rest = ir_ldenv(b, IR_I32, (int)offsetof(X86State, mxcsr), 4, false);
-    x86_op_store(ctx, in, 0, ir_op2(b, IR_or, IR_I32, rest, raised));
+    X86Mem m = x86_ea(ctx, in, 4, true);
+    IrRef value;
+    if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
+        IrRef rest = ir_ldenv(b, IR_I32, (int)offsetof(X86State, mxcsr), 4, false);
+        value = ir_op2(b, IR_or, IR_I32, rest, ir_op2_imm(b, IR_and, IR_I32, ir_fpget(b), FLAGS));
+    } else {
+        value = ir_fpget(b); /* stored at once: the host can do so without a register */
+    }
+    x86_store(ctx, m, 4, value);
 }
 
 /* Leaves when the mode changes: whether exceptions are masked is part of it. */
@@ -91,7 +97,7 @@ void x86_trans_ldmxcsr(TransCtx *ctx, const X86Insn *in)
     IrRef value = x86_op_load(ctx, in, 0);
     IrRef reserved = ir_op2_imm(b, IR_and, IR_I32, value, 0xffff0000);
     trans_raise_if(ctx, IR_NE, reserved, ir_i32(b, 0), X86_HELPER_raise_zero, X86_EXC_GP);
-    ir_stenv(b, (int)offsetof(X86State, mxcsr), 4, value);
+    ir_stenv(b, (int)offsetof(X86State, mxcsr), 4, ir_op2_imm(b, IR_and, IR_I32, value, ~(uint32_t)FLAGS));
     ir_fpset(b, ir_op2_imm(b, IR_or, IR_I32, value, MASKS));
     if (x86_mode_bit(ctx, X86_MODE_SSE_TRAP)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);

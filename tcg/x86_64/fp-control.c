@@ -5,6 +5,8 @@
  * holds: behind another fpget or fpset, until something comes that may raise a flag (or that may do so in C: calls). Where that is known
  * an fpset of the same value leaves LDMXCSR out.
  *
+ * In user mode a store behind an fpget stores MXCSR itself: a load would have to wait for STMXCSR's store, and the guest reads what it stored, too.
+ *
  * A loop that asks and raises nothing gets its answer on the way in: edges from outside bring jit.fp_control_guest up to date.
  *
  * Invariants: blocks come after all their predecessors but those of back edges; slow paths of memory accesses keep MXCSR (frame.c).
@@ -62,8 +64,25 @@ void x64_fp_control_leave(HostCompiler *hc)
     }
 }
 
+/* Nothing stands between the two, nobody else wants the value, and it is stored as it is. */
+static bool stored_at_once(HostCompiler *hc)
+{
+    const IrInsn *st = &hc->insns[hc->i + 1]; /* a terminator ends the block */
+    st += st->op == IR_insn_start;
+    if (hc->fp_control_known || st->op != IR_st || st->c != hc->i || st->a == hc->i || st->b == hc->i) {
+        return false;
+    }
+    const IrMem *mem = &hc->unit->mem.at[st->aux];
+    return hc->val[hc->i].uses == 1 && st->type == IR_I32 && mem->size_log2 == 2 && !mem->big_endian && mem->order != IR_ORDER_SEQ_CST &&
+           !ir_mem_align_mask(mem) && !hc->unit->softmmu;
+}
+
 void lower_fpget(HostCompiler *hc)
 {
+    if (stored_at_once(hc)) {
+        hc->val[hc->i].fused = FUSED_STORE;
+        return;
+    }
     Reg d = ra_dest(hc, NO_REG, 0);
     if (!hc->fp_control_known) {
         x_rm(&hc->as, M_0F | 0xae, OP_STMXCSR, JIT_MEM(fp_control_guest));
@@ -88,4 +107,9 @@ void lower_fpset(HostCompiler *hc)
     }
     hc->fp_control_known = true;
     ra_consume(hc);
+}
+
+void x64_store_fp_control(HostCompiler *hc, Mem m)
+{
+    x_rm(&hc->as, M_0F | 0xae, OP_STMXCSR, m);
 }

@@ -197,7 +197,8 @@ void x64_analyse(HostCompiler *hc);
  * brnz: [0] and [1]; select: [0] and [3]. A scalar operation fused with vset_low: its operand is [1]. With a fused load:
  * its base is [1], its index [2]. A follower's addend is [3]. */
 void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4]);
-enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3, FUSED_DONE = 4 /* by the instruction before it */ };
+enum { FUSED_TEST = 1, FUSED_DEAD = 2, FUSED_LOAD = 3, FUSED_DONE = 4 /* by the instruction before it */,
+       FUSED_STORE = 5 /* fpget: what the store behind it stores */ };
 /* The second operand is loaded by the instruction itself: a guest load whose value nobody else wants. */
 static inline bool fused_load(const HostCompiler *hc, const IrInsn *in)
 {
@@ -336,6 +337,7 @@ static inline bool x64_fp_control_keeps(const HostCompiler *hc, unsigned op)
     return op <= IR_maxu || hc->op_flags[op] & (IR_OP_MEM | IR_OP_TERM);
 }
 void lower_fpget(HostCompiler *hc);
+void x64_store_fp_control(HostCompiler *hc, Mem m); /* of a store whose value is FUSED_STORE */
 void lower_fpset(HostCompiler *hc);
 
 /* ---- lower.c and its siblings ---- */

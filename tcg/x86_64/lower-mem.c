@@ -613,6 +613,13 @@ static void lower_store(HostCompiler *hc, const IrInsn *in)
     Reg r = NO_REG;
     Check ck;
 
+    if (hc->val[v].fused == FUSED_STORE) {
+        hc->ops[2] = IR_NONE;
+        check_begin(hc, in, mem, true, &ck);
+        ra_consume(hc);
+        x64_store_fp_control(hc, check_emit(hc, mem, true, &ck, emit_slow_store));
+        return;
+    }
     if (val_is_const(hc, v) && !ir_type_is_vec(in->type)) {
         imm = hc->insns[v].imm;
         if (swap) {
