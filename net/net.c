@@ -364,6 +364,15 @@ bool net_create_nics(const char *model, bool defaults, bool (*add)(const char *t
     return true;
 }
 
+void net_warn_unconnected(void)
+{
+    for (NetPeer *p = netdevs; p; p = p->next) {
+        if (!p->peer) {
+            error_warn("netdev %s has no peer", p->id);
+        }
+    }
+}
+
 /* -- nics --------------------------------------------------------------------------------------------------- */
 
 void net_default_mac(uint8_t mac[6])

@@ -269,7 +269,11 @@ bool system_add_implicit_devices(Error **errp)
     /* A network nobody asked for would cost every start; boards of this kind have none. */
     const MachineType *type = machine_current()->type;
     bool defaults = type->creates_nic && !system_config.no_defaults && device_type_find(type->default_nic);
-    return net_create_nics(type->default_nic, defaults, add_nic_device, errp);
+    if (!net_create_nics(type->default_nic, defaults, add_nic_device, errp)) {
+        return false;
+    }
+    net_warn_unconnected();
+    return true;
 }
 
 /* ---- QMP ---- */

@@ -8,6 +8,7 @@
  * than packets and bytes, received checksums (descriptors say "not checked").
  */
 #include <string.h>
+#include "hw/boot.h"
 #include "hw/pci.h"
 #include "net/net.h"
 #include "softmmu/clock.h"
@@ -43,6 +44,7 @@ typedef struct E1000 {
     PciDevice pci;
     NetPeer nic;
     NetPeer *netdev;
+    int32_t bootindex;
     uint8_t mac[6];
     MemoryRegion mmio, io;
     uint32_t regs[0x6000 / 4];       /* by offset; what is above reads as zero */
@@ -689,6 +691,7 @@ static const StateDesc e1000_state = {
 static const Property e1000_props[] = {
     { .name = "mac", .kind = PROP_MACADDR, .offset = offsetof(E1000, mac), .help = "Ethernet address" },
     { .name = "netdev", .kind = PROP_NETDEV, .offset = offsetof(E1000, netdev), .help = "ID of a netdev to use as a backend" },
+    PROP_BOOTINDEX(E1000, bootindex, "/ethernet-phy@0"),
 };
 
 static const DeviceType e1000_type = {

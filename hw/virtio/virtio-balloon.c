@@ -128,10 +128,29 @@ static void balloon_reset(VirtioDevice *vdev)
     }
 }
 
+static void find_balloon(Device *dev, void *opaque)
+{
+    if (dev->realized && object_is_a(&dev->obj, "virtio-balloon-device")) {
+        *(VirtioBalloon **)opaque = (VirtioBalloon *)dev;
+    }
+}
+
+static VirtioBalloon *the_balloon(void)
+{
+    VirtioBalloon *found = NULL;
+
+    device_foreach(find_balloon, &found);
+    return found;
+}
+
 static bool balloon_realize(VirtioDevice *vdev, Error **errp)
 {
     VirtioBalloon *s = (VirtioBalloon *)vdev;
 
+    if (the_balloon()) { /* the monitor's commands name none */
+        error_set(errp, "Only one balloon device is supported");
+        return false;
+    }
     virtio_init(vdev, CONFIG_BYTES);
     s->inflate = virtio_add_queue(vdev, 128, handle_pages);
     s->deflate = virtio_add_queue(vdev, 128, handle_pages);
@@ -203,21 +222,6 @@ static const DeviceType virtio_balloon_device_type = {
     .category = DEVICE_MISC, .state = &balloon_state, VIRTIO_DEVICE_HOOKS,
 };
 DEVICE_TYPE_REGISTER(virtio_balloon_device_type);
-
-static void find_balloon(Device *dev, void *opaque)
-{
-    if (object_is_a(&dev->obj, "virtio-balloon-device")) {
-        *(VirtioBalloon **)opaque = (VirtioBalloon *)dev;
-    }
-}
-
-static VirtioBalloon *the_balloon(void)
-{
-    VirtioBalloon *found = NULL;
-
-    device_foreach(find_balloon, &found);
-    return found;
-}
 
 bool virtio_balloon_set_target(uint64_t bytes, Error **errp)
 {

@@ -53,6 +53,8 @@ bool net_legacy_option(const char *text, Error **errp);
  * one of `model` (NULL: none). `add` creates a device from its type and NULL-terminated name/value pairs. */
 bool net_create_nics(const char *model, bool defaults, bool (*add)(const char *type, const char *const *props, Error **errp),
                      Error **errp);
+/* Once all devices are there: netdevs that none of them uses. */
+void net_warn_unconnected(void);
 /* Registers the netdev= property; once, before devices are made. */
 void net_init(void);
 void net_cleanup(void);

@@ -324,49 +324,9 @@ static bool text_list_from(TextList *t, const Json *opts, const char *const *ski
 
 /* ---- device_add and friends; also -device and -object ---- */
 
-static void find_boot_source(const ObjectType *owner, const Property *prop, void *opaque)
-{
-    *(bool *)opaque |= prop->kind == PROP_DRIVE || prop->kind == PROP_NETDEV ||
-                       !strcmp(prop->name, "bootindex");
-}
-
-/*
- * Disks and network cards have a place in the boot order. DEVIATION: for those without the property (hw/boot.h) it is
- * checked, but nothing is made of it.
- */
-static bool check_bootindex(const Json *args, Error **errp)
-{
-    static VEC(int64_t) used;
-    int64_t index;
-    bool can_boot = false;
-    const DeviceType *type = device_type_find(json_get_string(args, "driver"));
-    if (!type || !json_get(args, "bootindex") || object_type_find_prop(&type->type, "bootindex")) {
-        return true;
-    }
-    object_type_foreach_prop(&type->type, find_boot_source, &can_boot);
-    if (!can_boot) {
-        error_set(errp, "Property '%s.bootindex' not found", type->type.name);
-        return false;
-    }
-    if (!opts_int(args, "bootindex", -1, &index, errp)) {
-        return false;
-    }
-    /* A device plugged later may take the place of one that was removed. */
-    for (size_t i = 0; i < used.n && !machine_current()->built; i++) {
-        if (used.at[i] == index && index >= 0) {
-            error_set(errp, "The bootindex %" PRId64 " has already been used", index);
-            return false;
-        }
-    }
-    *vec_push(&used) = index;
-    return true;
-}
-
 Json *qmp_device_add(Monitor *mon, const Json *args, Error **errp)
 {
-    const DeviceType *type = device_type_find(json_get_string(args, "driver"));
-    bool boots = type && object_type_find_prop(&type->type, "bootindex");
-    const char *const skip[] = { "driver", boots ? NULL : "bootindex", NULL };
+    static const char *const skip[] = { "driver", NULL };
     TextList t;
     const char *id = json_get_string(args, "id");
     if (id && !options_id_ok(id)) {
@@ -374,7 +334,7 @@ Json *qmp_device_add(Monitor *mon, const Json *args, Error **errp)
                         "'-', '.', '_')");
         return NULL;
     }
-    if (!check_bootindex(args, errp) || !text_list_from(&t, args, skip, errp)) {
+    if (!text_list_from(&t, args, skip, errp)) {
         return NULL;
     }
     Device *dev = device_add(json_get_string(args, "driver"), t.at, errp);

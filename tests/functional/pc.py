@@ -249,6 +249,12 @@ def test_monitor():
     check('addr=<str>             - Slot and optional function number, example: 06.0 or 06 (default: -1)' in run('-device', 'e1000,help')[1], 'default of addr=')
     for text in ('2.5G', '100M', '12345'):
         check_equal(run('-M', 'pc', '-S', '-display', 'none', '-cpu', f'qemu64,tsc-freq={text}', '-monitor', 'stdio', stdin=b'quit\n')[0], 0, f'tsc-freq={text}')
+    refuse('one place for two', '-M', 'pc', '-netdev', 'user,id=n', '-device', 'virtio-net-pci,netdev=n,bootindex=1', '-device', 'e1000,bootindex=1',
+           text='The bootindex 1 has already been used')
+    refuse('a place for what cannot boot', '-M', 'pc', '-device', 'VGA,bootindex=1', text="Property 'VGA.bootindex' not found")
+    refuse('two balloons', '-M', 'pc', '-device', 'virtio-balloon', '-device', 'virtio-balloon', text='Only one balloon device is supported')
+    _, _, err = hmp('pc', options=('-netdev', 'user,id=n', '-netdev', 'user,id=m', '-device', 'e1000,netdev=m'))
+    check_equal(err, 'qemu-system-x86_64: warning: netdev n has no peer\n', 'a netdev that nobody uses')
     refuse('a frequency', '-M', 'pc', '-cpu', 'qemu64,tsc-freq=1x', text="Parameter 'tsc-freq' expects a frequency")
 
 

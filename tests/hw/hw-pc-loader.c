@@ -378,7 +378,7 @@ static void test_boot(void)
     free(write_file("rom.bin", rom, sizeof(rom)));
     free(write_file("splash.bmp", "BM______________________________________", 40));
     CHECK(device_create("gpex-pcihost", sysbus_get(), NULL, &err) != NULL);
-    Device *first = plug("virtio-net-pci", nic1), *second = plug("virtio-net-pci", nic2);
+    Device *first = plug("virtio-net-pci", nic1), *second = plug("e1000", nic2);
     plug("virtio-net-pci", nic3);
     CHECK(!device_create("virtio-net-pci", bus_find("pcie.0"), nic4, &err));
     CHECK(err && strstr(error_message(err), "bootindex 7 has already been used"));
