@@ -122,6 +122,10 @@ static bool parallels_open(BlockNode *node, Json *options, Error **errp)
     s->data_from = data ? data : bat_end;
     s->unit = sectors ? SECTOR : tracks * SECTOR;
     s->in_use = ldle32(h + AT_IN_USE) == IN_USE;
+    if (HEADER_BYTES + entries * 4 > file->size_bytes) {
+        error_set(errp, "Invalid image: the file ends in the catalog");
+        return false;
+    }
     if (s->data_from < HEADER_BYTES + entries * 4 || (!sectors && s->data_from % s->unit)) {
         error_set(errp, "Invalid image: data offset %" PRIu64, s->data_from);
         return false;

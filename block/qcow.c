@@ -134,7 +134,7 @@ static bool qcow_open(BlockNode *node, Json *options, Error **errp)
         error_set(errp, "Image too large");
         return false;
     }
-    if (l1 < HEADER_BYTES || l1 % 8 || l1 > (uint64_t)INT64_MAX - entries * 8) {
+    if (l1 < HEADER_BYTES || l1 % 8 || l1 > (uint64_t)INT64_MAX - entries * 8 || l1 + entries * 8 > file->size_bytes) {
         error_set(errp, "L1 table offset invalid");
         return false;
     }

@@ -144,7 +144,7 @@ static bool qed_open(BlockNode *node, Json *options, Error **errp)
         error_set(errp, "QED header size is invalid");
         return false;
     }
-    if (l1 % cluster || l1 < s->header_bytes || l1 > (uint64_t)INT64_MAX - cluster * table || l1 >= MAX(file->size_bytes, 1u)) {
+    if (l1 % cluster || l1 < s->header_bytes || l1 > (uint64_t)INT64_MAX - cluster * table || l1 + cluster * table > file->size_bytes) {
         error_set(errp, "QED table offset is invalid");
         return false;
     }

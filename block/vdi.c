@@ -141,6 +141,9 @@ static bool vdi_open(BlockNode *node, Json *options, Error **errp)
     if (s->data_offset < s->map_offset + ROUND_UP(blocks * 4, (uint64_t)META_SECTOR)) {
         return fail(errp, "block map overlaps data at", s->data_offset);
     }
+    if (s->map_offset + blocks * 4 > file->size_bytes) {
+        return fail(errp, "the file ends in the block map, at", file->size_bytes);
+    }
     if (memcmp(h + VDI_UUID_LINK, none, 16) || memcmp(h + VDI_UUID_PARENT, none, 16)) {
         error_set(errp, "unsupported VDI image (non-NULL %s UUID)", memcmp(h + VDI_UUID_LINK, none, 16) ? "link" : "parent");
         return false;

@@ -320,6 +320,10 @@ static bool vhdx_open(BlockNode *node, Json *options, Error **errp)
         return false;
     }
     uint64_t blocks = DIV_ROUND_UP(node->size_bytes, block), entries = blocks ? blocks + (blocks - 1) / s->chunk_ratio : 0;
+    if (bat.offset + entries * 8 > file->size_bytes) {
+        error_set(errp, "The VHDX image ends in its BAT");
+        return false;
+    }
     if (entries * 8 > bat.bytes) {
         error_set(errp, "The BAT of the VHDX image is too small");
         return false;

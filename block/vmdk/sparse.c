@@ -128,8 +128,8 @@ static bool set_up(BlockNode *node, VmdkExtent *e, const Shape *h, Error **errp)
         error_set(errp, "the extent has less sectors than the descriptor says");
         return false;
     }
-    uint64_t limit = MAX(e->file->size_bytes, 1u) / VMDK_SECTOR;
-    if (!h->gd || h->gd > limit || (h->rgd && h->rgd > limit)) {
+    uint64_t limit = e->file->size_bytes / VMDK_SECTOR, gd_sectors = DIV_ROUND_UP(entries * 4, VMDK_SECTOR);
+    if (!h->gd || h->gd > limit || gd_sectors > limit - h->gd || (h->rgd && (h->rgd > limit || gd_sectors > limit - h->rgd))) {
         error_set(errp, "File truncated: the grain directory is behind its end");
         return false;
     }
