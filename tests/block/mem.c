@@ -47,7 +47,7 @@ static bool fails(MemFile *f)
 static void resize(uint8_t **data, uint64_t *bytes, uint64_t *cap, uint64_t want)
 {
     if (want > *cap) {
-        *cap = MAX(want, *cap * 2);
+        *cap = MAX(want, MIN(*cap * 2, *cap + 16 * MiB));
         *data = xrealloc(*data, *cap);
     }
     if (want > *bytes) {
