@@ -4,7 +4,7 @@
 #include "block/node.h"
 
 extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_raw;
-extern const BlockDriver block_bochs, block_cloop, block_dmg, block_parallels, block_qcow, block_qcow2, block_qed, block_vdi, block_vhdx, block_vmdk, block_vpc;
+extern const BlockDriver block_bochs, block_cloop, block_dmg, block_parallels, block_qcow, block_qcow2, block_qed, block_vdi, block_vhdx, block_vmdk, block_vpc, block_vvfat;
 
 const BlockDriver *const block_drivers[] = {
     &block_bochs,
@@ -24,5 +24,6 @@ const BlockDriver *const block_drivers[] = {
     &block_vhdx,
     &block_vmdk,
     &block_vpc,
+    &block_vvfat,
     NULL,
 };
