@@ -348,6 +348,9 @@ bool block_attach(BlockBackend **pblk, const char *owner, bool writes, Error **e
         error_set(errp, "drive '%s' is read-only", blk->id);
         return false;
     }
+    if (blk && blk->medium && !node_medium_use(blk->medium, true, errp)) {
+        return false;
+    }
     if (!blk || blk->is_node) {
         BlockBackend *front = xnew(BlockBackend);
         front->is_front = true;
@@ -374,6 +377,9 @@ void block_detach(BlockBackend **pblk)
     blk->ops = NULL;
     free(blk->owner);
     blk->owner = NULL;
+    if (blk->medium) {
+        node_medium_use(blk->medium, false, NULL); /* asking for less is never refused */
+    }
     if (blk->is_front) {
         backend_free(blk);
     }

@@ -87,6 +87,9 @@ bool format_is_node(const char *format);           /* NULL: no */
 /* Takes `options`. A medium that could not be opened may have a node: medium_unref() it. */
 bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp);
 void node_medium_close(Medium *m);
+/* A device has it, or no longer has: while one has, nobody else may write. */
+bool node_medium_use(Medium *m, bool used, Error **errp);
+bool filename_is_node(const char *filename);       /* not a path */
 void node_medium_start(Request *req);
 void node_medium_poll(void);
 int node_medium_rw(Medium *m, bool writes, uint64_t offset, void *buf, size_t bytes);

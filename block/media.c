@@ -101,6 +101,9 @@ bool block_close_tray(BlockBackend *blk, Error **errp)
 static void put(BlockBackend *blk, Medium *m)
 {
     block_drain(blk);
+    if (blk->medium) {
+        node_medium_use(blk->medium, false, NULL);
+    }
     medium_unref(blk->medium);
     blk->medium = m;
     if (!has_tray(blk) && blk->ops) {
@@ -158,6 +161,9 @@ bool block_insert_medium(BlockBackend *blk, const char *node_name, Error **errp)
     if (!check_removable(blk, errp) || !check_open(blk, errp) || !check_empty(blk, errp)) {
         return false;
     }
+    if (!node_medium_use(node->medium, true, errp)) {
+        return false;
+    }
     put(blk, medium_ref(node->medium));
     return true;
 }
@@ -184,7 +190,8 @@ bool block_change_medium(BlockBackend *blk, const char *filename, const char *fo
         return false;
     }
     Medium *m = medium_open(filename, &mode, errp);
-    if (!m) {
+    if (!m || !node_medium_use(m, true, errp)) {
+        medium_unref(m);
         return false;
     }
     if (!block_open_tray(blk, force, errp) || !block_remove_medium(blk, errp)) {

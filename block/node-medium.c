@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block/export.h"
 #include "block/internal.h"
 #include "block/node.h"
+#include "softmmu/monitor/priv.h"
 #include "softmmu/loop.h"
 
 static void poll_context(void *opaque, unsigned events)
@@ -25,10 +27,23 @@ static void watch_context(void)
     }
 }
 
+/* Every driver but those the media have themselves. */
 bool format_is_node(const char *format)
 {
-    const BlockDriver *driver = format ? driver_find(format) : NULL;
-    return driver && driver->kind == DRIVER_FORMAT && strcmp(format, "raw");
+    static const char *const own[] = { "raw", "file", "host_device", "null-co", "null-aio" };
+
+    for (size_t i = 0; format && i < ARRAY_SIZE(own); i++) {
+        if (!strcmp(format, own[i])) {
+            return false;
+        }
+    }
+    return format && driver_find(format);
+}
+
+bool filename_is_node(const char *filename)
+{
+    return filename && (!strncmp(filename, "json:", 5) ||
+                        (filename_has_protocol(filename) && strncmp(filename, "file:", 5) && strncmp(filename, "host_device:", 12)));
 }
 
 /* -- opening --------------------------------------------------------------------------------------------------------- */
@@ -84,6 +99,70 @@ static bool resolve_children(Json *options, Error **errp)
     return true;
 }
 
+/* A raw image is read by the drive itself: a node of the same file beside it, as long as somebody needs one. */
+static BlockNode *node_beside(const BlockBackend *blk, Error **errp)
+{
+    const Medium *m = blk->medium;
+    Json *options = json_object(), *file = json_object();
+    bool has_file = m->fd >= 0;
+
+    json_put_string(file, "driver", !has_file ? "null-co" : m->is_device ? "host_device" : "file");
+    if (has_file) {
+        json_put_string(file, "filename", m->filename);
+        json_put_string(file, "locking", "off");
+    } else {
+        json_put_uint(file, "size", m->window + m->size_bytes);
+        json_put_bool(file, "read-zeroes", true);
+    }
+    json_put_string(options, "driver", "raw");
+    json_put(options, "file", file);
+    if (m->window) {
+        json_put_uint(options, "offset", m->window);
+        json_put_uint(options, "size", m->size_bytes);
+    }
+    if (blk->is_node) {
+        json_put_string(options, "node-name", blk->id);
+    }
+    return node_open(NULL, options, (m->readonly ? 0 : BLOCK_RDWR) | (m->direct ? BLOCK_DIRECT : 0) | (m->discard ? BLOCK_DISCARD : 0), errp);
+}
+
+BlockNode *monitor_block_node(const char *name, Error **errp)
+{
+    const BlockBackend *blk = block_find(name);
+    BlockNode *node = blk && blk->medium && blk->medium->node ? blk->medium->node : node_find(name);
+
+    watch_context();
+    if (node) {
+        return node_ref(node);
+    }
+    if (!blk) {
+        error_set(errp, "Cannot find device='' nor node-name='%s'", name);
+    } else if (!blk->medium) {
+        error_set(errp, "Device '%s' has no medium", name);
+    } else if (blk->medium->overlay) {
+        error_set(errp, "drive '%s' cannot be exported: it forgets what is written", name);
+    } else {
+        return node_beside(blk, errp);
+    }
+    return NULL;
+}
+
+void block_close_exports(void)
+{
+    block_export_close_all();
+    if (nbd_exports_running()) {
+        nbd_exports_stop(NULL);
+    }
+}
+
+bool node_medium_use(Medium *m, bool used, Error **errp)
+{
+    if (!m->edge) {
+        return true;
+    }
+    return edge_set_perm(m->edge, used ? PERM_READ | (m->node->readonly ? 0 : PERM_WRITE) : 0, used ? PERM_READ | PERM_WRITE_UNCHANGED : PERM_ALL, errp);
+}
+
 bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp)
 {
     unsigned flags = (mode->readonly || mode->snapshot ? 0 : BLOCK_RDWR) | (mode->direct ? BLOCK_DIRECT : 0) |
@@ -104,7 +183,7 @@ bool node_medium_open(Medium *m, const char *filename, Json *options, const Open
     }
     m->node = node;
     m->readonly = node->readonly;
-    m->edge = node_attach(node, "drive", PERM_READ | (node->readonly ? 0 : PERM_WRITE), PERM_READ | PERM_WRITE_UNCHANGED, errp);
+    m->edge = node_attach(node, "drive", 0, PERM_ALL, errp);
     if (!m->edge) {
         return false; /* the medium has the node, and lets it go */
     }

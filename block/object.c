@@ -164,12 +164,19 @@ static bool authz_open(BlockObject *o, const Json *options, Error **errp)
     return opts_nest(o->rules, errp);
 }
 
+/* Requests of nodes run in the main context: the object is there for options that name it. */
+static bool iothread_open(BlockObject *o, const Json *options, Error **errp)
+{
+    return true;
+}
+
 #define PROPERTIES(...) (const char *const[]){ "qom-type", "id", __VA_ARGS__, NULL }
 #define CREDS_PROPERTIES "endpoint", "dir", "verify-peer", "priority"
 
 static const BlockObjectType types[] = {
     { "authz-list", PROPERTIES("policy", "rules", "*"), authz_open },
     { "authz-simple", PROPERTIES("identity"), authz_open },
+    { "iothread", PROPERTIES("poll-max-ns", "poll-grow", "poll-shrink", "poll-weight", "aio-max-batch", "thread-pool-min", "thread-pool-max"), iothread_open },
     { "secret", PROPERTIES("data", "file", "format", "keyid", "iv"), secret_open },
     { "tls-creds-anon", PROPERTIES(CREDS_PROPERTIES), creds_open },
     { "tls-creds-psk", PROPERTIES(CREDS_PROPERTIES, "username"), creds_open },

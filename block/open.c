@@ -195,7 +195,7 @@ static bool open_node(Medium *m, const char *filename, const char *format, const
 
 Medium *medium_open(const char *filename, const OpenMode *mode, Error **errp)
 {
-    bool as_node = format_is_node(mode->format) || (filename && !strncmp(filename, "json:", 5)) || !filename;
+    bool as_node = format_is_node(mode->format) || filename_is_node(filename) || !filename;
 
     if (!as_node && !check_format(mode->format, errp)) {
         return NULL;
@@ -255,6 +255,10 @@ static bool open_json(Medium *m, const Json *options, OpenMode *mode, Error **er
             error_set(errp, "driver 'raw' needs 'file'");
         }
         return false;
+    }
+    const char *below_driver = json_get_string(file, "driver");
+    if (below_driver && format_is_node(below_driver)) {
+        return node_medium_open(m, NULL, json_copy(options), mode, errp);
     }
     if (json_is(file, JSON_STRING)) {
         BlockBackend *node = block_find(json_as_string(file));

@@ -130,6 +130,7 @@ void system_init_backends(void)
 
 void system_finish_backends(void)
 {
+    block_close_exports();
     block_drain_all();
     net_cleanup();
     block_cleanup();

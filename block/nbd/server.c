@@ -294,6 +294,7 @@ NbdExport *nbd_export_new(NbdServer *server, const NbdExportConfig *config, Erro
 }
 
 unsigned nbd_export_clients(const NbdExport *export) { return export->clients; }
+void *nbd_export_owner(const NbdExport *export) { return export->opaque; }
 
 void nbd_export_remove(NbdExport *e)
 {

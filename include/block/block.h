@@ -55,6 +55,7 @@ void block_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t bytes, unsi
 /* Waits until no request is in flight (reset, stop, exit). Main loop's thread. */
 void block_drain(BlockBackend *blk);
 void block_drain_all(void);
+void block_close_exports(void);
 /* Synchronous, for loaders and flash; negative errno. */
 int block_pread(BlockBackend *blk, uint64_t offset, void *buf, size_t bytes);
 int block_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t bytes);

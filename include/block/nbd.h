@@ -46,6 +46,7 @@ unsigned nbd_server_clients(const NbdServer *server);
 
 NbdExport *nbd_export_new(NbdServer *server, const NbdExportConfig *config, Error **errp);
 unsigned nbd_export_clients(const NbdExport *export);
+void *nbd_export_owner(const NbdExport *export);   /* the config's `opaque` */
 /* Its clients are ended; `gone` follows. */
 void nbd_export_remove(NbdExport *export);
 NbdExport *nbd_export_find(const NbdServer *server, const char *name);

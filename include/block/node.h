@@ -281,6 +281,8 @@ void node_drain(BlockNode *node);
 /* A buffer the node's files can be read into directly. */
 void *node_alloc(const BlockNode *node, size_t bytes);
 
+/* As query-named-block-nodes shows it; `flat`: without the backing images. */
+Json *node_describe(BlockNode *node, bool flat);
 uint64_t node_allocated_bytes(BlockNode *node);  /* with the children's; UINT64_MAX: not known */
 
 /* Serialised requests, for read-modify-write and copy-on-read. */

@@ -9,6 +9,7 @@
 #include "util/alloc.h"
 
 struct Vcpu;
+struct BlockNode;
 
 typedef struct HmpLine HmpLine; /* the line editor */
 
@@ -58,6 +59,12 @@ bool qmp_schema_verify(void);
 bool qmp_event_known(const char *name);
 /* The values of an enum type, NULL-terminated, for completion and help; caller's (free()). */
 Json *qmp_enum_values(const char *type);
+
+/* ---- qmp-export.c ---- */
+/* As block-export-add, --export. */
+bool monitor_export_add(const Json *options, Error **errp);
+/* The node that a command names; the caller's reference. The emulator knows drives by their ids, too. */
+struct BlockNode *monitor_block_node(const char *name, Error **errp);
 
 /* ---- qmp.c ---- */
 extern const CharHandlers qmp_handlers;

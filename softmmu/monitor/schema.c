@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include "softmmu/monitor/priv.h"
 
+#ifndef QMP_SCHEMA /* the storage daemon has another one */
+#define QMP_SCHEMA "softmmu/monitor/qmp-schema.def"
+#endif
+
 typedef enum TypeKind { TYPE_STRUCT, TYPE_UNION, TYPE_ENUM, TYPE_ALTERNATE } TypeKind;
 
 typedef struct QmpType {
@@ -32,14 +36,14 @@ typedef struct QmpEvent {
 #define QMP_COMMAND(name, args, returns, handler, flags, doc) \
     { name, args, returns, handler, flags, doc },
 static const QmpCommand commands[] = {
-#include "softmmu/monitor/qmp-schema.def"
+#include QMP_SCHEMA
 };
 #undef QMP_COMMAND
 #define QMP_COMMAND(name, args, returns, handler, flags, doc)
 #undef QMP_EVENT
 #define QMP_EVENT(name, data, doc) { name, data, doc },
 static const QmpEvent events[] = {
-#include "softmmu/monitor/qmp-schema.def"
+#include QMP_SCHEMA
 };
 #undef QMP_EVENT
 #define QMP_EVENT(name, data, doc)
@@ -52,7 +56,7 @@ static const QmpEvent events[] = {
 #define QMP_UNION(name, base, tag, variants, doc) { TYPE_UNION, name, base, tag, variants, doc },
 #define QMP_ALTERNATE(name, members, doc) { TYPE_ALTERNATE, name, members, NULL, NULL, doc },
 static const QmpType types[] = {
-#include "softmmu/monitor/qmp-schema.def"
+#include QMP_SCHEMA
 };
 
 static const struct {
