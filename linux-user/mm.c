@@ -9,6 +9,8 @@
  * may be less writable than the VMA says while it holds translated code (host_protect). Neighbours with equal
  * protection and flags are merged.
  *
+ * A program linked above everything of ours has a place of its own there, reserved, with room for its heap; all else is placed in the window.
+ *
  * Leaves out: host pages larger than the guest's; with guest pages larger than the host's, a file's last page ends with the host page.
  *
  * Threads: everything may be called from any thread. The lock is innermost except for the translator's own: tcg_*
@@ -29,8 +31,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* STACK_GUARD_BYTES: what Linux keeps free below a growing mapping. */
-enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536, STACK_GUARD_BYTES = 1 << 20 };
+/* STACK_GUARD_BYTES: what Linux keeps free below a growing mapping. ABOVE_HEAP_BYTES: room behind a program above ours. */
+enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536, STACK_GUARD_BYTES = 1 << 20, ABOVE_HEAP_BYTES = 1 << 30 };
 
 /* The address sanitizer's shadow takes 0x7fff8000 to 16 TiB: the guest lives above it. */
 #ifdef __SANITIZE_ADDRESS__
@@ -383,6 +385,29 @@ static bool reserve_window(uint64_t window_bytes, bool at_base, uintptr_t base, 
     return true;
 }
 
+/* A place for a program above everything of ours, with as much room for its heap as there is: nothing may lie there. */
+static bool reserve_above(const Abi *abi, vaddr lowest, vaddr highest)
+{
+    if (mm.reserved || lowest < mm.task_size || highest > abi->task_size) {
+        return false;
+    }
+    for (uint64_t heap = ABOVE_HEAP_BYTES;; heap /= 4) {
+        vaddr end = MIN(ROUND_UP(highest + heap, mm.page_bytes), ROUND_DOWN(abi->task_size, mm.page_bytes));
+        void *p = mmap(g2h(lowest), end - lowest, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (p == g2h(lowest)) {
+            mm.above_start = lowest;
+            mm.above_end = end;
+            return true;
+        }
+        if (p != MAP_FAILED) { /* a kernel without MAP_FIXED_NOREPLACE */
+            munmap(p, end - lowest);
+        }
+        if (!heap) {
+            return false;
+        }
+    }
+}
+
 bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
 {
     const UserOptions *o = &user.options;
@@ -426,8 +451,8 @@ bool mm_init(const Abi *abi, vaddr lowest, vaddr highest, Error **errp)
             mm.mmap_top = mm.stack_top;
         }
     }
-    if (highest > mm.task_size) {
-        error_set(errp, "the program wants addresses up to %#" PRIx64 ", beyond the guest's address space",
+    if (highest > mm.task_size && !reserve_above(abi, lowest, highest)) {
+        error_set(errp, "the program wants the addresses %#" PRIx64 " to %#" PRIx64 ", which are beyond the guest's address space or in use", lowest,
                   highest);
         return false;
     }
@@ -441,9 +466,12 @@ static int64_t page_up(uint64_t len)
     return (int64_t)ROUND_UP(len, mm.page_bytes);
 }
 
+/* Unmapped pages there stay PROT_NONE. */
+static bool is_reserved(vaddr addr) { return mm.reserved || addr >= mm.task_size; }
+
 static void host_unmap(vaddr addr, uint64_t len)
 {
-    if (mm.reserved) {
+    if (is_reserved(addr)) {
         mmap(g2h(addr), len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     } else {
         munmap(g2h(addr), len);
@@ -471,7 +499,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
     if (fixed && (addr & (mm.page_bytes - 1))) {
         return -EINVAL;
     }
-    if (fixed && (addr >= mm.task_size || map_len > mm.task_size - addr)) {
+    if (fixed && !mm_inside(addr, map_len)) {
         return -ENOMEM;
     }
     uint64_t align = mm.page_bytes;
@@ -479,7 +507,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         unsigned log2 = (unsigned)flags >> 26 & 0x3f;
         align = MAX(align, (uint64_t)1 << (log2 ? log2 : 21));
         len = map_len = ROUND_UP(map_len, align); /* as the kernel does; the rest is part of the mapping */
-        if (map_len > mm.task_size || (fixed && map_len > mm.task_size - addr)) {
+        if (map_len > mm.task_size || (fixed && !mm_inside(addr, map_len))) {
             return -ENOMEM;
         }
     }
@@ -518,7 +546,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
         unlock();
         return -EEXIST;
     }
-    bool over = mm.reserved || (replace && !range_free(addr, addr + map_len));
+    bool over = is_reserved(addr) || (replace && !range_free(addr, addr + map_len));
     host_flags |= over ? MAP_FIXED : MAP_FIXED_NOREPLACE;
     void *p = mmap(g2h(addr), len, host_prot(page), host_flags, fd, (off_t)offset);
     if (p == MAP_FAILED || p != g2h(addr)) {
@@ -551,7 +579,7 @@ int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t 
 bool mm_grow(vaddr addr)
 {
     struct rlimit limit;
-    if (!atomic_load_explicit(&mm.growing, memory_order_relaxed) || addr >= mm.task_size) {
+    if (!atomic_load_explicit(&mm.growing, memory_order_relaxed) || !mm_inside(addr, 1)) {
         return false;
     }
     vaddr start = ROUND_DOWN(addr, mm.page_bytes), floor = MAX((vaddr)0x10000, mm.page_bytes);
@@ -564,7 +592,7 @@ bool mm_grow(vaddr addr)
         bool room = !below || !below->prot || (below->flags & VMA_GROWS) || start - below->end >= STACK_GUARD_BYTES;
         bool allowed = getrlimit(RLIMIT_STACK, &limit) < 0 || v.end - start <= limit.rlim_cur;
         if (room && allowed) {
-            int flags = MAP_PRIVATE | MAP_ANONYMOUS | (mm.reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE);
+            int flags = MAP_PRIVATE | MAP_ANONYMOUS | (is_reserved(start) ? MAP_FIXED : MAP_FIXED_NOREPLACE);
             grown = mmap(g2h(start), v.start - start, host_prot(v.prot), flags, -1, 0) == g2h(start);
             if (grown) {
                 vma_add(start, v.start, v.prot, v.flags);
@@ -577,7 +605,7 @@ bool mm_grow(vaddr addr)
 
 int64_t mm_munmap(vaddr addr, uint64_t len)
 {
-    if (addr & (mm.page_bytes - 1) || !len || addr >= mm.task_size || len > mm.task_size - addr) {
+    if (addr & (mm.page_bytes - 1) || !len || !mm_inside(addr, len)) {
         return -EINVAL;
     }
     len = (uint64_t)page_up(len);
@@ -609,7 +637,7 @@ int64_t mm_mprotect(vaddr addr, uint64_t len, int prot)
     if (!len) {
         return 0;
     }
-    if (addr >= mm.task_size || len > mm.task_size - addr) {
+    if (!mm_inside(addr, len)) {
         return -ENOMEM;
     }
     len = (uint64_t)page_up(len);
@@ -673,14 +701,14 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
     }
     old_len = (uint64_t)page_up(old_len);
     new_len = (uint64_t)page_up(new_len);
-    if (addr >= mm.task_size || old_len > mm.task_size - addr) {
+    if (!mm_inside(addr, old_len)) {
         return -EFAULT; /* nothing is mapped there */
     }
     if ((flags & DONTUNMAP) && old_len != new_len) {
         return -EINVAL;
     }
     if (flags & MREMAP_FIXED) {
-        if (new_addr & (mm.page_bytes - 1) || new_addr >= mm.task_size || new_len > mm.task_size - new_addr
+        if (new_addr & (mm.page_bytes - 1) || !mm_inside(new_addr, new_len)
             || (new_addr < addr + old_len && addr < new_addr + new_len)) {
             return -EINVAL;
         }
@@ -702,9 +730,9 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
             host_unmap(addr + new_len, old_len - new_len);
         }
         done = true;
-    } else if (!forced && old_len && v.end == addr + old_len && new_len <= mm.task_size - addr
+    } else if (!forced && old_len && v.end == addr + old_len && mm_inside(addr, new_len)
                && range_free(addr + old_len, addr + new_len)) {
-        if (mm.reserved) {
+        if (is_reserved(addr)) {
             munmap(g2h(addr + old_len), new_len - old_len);
         }
         done = mremap(g2h(addr), old_len, new_len, 0) != MAP_FAILED;
@@ -712,7 +740,7 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
             vma_add(addr + old_len, addr + new_len, v.prot, v.flags);
         } else {
             err = errno;
-            if (mm.reserved) {
+            if (is_reserved(addr)) {
                 host_unmap(addr + old_len, new_len - old_len);
             }
         }
@@ -734,7 +762,7 @@ int64_t mm_mremap(vaddr addr, uint64_t old_len, uint64_t new_len, int flags, vad
             }
             if (!(flags & DONTUNMAP) && old_len) {
                 had_exec |= vma_remove(addr, addr + old_len);
-                if (mm.reserved) {
+                if (is_reserved(addr)) {
                     host_unmap(addr, old_len);
                 }
             }
@@ -761,11 +789,11 @@ int64_t mm_madvise(vaddr addr, uint64_t len, int advice)
     if (!len) {
         return 0;
     }
-    if (addr >= mm.task_size || len > mm.task_size - addr) {
+    if (!mm_inside(addr, len)) {
         return -ENOMEM;
     }
     len = (uint64_t)page_up(len);
-    if (mm.reserved && !(advice == MADV_DONTNEED || advice == MADV_WILLNEED || advice == MADV_FREE)) {
+    if (is_reserved(addr) && !(advice == MADV_DONTNEED || advice == MADV_WILLNEED || advice == MADV_FREE)) {
         lock();
         bool mapped = range_mapped(addr, addr + len);
         unlock();
@@ -796,7 +824,7 @@ int64_t mm_mincore(vaddr addr, uint64_t len, vaddr vec)
     if (addr & (mm.page_bytes - 1)) {
         return -EINVAL;
     }
-    if (len > mm.task_size || addr >= mm.task_size || len > mm.task_size - addr) {
+    if (!mm_inside(addr, len)) {
         return -ENOMEM;
     }
     lock();
@@ -834,7 +862,7 @@ int64_t mm_msync(vaddr addr, uint64_t len, int flags)
 
 int64_t mm_brk(vaddr addr)
 {
-    if (addr < mm.brk_start || addr >= mm.task_size) {
+    if (addr < mm.brk_start || !mm_inside(addr, 1)) {
         return (int64_t)mm.brk;
     }
     vaddr old_end = ROUND_UP(mm.brk, mm.page_bytes), new_end = ROUND_UP(addr, mm.page_bytes);
@@ -876,7 +904,7 @@ int64_t mm_shmat(int id, vaddr addr, int flags)
         unlock();
         return -ENOMEM;
     }
-    int host_flags = (flags & (SHM_RDONLY | SHM_REMAP)) | (mm.reserved ? SHM_REMAP : 0);
+    int host_flags = (flags & (SHM_RDONLY | SHM_REMAP)) | (is_reserved(addr) ? SHM_REMAP : 0);
     void *p = shmat(id, g2h(addr), host_flags);
     if (p == (void *)-1) {
         int err = errno;
@@ -906,7 +934,7 @@ int64_t mm_shmdt(vaddr addr)
             ret = shmdt(g2h(addr)) < 0 ? -errno : 0;
             if (!ret) {
                 had_exec = vma_remove(addr, addr + len);
-                if (mm.reserved) {
+                if (is_reserved(addr)) {
                     host_unmap(addr, len);
                 }
                 shm_segments.at[i] = shm_segments.at[--shm_segments.n];

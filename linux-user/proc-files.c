@@ -101,7 +101,7 @@ static bool parse_mapping(char *line, HostMapping *m, bool *ret_is_header)
     int name_at = 0;
     *ret_is_header = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %llx %15s %llu %n", &m->start, &m->end, perms, &m->offset,
                             m->dev, &m->inode, &name_at) == 6;
-    if (!*ret_is_header || m->start < mm.guest_base || m->start - mm.guest_base >= mm.task_size) {
+    if (!*ret_is_header || m->start < mm.guest_base || !mm_inside(m->start - mm.guest_base, 1)) {
         return false;
     }
     m->name = name_at ? line + name_at : (char *)"\n";

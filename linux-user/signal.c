@@ -109,7 +109,7 @@ static void handle_fault(Thread *t, int sig, siginfo_t *info, void *uc)
 {
     uintptr_t host = (uintptr_t)info->si_addr, pc = host_context_pc(uc);
     vaddr addr = host - mm.guest_base;
-    bool in_window = host >= mm.guest_base && addr < mm.task_size;
+    bool in_window = host >= mm.guest_base && mm_inside(addr, 1);
     if (sig == SIGSEGV && info->si_code == SEGV_ACCERR && in_window && host_context_is_write(uc, sig)
         && tcg_unprotect(addr)) {
         if (t && t->vcpu->target->coherent_icache) {

@@ -12,7 +12,7 @@ bool uaccess_ok(vaddr addr, uint64_t size_bytes)
         return false;
     }
     addr = user_untagged(addr);
-    return addr < mm.task_size && size_bytes <= mm.task_size - addr;
+    return mm_inside(addr, size_bytes);
 }
 
 bool copy_from_guest(void *dst, vaddr src, size_t size_bytes)
@@ -42,10 +42,10 @@ bool clear_guest(vaddr dst, size_t size_bytes)
 int64_t string_from_guest(char *dst, vaddr src, size_t room_bytes)
 {
     src = user_untagged(src);
-    if (src >= mm.task_size) {
+    if (!mm_inside(src, 1)) {
         return -EFAULT;
     }
-    uint64_t max = MIN(mm.task_size - src, (uint64_t)room_bytes);
+    uint64_t max = MIN((src < mm.task_size ? mm.task_size : mm.above_end) - src, (uint64_t)room_bytes);
     int64_t n = uaccess_strnlen(g2h(src), max);
     if (n < 0) {
         return -EFAULT;

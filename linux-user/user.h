@@ -2,7 +2,7 @@
  * user.h: what the files of linux-user/ share: the process, its threads, the ABI as data, guest memory access.
  *
  * One process runs one guest program. Guest pids, tids, file descriptors and signal numbers are the host's.
- * A guest address is a vaddr; its host address is guest_base + address, valid only below mm.task_size.
+ * A guest address is a vaddr; its host address is guest_base + address, valid only where mm_inside() says so.
  * Syscall handlers return a value >= 0 or a negative errno; USER_E* below are internal and never reach the guest.
  *
  * Threads: a Thread belongs to its host thread (user_self). Other threads may only read `tid` and `vcpu`
@@ -299,7 +299,8 @@ typedef struct Vma {
 
 typedef struct Mm {
     uintptr_t guest_base;
-    vaddr task_size;      /* first address beyond the guest's */
+    vaddr task_size;      /* first address beyond the guest's, but for: */
+    vaddr above_start, above_end; /* the place of a program that is linked above everything of ours; 0, 0: it is not */
     vaddr mmap_top;       /* where top-down placement begins */
     vaddr stack_top;
     uint64_t page_bytes;  /* the guest's */
@@ -317,6 +318,13 @@ extern Mm mm;
 static inline void *g2h(vaddr addr)
 {
     return (void *)(mm.guest_base + addr);
+}
+
+/* [addr, addr + len) is the guest's own, mapped or not. */
+static inline bool mm_inside(vaddr addr, uint64_t len)
+{
+    vaddr end = likely(addr < mm.task_size) ? mm.task_size : addr >= mm.above_start ? mm.above_end : 0;
+    return addr < end && len <= end - addr;
 }
 
 /* `lowest`: lowest fixed address the program wants, ~0 if none. */
