@@ -170,7 +170,7 @@ static void put_sigset(Line *l, vaddr addr)
 {
     uint64_t set;
     char room[24];
-    if (!addr || !load_guest_u64(addr, &set)) {
+    if (!addr || !load_guest_sigset(addr, &set)) {
         put_addr(l, addr);
         return;
     }

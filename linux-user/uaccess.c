@@ -149,4 +149,15 @@ bool load_guest_sigset(vaddr addr, uint64_t *ret)
     return true;
 }
 
-bool store_guest_sigset(vaddr addr, uint64_t set) { return store_guest_u64(addr, sigset_halves() ? exchanged(set) : set); }
+void sigset_pack(uint8_t raw[8], uint64_t set)
+{
+    set = sigset_halves() ? exchanged(set) : set;
+    user.abi->big_endian ? stbe64(raw, set) : stle64(raw, set);
+}
+
+bool store_guest_sigset(vaddr addr, uint64_t set)
+{
+    uint8_t raw[8];
+    sigset_pack(raw, set);
+    return copy_to_guest(addr, raw, sizeof(raw));
+}

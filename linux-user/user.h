@@ -280,6 +280,7 @@ bool load_guest_u64(vaddr addr, uint64_t *ret);
 bool store_guest_u64(vaddr addr, uint64_t value);
 bool load_guest_sigset(vaddr addr, uint64_t *ret);
 bool store_guest_sigset(vaddr addr, uint64_t set);
+void sigset_pack(uint8_t raw[8], uint64_t set);                    /* as the guest has it in memory */
 /*
  * Host pointers for the kernel's use: NULL is a valid answer for address 0 (*ok says). `out`: the kernel will
  * write there, so pages the translator has write-protected are opened first.

@@ -204,4 +204,4 @@ const Abi abi_arm = {
 };
 
 /* The vDSO's code would have to have the byte order of the program's: there is none. */
-const Abi abi_armeb = { .target = "armeb", .big_endian = true, .syscall_numbers = armeb_syscall_numbers, ABI_ARM };
+const Abi abi_armeb = { .target = "armeb", .big_endian = true, .syscall_numbers = arm_syscall_numbers, ABI_ARM };

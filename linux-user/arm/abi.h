@@ -25,7 +25,7 @@ void arm_user_cpu_loop(Thread *t);
 bool arm_user_signal_frame(Thread *t, int sig, const siginfo_t *info, const GuestSigaction *act);
 int64_t arm_user_signal_return(Thread *t);
 unsigned arm_user_min_sigstack(Thread *t);
-extern const uint16_t arm_syscall_numbers[], armeb_syscall_numbers[];
+extern const uint16_t arm_syscall_numbers[];
 extern const StructVariant arm_structs[];
 
 #endif

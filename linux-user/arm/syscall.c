@@ -12,26 +12,6 @@ const uint16_t arm_syscall_numbers[SYSCALL_N] = {
 #undef NR
 };
 
-enum {
-#define NR(name, nr) NR_##name = nr,
-#include "linux-user/arm/syscall.def"
-#undef NR
-};
-
-/* Big-endian: the calls whose arguments in memory are bytes, or are converted. Any other is ENOSYS. */
-const uint16_t armeb_syscall_numbers[SYSCALL_N] = {
-#define HAS(name) [SYSCALL_##name] = NR_##name + 1,
-    HAS(exit) HAS(exit_group) HAS(read) HAS(write) HAS(open) HAS(openat)
-    HAS(close) HAS(_llseek) HAS(unlink) HAS(unlinkat) HAS(access) HAS(faccessat)
-    HAS(kill) HAS(tkill) HAS(tgkill) HAS(getpid) HAS(getppid) HAS(gettid)
-    HAS(getuid) HAS(geteuid) HAS(getgid) HAS(getegid) HAS(brk) HAS(munmap)
-    HAS(mprotect) HAS(mmap2) HAS(uname) HAS(sigreturn) HAS(rt_sigreturn) HAS(rt_sigaction)
-    HAS(rt_sigprocmask) HAS(clock_gettime_time32) HAS(clock_gettime64) HAS(readv) HAS(writev) HAS(dup)
-    HAS(dup2) HAS(dup3) HAS(sched_yield) HAS(fork) HAS(vfork)
-    HAS(stat) HAS(lstat) HAS(fstat) HAS(lseek_i386)
-#undef HAS
-};
-
 const StructVariant arm_structs[] = { { &struct_stat, &struct_stat64_legacy }, { NULL, NULL } };
 
 int64_t sys_sync_file_range2(Thread *t, const uint64_t *a)

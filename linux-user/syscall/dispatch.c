@@ -141,6 +141,21 @@ static const char *layout_of(unsigned size_bytes)
     }
 }
 
+/* read and write of what may be numbers of the kernel's. */
+static int64_t transfer(Thread *t, const Syscall *row, uint64_t *a)
+{
+    bool ok = true, out = row == &rows[SYSCALL_read];
+    struct iovec iov = { out ? guest_out(a[1], a[2], &ok) : guest_in(a[1], a[2], &ok), a[2] }, copy = { 0 };
+    int64_t r = !ok ? -EFAULT : out ? 0 : contents_to_send(t, (int)a[0], &iov, 1, &copy);
+
+    if (!r) {
+        const struct iovec *v = copy.iov_base ? &copy : &iov;
+        r = SAFE_SYSCALL(t, row->number, a[0], v->iov_base, v->iov_len);
+    }
+    free(copy.iov_base);
+    return out ? contents_received(t, (int)a[0], &iov, 1, r) : r;
+}
+
 /* A call of the other byte order. */
 static __attribute__((noinline)) int64_t pass_ordered(Thread *t, const Syscall *row, uint64_t *a)
 {
@@ -158,7 +173,7 @@ static __attribute__((noinline)) int64_t pass_ordered(Thread *t, const Syscall *
             host[i] = (uintptr_t)order_inout(t, &o[i], a[i], row->arg[i] >> 8, layout_of(row->arg[i] >> 8), &ok);
         }
     }
-    int64_t r = ok ? pass(t, row, host) : -EFAULT;
+    int64_t r = !ok ? -EFAULT : row == &rows[SYSCALL_read] || row == &rows[SYSCALL_write] ? transfer(t, row, host) : pass(t, row, host);
     for (unsigned i = 0; i < 6; i++) {
         if (o[i].copy && !order_out(&o[i], r >= 0 && (row->arg[i] & 0xff) != A_INN_)) {
             r = -EFAULT;

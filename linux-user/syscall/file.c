@@ -262,8 +262,14 @@ static int64_t vector_io(Thread *t, long nr, bool out, const uint64_t *a, int64_
     if (!iov) {
         return r;
     }
-    /* The kernel takes the position in two words; on a 64-bit host the low one has it all. */
-    r = SAFE_SYSCALL(t, nr, a[0], iov, a[2], pos, 0, flags);
+    struct iovec copy = { 0 };
+    r = out ? 0 : contents_to_send(t, (int)a[0], iov, (uint32_t)a[2], &copy);
+    if (!r) {
+        /* The kernel takes the position in two words; on a 64-bit host the low one has it all. */
+        r = SAFE_SYSCALL(t, nr, a[0], copy.iov_base ? &copy : iov, copy.iov_base ? 1 : a[2], pos, 0, flags);
+    }
+    free(copy.iov_base);
+    r = out ? contents_received(t, (int)a[0], iov, (uint32_t)a[2], r) : r;
     if (iov != fast) {
         free(iov);
     }

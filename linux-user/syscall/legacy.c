@@ -96,6 +96,7 @@ int64_t sys_getdents(Thread *t, const uint64_t *a)
             stle32(out + 4, (uint32_t)ldle64(d + 8));
         }
         stle16(out + 2 * w, (uint16_t)bytes);
+        order_fields(t->abi, out, 2 * w + 2, w == 8 ? "2qw" : "2lw");
         memcpy(out + 2 * w + 2, d + HEAD64, name);
         out[bytes - 1] = d[18];
         if (!copy_to_guest(a[1] + done, out, bytes)) {

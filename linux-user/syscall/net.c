@@ -2,7 +2,7 @@
  * net.c: sockets. Addresses and packet contents (netlink included) are the same for every little-endian ABI; message
  * headers and control messages depend on the word size.
  *
- * Leaves out: what netlink carries, for big-endian guests.
+ * What netlink carries, for big-endian guests: netlink.c.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,6 +10,14 @@
 #include "linux-user/syscall/syscall.h"
 
 enum { MAX_CONTROL = 64 * 1024, MAX_OPTION = 1 << 20, MAX_MMSG = 1024 };
+
+int64_t sys_socket(Thread *t, const uint64_t *a)
+{
+    if (t->abi->big_endian && (int)a[0] == AF_NETLINK && !netlink_supported((int)a[2])) {
+        return -EPROTONOSUPPORT;
+    }
+    return RAW_SYSCALL(SYS_socket, a[0], a[1], a[2]);
+}
 
 /* -- addresses ---------------------------------------------------------------------------------------- */
 
@@ -108,8 +116,15 @@ int64_t sys_sendto(Thread *t, const uint64_t *a)
 {
     struct sockaddr_storage ss;
     bool ok = true;
-    void *buf = guest_in(a[1], a[2], &ok), *name = address_in(t->abi, &ss, a[4], (uint32_t)a[5], &ok);
-    return ok ? SAFE_SYSCALL(t, SYS_sendto, a[0], buf, a[2], a[3], name, a[5]) : -EFAULT;
+    struct iovec iov = { guest_in(a[1], a[2], &ok), a[2] }, copy = { 0 };
+    void *name = address_in(t->abi, &ss, a[4], (uint32_t)a[5], &ok);
+    int64_t r = ok ? contents_to_send(t, (int)a[0], &iov, 1, &copy) : -EFAULT;
+    if (!r) {
+        const struct iovec *v = copy.iov_base ? &copy : &iov;
+        r = SAFE_SYSCALL(t, SYS_sendto, a[0], v->iov_base, v->iov_len, a[3], name, a[5]);
+    }
+    free(copy.iov_base);
+    return r;
 }
 
 int64_t sys_recvfrom(Thread *t, const uint64_t *a)
@@ -126,6 +141,7 @@ int64_t sys_recvfrom(Thread *t, const uint64_t *a)
     }
     len = MIN(room, (uint32_t)sizeof(ss));
     int64_t r = SAFE_SYSCALL(t, SYS_recvfrom, a[0], buf, a[2], a[3], a[4] ? &ss : NULL, &len);
+    r = contents_received(t, (int)a[0], &(struct iovec){ buf, a[2] }, 1, r);
     if (r >= 0 && a[4]) {
         order_address(t->abi, &ss, len);
         if (!copy_to_guest(a[4], &ss, MIN(MIN(len, room), (uint32_t)sizeof(ss))) || !store_guest_u32(a[5], len)) {
@@ -395,8 +411,22 @@ static int64_t one_message(Thread *t, int fd, vaddr addr, uint64_t flags, bool s
             h.msg_controllen = abi->word_bytes == 8 ? m.control_len : m.control_len + m.control_len / 2;
         }
     }
+    struct iovec copy = { 0 };
+    if (!r && send) {
+        r = contents_to_send(t, fd, h.msg_iov, h.msg_iovlen, &copy);
+    }
     if (!r) {
+        struct iovec *iov = h.msg_iov;
+        if (copy.iov_base) {
+            h.msg_iov = &copy;
+            h.msg_iovlen = 1;
+        }
         r = SAFE_SYSCALL(t, send ? SYS_sendmsg : SYS_recvmsg, fd, &h, flags);
+        h.msg_iov = iov;
+        free(copy.iov_base);
+        if (!send) {
+            r = contents_received(t, fd, iov, m.n_iov, r);
+        }
         if (r >= 0 && !send) {
             unsigned w = abi->word_bytes;
             uint64_t control_len = 0;

@@ -3,7 +3,7 @@
  *
  * Structures with a description (struct.c) need none of this; what is left are arrays of numbers, and structures that are the same
  * in every little-endian ABI.
- * Leaves out: what read(2) and write(2) of an eventfd, a timerfd, a signalfd and inotify carry, netlink.
+ * What descriptors carry: contents.c.
  */
 #include <ctype.h>
 #include "linux-user/syscall/syscall.h"

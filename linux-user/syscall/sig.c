@@ -77,7 +77,7 @@ int64_t sys_rt_sigpending(Thread *t, const uint64_t *a)
     }
     set &= t->sigmask;
     uint8_t raw[8];
-    abi_put64(t->abi, raw, set);
+    sigset_pack(raw, set);
     return copy_to_guest(a[0], raw, a[1]) ? 0 : -EFAULT;
 }
 

@@ -96,6 +96,12 @@ static uint64_t host_get(const void *host, const StructField *f)
     return is_signed(f->kind) && f->host_bytes < 8 ? (uint64_t)bits_sext(v, f->host_bytes * 8u) : v;
 }
 
+/* Two words have the low one first in either byte order (asm-generic/msgbuf.h). */
+static uint64_t in_words(const Abi *abi, const StructField *f, uint64_t v)
+{
+    return f->kind == F_U64_WORDS && abi->word_bytes == 4 && abi->big_endian ? v << 32 | v >> 32 : v;
+}
+
 enum { MAX_STRUCT_BYTES = 512 };
 
 bool struct_to_guest(const Abi *abi, const StructDesc *generic, vaddr addr, const void *host)
@@ -108,7 +114,7 @@ bool struct_to_guest(const Abi *abi, const StructDesc *generic, vaddr addr, cons
         unsigned n = kind_bytes(abi, f->kind);
         at = ROUND_UP(at, kind_align(abi, desc, f->kind));
         if (f->host_bytes) {
-            store(abi, raw + at, n, host_get(host, f));
+            store(abi, raw + at, n, in_words(abi, f, host_get(host, f)));
         }
         at += n;
     }
@@ -129,7 +135,7 @@ bool struct_from_guest(const Abi *abi, const StructDesc *generic, void *host, va
         unsigned n = kind_bytes(abi, f->kind);
         at = ROUND_UP(at, kind_align(abi, desc, f->kind));
         if (f->host_bytes) {
-            uint64_t v = load(abi, raw + at, n);
+            uint64_t v = in_words(abi, f, load(abi, raw + at, n));
             if (is_signed(f->kind) && n < 8) {
                 v = (uint64_t)bits_sext(v, n * 8);
             }

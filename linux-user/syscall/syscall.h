@@ -78,6 +78,17 @@ bool order_out(Ordered *o, bool changed);
 /* A copy of ours between the host's and the ABI's order, either way. */
 void order_fields(const Abi *abi, void *data, size_t size_bytes, const char *layout);
 
+/*
+ * contents.c. `result` of a call that has read into `iov`, or an error: what came is in the guest's order now. What a call is about to send: 0 and, if
+ * it has to be another than the guest's, a copy (free its iov_base), or an error.
+ */
+int64_t contents_received(Thread *t, int fd, const struct iovec *iov, size_t n, int64_t result);
+int64_t contents_to_send(Thread *t, int fd, const struct iovec *iov, size_t n, struct iovec *ret);
+/* netlink.c. False: there are messages it does not know. */
+bool netlink_order(const Abi *abi, uint8_t *p, size_t n, int protocol, bool to_host);
+bool netlink_supported(int protocol);
+enum { MAX_CONTENTS_BYTES = 1 << 24 };
+
 /* Every handler in the table. */
 #define SYS(name, nr64, nr32, how, ...) how
 #define PASS(nr)

@@ -18,7 +18,7 @@ for name, flags, cpu in (('be8-a32', [*V7, '-marm'], 'max'), ('be8-t32', [*V7, '
                          ('be32', ['-march=armv5te', '-mfloat-abi=soft', '-marm', '-mbe32'], 'arm926')):
     program = os.path.join(work, name)
     subprocess.run([COMPILER, '-mbig-endian', '-nostdlib', '-static', '-O1', '-fno-stack-protector', *flags, '-o', program, source], check=True)
-    p = subprocess.run([runner, '-cpu', cpu, program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    p = subprocess.run([runner, '-cpu', cpu, program], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     if p.returncode or p.stdout != 'ok\n':
         sys.exit(f'{name}: status {p.returncode} {p.stdout}')
     print(name, 'ok')
