@@ -152,7 +152,7 @@ bool load_guest_sigset(vaddr addr, uint64_t *ret)
 void sigset_pack(uint8_t raw[8], uint64_t set)
 {
     set = sigset_halves() ? exchanged(set) : set;
-    user.abi->big_endian ? stbe64(raw, set) : stle64(raw, set);
+    abi_put64(user.abi, raw, set);
 }
 
 bool store_guest_sigset(vaddr addr, uint64_t set)

@@ -39,6 +39,7 @@ static bool has_el2_or_3(const Vcpu *vcpu) { return arm_has(vcpu, EL2) || arm_ha
 static bool has_a32_el3(const Vcpu *vcpu) { return arm_has(vcpu, EL3) && !arm_model(vcpu)->aarch64; }
 static bool has_a32_el3_v8(const Vcpu *vcpu) { return has_a32_el3(vcpu) && is_v8(vcpu); }
 static bool has_pmu(const Vcpu *vcpu) { return vcpu->softmmu && arm_has(vcpu, PMUv3); }
+static bool has_pmuser(const Vcpu *vcpu) { return arm_has(vcpu, PMUv3); } /* a program may ask whether it may count: under Linux not */
 static bool has_pmu_v8(const Vcpu *vcpu) { return has_pmu(vcpu) && is_v8(vcpu); }
 static bool has_gtimer(const Vcpu *vcpu) { return arm_has(vcpu, GTIMER); }
 static bool has_gtimer_system(const Vcpu *vcpu) { return vcpu->softmmu && arm_has(vcpu, GTIMER); }

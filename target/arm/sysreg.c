@@ -36,6 +36,7 @@ SYSTEM_GATE(uao, UAO)
 SYSTEM_GATE(ras, RAS)
 SYSTEM_GATE(pauth, PAuth)
 SYSTEM_GATE(pmu, PMUv3)
+GATE(pmuser, PMUv3) /* a program may ask whether it may count: under Linux not */
 SYSTEM_GATE(tlbios, TLBIOS)
 SYSTEM_GATE(tlbirange, TLBIRANGE)
 static bool above_el1(const Vcpu *vcpu) { return has_el2(vcpu) || has_el3(vcpu); }

@@ -31,7 +31,7 @@ int main(int argc, char **argv)
         return 0;
     }
     SHOW(MIDR_EL1); SHOW(ID_AA64PFR0_EL1); SHOW(ID_AA64ISAR0_EL1); SHOW(ID_AA64ISAR1_EL1); SHOW(ID_AA64DFR0_EL1);
-    SHOW(ID_AA64MMFR0_EL1); SHOW(CTR_EL0); SHOW(DCZID_EL0); SHOW(CNTFRQ_EL0);
+    SHOW(ID_AA64MMFR0_EL1); SHOW(CTR_EL0); SHOW(DCZID_EL0); SHOW(CNTFRQ_EL0); SHOW(PMUSERENR_EL0);
     printf("HWCAP %lx\nHWCAP2 %lx\nPLATFORM %s\n", getauxval(AT_HWCAP), getauxval(AT_HWCAP2), (char *)getauxval(AT_PLATFORM));
     char line[1024];
     FILE *f = fopen("/proc/cpuinfo", "r");
@@ -105,5 +105,5 @@ for model, (midr, extensions) in MODELS.items():
 status, text = run('-cpu', 'max,pauth=off', program)
 check('paca' in run('-cpu', 'max', program)[1] and status == 0 and 'paca' not in text, 'pauth=off', text)
 status, text = run('-cpu', 'cortex-a72,cntfrq=25000000', program)
-check(status == 0 and 'CNTFRQ_EL0 00000000017d7840' in text, 'cntfrq', text)
+check(status == 0 and 'CNTFRQ_EL0 00000000017d7840' in text and 'PMUSERENR_EL0 0000000000000000' in text, 'registers for programs', text)
 print(len(MODELS), 'models')

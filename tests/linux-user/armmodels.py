@@ -18,7 +18,7 @@ WORDS = {
     'v6': {'umaal': 0xe0454494, 'sxtb': 0xe6af4074, 'rev': 0xe6bf4f34, 'ldrex': 0xe1914f9f, 'sadd8': 0xe6144f96, 'setend': 0xf1010000, 'CP15DMB': 0xee076fba},
     'v6k': {'ldrexd': 0xe1b14f9f, 'clrex': 0xf57ff01f, 'TPIDRURO': 0xee1d0f70},
     'v6t2': {'movw': 0xe3004001, 'bfi': 0xe7c74014, 'rbit': 0xe6ff4f34, 'mls': 0xe0640494},
-    'v7': {'dmb': 0xf57ff05b, 'isb': 0xf57ff06f},
+    'v7': {'dmb': 0xf57ff05b, 'isb': 0xf57ff06f, 'PMUSERENR': 0xee190f1e},
     'v8': {'ldaex': 0xe1914e9f, 'lda': 0xe1914c9f, 'vsel': 0xfe000a00, 'vrintz': 0xeeb60ac0, 'vmaxnm': 0xfe800a00, 'vcvta': 0xfebc0a40, 'crc32b': 0xe1042046},
     'idiv': {'sdiv': 0xe714f414, 'udiv': 0xe734f414},
     'vfp2': {'vadd.f64': 0xee300b00, 'vmov r, s': 0xee104a10, 'vmov d[0], r': 0xee004b10, 'vldr': 0xed910b00},
