@@ -293,7 +293,13 @@ static const BlockDriver *choose_driver(const char *filename, Json *options, uns
         if (protocol) {
             json_put_string(opts, "driver", protocol->name);
         }
-        file = node_open(filename, opts, *flags & ~(unsigned)BLOCK_SNAPSHOT, errp);
+        /* What is asked for here goes before what was inherited. */
+        bool ro = !(*flags & BLOCK_RDWR);
+        if (!opts_bool(options, "read-only", ro, &ro, errp)) {
+            json_free(opts);
+            return NULL;
+        }
+        file = node_open(filename, opts, (*flags & ~(unsigned)(BLOCK_SNAPSHOT | BLOCK_RDWR)) | (ro ? 0 : BLOCK_RDWR), errp);
         if (!file) {
             return NULL;
         }

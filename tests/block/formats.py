@@ -26,6 +26,8 @@ KINDS = {
              ('subformat=streamOptimized', (0,)), ('zeroed_grain=on', (0,)), ('adapter_type=lsilogic,compat6=on', (0,))],
     'vpc': [('', (0, 3 * M + 512)), ('force_size=on', (0, 3 * M + 512)), ('subformat=fixed', (0,)), ('subformat=fixed,force_size=on', (0,))],
 }
+ON_OTHERS = [('qcow', 'raw', ''), ('qed', 'raw', ''), ('qed', 'qed', 'cluster_size=4k'), ('vmdk', 'vmdk', ''), ('vmdk', 'vmdk', 'zeroed_grain=on')]
+RESIZABLE = {'qed'}
 NO_CHECK = {'qcow', 'raw', 'vpc'}
 LEAKED_BY_OTHERS = {'parallels'} # what the reference takes ahead it does not always give back
 SAYS_LESS = {('map', 'vhdx')}
@@ -129,6 +131,39 @@ def one(ours, others, fmt, options, size, work, seed):
             os.unlink(f)
 
 
+def with_backing(ours, others, fmt, base_fmt, options, work, seed):
+    """An image on another, of a smaller size: written in turns, then what differs goes to the other (commit)."""
+    rng = random.Random(f'{fmt} {base_fmt} {options} {seed}')
+    what = f'{fmt} {options or "-"} on {base_fmt}'
+    size = SIZE
+    for number, (first, second) in enumerate([(ours, o) for o in others] + [(o, ours) for o in others] or [(ours, ours)]):
+        image, raw, base = (os.path.join(work, f'{number}.{x}') for x in ('img', 'raw', 'base'))
+        ours.img('create', '-q', '-f', 'raw', raw, str(size))
+        second.img('create', '-q', '-f', base_fmt, base, str(size - M if fmt != 'vmdk' else size))
+        todo = list(operations(rng, size - M, 10))
+        second.io(base_fmt, base, todo)
+        ours.io('raw', raw, todo)
+        first.img('create', '-q', '-f', fmt, *(('-o', options) if options else ()), '-b', base, '-F', base_fmt, image, str(size))
+        for turn, tools in enumerate((first, second, first)):
+            todo = list(operations(rng, size, 12))
+            tools.io(fmt, image, todo)
+            ours.io('raw', raw, todo)
+            for reader in (ours, second if second is not ours else first):
+                same(reader, fmt, image, raw, f'{what}, turn {turn} written by {tools.name}')
+        if fmt in RESIZABLE:
+            first.img('resize', '-q', '-f', fmt, image, str(size + 3 * M))
+            os.truncate(raw, size + 3 * M)
+            for reader in (ours, first):
+                same(reader, fmt, image, raw, f'{what}, resized by {first.name}')
+        else:
+            first.img('commit', '-q', '-f', fmt, image)
+            p = ours.img('compare', '-f', base_fmt, '-F', 'raw', base, raw, ok=(0, 1))
+            if p.returncode:
+                fail(f'{what}, committed by {first.name}: {p.stdout.strip()} {p.stderr.strip()}')
+        for f in glob.glob(os.path.join(work, '*')):
+            os.unlink(f)
+
+
 def sample_images(ours, folder, formats, work):
     """NAME.FORMAT.xz has the content of the pattern in sample_raw()."""
     n = 0
@@ -176,6 +211,11 @@ def main():
                     with tempfile.TemporaryDirectory(prefix='formats-') as work:
                         one(ours, others, fmt, options, size, work, args.seed)
                     n += 1
+    for fmt, base_fmt, options in ON_OTHERS:
+        if not args.formats or fmt in args.formats:
+            with tempfile.TemporaryDirectory(prefix='formats-') as work:
+                with_backing(ours, others, fmt, base_fmt, options, work, args.seed)
+            n += 1
     with tempfile.TemporaryDirectory(prefix='formats-') as work:
         n += sample_images(ours, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'samples'), args.formats, work)
     print(f'{n} kinds of images, {failed} failures')
