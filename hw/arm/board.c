@@ -1,6 +1,7 @@
 /*
  * board.c: see board.h.
  */
+#include <stdio.h>
 #include "block/block.h"
 #include "hw/arm/board.h"
 #include "hw/chardev-prop.h"
@@ -19,20 +20,33 @@ Device *arm_place(const char *type, const char *const *props, gpa base, Irq *irq
     return dev;
 }
 
-Device *arm_pl011(Machine *m, unsigned n, Error **errp)
+/* With properties, and what is no text: a chardev, a drive. */
+static Device *make(const char *type, const char *const *props, struct Chardev *chr, BlockBackend *drive, Error **errp)
 {
-    Device *dev = device_new("pl011", errp);
+    Device *dev = device_new(type, errp);
+    bool ok = dev && (!chr || device_attach_chardev(dev, chr, errp));
 
-    if (!dev || !device_attach_chardev(dev, m->serials[n], errp) || !device_realize(dev, NULL, errp)) {
+    for (const char *const *p = props; ok && p && *p; p += 2) {
+        ok = object_property_parse(&dev->obj, p[0], p[1], errp);
+    }
+    if (ok && drive) {
+        *(BlockBackend **)((char *)dev + object_type_find_prop(dev->obj.type, "drive")->offset) = drive;
+    }
+    if (!ok || !device_realize(dev, NULL, errp)) {
         return NULL;
     }
     object_unref(&dev->obj);
     return dev;
 }
 
-bool arm_place_uart(Machine *m, unsigned n, gpa base, Irq *irq, Error **errp)
+Device *arm_pl011(Machine *m, unsigned n, Error **errp)
 {
-    Device *dev = arm_pl011(m, n, errp);
+    return make("pl011", NULL, m->serials[n], NULL, errp);
+}
+
+bool arm_place_serial(Machine *m, const char *type, const char *const *props, unsigned n, gpa base, Irq *irq, Error **errp)
+{
+    Device *dev = make(type, props, m->serials[n], NULL, errp);
 
     if (!dev) {
         return false;
@@ -40,6 +54,23 @@ bool arm_place_uart(Machine *m, unsigned n, gpa base, Irq *irq, Error **errp)
     sysbus_map(dev, 0, base);
     device_connect_irq(dev, "sysbus-irq", 0, irq);
     return true;
+}
+
+bool arm_place_uart(Machine *m, unsigned n, gpa base, Irq *irq, Error **errp)
+{
+    return arm_place_serial(m, "pl011", NULL, n, base, irq, errp);
+}
+
+bool arm_place_absent(Machine *m, const char *name, gpa base, uint64_t bytes, Error **errp)
+{
+    char size[24];
+
+    snprintf(size, sizeof(size), "%" PRIu64, bytes);
+    Device *dev = device_create("unimplemented-device", NULL, (const char *const[]){ "name", name, "size", size, NULL }, errp);
+    if (dev) {
+        memory_region_add_overlap(&m->system_memory, base, device_mmio(dev, 0), -1000);
+    }
+    return dev != NULL;
 }
 
 bool arm_place_mmci(gpa base, Irq *irq0, Irq *irq1, Device *registers, Error **errp)
@@ -57,22 +88,11 @@ bool arm_place_mmci(gpa base, Irq *irq0, Irq *irq1, Device *registers, Error **e
 
 Device *arm_place_flash(const char *const *props, unsigned unit, gpa base, Error **errp)
 {
-    Device *dev = device_new("cfi.pflash01", errp);
-    bool ok = dev != NULL;
+    Device *dev = make("cfi.pflash01", props, NULL, drive_get("pflash", unit), errp);
 
-    for (const char *const *p = props; ok && *p; p += 2) {
-        ok = object_property_parse(&dev->obj, p[0], p[1], errp);
+    if (dev) {
+        sysbus_map(dev, 0, base);
     }
-    if (!ok) {
-        return NULL;
-    }
-    *(BlockBackend **)((char *)dev + object_type_find_prop(dev->obj.type, "drive")->offset) = drive_get("pflash", unit);
-    ok = device_realize(dev, NULL, errp);
-    object_unref(&dev->obj);
-    if (!ok) {
-        return NULL;
-    }
-    sysbus_map(dev, 0, base);
     return dev;
 }
 

@@ -149,14 +149,8 @@ static bool add_card(VexpressMachine *v, Error **errp)
 static bool add_background(VexpressMachine *v, Error **errp)
 {
     enum { FROM = 0x10000000 };
-    char bytes[24];
 
-    snprintf(bytes, sizeof(bytes), "0x%" PRIx64, model(v)->ram - FROM);
-    Device *dev = device_create("unimplemented-device", NULL, (const char *const[]){ "name", "vexpress", "size", bytes, NULL }, errp);
-    if (dev) {
-        memory_region_add_overlap(&mach(v)->system_memory, FROM, device_mmio(dev, 0), -1000);
-    }
-    return dev != NULL;
+    return arm_place_absent(mach(v), "vexpress", FROM, model(v)->ram - FROM, errp);
 }
 
 static bool vexpress_init(Machine *m, Error **errp)
