@@ -3,6 +3,7 @@
  *
  * Threads: created and reset under the BQL; the platform's callbacks are called by the vCPU's thread, mostly without it.
  */
+#include "accel/accel.h"
 #include "accel/tcg.h"
 #include "hw/arm/cpus-target.h"
 #include "hw/arm/gic.h"
@@ -191,6 +192,31 @@ static void ops_start(ArmCpu *cpu)
     }
 }
 
+static void power_off(Vcpu *vcpu, void *opaque)
+{
+    arm_cpu_power(vcpu, false);
+}
+
+static void power_on(Vcpu *vcpu, void *opaque)
+{
+    uint64_t *pc = opaque;
+
+    vcpu->target->cpu_reset(vcpu);
+    arm_cpu_start(vcpu, 0, *pc, 0);
+    arm_cpu_power(vcpu, true);
+}
+
+static void ops_power(ArmCpu *cpu, bool on, uint64_t pc)
+{
+    const AccelOps *accel = cpu->machine->accel;
+
+    if (cpu->machine->running && accel && accel->run_on) {
+        accel->run_on(cpu->vcpu, on ? power_on : power_off, &pc);
+    } else {
+        (on ? power_on : power_off)(cpu->vcpu, &pc);
+    }
+}
+
 static void ops_line(ArmCpu *cpu, ArmLine line, bool level)
 {
     static const uint8_t lines[ARM_N_LINES] = { ARM_IRQ_IRQ, ARM_IRQ_FIQ, ARM_IRQ_VIRQ, ARM_IRQ_VFIQ };
@@ -241,5 +267,5 @@ static void ops_memory_changed(ArmCpu *cpu)
 }
 
 const ArmCpuOps arm_cpus_target_ops = {
-    .create = ops_create, .start = ops_start, .line = ops_line, .info = ops_info, .memory_changed = ops_memory_changed,
+    .create = ops_create, .start = ops_start, .power = ops_power, .line = ops_line, .info = ops_info, .memory_changed = ops_memory_changed,
 };

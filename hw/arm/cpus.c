@@ -112,6 +112,20 @@ void arm_machine_reset(Machine *m, ResetKind kind)
     }
 }
 
+void arm_cpu_hold(ArmCpu *cpu)
+{
+    if (cpu_ops && cpu->vcpu) {
+        cpu_ops->power(cpu, false, 0);
+    }
+}
+
+void arm_cpu_release(ArmCpu *cpu, uint64_t pc)
+{
+    if (cpu_ops && cpu->vcpu) {
+        cpu_ops->power(cpu, true, pc);
+    }
+}
+
 static bool cpu_create(const ArmCpusConfig *config, unsigned index, Error **errp)
 {
     Machine *m = config->machine;

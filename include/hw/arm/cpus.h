@@ -79,6 +79,8 @@ typedef struct ArmCpuOps {
     void (*start)(ArmCpu *cpu);
     void (*line)(ArmCpu *cpu, ArmLine line, bool level);
     void (*info)(ArmCpu *cpu, ArmCpuInfo *ret);
+    /* Holds it, or starts it anew at `pc`. */
+    void (*power)(ArmCpu *cpu, bool on, uint64_t pc);
     /* The view has changed. */
     void (*memory_changed)(ArmCpu *cpu);
 } ArmCpuOps;
@@ -96,6 +98,9 @@ uint64_t arm_cpu_affinity(const ArmCpusConfig *config, unsigned index);
 ArmCpuInfo arm_cpu_info(Machine *machine, unsigned index);
 /* What only this processor sees at addr. */
 void arm_cpu_overlay(ArmCpu *cpu, gpa addr, MemoryRegion *mr);
+/* For reset lines of boards: held until it is released, and then as after a reset, at `pc`. From the main loop. */
+void arm_cpu_hold(ArmCpu *cpu);
+void arm_cpu_release(ArmCpu *cpu, uint64_t pc);
 char *arm_vcpu_path(Machine *machine, unsigned index);
 
 #endif
