@@ -73,14 +73,17 @@ bool arm32_reg_write(Vcpu *vcpu, const RegDesc *reg, const void *in)
 
 void arm32_dump(Vcpu *vcpu, FILE *out, unsigned log_items)
 {
+    static const char *const modes[16] = { [0] = "usr", [1] = "fiq", [2] = "irq", [3] = "svc", [6] = "mon", [7] = "abt", [10] = "hyp", [11] = "und",
+                                           [15] = "sys" };
     const ArmState *s = arm_state(vcpu);
     uint32_t cpsr = arm_cpsr_get(vcpu);
+    const char *mode = modes[cpsr & 15];
 
     for (unsigned i = 0; i < 16; i++) {
         fprintf(out, "R%02u=%08x%s", i, i == GDB_PC ? (uint32_t)s->pc & ~1u : (uint32_t)s->x[i], i % 4 == 3 ? "\n" : " ");
     }
-    fprintf(out, "PSR=%08x %c%c%c%c %c usr32\n", cpsr, cpsr >> 31 & 1 ? 'N' : '-', cpsr >> 30 & 1 ? 'Z' : '-', cpsr >> 29 & 1 ? 'C' : '-',
-            cpsr >> 28 & 1 ? 'V' : '-', cpsr >> 5 & 1 ? 'T' : 'A');
+    fprintf(out, "PSR=%08x %c%c%c%c %c %s32\n", cpsr, cpsr >> 31 & 1 ? 'N' : '-', cpsr >> 30 & 1 ? 'Z' : '-', cpsr >> 29 & 1 ? 'C' : '-',
+            cpsr >> 28 & 1 ? 'V' : '-', cpsr >> 5 & 1 ? 'T' : 'A', mode ? mode : "?");
     if (log_items & LOG_FPU) {
         for (unsigned i = 0; i < 32; i++) {
             fprintf(out, "d%02u=%016" PRIx64 "%s", i, s->v[i / 2].d[i % 2], i % 4 == 3 ? "\n" : " ");
