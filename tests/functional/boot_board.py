@@ -28,6 +28,8 @@ BOARDS = {
                         options=['-m', '512M'], says=[]),
     'vexpress-a15': dict(dtb='vexpress-v2p-ca15-tc1.dtb', cpus=1, console='ttyAMA0', serial=0, devices='', modules=['armmmci'],
                          options=['-m', '512M'], says=[]),
+    # Its tree has the third SD host alone.
+    'smdkc210': dict(dtb='exynos4210-smdkv310.dtb', cpus=2, console='ttySAC0', serial=0, devices='', modules=['sdhci', 'sdhci-s3c'], card=2, says=[]),
 }
 
 
@@ -87,7 +89,7 @@ def main():
         serials = ['-serial', 'null'] * board['serial'] + ['-serial', f'file:{log}']
         with Emulator('-kernel', str(GUEST / 'kernel'), '-dtb', str(work / 'board.dtb'), '-initrd', str(work / 'initrd'), '-append',
                       f'console={board["console"]} quiet run=board devices={board["devices"]}', *serials,
-                      '-drive', f'file={work}/sd.img,format=raw,if=sd', *board.get('options', []), machine=BOARD, cwd=os.getcwd()) as vm:
+                      '-drive', f'file={work}/sd.img,format=raw,if=sd,index={board.get("card", 0)}', *board.get('options', []), machine=BOARD, cwd=os.getcwd()) as vm:
             console = GuestConsole(log, vm)
             vm.qmp.ok('cont')
             fb = board.get('framebuffer')
