@@ -3,7 +3,7 @@
  */
 #include "block/node.h"
 
-extern const BlockDriver block_file, block_host_device, block_nbd, block_null_aio, block_null_co, block_raw;
+extern const BlockDriver block_file, block_host_device, block_luks, block_nbd, block_null_aio, block_null_co, block_raw;
 extern const BlockDriver block_bochs, block_cloop, block_dmg, block_parallels, block_qcow, block_qcow2, block_qed, block_vdi, block_vhdx, block_vmdk, block_vpc, block_vvfat;
 
 const BlockDriver *const block_drivers[] = {
@@ -12,6 +12,9 @@ const BlockDriver *const block_drivers[] = {
     &block_dmg,
     &block_file,
     &block_host_device,
+#ifdef CONFIG_NETTLE
+    &block_luks,
+#endif
     &block_nbd,
     &block_null_aio,
     &block_null_co,

@@ -191,13 +191,35 @@ static void make_filename(BlockNode *node)
     if (node->filename) {
         return;
     }
-    if (file && file->filename && node->driver->kind == DRIVER_FORMAT) {
+    /* What says which data it is, beside the file. */
+    static const char *const strong[] = { "offset", "size", "key-secret", "encrypt" };
+    bool plain = file && file->filename && node->driver->kind == DRIVER_FORMAT;
+    Json *whole = json_object();
+    json_put_string(whole, "driver", node->driver->name);
+    if (file && file->filename && strncmp(file->filename, "json:", 5)) {
+        Json *below = json_object();
+        json_put_string(below, "driver", file->driver->name);
+        json_put_string(below, "filename", file->filename);
+        json_put(whole, "file", below);
+    }
+    for (size_t i = 0; plain && json_get(whole, "file") && i < ARRAY_SIZE(strong); i++) {
+        const Json *value = json_get(node->options, strong[i]);
+        if (value) {
+            json_put(whole, strong[i], json_copy(value));
+        }
+    }
+    if (plain && json_count(whole) > 2) {
+        char *text = json_print(whole);
+        node->filename = xasprintf("json:%s", text);
+        free(text);
+    } else if (plain) {
         node->filename = xstrdup(file->filename);
     } else {
         char *text = json_print(node->options);
         node->filename = xasprintf("json:%s", text);
         free(text);
     }
+    json_free(whole);
 }
 
 static BlockNode *open_backing(BlockNode *node, Json *given, unsigned flags, Error **errp)

@@ -1,20 +1,18 @@
 /*
  * object.c: secrets, TLS credentials and authorization lists by id (see the header).
  *
- * Leaves out: encrypted secrets (keyid, iv), authz-pam, authz-list-file.
+ * Secrets are crypto/secret.c's. Leaves out: authz-pam, authz-list-file.
  */
 #include "block/object.h"
 
-#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <string.h>
 
 #include "block/nbd/tls.h"
+#include "block/secret.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
-
-enum { SECRET_MAX_BYTES = 1 << 20 };
 
 typedef struct BlockObject BlockObject;
 
@@ -28,107 +26,21 @@ struct BlockObject {
     BlockObject *next;
     const BlockObjectType *type;
     char *id;
-    char *secret;
-    size_t secret_bytes;
+    bool is_secret;
     TlsCreds *creds;
     Json *rules;
 };
 
 static BlockObject *objects;
 
-/* -- secrets --------------------------------------------------------------------------------------------------------- */
-
-static int base64_value(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* In place; white space is allowed. */
-static bool decode_base64(char *text, size_t *bytes, Error **errp)
-{
-    uint32_t bits = 0;
-    size_t n = 0, digits = 0, padding = 0;
-
-    for (const char *p = text; *p; p++) {
-        int v = base64_value(*p);
-        if (*p == '=') {
-            padding++;
-        } else if (v >= 0 && !padding) {
-            bits = bits << 6 | (uint32_t)v;
-            if (++digits % 4 == 0) {
-                text[n++] = (char)(bits >> 16);
-                text[n++] = (char)(bits >> 8);
-                text[n++] = (char)bits;
-            }
-        } else if (!strchr(" \t\r\n", *p)) {
-            error_set(errp, "Secret is not valid base64 data");
-            return false;
-        }
-    }
-    if (digits % 4 == 1 || (digits + padding) % 4) {
-        error_set(errp, "Secret is not valid base64 data");
-        return false;
-    }
-    if (digits % 4 >= 2) {
-        bits <<= 6 * (4 - digits % 4);
-        text[n++] = (char)(bits >> 16);
-        if (digits % 4 == 3) {
-            text[n++] = (char)(bits >> 8);
-        }
-    }
-    text[n] = '\0';
-    *bytes = n;
-    return true;
-}
-
-static bool read_secret(BlockObject *o, const char *path, Error **errp)
-{
-    FILE *f = fopen(path, "rbe");
-
-    if (!f) {
-        error_set_errno(errp, errno, "Unable to read %s", path);
-        return false;
-    }
-    o->secret = xmalloc(SECRET_MAX_BYTES + 2);
-    o->secret_bytes = fread(o->secret, 1, SECRET_MAX_BYTES + 1, f);
-    o->secret[o->secret_bytes] = '\0';
-    bool ok = !ferror(f) && o->secret_bytes <= SECRET_MAX_BYTES;
-    fclose(f);
-    if (!ok) {
-        error_set(errp, "Unable to read %s, or it is larger than 1 MiB", path);
-    }
-    return ok;
-}
-
 static bool secret_open(BlockObject *o, const Json *options, Error **errp)
 {
-    const char *data = NULL, *file = NULL, *format = NULL;
+    SecretSource from = { 0 };
 
-    if (!opts_string(options, "data", NULL, &data, errp) || !opts_string(options, "file", NULL, &file, errp) ||
-        !opts_string(options, "format", "raw", &format, errp)) {
-        return false;
-    }
-    if (opts_is_set(options, "keyid") || opts_is_set(options, "iv")) {
-        error_set(errp, "encrypted secrets (keyid, iv) are not supported yet");
-        return false;
-    }
-    if (strcmp(format, "raw") && strcmp(format, "base64")) {
-        error_set(errp, "Parameter 'format' does not accept value '%s'", format);
-        return false;
-    }
-    if (!data == !file) {
-        error_set(errp, data ? "'data' and 'file' are mutually exclusive" : "Must provide 'file' or 'data'");
-        return false;
-    }
-    if (data) {
-        o->secret = xstrdup(data);
-        o->secret_bytes = strlen(data);
-    } else if (!read_secret(o, file, errp)) {
-        return false;
-    }
-    return !strcmp(format, "raw") || decode_base64(o->secret, &o->secret_bytes, errp);
+    o->is_secret = opts_string(options, "data", NULL, &from.data, errp) && opts_string(options, "file", NULL, &from.file, errp) &&
+                   opts_string(options, "format", NULL, &from.format, errp) && opts_string(options, "keyid", NULL, &from.keyid, errp) &&
+                   opts_string(options, "iv", NULL, &from.iv, errp) && secret_add(o->id, &from, errp);
+    return o->is_secret;
 }
 
 /* -- the others ------------------------------------------------------------------------------------------------------ */
@@ -202,9 +114,8 @@ bool block_object_type_known(const char *type)
 
 static void object_free(BlockObject *o)
 {
-    if (o->secret) {
-        explicit_bzero(o->secret, o->secret_bytes);
-        free(o->secret);
+    if (o->is_secret) {
+        secret_remove(o->id);
     }
     tls_creds_unref(o->creds);
     json_free(o->rules);
@@ -324,16 +235,16 @@ bool block_object_del(const char *id, Error **errp)
 
 char *block_secret(const char *id, size_t *ret_bytes, Error **errp)
 {
-    const BlockObject *o = find(id);
+    size_t bytes;
+    const char *secret = secret_get(id, &bytes, errp);
 
-    if (!o || !o->secret) {
-        error_set(errp, o ? "Object with id '%s' is not a secret" : "No secret with id '%s'", id);
+    if (!secret) {
         return NULL;
     }
-    char *copy = xmalloc(o->secret_bytes + 1);
-    memcpy(copy, o->secret, o->secret_bytes + 1);
+    char *copy = xmalloc(bytes + 1);
+    memcpy(copy, secret, bytes + 1);
     if (ret_bytes) {
-        *ret_bytes = o->secret_bytes;
+        *ret_bytes = bytes;
     }
     return copy;
 }

@@ -2,11 +2,12 @@
  * objects.c: -object types that belong to no device: I/O threads, sources of
  * random bytes, secrets.
  *
- * Leaves out: encrypted secrets (keyid, iv) and entropy gathering daemons (rng-egd). Threads: BQL.
+ * Leaves out: entropy gathering daemons (rng-egd). Threads: BQL.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "block/secret.h"
 #include "hw/object.h"
 #include "softmmu/loop.h"
 #include "softmmu/monitor/handlers.h"
@@ -139,8 +140,7 @@ typedef struct Secret {
     Object obj;
     char *data, *file, *keyid, *iv;
     int format;
-    char *bytes;
-    size_t len;
+    bool added;
 } Secret;
 
 static const char *const secret_formats[] = { "raw", "base64", NULL };
@@ -157,50 +157,24 @@ static const Property secret_props[] = {
     PROP_STR("file", Secret, file, "file that holds it"),
     { .name = "format", .kind = PROP_ENUM, .offset = offsetof(Secret, format),
       .names = secret_formats, .has_default = true, .help = "how it is written" },
-    PROP_STR("keyid", Secret, keyid, "secret that encrypts it (not supported)"),
-    PROP_STR("iv", Secret, iv, "initialization vector (not supported)"),
+    PROP_STR("keyid", Secret, keyid, "secret that encrypts it"),
+    PROP_STR("iv", Secret, iv, "initialization vector, in base64"),
 };
-
-enum { SECRET_MAX_BYTES = 1 << 20 };
 
 static bool secret_complete(Object *obj, Error **errp)
 {
     Secret *s = (Secret *)obj;
-    if (s->keyid || s->iv) {
-        error_set(errp, "encrypted secrets (keyid, iv) are not supported yet");
-        return false;
-    }
-    if (!s->data == !s->file) {
-        error_set(errp, s->data ? "'data' and 'file' are mutually exclusive"
-                                : "Must provide 'file' or 'data'");
-        return false;
-    }
-    if (s->data) {
-        s->bytes = xstrdup(s->data);
-        s->len = strlen(s->data);
-        return true;
-    }
-    FILE *f = fopen(s->file, "rbe");
-    if (!f) {
-        error_set_errno(errp, errno, "Unable to read %s", s->file);
-        return false;
-    }
-    s->bytes = xmalloc(SECRET_MAX_BYTES + 1);
-    s->len = fread(s->bytes, 1, SECRET_MAX_BYTES + 1, f);
-    bool ok = !ferror(f) && s->len <= SECRET_MAX_BYTES;
-    fclose(f);
-    if (!ok) {
-        error_set(errp, "Unable to read %s, or it is larger than 1 MiB", s->file);
-    }
-    return ok;
+    SecretSource from = { s->data, s->file, secret_formats[s->format], s->keyid, s->iv };
+
+    s->added = secret_add(obj->name, &from, errp);
+    return s->added;
 }
 
 static void secret_finish(Object *obj)
 {
     Secret *s = (Secret *)obj;
-    if (s->bytes) {
-        explicit_bzero(s->bytes, s->len);
-        free(s->bytes);
+    if (s->added) {
+        secret_remove(obj->name);
     }
 }
 

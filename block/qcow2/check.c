@@ -503,6 +503,9 @@ static void walk_all(Walk *w)
         walk_l1(w, s->snapshots[i].l1_offset, s->snapshots[i].l1_size, false);
     }
     use(w, s->snapshots_offset, s->snapshots_bytes);
+    uint64_t crypt, crypt_bytes;
+    crypt_range(s, &crypt, &crypt_bytes);
+    use(w, crypt, crypt_bytes);
     walk_bitmaps(w);
     walk_refcount_blocks(w);
 }

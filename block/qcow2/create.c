@@ -18,16 +18,42 @@ const BlockOption qcow2_create_options[] = {
     { "backing_fmt", OPTION_STRING, "Image format of the base image", NULL },
     { "data_file", OPTION_STRING, "File name of an external data file", NULL },
     { "data_file_raw", OPTION_BOOL, "The external data file must stay valid as a raw image", "off" },
+    { "encrypt.cipher-alg", OPTION_STRING, "Name of encryption cipher algorithm", NULL },
+    { "encrypt.cipher-mode", OPTION_STRING, "Name of encryption cipher mode", NULL },
+    { "encrypt.format", OPTION_STRING, "Encrypt the image, format choices: 'aes', 'luks'", NULL },
+    { "encrypt.hash-alg", OPTION_STRING, "Name of encryption hash algorithm", NULL },
+    { "encrypt.iter-time", OPTION_NUMBER, "Time to spend in PBKDF in milliseconds", NULL },
+    { "encrypt.ivgen-alg", OPTION_STRING, "Name of IV generator algorithm", NULL },
+    { "encrypt.ivgen-hash-alg", OPTION_STRING, "Name of IV generator hash algorithm", NULL },
+    { "encrypt.key-secret", OPTION_STRING, "ID of secret providing qcow AES key or LUKS passphrase", NULL },
     { "encryption", OPTION_BOOL, "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)", NULL },
     { "lazy_refcounts", OPTION_BOOL, "Postpone refcount updates", "off" },
     { "refcount_bits", OPTION_NUMBER, "Width of a reference count entry in bits", "16" },
     { NULL },
 };
 
+const BlockOption qcow2_amend_options[] = {
+    { "backing_file", OPTION_STRING, "File name of a base image", NULL },
+    { "backing_fmt", OPTION_STRING, "Image format of the base image", NULL },
+    { "compat", OPTION_STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", NULL },
+    { "data_file", OPTION_STRING, "File name of an external data file", NULL },
+    { "data_file_raw", OPTION_BOOL, "The external data file must stay valid as a raw image", NULL },
+    { "encrypt.iter-time", OPTION_NUMBER, "Time to spend in PBKDF in milliseconds", NULL },
+    { "encrypt.keyslot", OPTION_NUMBER, "Select a single keyslot to modify explicitly", NULL },
+    { "encrypt.new-secret", OPTION_STRING, "New secret to set in the matching keyslots. Empty string to erase", NULL },
+    { "encrypt.old-secret", OPTION_STRING, "Select all keyslots that match this password", NULL },
+    { "encrypt.state", OPTION_STRING, "Select new state of affected keyslots (active/inactive)", NULL },
+    { "lazy_refcounts", OPTION_BOOL, "Postpone refcount updates", NULL },
+    { "refcount_bits", OPTION_NUMBER, "Width of a reference count entry in bits", NULL },
+    { "size", OPTION_SIZE, "Virtual disk size", NULL },
+    { NULL },
+};
+
 typedef struct CreateOptions {
     uint64_t size, cluster_size, refcount_bits;
     unsigned version, compression, refcount_order;
-    bool lazy, extended_l2, data_file_raw, encryption;
+    bool lazy, extended_l2, data_file_raw;
+    unsigned crypt_method;
     const char *backing_file, *backing_fmt, *data_file;
     Prealloc prealloc;
 } CreateOptions;
@@ -48,7 +74,7 @@ static bool read_options(const Json *options, CreateOptions *o, Error **errp)
         !opts_string(options, "preallocation", "off", &mode, errp) || !opts_string(options, "backing_file", NULL, &o->backing_file, errp) ||
         !opts_string(options, "backing_fmt", NULL, &o->backing_fmt, errp) || !opts_string(options, "data_file", NULL, &o->data_file, errp) ||
         !opts_bool(options, "data_file_raw", false, &o->data_file_raw, errp) || !opts_bool(options, "lazy_refcounts", false, &o->lazy, errp) ||
-        !opts_bool(options, "extended_l2", false, &o->extended_l2, errp) || !opts_bool(options, "encryption", false, &o->encryption, errp) ||
+        !opts_bool(options, "extended_l2", false, &o->extended_l2, errp) || !crypt_create_options(options, &o->crypt_method, errp) ||
         !opts_uint(options, "refcount_bits", 16, &o->refcount_bits, errp)) {
         return false;
     }
@@ -85,8 +111,8 @@ static bool check_options(CreateOptions *o, Error **errp)
         return fail(errp, "Refcount width must be a power of two and may not exceed 64 bits");
     }
     o->refcount_order = (unsigned)__builtin_ctzll(o->refcount_bits);
-    if (o->encryption) {
-        return fail(errp, "encrypted images are not supported yet");
+    if (o->crypt_method && o->data_file_raw) {
+        return fail(errp, "data-file-raw and encryption cannot be used at the same time");
     }
     if (o->version < 3 && o->refcount_bits != 16) {
         return fail(errp, "Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)");
@@ -187,7 +213,7 @@ bool qcow2_create(const char *filename, const Json *options, Error **errp)
         return false;
     }
     BlockEdge *edge = node_attach(node, "create", PERM_WRITE | PERM_RESIZE, PERM_ALL, errp);
-    ok = edge && (!o.size || node_truncate(node, o.size, false, o.prealloc, errp));
+    ok = edge && (!o.crypt_method || crypt_create(node, options, o.crypt_method, errp)) && (!o.size || node_truncate(node, o.size, false, o.prealloc, errp));
     if (edge) {
         edge_detach(edge);
     }
@@ -240,6 +266,7 @@ bool qcow2_measure(const Json *options, BlockNode *in, uint64_t *required, uint6
     uint64_t cs = o.cluster_size, entry = o.extended_l2 ? 16 : 8, clusters = DIV_ROUND_UP(size, cs);
     uint64_t l2 = DIV_ROUND_UP(clusters * entry, cs), l1 = DIV_ROUND_UP(l2 * 8, cs), fixed = 1 + l1 + l2;
     uint64_t all = o.data_file ? 0 : clusters;
+    fixed += DIV_ROUND_UP(crypt_measure(options, o.crypt_method), cs);
     uint64_t full_clusters = fixed + all + refcount_clusters(fixed + all, cs, o.refcount_order);
     *full = full_clusters * cs;
     *required = (o.prealloc == PREALLOC_FULL || o.prealloc == PREALLOC_FALLOC ? full_clusters : full_clusters - all) * cs +

@@ -9,6 +9,7 @@
 
 const BlockOption qcow2_options[] = {
     { "backing", OPTION_NODE, "the image for what this one does not have", NULL },
+    { "encrypt", OPTION_STRING, "how the image is encrypted: encrypt.format, encrypt.key-secret", NULL },
     { "lazy-refcounts", OPTION_BOOL, "Postpone refcount updates", NULL },
     { "pass-discard-request", OPTION_BOOL, "Pass guest discard requests to the layer below", NULL },
     { "pass-discard-snapshot", OPTION_BOOL, "Generate discard requests when snapshot related space is freed", "on" },
@@ -98,6 +99,11 @@ static bool read_extensions(Qcow2 *s, const uint8_t *cluster, uint64_t from, uin
                 break;
             }
             if (!bitmaps_read_directory(s, data, bytes, errp)) {
+                return false;
+            }
+            break;
+        case EXTENSION_ENCRYPTION:
+            if (!crypt_read_extension(s, data, bytes, errp)) {
                 return false;
             }
             break;
@@ -239,9 +245,6 @@ static bool check_header(Qcow2 *s, Error **errp)
     if (s->crypt_method > 2) {
         error_set(errp, "Unsupported encryption method %u", s->crypt_method);
         return false;
-    }
-    if (s->crypt_method) {
-        return fail(errp, "encrypted images are not supported yet");
     }
     s->entry_words = s->incompatible & INCOMPAT_EXTENDED_L2 ? 2 : 1;
     if (s->entry_words == 2 && s->cluster_size < SUBCLUSTERS * 512u) {
@@ -408,7 +411,7 @@ static bool open_image(BlockNode *node, Json *options, Error **errp)
     s->file = s->data_file = node_file(node);
     co_mutex_init(&s->lock);
     node->request_align = 1;
-    if (!read_header(s, errp) || !check_header(s, errp) || !open_data_file(s, options, errp) || !read_options(s, options, errp) ||
+    if (!read_header(s, errp) || !check_header(s, errp) || !open_data_file(s, options, errp) || !crypt_open(s, options, errp) || !read_options(s, options, errp) ||
         !init_caches(s, options, errp) || !refcount_load(s, errp) || !read_l1(s, errp) || !snapshots_load(s, errp)) {
         return false;
     }
@@ -492,6 +495,7 @@ void qcow2_close(BlockNode *node)
     metadata_forget(s);
     snapshots_free(s);
     bitmaps_forget(s);
+    crypt_close(s);
     for (size_t i = 0; i < s->n_unknown; i++) {
         free(s->unknown[i].data);
     }
@@ -551,7 +555,7 @@ int header_build(const Qcow2 *s, uint8_t *cluster)
     size_t backing_bytes = node->backing_file ? strlen(node->backing_file) : 0;
 
     need += node->backing_format ? 24 : 0;
-    need += s->bitmaps.n ? 32 : 0;
+    need += (s->bitmaps.n ? 32 : 0) + (s->crypt ? 24 : 0);
     need += s->data_file_name ? 16 + strlen(s->data_file_name) : 0;
     for (size_t i = 0; i < s->n_unknown; i++) {
         need += 16 + s->unknown[i].bytes;
@@ -586,6 +590,10 @@ int header_build(const Qcow2 *s, uint8_t *cluster)
         uint8_t extension[24];
         bitmaps_build_extension(s, extension);
         at += put_extension(cluster + at, EXTENSION_BITMAPS, extension, sizeof(extension));
+    }
+    uint8_t crypt[16];
+    if (crypt_build_extension(s, crypt)) {
+        at += put_extension(cluster + at, EXTENSION_ENCRYPTION, crypt, sizeof(crypt));
     }
     if (node->backing_format) {
         at += put_extension(cluster + at, (uint32_t)EXTENSION_BACKING_FORMAT, node->backing_format, (uint32_t)strlen(node->backing_format));

@@ -65,6 +65,9 @@ static void learn(Qcow2 *s)
     for (unsigned i = 0; i < s->n_snapshots; i++) {
         metadata_add(s, s->snapshots[i].l1_offset, (uint64_t)s->snapshots[i].l1_size * 8);
     }
+    uint64_t crypt, crypt_bytes;
+    crypt_range(s, &crypt, &crypt_bytes);
+    metadata_add(s, crypt, crypt_bytes);
     metadata_add(s, s->bitmaps_offset, s->bitmaps_bytes);
     for (size_t i = 0; i < s->bitmaps.n; i++) {
         metadata_add(s, s->bitmaps.at[i].table_offset, s->bitmaps.at[i].table_entries * 8ull);

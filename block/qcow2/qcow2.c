@@ -27,6 +27,9 @@ void qcow2_info(BlockNode *node, BlockInfo *ret)
         json_put(data, "bitmaps", bitmaps_describe(s));
     }
     json_put_int(data, "refcount-bits", 1 << s->refcount_order);
+    if (s->crypt_method) {
+        json_put(data, "encrypt", crypt_describe(s));
+    }
     if (s->version >= 3) {
         json_put_bool(data, "corrupt", s->incompatible & INCOMPAT_CORRUPT);
         json_put_bool(data, "extended-l2", s->entry_words == 2);
@@ -56,14 +59,21 @@ static void amend_entry(void *opaque)
 bool qcow2_amend(BlockNode *node, const Json *options, Error **errp)
 {
     Qcow2 *s = node->state;
-    static const char *const fixed[] = { "cluster_size", "refcount_bits", "preallocation", "compression_type", "extended_l2", "encryption", "data_file_raw" };
+    static const char *const fixed[] = { "refcount_bits", "data_file", "data_file_raw" };
     bool lazy;
 
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
         if (json_get(options, fixed[i])) {
-            error_set(errp, "Invalid parameter '%s': it is only supported for image creation", fixed[i]);
+            error_set(errp, "changing '%s' of an image is not supported", fixed[i]);
             return false;
         }
+    }
+    bool encrypt = false;
+    for (size_t i = 0; i < json_count(options); i++) {
+        encrypt |= !strncmp(json_key_at(options, i), "encrypt.", 8);
+    }
+    if (encrypt && !crypt_amend(s, options, json_get_bool(options, "force", false), errp)) {
+        return false;
     }
     if (json_get(options, "backing_file") || json_get(options, "backing_fmt")) {
         error_set(errp, "Cannot amend the backing file: 'qemu-img rebase' changes it");
@@ -111,7 +121,7 @@ bool qcow2_amend(BlockNode *node, const Json *options, Error **errp)
 
 const BlockDriver block_qcow2 = {
     .name = "qcow2", .summary = "copy-on-write images with snapshots and compression", .kind = DRIVER_FORMAT, .state_bytes = sizeof(Qcow2),
-    .options = qcow2_options, .create_options = qcow2_create_options, .has_backing = true, .zero_init = true,
+    .options = qcow2_options, .create_options = qcow2_create_options, .amend_options = qcow2_amend_options, .has_backing = true, .zero_init = true,
     .probe = qcow2_probe, .open = qcow2_open, .close = qcow2_close, .create = qcow2_create,
     .co_read = qcow2_co_read, .co_write = qcow2_co_write, .co_write_compressed = qcow2_co_write_compressed, .co_zero = qcow2_co_zero,
     .co_discard = qcow2_co_discard, .co_flush = qcow2_co_flush, .co_truncate = qcow2_co_truncate, .co_status = qcow2_co_status,

@@ -55,6 +55,7 @@ typedef enum HeaderExtension {
 } HeaderExtension;
 
 typedef struct Qcow2 Qcow2;
+typedef struct Qcow2Crypt Qcow2Crypt;
 
 typedef struct CacheEntry {
     uint64_t offset;                /* in the file; 0: free */
@@ -112,7 +113,8 @@ struct Qcow2 {
     unsigned version, cluster_bits, l2_bits, refcount_order, entry_words; /* l2_bits: of entries a table */
     uint64_t cluster_size;
     uint64_t incompatible, compatible, autoclear;
-    unsigned crypt_method, compression;    /* 0 zlib, 1 zstd */
+    unsigned crypt_method, compression;    /* 0 none, 1 AES, 2 LUKS; 0 zlib, 1 zstd */
+    Qcow2Crypt *crypt;
     uint32_t header_bytes;
     uint64_t backing_offset;
     char *data_file_name;
@@ -268,7 +270,7 @@ extern const BlockOption qcow2_options[];
 
 /* -- create.c, resize.c, snapshot.c, check.c, info.c -- */
 bool qcow2_create(const char *filename, const Json *options, Error **errp);
-extern const BlockOption qcow2_create_options[];
+extern const BlockOption qcow2_create_options[], qcow2_amend_options[];
 bool qcow2_measure(const Json *options, BlockNode *in, uint64_t *required, uint64_t *full, Error **errp);
 int qcow2_co_truncate(BlockNode *node, uint64_t bytes, bool exact, Prealloc prealloc, Error **errp);
 int qcow2_make_empty(BlockNode *node);
@@ -279,6 +281,21 @@ bool qcow2_snapshot_goto(BlockNode *node, const char *id_or_name, Error **errp);
 bool qcow2_snapshot_delete(BlockNode *node, const char *name, Error **errp);
 size_t qcow2_snapshot_list(BlockNode *node, BlockSnapshot **ret);
 bool qcow2_snapshot_load(BlockNode *node, const char *id_or_name, Error **errp);
+
+/* -- crypt.c -- */
+bool crypt_read_extension(Qcow2 *s, const uint8_t *data, uint32_t bytes, Error **errp);
+bool crypt_build_extension(const Qcow2 *s, uint8_t *ret);  /* 16 bytes; false: there is none */
+void crypt_range(const Qcow2 *s, uint64_t *ret_offset, uint64_t *ret_bytes); /* the LUKS header in the file; 0: none */
+bool crypt_open(Qcow2 *s, Json *options, Error **errp);
+void crypt_close(Qcow2 *s);
+/* The guest's data in the file, which may be encrypted. */
+int data_co_read(Qcow2 *s, uint64_t guest, uint64_t host, uint64_t bytes, Sg sg);
+int data_co_write(Qcow2 *s, uint64_t guest, uint64_t host, uint64_t bytes, Sg sg);
+bool crypt_create_options(const Json *options, unsigned *ret_method, Error **errp);
+uint64_t crypt_measure(const Json *options, unsigned method);
+bool crypt_create(BlockNode *node, const Json *options, unsigned method, Error **errp);
+bool crypt_amend(Qcow2 *s, const Json *options, bool force, Error **errp);
+Json *crypt_describe(const Qcow2 *s);
 
 /* -- bitmaps.c -- */
 bool bitmaps_read_directory(Qcow2 *s, const uint8_t *extension, uint32_t bytes, Error **errp);

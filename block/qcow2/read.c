@@ -104,7 +104,7 @@ int qcow2_co_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsig
             }
             break;
         case MAP_NORMAL:
-            err = node_co_read(s->data_file, host, n, sg, 0);
+            err = data_co_read(s, offset, host, n, sg);
             break;
         case MAP_COMPRESSED:
             err = read_compressed(s, host, offset & (s->cluster_size - 1), n, sg);
@@ -159,7 +159,9 @@ int qcow2_co_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatu
         [MAP_NORMAL] = STATUS_DATA | STATUS_ALLOCATED | STATUS_MAPPED, [MAP_COMPRESSED] = STATUS_DATA | STATUS_ALLOCATED | STATUS_COMPRESSED,
     };
     *ret = (BlockStatus){ .flags = flags[kind], .bytes = got };
-    if (ret->flags & STATUS_MAPPED) {
+    if (s->crypt_method && ret->flags & STATUS_MAPPED) {
+        ret->flags &= ~(unsigned)STATUS_MAPPED; /* what is there is not what the guest reads */
+    } else if (ret->flags & STATUS_MAPPED) {
         ret->map_node = s->data_file;
         ret->map_offset = host;
         /* A file of which most is not there, as one with its metadata only: ask it. */

@@ -20,11 +20,15 @@ static int preallocate(Qcow2 *s, uint64_t offset, uint64_t end, uint64_t *ret_fi
             offset += s->cluster_size;
             continue;
         }
+        if (s->crypt_method && s->version < 3) {
+            return -ENOTSUP; /* there is no way to say that it reads as zeros */
+        }
         int64_t at = s->data_file == s->file ? cluster_alloc_some(s, &n) : (int64_t)offset;
         err = at < 0 ? (int)at : name_clusters(s, offset, n, (uint64_t)at, offset, offset + n, &named);
         if (err && at >= 0 && s->data_file == s->file) {
             refcount_change(s, (uint64_t)at + named, n - named, -1);
         }
+        err = err || !s->crypt_method ? err : map_zero(s, offset, n, false);
         if (err) {
             return err;
         }

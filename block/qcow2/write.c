@@ -140,7 +140,7 @@ static int write_piece(Qcow2 *s, Piece *p, uint64_t head, uint64_t tail)
         tail = tail_zero ? 0 : tail;
     }
     if (err || !(head + tail)) {
-        err = err ? err : node_co_write(s->data_file, p->host, p->bytes, p->sg, 0);
+        err = err ? err : data_co_write(s, p->offset, p->host, p->bytes, p->sg);
     } else {
         struct iovec v[MAX_PIECES + 2];
         size_t covered;
@@ -149,11 +149,11 @@ static int write_piece(Qcow2 *s, Piece *p, uint64_t head, uint64_t tail)
         v[0] = (struct iovec){ (void *)before, head };
         v[n + 1] = (struct iovec){ (void *)after, tail };
         if (covered == p->bytes) {
-            err = node_co_write(s->data_file, p->host - head, head + p->bytes + tail, sg_of(head ? v : v + 1), 0);
+            err = data_co_write(s, p->offset - head, p->host - head, head + p->bytes + tail, sg_of(head ? v : v + 1));
         } else {
-            err = head ? node_co_pwrite(s->data_file, p->host - head, before, head, 0) : 0;
-            err = err ? err : node_co_write(s->data_file, p->host, p->bytes, p->sg, 0);
-            err = err || !tail ? err : node_co_pwrite(s->data_file, p->host + p->bytes, after, tail, 0);
+            err = head ? data_co_write(s, p->offset - head, p->host - head, head, sg_of(v)) : 0;
+            err = err ? err : data_co_write(s, p->offset, p->host, p->bytes, p->sg);
+            err = err || !tail ? err : data_co_write(s, p->offset + p->bytes, p->host + p->bytes, tail, sg_of(v + n + 1));
         }
     }
     free(around);
@@ -250,7 +250,7 @@ static int write_new(Qcow2 *s, uint64_t offset, uint64_t *bytes, Sg sg)
     bool whole = s->entry_words == 1 || (entry & (ENTRY_OFFSET | ENTRY_COMPRESSED) && !reuses);
     uint64_t unit = whole ? s->cluster_size : sub;
     uint64_t head = offset & (unit - 1), tail = (0 - (offset + *bytes)) & (unit - 1);
-    Piece p = { offset, *bytes, (uint64_t)host + (offset - start), sg, !reuses && (uint64_t)host >= file_end };
+    Piece p = { offset, *bytes, (uint64_t)host + (offset - start), sg, !reuses && (uint64_t)host >= file_end && !s->crypt_method };
     if (head + tail && !(p.fresh && !node_backing(s->node) && !entry)) {
         s->needs_data = true;
     }
@@ -288,7 +288,7 @@ int qcow2_co_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsi
             if (!err) {
                 unsigned use = use_begin(s);
                 co_mutex_unlock(&s->lock);
-                err = node_co_write(s->data_file, t.host, n, sg, 0);
+                err = data_co_write(s, offset, t.host, n, sg);
                 use_end(s, use);
                 co_mutex_lock(&s->lock);
             }
@@ -360,7 +360,7 @@ int qcow2_co_write_compressed(BlockNode *node, uint64_t offset, uint64_t bytes, 
     Qcow2 *s = node->state;
     int err = 0;
 
-    if (s->data_file != s->file) {
+    if (s->data_file != s->file || s->crypt_method) {
         return -ENOTSUP;
     }
     if (offset & (s->cluster_size - 1)) {

@@ -366,6 +366,11 @@ static bool create_target(ImgArgs *args, Convert *c, const char *file, const cha
         json_free(options);
         return false;
     }
+    if (c->compressed && (json_get(options, "encryption") || json_get(options, "encrypt.format"))) {
+        error_report("Compression and encryption not supported at the same time");
+        json_free(options);
+        return false;
+    }
     const char *mode = json_get_string(options, "preallocation");
     if (c->compressed && mode && strcmp(mode, "off")) {
         error_report("Compression and preallocation not supported at the same time");
@@ -414,7 +419,17 @@ static bool open_target(ImgArgs *args, Convert *c, Endpoints *e, const char *fil
     if (!no_create && !create_target(args, c, file, format, &is_zero)) {
         return false;
     }
-    c->target = img_open(file, format, opts, flags, NULL);
+    /* The keys it has been made with open it, too. */
+    Json *keys = json_object(), *given = no_create ? NULL : img_creation_options(args);
+    for (size_t i = 0; i < json_count(given); i++) {
+        size_t n = strlen(json_key_at(given, i));
+        if (n >= 10 && !strcmp(json_key_at(given, i) + n - 10, "key-secret")) {
+            json_put(keys, json_key_at(given, i), json_copy(json_at(given, i)));
+        }
+    }
+    json_free(given);
+    opts_nest(keys, NULL);
+    c->target = img_open(file, format, opts, flags, keys);
     e->target_edge = c->target ? img_use(c->target, file, PERM_WRITE | PERM_RESIZE, PERM_READ | PERM_WRITE_UNCHANGED) : NULL;
     if (!e->target_edge) {
         return false;

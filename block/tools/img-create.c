@@ -32,7 +32,7 @@ static bool look_at_backing(const char *filename, const char *backing, const cha
     if (format) {
         json_put_string(options, "driver", format);
     }
-    BlockNode *node = node_open(path, options, 0, &err);
+    BlockNode *node = node_open(path, options, BLOCK_NO_IO, &err);
     if (!node) {
         if (has_size && unsafe) {
             error_free(err);
@@ -67,12 +67,23 @@ static void print_option_value(const Json *v)
     }
 }
 
-/* What was asked for and what is so without asking, in the order of the driver's table. */
+static bool is_encryption(const char *option)
+{
+    return !strncmp(option, "encrypt", 7);
+}
+
+/* What was asked for and what is so without asking, how it is encrypted first, then in the order of the driver's table. */
 static void say_what(const char *filename, const char *format, const Json *options, const BlockDriver *driver)
 {
     printf("Formatting '%s', fmt=%s", filename, format);
+    for (size_t i = 0; i < json_count(options); i++) {
+        if (is_encryption(json_key_at(options, i))) {
+            printf(" %s=", json_key_at(options, i));
+            print_option_value(json_at(options, i));
+        }
+    }
     for (const BlockOption *row = driver->create_options; row->name; row++) {
-        const Json *given = json_get(options, row->name);
+        const Json *given = is_encryption(row->name) ? NULL : json_get(options, row->name);
         if (given) {
             printf(" %s=", row->name);
             print_option_value(given);
@@ -85,7 +96,7 @@ static void say_what(const char *filename, const char *format, const Json *optio
         while (row->name && strcmp(row->name, json_key_at(options, i))) {
             row++;
         }
-        if (!row->name) {
+        if (!row->name && !is_encryption(json_key_at(options, i))) {
             printf(" %s=", json_key_at(options, i));
             print_option_value(json_at(options, i));
         }
@@ -268,18 +279,30 @@ static const ImgOption amend_options[] = {
     { "force", 0, NULL, "allow changes that may lose something" }, IMG_PROGRESS, IMG_QUIET, IMG_OBJECT, { NULL },
 };
 
-static void report_unknown(const BlockDriver *driver, const Json *options)
+/* `created`: what could have been asked for when it was made. */
+static void report_unknown(const BlockOption *rows, const BlockOption *created, const Json *options)
 {
     for (size_t i = 0; i < json_count(options); i++) {
-        const BlockOption *row = driver->create_options;
+        const BlockOption *row = rows;
         while (row->name && strcmp(row->name, json_key_at(options, i))) {
             row++;
         }
         if (!row->name) {
             error_report("Invalid parameter '%s'", json_key_at(options, i));
+            for (const BlockOption *other = created; other && other->name; other++) {
+                if (!strcmp(other->name, json_key_at(options, i))) {
+                    fprintf(stderr, "This option is only supported for image creation\n");
+                }
+            }
             return;
         }
     }
+}
+
+static bool amend(BlockNode *node, Json *options, bool force, Error **errp)
+{
+    json_put_bool(options, "force", force);
+    return node->driver->amend(node, options, errp);
 }
 
 static int run_amend(ImgArgs *args)
@@ -291,7 +314,12 @@ static int run_amend(ImgArgs *args)
         img_usage(args, "Must specify options (-o)");
     }
     if (img_wants_option_help(args->creation) && img_arg(args, "format")) {
-        return img_print_option_help(img_arg(args, "format"), NULL);
+        const BlockDriver *driver = driver_find(img_arg(args, "format"));
+        if (!driver) {
+            error_report("Unknown file format '%s'", img_arg(args, "format"));
+            return 1;
+        }
+        return img_print_amend_help(driver);
     }
     if (args->n_files != 1) {
         img_usage(args, "Expecting one image file name");
@@ -299,14 +327,15 @@ static int run_amend(ImgArgs *args)
     BlockNode *node = img_open_args(args, args->files[0], "format", BLOCK_RDWR);
     BlockEdge *edge = node ? img_use(node, args->files[0], PERM_READ | PERM_WRITE | PERM_RESIZE, PERM_READ) : NULL;
     Json *options = edge ? img_creation_options(args) : NULL;
+    const BlockOption *rows = !node ? NULL : node->driver->amend_options ? node->driver->amend_options : node->driver->create_options;
     if (options && img_wants_option_help(args->creation)) {
-        status = img_print_option_help(node->driver->name, NULL);
+        status = img_print_amend_help(node->driver);
     } else if (options && !node->driver->amend) {
         error_report("Format driver '%s' does not support option amendment", node->driver->name);
-    } else if (options && !driver_check_options(node->driver->create_options, node->driver->name, options, &err)) {
+    } else if (options && !driver_check_options(rows, node->driver->name, options, &err)) {
         error_free(err);
-        report_unknown(node->driver, options);
-    } else if (options && !node->driver->amend(node, options, &err)) {
+        report_unknown(rows, node->driver->create_options, options);
+    } else if (options && !amend(node, options, img_flag(args, "force"), &err)) {
         error_report_free(err);
     } else if (options) {
         status = 0;
@@ -408,7 +437,7 @@ static int run_measure(ImgArgs *args)
     }
     if (ok && strcmp(format, "raw") && !driver_check_options(driver->create_options, format, options, &err)) {
         error_free(err);
-        report_unknown(driver, options);
+        report_unknown(driver->create_options, NULL, options);
         error_report("Invalid options for file format '%s'", format);
         ok = false;
     }

@@ -166,9 +166,6 @@ static Json *node_json(BlockNode *node)
     if (bytes != UINT64_MAX) {
         json_put_uint(json, "actual-size", bytes);
     }
-    if (info.is_encrypted) {
-        json_put_bool(json, "encrypted", true);
-    }
     if (info.specific) {
         json_put(json, "format-specific", info.specific);
     } else if (!strcmp(node->driver->name, "file")) {
@@ -176,6 +173,9 @@ static Json *node_json(BlockNode *node)
         json_put_string(specific, "type", "file");
         json_put(specific, "data", json_object());
         json_put(json, "format-specific", specific);
+    }
+    if (info.is_encrypted) {
+        json_put_bool(json, "encrypted", true);
     }
     if (node->backing_file) {
         char *full = filename_relative_to(node->filename, node->backing_file);

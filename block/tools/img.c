@@ -267,6 +267,17 @@ static void print_rows(const BlockOption *rows)
     }
 }
 
+int img_print_amend_help(const BlockDriver *driver)
+{
+    if (!driver->amend) {
+        error_report("Format driver '%s' does not support option amendment", driver->name);
+        return 1;
+    }
+    printf("Amend options for '%s':\n", driver->name);
+    print_rows(driver->amend_options ? driver->amend_options : driver->create_options);
+    return 0;
+}
+
 int img_print_option_help(const char *format, const char *filename)
 {
     const BlockDriver *driver = driver_find(format);

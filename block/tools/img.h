@@ -66,6 +66,7 @@ Json *img_creation_options(const ImgArgs *args);
 /* -o help. */
 bool img_wants_option_help(const char *text);
 int img_print_option_help(const char *format, const char *filename);
+int img_print_amend_help(const BlockDriver *driver);
 bool img_check_format(const char *format);
 void img_format_size(char *buf, size_t bytes, uint64_t value);
 /* An attachment that holds the permissions, as tools need them. Reports. */

@@ -124,6 +124,7 @@ struct BlockDriver {
     size_t state_bytes;
     const BlockOption *options;         /* runtime; ends with a NULL name */
     const BlockOption *create_options;  /* NULL: cannot create images */
+    const BlockOption *amend_options;   /* NULL: the create_options */
     bool has_backing, zero_init;      /* zero_init: a new image reads as zeros */
     bool handles_fua;                 /* co_write and co_zero keep REQ_FUA */
 

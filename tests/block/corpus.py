@@ -41,6 +41,8 @@ def normal(text, tools):
     text = re.sub(r'("actual-size"): \d+', r'\1: SIZE', text)
     text = re.sub(r'(file length:) .*', r'\1 LENGTH', text)
     text = re.sub(r'(Run completed in) .*', r'\1 TIME', text)
+    text = re.sub(r'("?uuid"?: "?)[0-9a-f-]{36}', r'\1UUID', text)
+    text = re.sub(r'(iters"?:) \d+', r'\1 N', text) # as fast as the host is
     lines = [l.rstrip() for l in re.sub(r'.*\r', '', text).split('\n')]
     while lines and not lines[-1]:
         lines.pop()

@@ -12,6 +12,7 @@
 
 #include "block/bitmap.h"
 #include "block/node-internal.h"
+#include "block/secret.h"
 #include "tests/block/mem.h"
 #include "tests/test.h"
 #include "util/alloc.h"
@@ -242,6 +243,9 @@ static const Shape shapes[] = {
     { "qcow2", "{'cluster_size': 4096, 'refcount_bits': 8}", true, "{'l2-cache-size': 16384, 'refcount-cache-size': 16384}" },
     { "qcow2", "{'cluster_size': 8192, 'lazy_refcounts': true}", false, "{}" },
     { "qcow2", "{'cluster_size': 1024, 'refcount_bits': 2}", true, "{'l2-cache-size': 8192}" },
+    { "qcow2", "{'cluster_size': 4096, 'encrypt.format': 'aes', 'encrypt.key-secret': 's'}", true, "{}" },
+    { "qcow2", "{'cluster_size': 16384, 'extended_l2': true, 'encrypt.format': 'luks', 'encrypt.key-secret': 's', 'encrypt.iter-time': 1, "
+      "'encrypt.cipher-alg': 'aes-128', 'encrypt.cipher-mode': 'cbc'}", true, "{}" },
     { "vdi", "{}", false, "{}" },
     { "vmdk", "{}", false, "{}" },
     { "vmdk", "{'zeroed_grain': true}", true, "{}" },
@@ -267,6 +271,9 @@ static BlockNode *open_image(const Shape *shape, const char *extra, const char *
     json_put_string(options, "file", file);
     if (backing) {
         json_put_string(options, "backing", backing);
+    }
+    if (strstr(shape->options, "encrypt")) {
+        json_put(options, "encrypt", json_parse_string("{'key-secret': 's'}", error_fatal));
     }
     BlockNode *node = node_open(NULL, options, flags, &err);
     if (!node) {
@@ -523,6 +530,7 @@ int main(int argc, char **argv)
 
     CHECK(fd >= 0);
     ioctx_allow_blocking(ioctx_main());
+    secret_add("s", &(SecretSource){ .data = "a password of more than 16 bytes" }, error_fatal);
     for (unsigned i = 0; i < crashes / 5; i++) {
         one_run(format, i, seed + i, scratch, false, false);
     }

@@ -81,6 +81,21 @@ def main():
     tool('qemu-img', 'check', 'top.qcow2')
     check(sector('top.qcow2', 1) == BOOT and sector('base.qcow2', 1) != BOOT, 'only the top is written')
 
+    # Encrypted drives: the guest boots from what only the password reads.
+    secret = ('--object', 'secret,id=s,data=password')
+    for target, options, drive in (('luks', 'key-secret=s,iter-time=1', 'driver=luks,file.filename=c.luks,key-secret=s'),
+                                   ('qcow2', 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=1',
+                                    'driver=qcow2,file.filename=c.qcow2,encrypt.key-secret=s')):
+        tool('qemu-img', 'convert', *secret, '-O', target, '-o', options, 'boot.raw', f'c.{target}')
+        check(BOOT not in open(f'c.{target}', 'rb').read(), f'{target}: the file does not have what the disk has')
+        status, err = boot('-object', 'secret,id=s,data=password', '-drive', drive)
+        check(status == WRITTEN, f'{target}: {status} {err}')
+        tool('qemu-img', 'convert', *secret, '--image-opts', '-O', 'raw', drive, 'out.raw')
+        with open('out.raw', 'rb') as f:
+            check(f.read()[512:512 + len(BOOT)] == BOOT, f'{target}: the sector is written')
+        status, err = boot('-object', 'secret,id=s,data=wrong', '-drive', drive)
+        check(status == 1 and 'Invalid password' in err, f'{target}: a wrong password: {status} {err}')
+
     answers, err = qmp(['-drive', 'file=top.qcow2,id=x,if=none,l2-cache-size=128k'], [{'execute': 'query-block'}])
     image = next(d for d in answers[1]['return'] if d['device'] == 'x')['inserted']['image']
     check(image['format'] == 'qcow2' and image['cluster-size'] == 65536 and image['backing-filename'] == 'base.qcow2' and

@@ -9,12 +9,13 @@
 
 #include "block/bitmap.h"
 #include "block/node-internal.h"
+#include "block/secret.h"
 #include "tests/block/mem.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/alloc.h"
 #include "util/bits.h"
 
-enum { SHAPES = 4, EDIT_BYTES = 8 };
+enum { SHAPES = 5, EDIT_BYTES = 8 };
 #define DISK_BYTES (4 * MiB)
 #define READ_BYTES (256 * KiB)
 
@@ -23,9 +24,10 @@ static const char *const shapes[SHAPES] = {
     "{'cluster_size': 512, 'refcount_bits': 1, 'size': 4194304}",
     "{'cluster_size': 16384, 'extended_l2': true, 'size': 4194304}",
     "{'cluster_size': 65536, 'compat': '0.10', 'size': 4194304}",
+    "{'cluster_size': 4096, 'encrypt.format': 'aes', 'encrypt.key-secret': 's', 'size': 4194304}",
 };
 
-const char *const fuzz_seeds[] = { "0abcdefghijklmnop", "1qrstuvwxyzabcdef01234567", "2ABCDEFGHIJKLMNOPQRSTUVW", "3--------++++++++", NULL };
+const char *const fuzz_seeds[] = { "0abcdefghijklmnop", "1qrstuvwxyzabcdef01234567", "2ABCDEFGHIJKLMNOPQRSTUVW", "3--------++++++++", "4abcdefgh12345678", NULL };
 const char *const fuzz_words[] = { "\x01\x01\x01\x01", "\xff\xff\xff\xff", "\x80", "\x40", "QFI\xfb", NULL };
 
 typedef struct Image {
@@ -33,13 +35,18 @@ typedef struct Image {
     size_t bytes;
 } Image;
 
+/* crypt_method is in the header. */
 static BlockNode *open_image(MemFile *file, BlockNode **protocol, unsigned flags)
 {
+    bool encrypted = file->bytes > 36 && ldbe32(file->data + 32);
     Json *options = json_object();
 
     *protocol = mem_open(file, "fuzzed");
     json_put_string(options, "driver", "qcow2");
     json_put_string(options, "file", "fuzzed");
+    if (encrypted) {
+        json_put(options, "encrypt", json_parse_string("{'key-secret': 's'}", error_fatal));
+    }
     return node_open(NULL, options, flags | BLOCK_NO_BACKING, NULL);
 }
 
@@ -56,7 +63,7 @@ static void fill(MemFile *file)
     bitmap_add(node, "b", 512, true, true, NULL); /* not in version 2 */
     bitmap_add(node, "all", 65536, true, true, NULL);
     node_pwrite(node, 0, buf, sizeof(buf), 0);
-    node_pwrite(node, 1 * MiB, buf, sizeof(buf), REQ_COMPRESSED);
+    node_pwrite(node, 1 * MiB, buf, sizeof(buf), REQ_COMPRESSED); /* not of an encrypted one */
     node_zero(node, 2 * MiB, sizeof(buf), 0);
     BlockSnapshot sn = { .name = xstrdup("s") };
     node->driver->snapshot_create(node, &sn, NULL);
@@ -181,6 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!quiet) { /* what is wrong with each image is not what is looked at here */
         ioctx_allow_blocking(ioctx_main());
+        secret_add("s", &(SecretSource){ .data = "password" }, NULL);
         quiet = freopen("/dev/null", "w", stderr) != NULL;
     }
     if (size < 1) {
