@@ -180,6 +180,7 @@ static int write_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg
     uint64_t start = offset, end = offset + bytes;
     while (bytes && !err) {
         uint64_t n = MIN(bytes, limit);
+        node_event(node, "pwritev");
         err = node->driver->co_write ? node->driver->co_write(node, offset, n, sg, pass) : -ENOTSUP;
         offset += n;
         bytes -= n;
@@ -290,6 +291,7 @@ static int zero_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, unsign
             n = node->max_zero ? MIN(n, node->max_zero) : n;
         }
         err = -ENOTSUP;
+        node_event(node, "pwritev_zero");
         if (node->driver->co_zero) {
             err = node->driver->co_zero(node, offset, n, pass);
         }
@@ -386,8 +388,14 @@ int node_co_flush(BlockNode *node)
     if (node->flushed < writes) {
         node->flushing = true;
         writes = node->writes;
+        if (node_file(node)) {
+            node_event(node_file(node), "flush_to_os");
+        }
         if (node->driver->co_flush) {
             err = node->driver->co_flush(node);
+        }
+        if (node_file(node)) {
+            node_event(node_file(node), "flush_to_disk");
         }
         for (BlockEdge *e = node->children; e && !err; e = e->next_child) {
             if (!(e->role & ROLE_COW)) {

@@ -11,6 +11,7 @@
 
 #include "block/nbd/tls.h"
 #include "block/secret.h"
+#include "block/throttle.h"
 #include "softmmu/options.h"
 #include "util/alloc.h"
 
@@ -27,6 +28,7 @@ struct BlockObject {
     const BlockObjectType *type;
     char *id;
     bool is_secret;
+    ThrottleGroup *group;
     TlsCreds *creds;
     Json *rules;
 };
@@ -49,6 +51,12 @@ static bool creds_open(BlockObject *o, const Json *options, Error **errp)
 {
     o->creds = tls_creds_new(o->type->name, options, errp);
     return o->creds != NULL;
+}
+
+static bool throttle_open(BlockObject *o, const Json *options, Error **errp)
+{
+    o->group = throttle_group_open(o->id, options, errp);
+    return o->group != NULL;
 }
 
 static bool authz_open(BlockObject *o, const Json *options, Error **errp)
@@ -90,6 +98,7 @@ static const BlockObjectType types[] = {
     { "authz-simple", PROPERTIES("identity"), authz_open },
     { "iothread", PROPERTIES("poll-max-ns", "poll-grow", "poll-shrink", "poll-weight", "aio-max-batch", "thread-pool-min", "thread-pool-max"), iothread_open },
     { "secret", PROPERTIES("data", "file", "format", "keyid", "iv"), secret_open },
+    { "throttle-group", PROPERTIES("*"), throttle_open },
     { "tls-creds-anon", PROPERTIES(CREDS_PROPERTIES), creds_open },
     { "tls-creds-psk", PROPERTIES(CREDS_PROPERTIES, "username"), creds_open },
     { "tls-creds-x509", PROPERTIES(CREDS_PROPERTIES, "passwordid", "sanity-check"), creds_open },
@@ -117,6 +126,7 @@ static void object_free(BlockObject *o)
     if (o->is_secret) {
         secret_remove(o->id);
     }
+    throttle_group_unref(o->group);
     tls_creds_unref(o->creds);
     json_free(o->rules);
     free(o->id);
@@ -137,7 +147,7 @@ static bool check_properties(const BlockObjectType *type, const Json *options, E
 {
     for (size_t i = 0; i < json_count(options); i++) {
         const char *key = json_key_at(options, i), *const *p = type->properties;
-        while (*p && strcmp(*p, key) && !(!strcmp(*p, "*") && !strncmp(key, "rules.", 6))) {
+        while (*p && strcmp(*p, key) && !(!strcmp(*p, "*") && (type->open == throttle_open || !strncmp(key, "rules.", 6)))) {
             p++;
         }
         if (!*p) {

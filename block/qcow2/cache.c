@@ -103,6 +103,7 @@ static int write_entry(Qcow2 *s, TableCache *c, CacheEntry *e)
     err = err || !s->is_corrupt ? err : -EIO;
     if (!err) {
         set_dirty(c, e, false);
+        node_event(s->file, c == &s->l2_cache ? "l2_update" : "refblock_update_part");
         err = node_co_pwrite(s->file, e->offset, data_of(c, e), c->entry_bytes, 0);
         if (err) {
             set_dirty(c, e, true);
@@ -183,6 +184,7 @@ int cache_get(Qcow2 *s, TableCache *c, uint64_t offset, bool fresh, uint8_t **re
         if (fresh) {
             memset(data_of(c, e), 0, c->entry_bytes);
         } else {
+            node_event(s->file, c == &s->l2_cache ? "l2_load" : "refblock_load");
             err = node_co_pread(s->file, offset, data_of(c, e), c->entry_bytes);
         }
         e->refs = 0;
@@ -266,6 +268,7 @@ int dirty_parts_write(Qcow2 *s, DirtyParts *d, const uint64_t *table, uint64_t e
             for (unsigned i = 0; i < PART_ENTRIES && part * PART_ENTRIES + i < entries; i++) {
                 stbe64(buf + i * 8, table[part * PART_ENTRIES + i]);
             }
+            node_event(s->file, d == &s->l1_dirty ? "l1_update" : "reftable_update");
             err = node_co_pwrite(s->file, offset + part * PART_BYTES, buf, sizeof(buf), 0);
             if (!err) {
                 d->bits[part / 64] &= ~(1ull << (part & 63));

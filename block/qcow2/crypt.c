@@ -144,6 +144,7 @@ void crypt_close(Qcow2 *s)
 
 int data_co_read(Qcow2 *s, uint64_t guest, uint64_t host, uint64_t bytes, Sg sg)
 {
+    node_event(s->data_file, "read_aio");
     if (!s->crypt_method) {
         return node_co_read(s->data_file, host, bytes, sg, 0);
     }
@@ -152,6 +153,7 @@ int data_co_read(Qcow2 *s, uint64_t guest, uint64_t host, uint64_t bytes, Sg sg)
 
 int data_co_write(Qcow2 *s, uint64_t guest, uint64_t host, uint64_t bytes, Sg sg)
 {
+    node_event(s->data_file, "write_aio");
     if (!s->crypt_method) {
         return node_co_write(s->data_file, host, bytes, sg, 0);
     }

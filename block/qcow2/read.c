@@ -56,6 +56,7 @@ static int read_compressed(Qcow2 *s, uint64_t entry, uint64_t in_cluster, uint64
     bool whole = bytes == s->cluster_size;
     uint8_t *direct = whole ? sg_flat(sg, bytes) : NULL, *out = direct ? direct : xmalloc(s->cluster_size);
     uint8_t *in = node_alloc(s->file, size);
+    node_event(s->file, "read_compressed");
     int err = node_co_pread(s->file, offset, in, size);
 
     if (!err) {
@@ -93,6 +94,7 @@ int qcow2_co_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsig
         case MAP_UNALLOCATED:
         case MAP_PLACED:
             if (node_backing(node)) {
+                node_event(s->file, "read_backing_aio");
                 err = node_co_read(node_backing(node), offset, n, sg, 0);
                 break;
             }

@@ -195,6 +195,7 @@ static int block_for_write(Qcow2 *s, uint64_t cluster, uint8_t **ret)
         err = grow_table(s, i + 1);
         return err ? err : -EAGAIN;
     }
+    node_event(s->file, "refblock_alloc");
     err = find_free(s, 1, &at);
     if (err) {
         return err;
@@ -291,6 +292,7 @@ int64_t cluster_alloc(Qcow2 *s, uint64_t bytes)
     uint64_t n = DIV_ROUND_UP(bytes, s->cluster_size), at;
     int err;
 
+    node_event(s->file, "cluster_alloc");
     do {
         err = find_free(s, n, &at);
         err = err ? err : make_blocks(s, at, n);
@@ -310,6 +312,7 @@ int64_t cluster_alloc_some(Qcow2 *s, uint64_t *bytes)
     uint64_t at;
     int64_t got = 0;
 
+    node_event(s->file, "cluster_alloc");
     while (!got) {
         int err = find_free(s, 1, &at);
         if (err) {

@@ -112,6 +112,7 @@ static int read_old(Qcow2 *s, uint64_t offset, uint64_t bytes, uint8_t *buf, boo
 {
     struct iovec v = { buf, bytes };
     uint64_t size = s->node->size_bytes, have = offset < size ? MIN(bytes, size - offset) : 0;
+    node_event(s->data_file, "cow_read");
     int err = have ? qcow2_co_read(s->node, offset, have, sg_of(&v), 0) : 0;
 
     memset(buf + have, 0, bytes - have);
@@ -335,6 +336,7 @@ static int store_compressed(Qcow2 *s, uint64_t guest, const uint8_t *data, size_
     if (!err) {
         allocation_begin(s, &a);
         co_mutex_unlock(&s->lock);
+        node_event(s->file, "write_compressed");
         err = node_co_pwrite(s->file, (uint64_t)at, data, bytes, 0);
         co_mutex_lock(&s->lock);
         err = err ? err : slice_for_write(s, guest, &slice, &i);

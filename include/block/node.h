@@ -151,6 +151,7 @@ struct BlockDriver {
 
     uint64_t (*allocated_bytes)(BlockNode *node);   /* on the host; UINT64_MAX: not known */
     void (*info)(BlockNode *node, BlockInfo *ret);
+    void (*debug_event)(BlockNode *node, const char *event); /* of blkdebug: what a parent is about to do */
     bool (*check)(BlockNode *node, BlockCheck *check, unsigned fix, Error **errp);
     bool (*change_backing)(BlockNode *node, const char *file, const char *format, Error **errp);
     bool (*amend)(BlockNode *node, const Json *options, Error **errp);
@@ -263,6 +264,14 @@ int node_co_status_above(BlockNode *node, BlockNode *base, uint64_t offset, uint
 int node_co_is_allocated_above(BlockNode *node, BlockNode *base, bool include_base, uint64_t offset, uint64_t bytes, uint64_t *ret_bytes);
 /* Offload; -ENOTSUP: read and write instead. */
 int node_co_copy(BlockNode *from, uint64_t from_offset, BlockNode *to, uint64_t to_offset, uint64_t bytes, unsigned flags);
+
+/* Says what is about to be done to a node, for rules of tests. */
+static inline void node_event(BlockNode *node, const char *event)
+{
+    if (node->driver->debug_event) {
+        node->driver->debug_event(node, event);
+    }
+}
 
 /* With a buffer, for metadata. */
 int node_co_pread(BlockNode *node, uint64_t offset, void *buf, size_t bytes);
