@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "block/secret.h"
 #include "softmmu/options.h"
 #include "ui/audio.h"
 #include "ui/vnc-server.h"
@@ -329,7 +330,6 @@ static bool refuse_parameters(const Json *opts, Error **errp)
         const char *key, *why;
     } refused[] = {
         { "tls-creds", "TLS is not supported" }, { "tls-authz", "TLS is not supported" }, { "sasl-authz", "SASL is not supported" },
-        { "password-secret", "secret objects are not supported: use password=on and set_password" },
     };
     const char *audio = json_get_string(opts, "audiodev");
     bool sasl;
@@ -355,7 +355,7 @@ static bool refuse_parameters(const Json *opts, Error **errp)
 static bool set_parameters(VncServer *s, const Json *opts, Error **errp)
 {
     static const char *const shares[] = { "allow-exclusive", "force-shared", "ignore", NULL };
-    const char *share, *device, *key_delay, *layout = display_layout();
+    const char *share, *device, *key_delay, *secret, *layout = display_layout();
     uint64_t connections, head, delay;
     bool lossy, non_adaptive, power;
 
@@ -364,8 +364,25 @@ static bool set_parameters(VncServer *s, const Json *opts, Error **errp)
         !opts_uint(opts, "head", 0, &head, errp) || !opts_bool(opts, "lossy", false, &lossy, errp) ||
         !opts_bool(opts, "non-adaptive", false, &non_adaptive, errp) || !opts_bool(opts, "power-control", false, &power, errp) ||
         !opts_bool(opts, "lock-key-sync", true, &s->lock_key_sync, errp) || !opts_uint(opts, "connections", 32, &connections, errp) ||
-        !opts_string(opts, "key-delay-ms", NULL, &key_delay, errp)) {
+        !opts_string(opts, "key-delay-ms", NULL, &key_delay, errp) || !opts_string(opts, "password-secret", NULL, &secret, errp)) {
         return false;
+    }
+    if (secret && s->use_password) {
+        error_set(errp, "'password' flag is redundant with 'password-secret'");
+        return false;
+    }
+    if (secret) {
+        size_t bytes;
+        const char *password = secret_get(secret, &bytes, errp);
+        if (password && memchr(password, 0, bytes)) {
+            error_set(errp, "Data from secret %s is not valid UTF-8", secret);
+            password = NULL;
+        }
+        if (!password) {
+            return false;
+        }
+        s->password = xstrndup(password, bytes);
+        s->use_password = true;
     }
     if (key_delay && !text_to_uint(key_delay, &delay)) {
         error_set(errp, "key-delay-ms=%s: a number is expected", key_delay);

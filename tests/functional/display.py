@@ -2,6 +2,7 @@
 """Displays and input from outside: options, screendump, keys and pointers of the monitors, VNC commands, the default display."""
 import os
 import re
+import socket
 import struct
 import tempfile
 import zlib
@@ -107,6 +108,38 @@ def test_vnc(folder):
         vm.qmp.ok('quit')
 
 
+def test_password_secret(folder):
+    """-vnc password-secret=: who knows the secret gets in; a wrong object is one line."""
+    path = os.path.join(folder, 'secret-vnc')
+    try: # DES is where the library's version has it, or the answer to the challenge is not looked at
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        TripleDES = getattr(algorithms, 'TripleDES', None)
+    except ImportError:
+        TripleDES = None
+    for data, password in (('data=geheim', b'geheim'), ('format=base64,data=Z2VoZWlt', b'geheim'), ('format=base64,data=eHk=', b'xy'), ('data=', b'')):
+        with Emulator('-bios', 'none', '-device', 'bochs-display', '-object', f'secret,id=s,{data}', '-vnc', f'unix:{path},password-secret=s', machine='virt') as vm:
+            check_equal(vm.qmp.ok('query-vnc')['auth'], 'vnc', 'query-vnc')
+            if TripleDES:
+                for key, answer in ((password, 0), (b'wrong', 1)):
+                    with socket.socket(socket.AF_UNIX) as s:
+                        s.settimeout(20)
+                        s.connect(path)
+                        s.sendall(s.recv(12, socket.MSG_WAITALL))
+                        check_equal(s.recv(2, socket.MSG_WAITALL), b'\1\2', 'security types')
+                        s.sendall(b'\2')
+                        mirrored = bytes(int(f'{b:08b}'[::-1], 2) for b in key.ljust(8, b'\0'))
+                        des = Cipher(TripleDES(mirrored * 3), modes.ECB()).encryptor()
+                        s.sendall(des.update(s.recv(16, socket.MSG_WAITALL)))
+                        check_equal(s.recv(4, socket.MSG_WAITALL)[3], answer, f'{data}: SecurityResult for {key}')
+            vm.qmp.ok('quit')
+            vm.wait()
+    for args, text in ((['-vnc', f'unix:{path},password-secret=no'], "No secret with id 'no'"),
+                       (['-object', 'secret,id=s,data=x', '-vnc', f'unix:{path},password=on,password-secret=s'], 'redundant'),
+                       (['-object', 'secret,id=s,format=base64,data=ab=c', '-vnc', f'unix:{path},password-secret=s'], 'base64')):
+        status, _, err = run('-M', 'virt', '-bios', 'none', '-S', '-monitor', 'none', '-serial', 'none', *args)
+        check(status == 1 and text in err and err.count('\n') == 1, f'{args}: {status} {err!r}')
+
+
 def test_options():
     check_equal(run('-display', 'help')[1].splitlines()[:2], ['Available display backend types:', 'none'], '-display help')
     for args, text in [(['-display', 'gtk'], "Display 'gtk' is not available"), (['-display', 'curses'], "Display 'curses' is not available"),
@@ -132,6 +165,7 @@ with tempfile.TemporaryDirectory() as folder:
     test_screendump(folder)
     test_input()
     test_vnc(folder)
+    test_password_secret(folder)
 test_options()
 test_default()
 finish()
