@@ -68,7 +68,7 @@ static void place_redists(VirtMachine *v)
         unsigned n = second ? i - v->n_redists[0] : i;
 
         gicv3_set_place(v->gic_dev, i, arm_cpu_affinity(&v->cpus, i), i + 1 == v->n_redists[0] || i + 1 == m->smp.cpus);
-        memory_region_add(&m->system_memory, arm_virt_place(v, parts[second]).base + (uint64_t)n * GICV3_REDIST_BYTES,
+        memory_region_add(&m->system_memory, arm_virt_place(v, parts[second]).base + (uint64_t)n * arm_virt_redist_bytes(v),
                           gicv3_redist(v->gic_dev, i));
     }
 }
@@ -79,7 +79,7 @@ static bool create_v3(VirtMachine *v, Error **errp)
     NUMBER(cpus, m->smp.cpus);
     NUMBER(irqs, VIRT_N_SPIS + GIC_FIRST_SPI);
     const char *props[] = { "num-cpu", cpus, "num-irq", irqs, "has-security-extensions", FLAG(v->secure), "irq-reset-nonsecure",
-                            FLAG(kernel_alone(v)), "has-lpi", FLAG(v->have_its), NULL };
+                            FLAG(kernel_alone(v)), "has-lpi", FLAG(v->have_its || v->gic_version == 4), "revision", v->gic_version == 4 ? "4" : "3", NULL };
 
     v->gic_dev = device_create("arm-gicv3", NULL, props, errp);
     if (!v->gic_dev) {

@@ -9,7 +9,7 @@
 
 #define HIGH_BASE (256 * GiB)
 #define HIGH_MMIO_BYTES (512 * GiB)
-enum { REDISTS_LOW = 0xf60000 / VIRT_REDIST_BYTES };
+enum { REDISTS_LOW_BYTES = 0xf60000 };
 
 unsigned arm_virt_version(const VirtMachine *v)
 {
@@ -18,6 +18,11 @@ unsigned arm_virt_version(const VirtMachine *v)
 
 /* -- what follows from the options ------------------------------------------------------------------------------------------ */
 
+unsigned arm_virt_redist_bytes(const VirtMachine *v)
+{
+    return v->gic_version == 4 ? GICV4_REDIST_BYTES : GICV3_REDIST_BYTES;
+}
+
 static bool resolve_gic(VirtMachine *v, Error **errp)
 {
     Machine *m = arm_virt_m(v);
@@ -25,23 +30,33 @@ static bool resolve_gic(VirtMachine *v, Error **errp)
 
     switch ((VirtGic)v->gic) {
     case VIRT_GIC_2: v->gic_version = 2; break;
-    case VIRT_GIC_3: case VIRT_GIC_MAX: v->gic_version = 3; break;
+    case VIRT_GIC_3: v->gic_version = 3; break;
+    case VIRT_GIC_4:
+        if (!v->virtualization) {
+            error_set(errp, "gic-version=4 requires virtualization=on");
+            return false;
+        }
+        v->gic_version = 4;
+        break;
+    case VIRT_GIC_MAX: v->gic_version = v->virtualization ? 4 : 3; break;
     case VIRT_GIC_AUTO: v->gic_version = m->smp.max_cpus > GICV2_MAX_CPUS ? 3 : 2; break;
     case VIRT_GIC_HOST: error_set(errp, "gic-version=host requires KVM"); return false;
     default:
-        error_set(errp, "gic-version=%s is not available yet: 2 and 3 are", v->gic == VIRT_GIC_4 ? "4" : "x-5");
+        error_set(errp, "gic-version=x-5 is not available yet: 2, 3 and 4 are");
         return false;
     }
     if (v->gic_version == 2) {
         max = GICV2_MAX_CPUS;
     } else {
-        max = REDISTS_LOW + (v->high[0].size ? (unsigned)(v->high[0].size / VIRT_REDIST_BYTES) : 0);
-        v->n_redists[0] = MIN(m->smp.max_cpus, (unsigned)REDISTS_LOW);
+        unsigned each = arm_virt_redist_bytes(v), low = REDISTS_LOW_BYTES / each;
+
+        max = low + (v->high[0].size ? (unsigned)(v->high[0].size / each) : 0);
+        v->n_redists[0] = MIN(m->smp.max_cpus, low);
         v->n_redists[1] = m->smp.max_cpus - v->n_redists[0];
     }
     if (m->smp.max_cpus > max) {
         error_set(errp, "Number of SMP CPUs requested (%u) exceeds max CPUs supported by machine 'mach-virt' (%u)%s", m->smp.max_cpus, max,
-                  v->gic_version == 3 && !v->high[0].size ? "\nTry 'highmem-redists=on' for more CPUs" : "");
+                  v->gic_version >= 3 && !v->high[0].size ? "\nTry 'highmem-redists=on' for more CPUs" : "");
         return false;
     }
     return true;

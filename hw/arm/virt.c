@@ -244,7 +244,7 @@ static bool add_cpus(VirtMachine *v, Error **errp)
     v->cpus = (ArmCpusConfig){
         .machine = arm_virt_m(v), .has_el2 = v->virtualization, .has_el3 = v->secure, .has_mte = v->mte,
         .cluster_cpus = v->gic_version == 2 ? 8 : 16, /* as many as one SGI reaches */
-        .secure = v->secure ? &v->secure_memory : NULL, .gic = v->gic_version == 3 ? gic_of : NULL,
+        .secure = v->secure ? &v->secure_memory : NULL, .gic = v->gic_version >= 3 ? gic_of : NULL,
     };
     return arm_cpus_create(&v->cpus, errp);
 }

@@ -32,10 +32,10 @@ enum {
     VIRT_PPI_PMU = 23, VIRT_PPI_MAINTENANCE = 25, VIRT_PPI_TIMER_HYP = 26, VIRT_PPI_TIMER_VIRT = 27, VIRT_PPI_TIMER_HYP_VIRT = 28,
     VIRT_PPI_TIMER_SECURE = 29, VIRT_PPI_TIMER_PHYS = 30,
 };
-enum { VIRT_MAX_CPUS = 512, VIRT_MAX_VIRTIO = 32, VIRT_REDIST_BYTES = 0x20000, VIRT_GPIO_POWER = 3 };
+enum { VIRT_MAX_CPUS = 512, VIRT_MAX_VIRTIO = 32, VIRT_GPIO_POWER = 3 };
 
 typedef enum VirtMsi { VIRT_MSI_AUTO, VIRT_MSI_V2M, VIRT_MSI_ITS, VIRT_MSI_OFF } VirtMsi;
-/* As gic-version= says it; resolved to 2 or 3 (v->gic_version) when the board is built. Not said: VIRT_GIC_AUTO. */
+/* As gic-version= says it; resolved to 2, 3 or 4 (v->gic_version) when the board is built. Not said: VIRT_GIC_AUTO. */
 typedef enum VirtGic { VIRT_GIC_2, VIRT_GIC_3, VIRT_GIC_4, VIRT_GIC_5, VIRT_GIC_HOST, VIRT_GIC_MAX, VIRT_GIC_AUTO } VirtGic;
 
 /* What differs between versions of the board. */
@@ -71,6 +71,8 @@ typedef struct VirtMachine {
 
 static inline Machine *arm_virt_m(VirtMachine *v) { return &v->arm.machine; }
 unsigned arm_virt_version(const VirtMachine *v);
+/* Of one processor. */
+unsigned arm_virt_redist_bytes(const VirtMachine *v);
 static inline bool arm_virt_compat(const VirtMachine *v, VirtCompat last) { return arm_virt_version(v) <= (unsigned)last; }
 VirtPlace arm_virt_place(const VirtMachine *v, VirtPart part);
 /* Where the PCIe configuration space is. */

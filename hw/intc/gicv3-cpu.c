@@ -60,7 +60,7 @@ static uint32_t acknowledge(GicV3 *s, V3Cpu *cpu, V3Group group)
     }
     cpu->apr[group] |= UINT32_C(1) << ((best.priority & group_mask(cpu, group)) >> (8 - V3_PRIORITY_BITS));
     if (best.irq >= V3_FIRST_LPI) {
-        v3_lpi_set(s, cpu, best.irq, false);
+        v3_lpi_set(cpu, &cpu->lpi, best.irq, false);
     } else {
         GicWord *w = v3_word(s, cpu, best.irq / 32);
 

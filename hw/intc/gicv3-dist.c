@@ -10,10 +10,10 @@ enum {
 };
 enum { IIDR = 0x43b, TYPER_LPIS = 1 << 17, TYPER_ID_BITS = 19, TYPER_A3V = 1 << 24, TYPER_NO_1N = 1 << 25, TYPER_SECURITY = 1 << 10 };
 
-uint32_t v3_id_read(uint64_t offset, uint8_t part)
+uint32_t v3_id_read(const GicV3 *s, uint64_t offset, uint8_t part)
 {
-    /* PIDR4 to 7, 0 to 3 (PIDR2: architecture revision 3), CIDR0 to 3. */
-    const uint8_t ids[12] = { 0x44, 0, 0, 0, part, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1 };
+    /* PIDR4 to 7, 0 to 3 (PIDR2: architecture revision), CIDR0 to 3. */
+    const uint8_t ids[12] = { 0x44, 0, 0, 0, part, 0xb4, (uint8_t)(s->revision << 4 | 0xb), 0, 0x0d, 0xf0, 0x05, 0xb1 };
 
     return offset >= GICD_ID && offset < 0x10000 ? ids[(offset - GICD_ID) / 4] : 0;
 }
@@ -153,7 +153,7 @@ static MemResult dist_read(void *opaque, uint64_t offset, unsigned size, uint64_
         case GICD_CTLR: *ret = ctlr_read(s, ns); break;
         case GICD_TYPER: *ret = typer(s); break;
         case GICD_IIDR: *ret = IIDR; break;
-        default: *ret = v3_id_read(offset, 0x92);
+        default: *ret = v3_id_read(s, offset, 0x92);
         }
     }
     *ret &= UINT64_MAX >> (64 - 8 * size);

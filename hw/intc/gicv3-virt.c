@@ -1,6 +1,6 @@
 /*
  * gicv3-virt.c: the virtual interface: ICV_*, which a guest has under the names of ICC_* (IHI 0069H 12.3), and the hypervisor's ICH_* with
- * the list registers (12.4). Priorities have five bits, all of which count for preemption.
+ * the list registers (12.4); virtual LPIs of the resident virtual processor come beside those. Priorities have five bits, all of which count for preemption.
  */
 #include "hw/intc/gicv3.h"
 
@@ -16,8 +16,16 @@ enum { NO_LR = -1 };
 #define HCR_COUNT (UINT32_C(31) << 27)
 #define HCR_COUNT_ONE (UINT32_C(1) << 27)
 #define HCR_BITS (0xffu | V3_HCR_TC | V3_HCR_TALL0 | V3_HCR_TALL1 | V3_HCR_TDIR | HCR_COUNT)
-/* PRIbits, PREbits; IDbits 0: 16; A3V, nV4, TDS. */
-#define VTR ((uint32_t)(V3_PRIORITY_BITS - 1) << 29 | (V3_PRIORITY_BITS - 1) << 26 | 1u << 21 | 1u << 20 | 1u << 19 | (V3_N_LRS - 1))
+/* PRIbits, PREbits; IDbits 0: 16; A3V, TDS; nV4 where there are no virtual LPIs. */
+#define VTR ((uint32_t)(V3_PRIORITY_BITS - 1) << 29 | (V3_PRIORITY_BITS - 1) << 26 | 1u << 21 | 1u << 19 | (V3_N_LRS - 1))
+#define VTR_NV4 (1u << 20)
+
+/* What a virtual processor would be told of: of a list register, or a virtual LPI. */
+typedef struct Virtual {
+    int lr;             /* NO_LR: a virtual LPI */
+    uint32_t id;        /* V3_NONE: nothing */
+    unsigned priority, group;
+} Virtual;
 
 static unsigned lr_priority(uint64_t lr)
 {
@@ -34,18 +42,19 @@ static uint32_t lr_id(uint64_t lr)
     return (uint32_t)lr;
 }
 
-static int best_lr(const V3Cpu *cpu)
+static Virtual best_virtual(const V3Cpu *cpu)
 {
-    unsigned priority = 0x100;
-    int best = NO_LR;
+    Virtual best = { NO_LR, V3_NONE, 0x100, 0 };
 
     for (int i = 0; i < V3_N_LRS && (cpu->hcr & V3_HCR_EN); i++) {
         uint64_t lr = cpu->lr[i];
 
-        if ((lr & LR_STATE) == LR_PENDING && (cpu->vmcr >> lr_group(lr) & 1) && lr_priority(lr) < priority) {
-            best = i;
-            priority = lr_priority(lr);
+        if ((lr & LR_STATE) == LR_PENDING && (cpu->vmcr >> lr_group(lr) & 1) && lr_priority(lr) < best.priority) {
+            best = (Virtual){ i, lr_id(lr), lr_priority(lr), lr_group(lr) };
         }
+    }
+    if ((cpu->hcr & V3_HCR_EN) && (cpu->vmcr & VMCR_G1) && cpu->vlpi.best.priority < best.priority && cpu->vlpi.best.irq != V3_NONE) {
+        best = (Virtual){ NO_LR, cpu->vlpi.best.irq, cpu->vlpi.best.priority, 1 };
     }
     return best;
 }
@@ -65,14 +74,9 @@ static unsigned running(const V3Cpu *cpu)
     return all ? (unsigned)__builtin_ctz(all) << (8 - V3_PRIORITY_BITS) : 0xff;
 }
 
-static bool is_signalled(const V3Cpu *cpu, int n)
+static bool is_signalled(const V3Cpu *cpu, const Virtual *v)
 {
-    if (n == NO_LR) {
-        return false;
-    }
-    unsigned p = lr_priority(cpu->lr[n]);
-
-    return p < bits_get(cpu->vmcr, VMCR_PMR, 8) && (p & preemption_mask(cpu, lr_group(cpu->lr[n]))) < running(cpu);
+    return v->id != V3_NONE && v->priority < bits_get(cpu->vmcr, VMCR_PMR, 8) && (v->priority & preemption_mask(cpu, v->group)) < running(cpu);
 }
 
 static uint32_t eisr(const V3Cpu *cpu)
@@ -120,32 +124,34 @@ unsigned v3_virtual_lines(const V3Cpu *cpu)
     if (!(cpu->hcr & V3_HCR_EN)) {
         return 0;
     }
-    int n = best_lr(cpu);
-    unsigned lines = is_signalled(cpu, n) ? (lr_group(cpu->lr[n]) ? 1 : 2) : 0;
+    Virtual v = best_virtual(cpu);
+    unsigned lines = is_signalled(cpu, &v) ? (v.group ? 1 : 2) : 0;
     return lines | (misr(cpu) ? 4 : 0);
 }
 
 static uint32_t look(const V3Cpu *cpu, unsigned group)
 {
-    int n = best_lr(cpu);
+    Virtual v = best_virtual(cpu);
 
-    return n == NO_LR || lr_group(cpu->lr[n]) != group ? (uint32_t)V3_NONE : lr_id(cpu->lr[n]);
+    return v.group != group ? (uint32_t)V3_NONE : v.id;
 }
 
 static uint32_t acknowledge(GicV3 *s, V3Cpu *cpu, unsigned group)
 {
-    int n = best_lr(cpu);
+    Virtual v = best_virtual(cpu);
 
-    if (!is_signalled(cpu, n) || lr_group(cpu->lr[n]) != group) {
+    if (!is_signalled(cpu, &v) || v.group != group) {
         return V3_NONE;
     }
-    uint64_t *lr = &cpu->lr[n];
-    uint32_t id = lr_id(*lr);
-    cpu->vapr[group] |= UINT32_C(1) << ((lr_priority(*lr) & preemption_mask(cpu, group)) >> (8 - V3_PRIORITY_BITS));
-    /* LPIs have no active state: 6.2. */
-    *lr = id >= V3_FIRST_LPI ? *lr & ~LR_STATE : (*lr & ~LR_STATE) | LR_ACTIVE;
+    cpu->vapr[group] |= UINT32_C(1) << ((v.priority & preemption_mask(cpu, group)) >> (8 - V3_PRIORITY_BITS));
+    if (v.lr == NO_LR) {
+        v3_lpi_set(cpu, &cpu->vlpi, v.id, false);
+    } else { /* LPIs have no active state: 6.2. */
+        uint64_t *lr = &cpu->lr[v.lr];
+        *lr = v.id >= V3_FIRST_LPI ? *lr & ~LR_STATE : (*lr & ~LR_STATE) | LR_ACTIVE;
+    }
     v3_update_cpu(s, cpu);
-    return id;
+    return v.id;
 }
 
 static int active_lr(const V3Cpu *cpu, uint32_t id)
@@ -275,7 +281,7 @@ bool v3_hyp_read(GicV3 *s, V3Cpu *cpu, uint32_t sysreg, uint64_t *ret)
 
     switch (sysreg) {
     case ICH_HCR: *ret = cpu->hcr; return true;
-    case ICH_VTR: *ret = VTR; return true;
+    case ICH_VTR: *ret = VTR | (s->revision == 4 ? 0 : VTR_NV4); return true;
     case ICH_VMCR: *ret = cpu->vmcr; return true;
     case ICH_MISR: *ret = misr(cpu); return true;
     case ICH_EISR: *ret = eisr(cpu); return true;

@@ -3,6 +3,7 @@
  *
  * gicv3-dist.c and gicv3-redist.c have the registers in memory, gicv3-cpu.c those of the processors' interfaces (system registers),
  * gicv3-virt.c the virtual interface, gicv3-lpi.c message interrupts, gicv3-its.c who translates messages to them.
+ * revision=4 is a GICv4.0: message interrupts of virtual processors.
  *
  * Specification: IHI 0069H. Affinity routing is always on, system registers always used. Left out: 1-of-N delivery
  * (GICD_TYPER.No1N says so), the legacy interface in memory, extended ranges of SPIs and PPIs, NMIs, message-based SPIs, GICD_NSACR,
@@ -49,8 +50,8 @@ V3Best v3_best(GicV3 *s, V3Cpu *cpu)
             }
         }
     }
-    if (cpu->best_lpi.priority < best.priority && (s->ctlr & V3_DCTLR_G1NS)) {
-        best = cpu->best_lpi;
+    if (cpu->lpi.best.priority < best.priority && (s->ctlr & V3_DCTLR_G1NS)) {
+        best = cpu->lpi.best;
     }
     return best;
 }
@@ -158,8 +159,8 @@ static bool realize(Device *dev, Error **errp)
         error_set(errp, "num-irq=%u: a GICv3 has 32 to 992 interrupts, a multiple of 32", s->n_irqs);
         return false;
     }
-    if (s->revision != 3) {
-        error_set(errp, "revision=%u: arm-gicv3 is a GICv3", s->revision);
+    if (s->revision != 3 && (s->revision != 4 || !s->has_lpi)) {
+        error_set(errp, "revision=%u: arm-gicv3 is a GICv3, or with has-lpi=on a GICv4", s->revision);
         return false;
     }
     s->n_words = s->n_irqs / 32;
@@ -173,11 +174,13 @@ static bool realize(Device *dev, Error **errp)
         cpu->index = i;
         cpu->mpidr = i;
         if (s->has_lpi) {
-            cpu->n_lpi_words = V3_N_LPI_WORDS;
-            cpu->lpi_pending = xcalloc(V3_N_LPI_WORDS, sizeof(uint32_t));
-            cpu->lpi_summary = xcalloc(V3_N_LPI_SUMMARY, sizeof(uint32_t));
+            v3_lpi_init(&cpu->lpi, false);
         }
-        memory_region_init_mmio(&cpu->redist, &dev->obj, &v3_redist_ops, cpu, "gicv3_redist", GICV3_REDIST_BYTES);
+        if (s->revision == 4) {
+            v3_lpi_init(&cpu->vlpi, true);
+        }
+        memory_region_init_mmio(&cpu->redist, &dev->obj, &v3_redist_ops, cpu, "gicv3_redist",
+                                s->revision == 4 ? GICV4_REDIST_BYTES : GICV3_REDIST_BYTES);
     }
     device_init_irqs_in(dev, NULL, input, s->n_irqs - GIC_FIRST_SPI + 32 * s->n_cpus);
     for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++) {
@@ -192,8 +195,8 @@ static void unrealize(Device *dev)
 
     for (unsigned i = 0; i < s->n_cpus; i++) {
         memory_region_finish(&s->cpus[i].redist);
-        free(s->cpus[i].lpi_pending);
-        free(s->cpus[i].lpi_summary);
+        v3_lpi_free(&s->cpus[i].lpi);
+        v3_lpi_free(&s->cpus[i].vlpi);
     }
     free(s->cpus);
 }
@@ -209,13 +212,8 @@ static void cpu_reset(GicV3 *s, V3Cpu *cpu)
     cpu->word.edge = 0xffff;                       /* SGIs */
     cpu->rctlr = 0;
     cpu->waker = s->reset_nonsecure ? 0 : 6;       /* ProcessorSleep, ChildrenAsleep: the secure world's to change */
-    cpu->propbaser = cpu->pendbaser = 0;
-    cpu->pending_is_zero = false;
-    if (s->has_lpi) {
-        memset(cpu->lpi_pending, 0, V3_N_LPI_WORDS * sizeof(uint32_t));
-        memset(cpu->lpi_summary, 0, V3_N_LPI_SUMMARY * sizeof(uint32_t));
-    }
-    cpu->best_lpi = (V3Best){ V3_NONE, 0xff, V3_G1NS };
+    v3_lpi_reset(&cpu->lpi);
+    v3_lpi_reset(&cpu->vlpi);
     cpu->ctlr[0] = cpu->ctlr[1] = 0;
     cpu->pmr = s->reset_nonsecure ? 0x80 : 0;      /* below that non-secure software could not change it */
     for (unsigned g = 0; g < V3_N_GROUPS; g++) {
@@ -272,7 +270,10 @@ static bool post_load(void *opaque, uint32_t version, Error **errp)
                 return false;
             }
         }
-        v3_lpi_rebuild_summary(cpu);
+        cpu->lpi.on = cpu->rctlr & V3_RCTLR_LPIS;
+        cpu->vlpi.on = cpu->vlpi.n_words && (cpu->vlpi.pendbaser & V3_VPEND_VALID);
+        v3_lpi_rebuild_summary(cpu, &cpu->lpi);
+        v3_lpi_rebuild_summary(cpu, &cpu->vlpi);
     }
     v3_reroute(s);
     drive_all(s);
@@ -281,8 +282,9 @@ static bool post_load(void *opaque, uint32_t version, Error **errp)
 
 static const StateField cpu_fields[] = {
     { .name = "word", .kind = STATE_STRUCT, .offset = offsetof(V3Cpu, word), .elem_size = sizeof(GicWord), .sub = &gic_word_state },
-    STATE_U(V3Cpu, rctlr), STATE_U(V3Cpu, waker), STATE_U(V3Cpu, pending_is_zero), STATE_U(V3Cpu, propbaser), STATE_U(V3Cpu, pendbaser),
-    STATE_U_PTR(V3Cpu, lpi_pending, n_lpi_words),
+    STATE_U(V3Cpu, rctlr), STATE_U(V3Cpu, waker), STATE_U(V3Cpu, lpi.table_is_zero), STATE_U(V3Cpu, lpi.propbaser), STATE_U(V3Cpu, lpi.pendbaser),
+    STATE_U_PTR(V3Cpu, lpi.pending, lpi.n_words),
+    STATE_U(V3Cpu, vlpi.propbaser), STATE_U(V3Cpu, vlpi.pendbaser), STATE_U_PTR(V3Cpu, vlpi.pending, vlpi.n_words),
     STATE_U_ARRAY(V3Cpu, ctlr), STATE_U(V3Cpu, pmr), STATE_U_ARRAY(V3Cpu, bpr), STATE_U_ARRAY(V3Cpu, apr), STATE_U_ARRAY(V3Cpu, igrpen),
     STATE_U(V3Cpu, hcr), STATE_U(V3Cpu, vmcr), STATE_U_ARRAY(V3Cpu, vapr), STATE_U_ARRAY(V3Cpu, lr),
 };

@@ -22,6 +22,9 @@ enum { /* GICD_CTLR of a secure access */
     V3_DCTLR_DS = 1 << 6,
 };
 
+enum { V3_RCTLR_LPIS = 1 << 0 };  /* GICR_CTLR.EnableLPIs */
+#define V3_VPEND_VALID BIT(63)    /* GICR_VPENDBASER: a virtual processor is resident */
+
 enum { /* ICH_HCR_EL2 */
     V3_HCR_EN = 1 << 0, V3_HCR_UIE = 1 << 1, V3_HCR_LRENPIE = 1 << 2, V3_HCR_NPIE = 1 << 3, V3_HCR_GROUPS = 4, V3_HCR_TC = 1 << 10,
     V3_HCR_TALL0 = 1 << 11, V3_HCR_TALL1 = 1 << 12, V3_HCR_TDIR = 1 << 14,
@@ -35,6 +38,18 @@ typedef struct V3Best {
     uint8_t group;      /* V3Group */
 } V3Best;
 
+/* Message interrupts: a redistributor's, or (GICv4) those of the virtual processor that is resident on it. */
+typedef struct V3Lpis {
+    bool on;                       /* GICR_CTLR.EnableLPIs, GICR_VPENDBASER.Valid */
+    bool is_virtual;
+    bool stale;                    /* best is to be found again */
+    bool table_is_zero;            /* GICR_PENDBASER.PTZ as last written: the table need not be read */
+    uint64_t propbaser, pendbaser; /* the registers */
+    uint32_t *pending, *summary;   /* a bit an LPI; a bit a word of it that is not zero. While `on` */
+    uint32_t n_words;
+    V3Best best;
+} V3Lpis;
+
 /* A processor: redistributor and interface. */
 typedef struct V3Cpu {
     GicV3 *gic;
@@ -47,13 +62,8 @@ typedef struct V3Cpu {
     /* Redistributor. */
     GicWord word;
     uint32_t rctlr, waker;
-    uint64_t propbaser, pendbaser;
-    bool pending_is_zero;          /* GICR_PENDBASER.PTZ as last written: the table need not be read */
     bool last_of_region;           /* of those that lie one after the other in memory */
-    uint32_t *lpi_pending, *lpi_summary; /* a bit an LPI; a bit a word of it that is not zero. While EnableLPIs is set */
-    uint32_t n_lpi_words;
-    V3Best best_lpi;
-    bool lpi_stale;                /* best_lpi is to be found again */
+    V3Lpis lpi, vlpi;
     /* Interface: by group where there is a register for each. */
     uint32_t ctlr[2];              /* ICC_CTLR_EL1 of secure, non-secure: CBPR and EOImode */
     uint32_t pmr, bpr[V3_N_GROUPS], apr[V3_N_GROUPS], igrpen[V3_N_GROUPS];
@@ -113,19 +123,23 @@ extern const MemoryOps v3_dist_ops;
 /* Bits, bytes and pairs of bits that distributor and redistributors have alike. false: another register. */
 bool v3_word_read(GicV3 *s, GicWord *w, uint64_t offset, unsigned size, bool ns, uint64_t *ret);
 bool v3_word_write(GicV3 *s, GicWord *w, uint64_t offset, unsigned size, uint64_t value, bool ns, bool sgis);
-uint32_t v3_id_read(uint64_t offset, uint8_t part);
+uint32_t v3_id_read(const GicV3 *s, uint64_t offset, uint8_t part);
 /* gicv3-redist.c */
 extern const MemoryOps v3_redist_ops;
 /* gicv3-lpi.c */
-bool v3_lpi_enabled(const V3Cpu *cpu);
-unsigned v3_lpi_limit(const V3Cpu *cpu);           /* first LPI that is not there */
-void v3_lpi_enable(GicV3 *s, V3Cpu *cpu);
-void v3_lpi_disable(GicV3 *s, V3Cpu *cpu);
-bool v3_lpi_is_pending(const V3Cpu *cpu, uint32_t lpi);
-void v3_lpi_set(GicV3 *s, V3Cpu *cpu, uint32_t lpi, bool pending);
-void v3_lpi_move_all(GicV3 *s, V3Cpu *from, V3Cpu *to);
-void v3_lpi_find_best(V3Cpu *cpu);
-void v3_lpi_rebuild_summary(V3Cpu *cpu);
+void v3_lpi_init(V3Lpis *l, bool is_virtual);
+void v3_lpi_free(V3Lpis *l);
+void v3_lpi_reset(V3Lpis *l);
+/* Takes the pending bits from the guest's table; gives them back. */
+void v3_lpi_enable(V3Cpu *cpu, V3Lpis *l);
+void v3_lpi_disable(V3Cpu *cpu, V3Lpis *l);
+bool v3_lpi_is_pending(const V3Lpis *l, uint32_t lpi);
+void v3_lpi_set(V3Cpu *cpu, V3Lpis *l, uint32_t lpi, bool pending);
+void v3_lpi_move_all(V3Cpu *from, V3Cpu *to);
+void v3_lpi_find_best(V3Cpu *cpu, V3Lpis *l);
+void v3_lpi_rebuild_summary(V3Cpu *cpu, V3Lpis *l);
+/* The table of pending bits that is in use. */
+gpa v3_lpi_table(const V3Lpis *l);
 /* gicv3-cpu.c */
 bool v3_can_signal(const V3Cpu *cpu, V3Best best);
 /* gicv3-virt.c. Lines: bits 0 virq, 1 vfiq, 2 maintenance. */

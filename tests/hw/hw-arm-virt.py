@@ -119,7 +119,8 @@ with tempfile.TemporaryDirectory() as tmp:
     if reference and shutil.which(reference):
         for smp, props in ((1, []), (8, ['virtualization=on']), (2, ['secure=on']), (3, ['highmem=off', 'virtio-mmio-transports=5']),
                            (1, ['highmem-mmio-size=1T', 'compact-highmem=off']), (1, ['msi=off']), (2, ['gic-version=3']),
-                           (300, ['gic-version=max']), (1, ['gic-version=3', 'its=off']), (1, ['gic-version=3', 'iommu=smmuv3']), (2, ['gic-version=3', 'virtualization=on'])):
+                           (300, ['gic-version=max']), (1, ['gic-version=3', 'its=off']), (1, ['gic-version=3', 'iommu=smmuv3']), (2, ['gic-version=3', 'virtualization=on']),
+                           (70, ['gic-version=4', 'virtualization=on'])):
             compare(tmp, smp, props)
     else:
         print('not compared: HW_REFERENCE_AARCH64 names no emulator')

@@ -33,7 +33,7 @@ MemoryRegion *gicv2_view(Device *gic, unsigned cpu, unsigned view);
 /*
  * ---- "arm-gicv3" ---- Region 0 is the distributor. Processors' interfaces are system registers.
  */
-enum { GICV3_REDIST_BYTES = 0x20000 };
+enum { GICV3_REDIST_BYTES = 0x20000, GICV4_REDIST_BYTES = 0x40000 };
 /* Before the first reset: affinity as in MPIDR_EL1, and whether another redistributor follows in memory. */
 void gicv3_set_place(Device *gic, unsigned cpu, uint64_t mpidr, bool last);
 /* The redistributor of a processor, for the board to map. */

@@ -21,7 +21,7 @@
 #define CORE_REG(name) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
 enum {
     RAM = 0x40000000, RAM_BYTES = 256 << 20, KERNEL_AT = 0x200000, DTB_AT = 0x8000000, INITRD_AT = 0x8200000, UART = 0x9000000, GIC = 0x8000000,
-    GIC_CPU = 0x8010000, REDIST = 0x80a0000, MAX_CPUS = 4,
+    GIC_CPU = 0x8010000, REDIST = 0x80a0000, ITS = 0x8080000, MAX_CPUS = 4,
 };
 
 static int vm, kvm;
@@ -62,6 +62,21 @@ static int try_gic(uint32_t type, uint64_t dist_type, uint64_t dist, uint64_t ot
         need(ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &attrs[i]), "the interrupt controller's place");
     }
     return dev.fd;
+}
+
+/* A translation service, which the guest does not use: with a GICv4 the kernel below makes its processors known to the hardware because of it. */
+static void try_its(void)
+{
+    struct kvm_create_device dev = { .type = KVM_DEV_TYPE_ARM_VGIC_ITS };
+    uint64_t at = ITS;
+
+    if (ioctl(vm, KVM_CREATE_DEVICE, &dev) < 0) {
+        return;
+    }
+    struct kvm_device_attr place = { .group = KVM_DEV_ARM_VGIC_GRP_ADDR, .attr = KVM_VGIC_ITS_ADDR_TYPE, .addr = (uint64_t)(uintptr_t)&at };
+    struct kvm_device_attr ready = { .group = KVM_DEV_ARM_VGIC_GRP_CTRL, .attr = KVM_DEV_ARM_VGIC_CTRL_INIT };
+    need(ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &place), "the translation service's place");
+    need(ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &ready), "the translation service");
 }
 
 static void print(uint8_t c)
@@ -158,6 +173,7 @@ int main(int argc, char **argv)
     }
     struct kvm_device_attr ready = { .group = KVM_DEV_ARM_VGIC_GRP_CTRL, .attr = KVM_DEV_ARM_VGIC_CTRL_INIT };
     need(ioctl(gic, KVM_SET_DEVICE_ATTR, &ready), "the interrupt controller");
+    try_its();
     set(vcpus[0], CORE_REG(regs.pc), RAM + KERNEL_AT);
     set(vcpus[0], CORE_REG(regs.regs[0]), RAM + DTB_AT);
     for (int i = 0; i < n; i++) {
