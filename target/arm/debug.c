@@ -53,9 +53,13 @@ static bool any_breakpoint(const Vcpu *vcpu)
 void arm_debug_changed(Vcpu *vcpu)
 {
     const ArmState *s = arm_state(vcpu);
+    bool ask = vcpu->softmmu && (s->mdscr_el1 & (MDSCR_SS | MDSCR_MDE)) && enabled(vcpu) && ((s->mdscr_el1 & MDSCR_SS) || any_breakpoint(vcpu));
 
-    vcpu->ask_before_insn = vcpu->softmmu && (s->mdscr_el1 & (MDSCR_SS | MDSCR_MDE)) && enabled(vcpu) &&
-                            ((s->mdscr_el1 & MDSCR_SS) || any_breakpoint(vcpu));
+    /* The code that follows may be translated and linked already. */
+    if (ask && !vcpu->ask_before_insn) {
+        vcpu_kick(vcpu);
+    }
+    vcpu->ask_before_insn = ask;
 }
 
 bool arm_step_returns(const Vcpu *vcpu, unsigned el, uint64_t spsr)

@@ -438,7 +438,7 @@ static bool read_debug(Vcpu *vcpu, unsigned key, uint64_t *ret)
 
 static bool write_debug(Vcpu *vcpu, unsigned key, uint64_t value)
 {
-    static const uint64_t mask[4] = { ~(uint64_t)0, 0x00fff3e7 | BIT(13), ~(uint64_t)3, 0x1f1fffff };
+    static const uint64_t mask[4] = { ~(uint64_t)0, 0x00ffe1e7, ~(uint64_t)3, 0x1f1fffff };
     uint64_t *reg = debug_register(vcpu, key);
 
     if (!reg) {

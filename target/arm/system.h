@@ -275,7 +275,7 @@ void arm_irq_check(Vcpu *vcpu);
 uint64_t arm_count(const Vcpu *vcpu);
 uint64_t arm_timer_offset(const Vcpu *vcpu, ArmTimer t);
 void arm_timer_update(Vcpu *vcpu, ArmTimer t);
-uint64_t arm_timer_ctl(const Vcpu *vcpu, ArmTimer t);
+uint64_t arm_timer_ctl(Vcpu *vcpu, ArmTimer t);
 void arm_timer_set_ctl(Vcpu *vcpu, ArmTimer t, uint64_t value);
 void arm_timer_set_cval(Vcpu *vcpu, ArmTimer t, uint64_t value);
 

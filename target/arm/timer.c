@@ -70,11 +70,15 @@ void arm_timer_expired(Vcpu *vcpu, ArmTimer t)
     }
 }
 
-uint64_t arm_timer_ctl(const Vcpu *vcpu, ArmTimer t)
+uint64_t arm_timer_ctl(Vcpu *vcpu, ArmTimer t)
 {
     const ArmState *s = arm_state(vcpu);
     bool fires = (s->cnt_ctl[t] & CTL_ENABLE) && due(vcpu, t, arm_count(vcpu));
 
+    /* The status and the interrupt are one: who has seen it does not wait for the alarm's thread. */
+    if (fires && !(s->cnt_ctl[t] & CTL_IMASK)) {
+        arm_timer_update(vcpu, t);
+    }
     return s->cnt_ctl[t] | (fires ? CTL_ISTATUS : 0);
 }
 

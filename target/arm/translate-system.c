@@ -130,9 +130,10 @@ void arm_trans_sys(TransCtx *ctx, const ArmArgsSysop *a)
 /* Fields: op1 op2 as two octal digits. */
 enum { FIELD_DAIFSET = 036, FIELD_DAIFCLR = 037, FIELD_SPSEL = 005, FIELD_PAN = 004, FIELD_UAO = 003, FIELD_TCO = 034 };
 
-bool arm_pstate_write_ends(unsigned field)
+bool arm_pstate_write_ends(unsigned field, unsigned imm)
 {
-    return field == FIELD_SPSEL || field == FIELD_PAN || field == FIELD_UAO || field == FIELD_TCO;
+    /* Debug exceptions that D has kept back are looked for from the next instruction on. */
+    return (field == FIELD_DAIFCLR && (imm & 8)) || field == FIELD_SPSEL || field == FIELD_PAN || field == FIELD_UAO || field == FIELD_TCO;
 }
 
 void arm_trans_msr_imm(TransCtx *ctx, const ArmArgsPsti *a)
@@ -153,7 +154,7 @@ void arm_trans_msr_imm(TransCtx *ctx, const ArmArgsPsti *a)
         return;
     }
     ir_call(b, ARM_HELPER_msr_pstate, 3, (IrRef[]){ ir_i32(b, field), ir_i32(b, imm), insn_word(ctx) });
-    if (arm_pstate_write_ends(field)) {
+    if (arm_pstate_write_ends(field, imm)) {
         trans_leave(ctx, VCPU_EXIT_NONE, ctx->next_pc);
     } else if (ctx->vcpu->softmmu) {
         trans_interrupts_changed(ctx);

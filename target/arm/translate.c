@@ -107,7 +107,7 @@ bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret)
     case DECODE_NORMAL:
         ret->kind = (row == ARM_ROW_msr && arm_sysreg_write_ends(ctx, (unsigned)args.sysw.reg)) ||
                     (row == ARM_ROW_sys && arm_sysreg_write_ends(ctx, (unsigned)args.sysop.op)) ||
-                    (row == ARM_ROW_msr_imm && arm_pstate_write_ends((unsigned)args.psti.field)) ? SCAN_STOP : SCAN_NORMAL;
+                    (row == ARM_ROW_msr_imm && arm_pstate_write_ends((unsigned)args.psti.field, (unsigned)args.psti.imm)) ? SCAN_STOP : SCAN_NORMAL;
         break;
     case DECODE_BRANCH:
         ret->kind = SCAN_BRANCH;

@@ -128,7 +128,7 @@ bool arm_sysreg_write_ends(const TransCtx *ctx, unsigned key);
 /* ERET, to a pc that was checked (ERETAA) or not; ends the block. Not at EL0. */
 void arm_exception_return_to(TransCtx *ctx, IrRef pc);
 /* Likewise for MSR (immediate) of a field of PSTATE. */
-bool arm_pstate_write_ends(unsigned field);
+bool arm_pstate_write_ends(unsigned field, unsigned imm);
 
 /* translate-fp.c: FPSR where it is not trapped, and writing it does not end the unit. */
 IrRef arm_fpsr_read(TransCtx *ctx);
