@@ -737,7 +737,7 @@ static void driver_begin(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, u
     d->flags = flags;
     d->fault = d->unpolled = false;
     d->generation = atomic_load(&tcg.generation);
-    d->ctx = (TransCtx){ .b = &d->tr->builder, .target = vcpu->target, .vcpu = vcpu, .mode = mode,
+    d->ctx = (TransCtx){ .b = &d->tr->builder, .target = vcpu->target, .vcpu = vcpu, .mode = mode, .learnt = d->ctx.learnt,
                          .pc = pc, .max_insn_bytes = vcpu->target->max_insn_bytes, .driver = d };
     for (unsigned k = 0; k < 2; k++) {
         vaddr addr = ROUND_DOWN(pc, (vaddr)TCG_PAGE_BYTES) + k * TCG_PAGE_BYTES;
@@ -867,6 +867,9 @@ static Attempt attempt(TransDriver *d, TcgVcpu *tv, vaddr pc, uint64_t mode, uin
         d->poll_heads |= d->unpolled;
         return ATTEMPT_RETRY;
     }
+    if (tv->vcpu->target->trans_end && !tv->vcpu->target->trans_end(&d->ctx)) {
+        return ATTEMPT_RETRY;
+    }
     for (uint32_t i = 0; i < d->n_nodes; i++) {
         ir->n_guest_insns += !d->nodes[i].copy;
         ir->n_guest_bytes += d->nodes[i].copy ? 0 : d->nodes[i].length;
@@ -983,6 +986,7 @@ TransUnit *translate_unit(TcgVcpu *tv, vaddr pc, uint64_t mode, uint32_t flags)
     d->max_insns = flags & (UNIT_ONE_INSN | UNIT_STEP) ? 1 : tcg.max_insns;
     d->tr->builder.rule_safe = false;
     d->poll_heads = (flags & UNIT_ICOUNT) != 0;
+    d->ctx.learnt = 0;
     if (persist_active(flags)) {
         unit = restore_unit(d, tv, pc, mode, flags);
     }

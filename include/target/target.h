@@ -162,6 +162,8 @@ struct Target {
     /* Translation. mode: every bit of CPU state that changes what code means; keys units. */
     uint64_t (*trans_mode)(const Vcpu *vcpu);
     bool (*trans_begin)(TransCtx *ctx);            /* per unit; sets ctx->data, unit->addr32 … */
+    /* The unit is there. False: it must be made again, by what ctx->learnt says now. NULL: nothing to do. */
+    bool (*trans_end)(TransCtx *ctx);
     bool (*scan)(TransCtx *ctx, vaddr pc, ScanInsn *ret); /* false: cannot fetch (unit ends before) */
     void (*translate)(TransCtx *ctx);              /* one instruction at ctx->pc; sets ctx->next_pc */
     size_t (*disas)(vaddr pc, const uint8_t *bytes, size_t n, uint64_t mode, char *out, size_t out_size);

@@ -210,7 +210,7 @@ typedef struct IrExit {
     vaddr pc, return_pc;
 } IrExit;
 
-enum { IR_MAX_SLOTS = 128, IR_MAX_ARGS = 6 /* of a helper, besides the vCPU */ };
+enum { IR_MAX_SLOTS = 192, IR_MAX_ARGS = 6 /* of a helper, besides the vCPU */ };
 typedef struct IrSlotSet { uint64_t w[IR_MAX_SLOTS / 64]; } IrSlotSet;
 
 static inline bool ir_slots_has(const IrSlotSet *s, unsigned slot) { return s->w[slot / 64] >> (slot % 64) & 1; }

@@ -14,6 +14,8 @@ static const HelperDesc helpers[] = {
 
 #define X(n) { "x" #n, offsetof(ArmState, x[n]), IR_I64 }
 #define V(n) { "v" #n, offsetof(ArmState, v[n]), IR_V128 }
+#define S(n) { "s" #n, offsetof(ArmState, v[(n) / 4].s[(n) % 4]), IR_F32 }
+#define D(n) { "d" #n, offsetof(ArmState, v[(n) / 2].d[(n) % 2]), IR_F64 }
 #define R(n) { "r" #n, offsetof(ArmState, x[n]), IR_I32 }
 static const SlotDesc slots[] = {
     X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15), X(16), X(17), X(18), X(19), X(20),
@@ -26,6 +28,10 @@ static const SlotDesc slots[] = {
     R(0), R(1), R(2), R(3), R(4), R(5), R(6), R(7), R(8), R(9), R(10), R(11), R(12), R(13), R(14),
     { "pc32", offsetof(ArmState, pc), IR_I32 },
     { "idc", offsetof(ArmState, idc), IR_V128 },
+    S(0), S(1), S(2), S(3), S(4), S(5), S(6), S(7), S(8), S(9), S(10), S(11), S(12), S(13), S(14), S(15), S(16), S(17), S(18), S(19), S(20),
+    S(21), S(22), S(23), S(24), S(25), S(26), S(27), S(28), S(29), S(30), S(31),
+    D(0), D(1), D(2), D(3), D(4), D(5), D(6), D(7), D(8), D(9), D(10), D(11), D(12), D(13), D(14), D(15), D(16), D(17), D(18), D(19), D(20),
+    D(21), D(22), D(23), D(24), D(25), D(26), D(27), D(28), D(29), D(30), D(31),
 };
 static_assert(ARRAY_SIZE(slots) == ARM_N_SLOTS, "slot numbers of cpu.h");
 
@@ -57,7 +63,7 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
     .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names, \
     .default_cpu = "max", \
-    .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas, \
+    .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .trans_end = a32_trans_end, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas, \
     .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc, \
     .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings, \
     .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take, \
@@ -80,7 +86,7 @@ static void set_pc32(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
     .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names, \
     .default_cpu = "max", \
-    .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas, \
+    .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .trans_end = a32_trans_end, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas, \
     .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32, \
     .mmu_index = arm_mmu_index, .tlb_fill = arm_tlb_fill, .tlb_fill_debug = arm_tlb_fill_debug, .mappings = arm_mappings, \
     .unaligned = arm_unaligned, .bus_error = arm_bus_error, .interrupt_pending = arm_interrupt_pending, .interrupt_take = arm_interrupt_take, \

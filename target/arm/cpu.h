@@ -193,7 +193,10 @@ enum {
     ARM_SLOT_R = 69,     /* AArch32: R0 to R14, I32, the low halves of X0 to X14 */
     ARM_SLOT_PC32 = 84,  /* the pc of targets of 32 bits, I32; bit 0: T32 */
     ARM_SLOT_IDC = 85,   /* V128 */
-    ARM_N_SLOTS = 86,
+    /* AArch32: S0 to S31, F32, and D0 to D31, F64: parts of V0 to V15. A unit has one kind of slot of each of these registers (a32_trans_end). */
+    ARM_SLOT_S = 86,
+    ARM_SLOT_D = 118,
+    ARM_N_SLOTS = 150,
 };
 
 /* Translation mode: everything in CPU state that changes what code means. */
@@ -372,6 +375,7 @@ enum { ARM_CPSR_USER = 0x10 };
 /* translate.c */
 uint64_t arm_trans_mode(const Vcpu *vcpu);
 bool arm_trans_begin(TransCtx *ctx);
+bool a32_trans_end(TransCtx *ctx);
 bool arm_scan(TransCtx *ctx, vaddr pc, ScanInsn *ret);
 void arm_translate(TransCtx *ctx);
 /* a32.c: the same in AArch32 */

@@ -8,54 +8,91 @@
 
 /* -- registers ------------------------------------------------------------------------------------------- */
 
-static unsigned lane_of(unsigned size, int n) { return (unsigned)n & (size == 3 ? 1 : 3); }
-static int vector_of(unsigned size, int n) { return size == 3 ? n >> 1 : n >> 2; }
+static unsigned vector_of(unsigned size, int n) { return (unsigned)n >> (size == 3 ? 1 : 2); }
 
 /*
- * A register that has been written in this block is the value that was, not a lane of the vector it went into: what follows would else wait for
- * the merge of every register that shares the vector. Looks through put()'s operations on other lanes; *v becomes the vector behind them. IR_NONE:
- * the register is in that.
+ * Registers are slots of their own, S or D, so that they do not wait for each other. They share memory with the V register that Advanced SIMD
+ * has, and S with D: which is no matter between units, where all are in memory, but within one. So every unit is made as if each V register were of
+ * one kind; a32_trans_end() looks whether it is, and those that are not are vectors then, with the others as their lanes.
  */
-static IrRef written(TransCtx *ctx, unsigned size, unsigned lane, IrRef *v)
+bool a32_trans_end(TransCtx *ctx)
 {
     const IrUnit *unit = ctx->b->unit;
-    unsigned mine = size == 3 ? 3u << 2 * lane : BIT(lane);
+    uint64_t singles = 0, doubles = 0, vectors = 0; /* by V register */
 
-    for (unsigned depth = 0; depth < 8; depth++) {
-        const IrInsn *in = ir_insn(unit, *v);
-        IrRef value;
-        unsigned theirs;
-        if (in->op == IR_vset_low) {
-            value = in->b;
-            theirs = ir_insn(unit, value)->type == IR_F64 ? 3 : 1;
-        } else if (in->op == IR_vsel64 && in->aux == 0 && ir_insn(unit, in->b)->op == IR_vzext) {
-            value = ir_insn(unit, in->b)->a;
-            theirs = 12;
-        } else if (in->op == IR_vblend && (in->aux & 15) == IR_LANE_32 && ir_insn(unit, in->b)->op == IR_vperm32 && ir_insn(unit, in->b)->aux == 0) {
-            const IrInsn *low = ir_insn(unit, ir_insn(unit, in->b)->a);
-            value = low->op == IR_vzext ? low->a : IR_NONE;
-            theirs = in->aux >> 4;
-        } else {
-            return IR_NONE;
+    for (uint32_t i = 0; unit->addr32 && i < unit->insns.n; i++) {
+        const IrInsn *in = &unit->insns.at[i];
+        if (in->op != IR_get && in->op != IR_put) {
+            continue;
         }
-        if (theirs & mine) {
-            return value != IR_NONE && theirs == mine && ir_insn(unit, value)->type == arm_fp_type(size) ? value : IR_NONE;
+        if (in->aux >= ARM_SLOT_D) {
+            doubles |= BIT((in->aux - ARM_SLOT_D) / 2);
+        } else if (in->aux >= ARM_SLOT_S) {
+            singles |= BIT((in->aux - ARM_SLOT_S) / 4);
+        } else if (in->aux >= ARM_SLOT_V && in->aux < ARM_SLOT_V + 16) {
+            vectors |= BIT(in->aux - ARM_SLOT_V);
         }
-        *v = in->a;
     }
-    return IR_NONE;
+    uint64_t mixed = (singles & doubles) | ((singles | doubles) & vectors);
+    ctx->learnt |= mixed;
+    return !mixed;
+}
+
+/* The slot of the register's own; IR_MAX_SLOTS: a lane of a vector. Half precision is in S registers. */
+static unsigned slot_of(const TransCtx *ctx, unsigned size, int n)
+{
+    return ctx->learnt & BIT(vector_of(size, n)) ? IR_MAX_SLOTS : (size == 3 ? ARM_SLOT_D : ARM_SLOT_S) + (unsigned)n;
+}
+
+static unsigned lane_of(unsigned size, int n) { return (unsigned)n & (size == 3 ? 1 : 3); }
+
+/* As bits, in an I64. */
+static IrRef get_bits(TransCtx *ctx, unsigned size, int n)
+{
+    IrBuilder *b = ctx->b;
+    unsigned slot = slot_of(ctx, size, n);
+
+    if (slot == IR_MAX_SLOTS) {
+        IrRef v = arm_v(ctx, (int)vector_of(size, n));
+        return size == 1 ? arm_lane(ctx, v, 1, lane_of(2, n) * 2) : arm_lane(ctx, v, (int)size, lane_of(size, n));
+    }
+    if (size == 3) {
+        return ir_op1(b, IR_bitcast, IR_I64, ir_get(b, slot));
+    }
+    IrRef v = ir_op1(b, IR_ext_u, IR_I64, ir_op1(b, IR_bitcast, IR_I32, ir_get(b, slot)));
+    return size == 1 ? ir_op1(b, IR_zext16, IR_I64, v) : v;
+}
+
+/* An integer no narrower than the register. */
+static void put_bits(TransCtx *ctx, unsigned size, int n, IrRef value)
+{
+    IrBuilder *b = ctx->b;
+    unsigned slot = slot_of(ctx, size, n);
+
+    if (size == 1) {
+        value = ir_op1(b, IR_zext16, ir_insn(b->unit, value)->type, value);
+        size = 2;
+    }
+    if (slot == IR_MAX_SLOTS) {
+        slot = ARM_SLOT_V + vector_of(size, n);
+        ir_put(b, slot, arm_v2(ctx, IR_vset_lane, size | lane_of(size, n) << 4, ir_get(b, slot), value));
+        return;
+    }
+    if (size == 2 && ir_insn(b->unit, value)->type == IR_I64) {
+        value = ir_op1(b, IR_trunc, IR_I32, value);
+    }
+    ir_put(b, slot, ir_op1(b, IR_bitcast, arm_fp_type(size), value));
 }
 
 /* As a float. */
 static IrRef get(TransCtx *ctx, unsigned size, int n)
 {
-    IrRef v = arm_v(ctx, vector_of(size, n));
-    unsigned lane = lane_of(size, n);
-    IrRef value = written(ctx, size, lane, &v);
+    unsigned slot = slot_of(ctx, size, n), lane = lane_of(size, n);
 
-    if (value != IR_NONE) {
-        return value;
+    if (slot != IR_MAX_SLOTS) {
+        return ir_get(ctx->b, slot);
     }
+    IrRef v = arm_v(ctx, (int)vector_of(size, n));
     if (lane) {
         v = ir_emit(ctx->b, IR_vperm32, IR_V128, size == 3 ? 0xee : lane * 0x55, v, IR_NONE, IR_NONE);
     }
@@ -64,9 +101,14 @@ static IrRef get(TransCtx *ctx, unsigned size, int n)
 
 static void put(TransCtx *ctx, unsigned size, int n, IrRef value)
 {
-    unsigned slot = ARM_SLOT_V + (unsigned)vector_of(size, n), lane = lane_of(size, n);
-    IrRef old = ir_get(ctx->b, slot);
+    unsigned slot = slot_of(ctx, size, n), lane = lane_of(size, n);
 
+    if (slot != IR_MAX_SLOTS) {
+        ir_put(ctx->b, slot, value);
+        return;
+    }
+    slot = ARM_SLOT_V + vector_of(size, n);
+    IrRef old = ir_get(ctx->b, slot);
     if (!lane) {
         ir_put(ctx->b, slot, ir_op2(ctx->b, IR_vset_low, IR_V128, old, value));
         return;
@@ -78,26 +120,6 @@ static void put(TransCtx *ctx, unsigned size, int n, IrRef value)
         v = ir_emit(ctx->b, IR_vperm32, IR_V128, 0, v, IR_NONE, IR_NONE);
         ir_put(ctx->b, slot, arm_v2(ctx, IR_vblend, 2 | BIT(lane) << 4, old, v));
     }
-}
-
-/* As bits, in an I64. */
-static IrRef get_bits(TransCtx *ctx, unsigned size, int n)
-{
-    if (size == 1) {
-        return arm_lane(ctx, arm_v(ctx, n / 4), 1, ((unsigned)n & 3) * 2);
-    }
-    return arm_lane(ctx, arm_v(ctx, vector_of(size, n)), (int)size, lane_of(size, n));
-}
-
-/* An integer no narrower than the register. */
-static void put_bits(TransCtx *ctx, unsigned size, int n, IrRef value)
-{
-    unsigned slot = ARM_SLOT_V + (unsigned)vector_of(size, n);
-    if (size == 1) {
-        value = ir_op1(ctx->b, IR_zext16, ir_insn(ctx->b->unit, value)->type, value);
-        size = 2;
-    }
-    ir_put(ctx->b, slot, arm_v2(ctx, IR_vset_lane, size | lane_of(size, n) << 4, ir_get(ctx->b, slot), value));
 }
 
 static void soft(TransCtx *ctx, uint32_t code, unsigned to, int d, IrRef x, IrRef y, IrRef z)
