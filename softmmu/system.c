@@ -747,7 +747,9 @@ void system_request_quit(ShutdownCause cause)
 
 const char *system_cpu_family(void)
 {
-    return strncmp(system_config.arch, "riscv", 5) ? system_config.arch : "riscv";
+    const char *arch = system_config.arch;
+
+    return !strncmp(arch, "riscv", 5) ? "riscv" : !strcmp(arch, "aarch64") ? "arm" : arch;
 }
 
 char *system_cpu_type_name(void)

@@ -157,6 +157,11 @@ struct Target {
     void (*cpu_reset)(Vcpu *vcpu);
     void (*cpu_models_print)(FILE *out);           /* -cpu help */
     const char *const *(*cpu_models)(void);        /* NULL-terminated names */
+    /* What query-cpu-model-expansion and query-cpu-definitions tell of models. NULL where there is nothing to tell. */
+    const char *cpu_maker;                         /* "ARM", in messages; NULL: a model may also be expanded to a static one */
+    struct Json *(*cpu_props)(const Vcpu *vcpu, bool full); /* of the model that cpu_init has made, an object */
+    struct Json *(*cpu_missing)(const Target *target, const char *model); /* names of its features that cannot be had, an array */
+    const char *(*cpu_alias)(const char *model);   /* the model it is another name of, or NULL */
     const char *default_cpu;
 
     /* Translation. mode: every bit of CPU state that changes what code means; keys units. */

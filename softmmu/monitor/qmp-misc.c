@@ -34,8 +34,21 @@ Json *qmp_query_none(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_query_gic_capabilities(Monitor *mon, const Json *args, Error **errp)
 {
-    error_set(errp, "GIC hardware is not available on this target");
-    return NULL;
+    Json *list = json_array();
+
+    if (strcmp(system_cpu_family(), "arm")) {
+        json_free(list);
+        error_set(errp, "GIC hardware is not available on this target");
+        return NULL;
+    }
+    for (int version = 3; version >= 2; version--) {
+        Json *item = json_object();
+        json_put_int(item, "version", version);
+        json_put_bool(item, "emulated", true);
+        json_put_bool(item, "kernel", false);
+        json_push(list, item);
+    }
+    return list;
 }
 
 Json *qmp_x_query_interrupt_controllers(Monitor *mon, const Json *args, Error **errp)
@@ -212,26 +225,4 @@ Json *qmp_x_query_usb(Monitor *mon, const Json *args, Error **errp)
         return NULL;
     }
     return human_text(&text);
-}
-
-/* The properties a model stands for are those of a vCPU object: none can be listed yet. */
-Json *qmp_query_cpu_model_expansion(Monitor *mon, const Json *args, Error **errp)
-{
-    const Json *model = json_get(args, "model");
-    const char *name = json_get_string(model, "name");
-    const Target *target = target_find(system_config.arch);
-    const char *const *known = target && target->cpu_models ? target->cpu_models() : NULL;
-    while (known && *known && strcmp(*known, name)) {
-        known++;
-    }
-    if (!known || !*known) {
-        error_set(errp, "The CPU type '%s' is not a recognized CPU type", name);
-        return NULL;
-    }
-    if (strcmp(json_get_string(args, "type"), "full")) {
-        error_set(errp, "The requested expansion type is not supported");
-        return NULL;
-    }
-    error_set(errp, "expansion of CPU models is not supported yet");
-    return NULL;
 }

@@ -237,22 +237,6 @@ Json *qmp_query_hotpluggable_cpus(Monitor *mon, const Json *args, Error **errp)
     return NULL;
 }
 
-Json *qmp_query_cpu_definitions(Monitor *mon, const Json *args, Error **errp)
-{
-    Json *list = json_array();
-    const Target *target = target_find(system_config.arch);
-    const char *const *name = target && target->cpu_models ? target->cpu_models() : NULL;
-    for (; name && *name; name++) {
-        Json *item = json_object();
-        json_put_string(item, "name", *name);
-        json_put(item, "typename", json_stringf("%s-%s-cpu", *name, system_cpu_family()));
-        json_put_bool(item, "static", false);
-        json_put_bool(item, "deprecated", false);
-        json_push(list, item);
-    }
-    return list;
-}
-
 /* ---- memory ---- */
 
 Json *qmp_query_memory_size_summary(Monitor *mon, const Json *args, Error **errp)

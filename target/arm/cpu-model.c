@@ -109,15 +109,15 @@ static bool is_features(unsigned reg)
 }
 
 /* Pointer authentication: which fields say that it is there depends on the algorithm. Levels below 3 have other results (no PAuth2). */
-static const struct { const char *property; uint8_t reg, address, generic; } pauth_kinds[] = {
-    { "pauth-qarma5", ARM_ID_ISAR1, 4, 24 }, { "pauth-impdef", ARM_ID_ISAR1, 8, 28 }, { "pauth-qarma3", ARM_ID_ISAR2, 12, 8 },
+static const struct { uint8_t reg, address, generic; } pauth_kinds[ARM_N_PAUTH_KINDS] = {
+    [ARM_PAUTH_QARMA5] = { ARM_ID_ISAR1, 4, 24 }, [ARM_PAUTH_IMPDEF] = { ARM_ID_ISAR1, 8, 28 }, [ARM_PAUTH_QARMA3] = { ARM_ID_ISAR2, 12, 8 },
 };
-enum { PAUTH_QARMA5, PAUTH_IMPDEF, PAUTH_QARMA3, N_PAUTH_KINDS, PAUTH_LEVEL_MIN = 3, PAUTH_LEVEL_MAX = 5 };
+enum { PAUTH_LEVEL_MIN = 3, PAUTH_LEVEL_MAX = 5 };
 
 /* Of the fields of one kind; ret_kind may be NULL. */
-static unsigned pauth_level(const uint64_t *id, unsigned *ret_kind)
+unsigned arm_pauth_level(const uint64_t *id, unsigned *ret_kind)
 {
-    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+    for (unsigned k = 0; k < ARM_N_PAUTH_KINDS; k++) {
         unsigned level = (unsigned)bits_get(id[pauth_kinds[k].reg], pauth_kinds[k].address, 4);
         if (level) {
             if (ret_kind) {
@@ -129,10 +129,10 @@ static unsigned pauth_level(const uint64_t *id, unsigned *ret_kind)
     return 0;
 }
 
-static void pauth_put(ArmModel *m, unsigned kind, unsigned level)
+void arm_pauth_put(ArmModel *m, unsigned kind, unsigned level)
 {
     level = level < PAUTH_LEVEL_MIN ? 0 : MIN(level, (unsigned)PAUTH_LEVEL_MAX);
-    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+    for (unsigned k = 0; k < ARM_N_PAUTH_KINDS; k++) {
         uint64_t *reg = &m->id[pauth_kinds[k].reg];
         *reg = bits_set(*reg, pauth_kinds[k].address, 4, k == kind ? level : 0);
         *reg = bits_set(*reg, pauth_kinds[k].generic, 4, k == kind && level);
@@ -140,13 +140,13 @@ static void pauth_put(ArmModel *m, unsigned kind, unsigned level)
     m->ext[ARM_EXT_PAuth] = level;
     m->ext[ARM_EXT_FPAC] = level >= 4;
     m->ext[ARM_EXT_FPACCOMBINE] = level >= 5;
-    m->ext[ARM_EXT_PACIMP] = level && kind == PAUTH_IMPDEF;
-    m->ext[ARM_EXT_PACQARMA3] = level && kind == PAUTH_QARMA3;
+    m->ext[ARM_EXT_PACIMP] = level && kind == ARM_PAUTH_IMPDEF;
+    m->ext[ARM_EXT_PACQARMA3] = level && kind == ARM_PAUTH_QARMA3;
 }
 
 static bool is_pauth(unsigned reg, unsigned bit)
 {
-    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
+    for (unsigned k = 0; k < ARM_N_PAUTH_KINDS; k++) {
         if (reg == pauth_kinds[k].reg && (bit == pauth_kinds[k].address || bit == pauth_kinds[k].generic)) {
             return true;
         }
@@ -157,7 +157,7 @@ static bool is_pauth(unsigned reg, unsigned bit)
 /* ext[] from id[]. */
 static void derive_features(ArmModel *m)
 {
-    unsigned kind = 0, level = pauth_level(m->id, &kind);
+    unsigned kind = 0, level = arm_pauth_level(m->id, &kind);
 
     bool missing[ARM_N_EXTS] = { false }, known[ARM_N_EXTS] = { false };
 
@@ -168,7 +168,7 @@ static void derive_features(ArmModel *m)
     for (unsigned e = 0; e < ARM_N_EXTS; e++) {
         m->ext[e] = known[e] && !missing[e];
     }
-    pauth_put(m, kind, level);
+    arm_pauth_put(m, kind, level);
 }
 
 static void feature_on(ArmModel *m, unsigned ext)
@@ -177,6 +177,24 @@ static void feature_on(ArmModel *m, unsigned ext)
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) < fields[i].value) {
             m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)fields[i].value);
+        }
+    }
+}
+
+void arm_model_feature_off(ArmModel *m, unsigned ext)
+{
+    m->ext[ext] = false;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) { /* a value means all that lower ones do */
+        if (fields[i].ext == ext && field_get(m->id, fields[i].reg, fields[i].bit) >= fields[i].value) {
+            m->id[fields[i].reg] = bits_set(m->id[fields[i].reg], fields[i].bit, 4, (uint64_t)(fields[i].value - 1) & 15);
+        }
+    }
+    arm_model32_lower(m, ext);
+    for (unsigned e = 0; e < ARM_N_EXTS; e++) {
+        for (const char *p = exts[e].requires; m->ext[e] && *p; p += strcspn(p, " "), p += *p == ' ') {
+            if (arm_ext_find(p, strcspn(p, " ")) == (int)ext) {
+                arm_model_feature_off(m, e);
+            }
         }
     }
 }
@@ -200,7 +218,7 @@ static void make_max(ArmModel *m)
         assert(e >= 0); /* our own table */
         feature_on(m, (unsigned)e);
     }
-    pauth_put(m, PAUTH_IMPDEF, PAUTH_LEVEL_MAX);
+    arm_pauth_put(m, ARM_PAUTH_IMPDEF, PAUTH_LEVEL_MAX);
 }
 
 /* A core, less what there is no code for. */
@@ -219,83 +237,6 @@ static void make_core(ArmModel *m, const ArmModelDesc *desc)
     }
     m->id[ARM_ID_CTR] &= ~BIT(29); /* DIC: translated code is looked at anew where IC IVAU says so */
     derive_features(m);
-}
-
-/* What -cpu has said of pointer authentication: it takes effect at the end. */
-typedef struct PauthChoice { bool off, kind[N_PAUTH_KINDS]; } PauthChoice;
-
-static bool *pauth_property(PauthChoice *c, const char *name)
-{
-    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
-        if (!strcmp(name, pauth_kinds[k].property)) {
-            return &c->kind[k];
-        }
-    }
-    return strcmp(name, "pauth") ? NULL : &c->off;
-}
-
-static bool pauth_choose(ArmModel *m, const PauthChoice *c, Error **errp)
-{
-    unsigned kind = 0, level = pauth_level(m->id, &kind), n = 0;
-
-    for (unsigned k = 0; k < N_PAUTH_KINDS; k++) {
-        n += c->kind[k];
-        kind = c->kind[k] ? k : kind;
-    }
-    if (c->off && n) {
-        error_set(errp, "cannot enable pauth-impdef, pauth-qarma3 or pauth-qarma5 without pauth");
-        return false;
-    }
-    if (n > 1) {
-        error_set(errp, "cannot enable pauth-impdef, pauth-qarma3 and pauth-qarma5 at the same time");
-        return false;
-    }
-    pauth_put(m, kind, c->off ? 0 : level);
-    return true;
-}
-
-static bool set_property(ArmModel *m, PauthChoice *pauth, const char *name, const char *value, Error **errp)
-{
-    static const char *const absent[] = { "sve", "sme", "lpa2", "mte" };
-    bool on;
-
-    if (!strcmp(name, "cntfrq")) {
-        uint64_t hz;
-        if (!parse_uint(name, value, UINT32_MAX, &hz, errp) || !hz) {
-            return false;
-        }
-        m->counter_hz = (uint32_t)hz;
-        return true;
-    }
-    if (!strcmp(name, "aarch64")) {
-        if (!parse_bool(name, value, &on, errp)) {
-            return false;
-        }
-        if (!on && !m->ext[ARM_EXT_AA32EL1] && m->aarch64) {
-            error_set(errp, "'aarch64' feature cannot be disabled: '%s' has AArch32 at level 0 at most", m->name);
-        } else if (on && !m->aarch64) {
-            error_set(errp, "'aarch64' feature cannot be enabled: '%s' has AArch32 alone", m->name);
-        }
-        return !*errp; /* off: arm_model_only32() has seen it */
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
-        if (!strcmp(name, absent[i])) {
-            if (parse_bool(name, value, &on, errp) && on) {
-                error_set(errp, "'%s' is not supported", name);
-            }
-            return !*errp;
-        }
-    }
-    bool *choice = m->ext[ARM_EXT_PAuth] ? pauth_property(pauth, name) : NULL;
-    if (choice) {
-        if (!parse_bool(name, value, &on, errp)) {
-            return false;
-        }
-        *choice = choice == &pauth->off ? !on : on;
-        return true;
-    }
-    error_set(errp, "Property '%s-arm-cpu.%s' not found", m->name, name);
-    return false;
 }
 
 /* What is said again in numbers of its own. */
@@ -379,7 +320,7 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     char *rest = copy, *name = strsep(&rest, ",");
     bool only32 = vcpu->target->word_bits == 32, aarch64 = !only32;
     const ArmModelDesc *desc = aarch64 ? find_core64(name) : arm_model32_find(name);
-    PauthChoice pauth = { .off = false };
+    ArmCpuChoice choice = { .no_pauth = false };
     Error *err = NULL;
 
     if (desc && aarch64 && arm_model_only32(model)) {
@@ -406,11 +347,11 @@ bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp)
     while (!err && rest) {
         char *value = strsep(&rest, ","), *prop = strsep(&value, "=");
         if (*prop) {
-            set_property(m, &pauth, prop, value ? value : "on", &err);
+            arm_set_property(m, &choice, prop, value ? value : "on", &err);
         }
     }
-    if (!err && aarch64) {
-        pauth_choose(m, &pauth, &err);
+    if (!err) {
+        arm_properties_finish(m, &choice, &err);
     }
     free(copy);
     if (err) {

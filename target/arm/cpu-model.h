@@ -23,8 +23,22 @@ void arm_model_sort_names(const ArmModelDesc *models, size_t n, const char **nam
 const ArmModelDesc *arm_model32_find(const char *name);
 /* id32 and the features it tells of; everything: also those AArch64's registers speak of. */
 void arm_model32_derive(ArmModel *m, const ArmModelDesc *desc, bool everything);
+/* Fields of id32 that announce a feature say that it is not there. */
+void arm_model32_lower(ArmModel *m, unsigned ext);
+/* A feature of ext.def and those that need it are gone. */
+void arm_model_feature_off(ArmModel *m, unsigned ext);
 /* A feature of ext.def by its name, -1: there is none. */
 int arm_ext_find(const char *name, size_t n);
+
+/* Pointer authentication by the fields of one kind: its level, 0: none. ret_kind may be NULL. */
+enum { ARM_PAUTH_QARMA5, ARM_PAUTH_IMPDEF, ARM_PAUTH_QARMA3, ARM_N_PAUTH_KINDS };
+unsigned arm_pauth_level(const uint64_t *id, unsigned *ret_kind);
+void arm_pauth_put(ArmModel *m, unsigned kind, unsigned level);
+
+/* What -cpu has said and takes effect at the end (cpu-props.c). */
+typedef struct ArmCpuChoice { bool no_pauth, pauth[ARM_N_PAUTH_KINDS], off[ARM_N_EXTS]; } ArmCpuChoice;
+bool arm_set_property(ArmModel *m, ArmCpuChoice *choice, const char *name, const char *value, Error **errp);
+bool arm_properties_finish(ArmModel *m, const ArmCpuChoice *choice, Error **errp);
 
 /* ID_PFR0 to MVFR2 of cores that have both states: what Armv8.0 and Armv8.2 cores agree about. */
 #define ARM_ID32_V8(dfr0, mmfr0, mmfr3)                                                                                            \

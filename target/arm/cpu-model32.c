@@ -102,6 +102,17 @@ void arm_model32_derive(ArmModel *m, const ArmModelDesc *desc, bool everything)
     each_feature(m, desc->absent32, false);
 }
 
+void arm_model32_lower(ArmModel *m, unsigned ext)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        uint32_t *reg = &m->id32[fields[i].reg];
+
+        if (fields[i].ext == ext && bits_get(*reg, fields[i].bit, 4) >= fields[i].value) {
+            *reg = (uint32_t)bits_set(*reg, fields[i].bit, 4, fields[i].value - 1u);
+        }
+    }
+}
+
 unsigned arm_model_arch(const ArmModel *m)
 {
     return m->ext[ARM_EXT_V8A32] ? 8 : m->ext[ARM_EXT_V7] ? 7 : m->ext[ARM_EXT_V6] ? 6 : 5;

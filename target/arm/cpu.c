@@ -61,7 +61,7 @@ void arm_nzcv_set(Vcpu *vcpu, uint32_t nzcv)
     .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC, .state_size_bytes = sizeof(ArmState), \
     .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers), \
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
-    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names, \
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models_print, .cpu_models = arm_model_names, .cpu_maker = "ARM", .cpu_props = arm_model_props, \
     .default_cpu = "max", \
     .trans_mode = arm_trans_mode, .trans_begin = arm_trans_begin, .trans_end = a32_trans_end, .scan = arm_scan, .translate = arm_translate, .disas = arm_disas, \
     .fp_sync = arm_fp_sync, .get_pc = get_pc, .set_pc = set_pc, \
@@ -84,7 +84,7 @@ static void set_pc32(Vcpu *vcpu, vaddr pc) { arm_state(vcpu)->pc = pc; }
     .slots = slots, .n_slots = ARRAY_SIZE(slots), .pc_slot = ARM_SLOT_PC32, .state_size_bytes = sizeof(ArmState), \
     .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers), \
     .fp = { .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true }, .n_mmu_modes = ARM_N_MMU, \
-    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names, \
+    .cpu_init = arm_model_init, .cpu_reset = arm_cpu_reset, .cpu_models_print = arm_models32_print, .cpu_models = arm_model32_names, .cpu_maker = "ARM", .cpu_props = arm_model_props, \
     .default_cpu = "max", \
     .trans_mode = arm32_trans_mode, .trans_begin = arm_trans_begin, .trans_end = a32_trans_end, .scan = arm32_scan, .translate = arm32_translate, .disas = arm32_disas, \
     .fp_sync = arm_fp_sync, .get_pc = get_pc32, .set_pc = set_pc32, \

@@ -284,6 +284,7 @@ extern const Target target_aarch64, target_aarch64_be, target_arm, target_armeb;
 
 /* cpu-model.c */
 bool arm_model_init(Vcpu *vcpu, const char *model, Error **errp);
+struct Json *arm_model_props(const Vcpu *vcpu, bool full); /* cpu-props.c */
 /* Before the first reset, by the thread that made the model. */
 void arm_model_add_mte(ArmModel *m);
 void arm_models_print(FILE *out);

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include "target/riscv/cpu.h"
 #include "util/alloc.h"
+#include "util/json.h"
 #include "util/parse.h"
 
 enum { EXT_HIDDEN = 1, EXT_FIXED = 2 };
@@ -339,6 +340,38 @@ bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp)
     make_isa_string(m);
     vcpu->model = m;
     return true;
+}
+
+/* Properties as set_property() knows them, with what they are now. */
+Json *riscv_model_props(const Vcpu *vcpu, bool full)
+{
+    const RiscvModel *m = vcpu->model;
+    Json *props = json_object();
+
+    for (unsigned e = 0; e < RISCV_N_EXTS; e++) {
+        char name[24];
+        size_t n = strlen(exts[e].id);
+
+        if (exts[e].flags & (EXT_FIXED | EXT_HIDDEN) || n >= sizeof(name)) {
+            continue;
+        }
+        for (size_t i = 0; i <= n; i++) {
+            name[i] = (char)tolower((unsigned char)exts[e].id[i]);
+        }
+        json_put_bool(props, name, m->ext[e]);
+    }
+    json_put_bool(props, "mmu", m->mmu);
+    json_put_bool(props, "pmp", m->pmp);
+    json_put_uint(props, "num-pmp-regions", m->n_pmp);
+    json_put_uint(props, "cbom_blocksize", m->cbom_bytes);
+    json_put_uint(props, "cbop_blocksize", m->cbop_bytes);
+    json_put_uint(props, "cboz_blocksize", m->cboz_bytes);
+    json_put_uint(props, "vlen", m->vlen_bits);
+    json_put_uint(props, "elen", m->elen_bits);
+    json_put_uint(props, "mvendorid", m->mvendorid);
+    json_put_uint(props, "marchid", m->marchid);
+    json_put_uint(props, "mimpid", m->mimpid);
+    return props;
 }
 
 void riscv_models_print(FILE *out, unsigned xlen)

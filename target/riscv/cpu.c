@@ -40,6 +40,7 @@ static void print32(FILE *out) { riscv_models_print(out, 32); }
     .fp = { .nan = FP_NAN_CANONICAL, .to_int = FP_TO_INT_RISCV, .tininess_before = false },              \
     .n_mmu_modes = RISCV_N_MMU, .cpu_init = riscv_model_init, .cpu_reset = riscv_cpu_reset,              \
     .cpu_models_print = print##bits, .cpu_models = riscv##bits##_model_names, .default_cpu = "rv" #bits,  \
+    .cpu_maker = "RISC-V", .cpu_props = riscv_model_props,                                               \
     .trans_mode = riscv_trans_mode, .trans_begin = riscv_trans_begin, .scan = riscv_scan,                \
     .translate = riscv_translate, .disas = riscv##bits##_disas, .fp_sync = riscv_fp_sync,                \
     .get_pc = get_pc, .set_pc = set_pc, .mmu_index = riscv_mmu_index, .tlb_fill = riscv_tlb_fill,        \

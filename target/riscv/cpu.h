@@ -155,6 +155,7 @@ extern const Target target_riscv64, target_riscv32;
 
 /* cpu-model.c */
 bool riscv_model_init(Vcpu *vcpu, const char *model, Error **errp);
+struct Json *riscv_model_props(const Vcpu *vcpu, bool full);
 void riscv_models_print(FILE *out, unsigned xlen);
 const char *const *riscv64_model_names(void);
 const char *const *riscv32_model_names(void);

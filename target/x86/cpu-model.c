@@ -105,6 +105,24 @@ static int feature_find(const char *name, size_t n)
     return -1;
 }
 
+const char *x86_feature_at(size_t i, uint16_t *ret_feature)
+{
+    if (i >= ARRAY_SIZE(features)) {
+        return NULL;
+    }
+    *ret_feature = features[i].feature;
+    return features[i].name;
+}
+
+const char *x86_feature_alias_at(size_t i, uint16_t *ret_feature)
+{
+    if (i >= ARRAY_SIZE(feature_aliases)) {
+        return NULL;
+    }
+    *ret_feature = (uint16_t)feature_find(feature_aliases[i][1], strlen(feature_aliases[i][1]));
+    return feature_aliases[i][0];
+}
+
 static const ModelDesc *row_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
@@ -445,16 +463,22 @@ static bool set_address_bits(Parse *p, Error **errp)
     return true;
 }
 
+const char *x86_model_alias(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+        if (!strcmp(aliases[i].name, name)) {
+            return aliases[i].row;
+        }
+    }
+    return NULL;
+}
+
 /* The row, or max or base, that `name` means; false: no such model. */
 static bool start_from(Parse *p, const char *name)
 {
     X86Model *m = p->m;
-    const char *row_name = name;
-
-    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
-        row_name = !strcmp(aliases[i].name, name) ? aliases[i].row : row_name;
-    }
-    const ModelDesc *row = row_find(row_name);
+    const char *other = x86_model_alias(name);
+    const ModelDesc *row = row_find(other ? other : name);
     if (row) {
         m->name = row->name;
         memcpy(m->vendor, row->vendor, 13);
@@ -499,6 +523,22 @@ static bool start_from(Parse *p, const char *name)
     set(m->features, X86_FEAT_HYPERVISOR, true);
     for (unsigned w = 0; host && strcmp(name, "base") && w < X86_N_FEATURE_WORDS; w++) {
         m->features[w] |= host->defaults[w];
+    }
+    return true;
+}
+
+bool x86_model_missing(const Target *target, const char *name, uint32_t ret_bits[X86_N_FEATURE_WORDS])
+{
+    X86Model m = { .name = NULL };
+    Vcpu vcpu = { .target = target };
+    Parse p = { .vcpu = &vcpu, .m = &m, .name = name };
+
+    if (!start_from(&p, name)) {
+        return false;
+    }
+    supported_features(ret_bits, target->word_bits == 64);
+    for (unsigned w = 0; w < X86_N_FEATURE_WORDS; w++) {
+        ret_bits[w] = m.features[w] & ~ret_bits[w];
     }
     return true;
 }
@@ -620,11 +660,12 @@ void x86_models_print(FILE *out)
 
 const char *const *x86_model_names(void)
 {
-    static const char *names[N_NAMES + 3];
+    static const char *names[N_NAMES + 4];
 
     if (!names[0]) {
         size_t n = sorted_names(names);
         names[n++] = "base";
+        names[n++] = "host";
         names[n++] = "max";
     }
     return names;

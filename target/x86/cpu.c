@@ -1,6 +1,7 @@
 /*
  * cpu.c: the targets x86_64 and i386: everything the rest of the program knows of x86.
  */
+#include "target/x86/cpu-model.h"
 #include "target/x86/translate.h"
 #include "target/x86/x87.h"
 
@@ -45,7 +46,8 @@ extern const struct KvmTargetOps x86_kvm_ops __attribute__((weak));
     .state_size_bytes = sizeof(X86State), .helpers = helpers, .n_helpers = ARRAY_SIZE(helpers),            \
     .fp = { .nan = FP_NAN_X86, .to_int = FP_TO_INT_X86, .tininess_before = false },                        \
     .n_mmu_modes = X86_N_MMU, .cpu_init = x86_model_init, .cpu_reset = x86_cpu_reset,                      \
-    .cpu_models_print = x86_models_print, .cpu_models = x86_model_names,                                   \
+    .cpu_models_print = x86_models_print, .cpu_models = x86_model_names, .cpu_props = x86_model_props,      \
+    .cpu_missing = x86_model_missing_names, .cpu_alias = x86_model_alias,                                 \
     .trans_mode = x86_trans_mode, .trans_begin = x86_trans_begin, .scan = x86_scan,                        \
     .translate = x86_translate, .disas = x86_disas, .fp_sync = x86_fp_sync, .x87 = &x86_target_x87, .get_pc = get_pc, .set_pc = set_pc##bits, \
     .mmu_index = x86_mmu_index, .tlb_fill = x86_tlb_fill, .tlb_fill_debug = x86_tlb_fill_debug,            \
