@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "accel/vcpu.h"
 #include "hw/chardev-prop.h"
 #include "hw/hostmem.h"
 #include "softmmu/machine.h"
 #include "softmmu/runstate-internal.h"
 #include "softmmu/numa.h"
+#include "target/target.h"
 #include "util/log.h"
 #include "util/rcu.h"
 #include "util/trace.h"
@@ -28,6 +30,9 @@ typedef struct Rom {
     uint64_t len, mem_len;
 } Rom;
 static VEC(Rom) roms, noted_roms;
+
+typedef struct Start { unsigned vcpu; uint64_t pc; } Start;
+static VEC(Start) starts;
 
 Machine *machine_current(void)
 {
@@ -312,6 +317,11 @@ void machine_remove_reset(void (*fn)(void *opaque), void *opaque)
     }
 }
 
+void machine_set_start(Machine *m, unsigned index, uint64_t pc)
+{
+    *vec_push(&starts) = (Start){ index, pc };
+}
+
 void machine_add_rom(Machine *m, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len)
 {
@@ -410,6 +420,10 @@ void machine_reset_devices(Machine *m, ResetKind kind)
         reset_hooks.at[i].fn(reset_hooks.at[i].opaque);
     }
     vcpu_control_reset_all();
+    for (size_t i = 0; i < starts.n && kind != RESET_WAKEUP; i++) {
+        Vcpu *vcpu = m->vcpus[starts.at[i].vcpu];
+        vcpu->target->set_pc(vcpu, starts.at[i].pc);
+    }
 }
 
 void machine_reset(Machine *m, ResetKind kind)

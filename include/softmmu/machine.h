@@ -177,6 +177,8 @@ void machine_reset_devices(Machine *machine, ResetKind kind);
 /* Called at each reset for things that are not devices (ROM contents, vCPUs). */
 void machine_add_reset(void (*fn)(void *opaque), void *opaque);
 void machine_remove_reset(void (*fn)(void *opaque), void *opaque);
+/* vcpus[index] starts at pc after each reset, wherever its architecture would. */
+void machine_set_start(Machine *machine, unsigned index, uint64_t pc);
 /* Bytes to be copied to guest memory at each reset (kept, freed by the machine). */
 void machine_add_rom(Machine *machine, const char *name, gpa addr, void *data, uint64_t len,
                      uint64_t mem_len);
