@@ -8,10 +8,12 @@
 #include "softmmu/options.h"
 #include "util/alloc.h"
 
-extern const BlockExportType export_nbd;
+extern const BlockExportType export_fuse, export_nbd, export_vhost_user_blk;
 
 const BlockExportType *const export_types[] = {
+    &export_fuse,
     &export_nbd,
+    &export_vhost_user_blk,
     NULL,
 };
 
