@@ -119,7 +119,11 @@ static void client_options(Gen *g)
         case 'X': option(g, NBD_OPT_STRUCTURED_REPLY, NULL, 0); break;
         case 'T': option(g, NBD_OPT_STRUCTURED_REPLY, NULL, 0); break;
         case 'Y': option(g, NBD_OPT_EXTENDED_HEADERS, NULL, 0); break;
-        case 'E': option(g, NBD_OPT_EXPORT_NAME, (const uint8_t *)name_of(next(g) + 1), (uint32_t)strlen(name_of(next(g)))); return;
+        case 'E': {
+            const char *name = name_of(next(g));
+            option(g, NBD_OPT_EXPORT_NAME, (const uint8_t *)name, (uint32_t)strlen(name));
+            return;
+        }
         case 'G': put64(g, NBD_OPTS_MAGIC); put32(g, NBD_OPT_GO); put32(g, 4 + 4 + 2); put_string(g, "disk"); put16(g, 0); next(g); break;
         case 'I': info_option(g, NBD_OPT_INFO); break;
         case 'D': info_option(g, NBD_OPT_GO); break;
