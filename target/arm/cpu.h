@@ -196,7 +196,8 @@ enum {
     /* AArch32: S0 to S31, F32, and D0 to D31, F64: parts of V0 to V15. A unit has one kind of slot of each of these registers (a32_trans_end). */
     ARM_SLOT_S = 86,
     ARM_SLOT_D = 118,
-    ARM_N_SLOTS = 150,
+    ARM_SLOT_FPSCR_NZCV = 150, /* I32 */
+    ARM_N_SLOTS = 151,
 };
 
 /* Translation mode: everything in CPU state that changes what code means. */

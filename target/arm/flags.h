@@ -22,6 +22,9 @@ typedef enum ArmCc {
     ARM_CC_NZ32,     /* N and Z of A; C and V are bits 29 and 28 of B, whose others are zero */
 } ArmCc;
 
+/* ArmState.fpscr_nzcv: N Z C V in bits 31 to 28, or with this bit the relation that frel gave in bits 7 to 0. */
+enum { ARM_FPSCR_REL = 0x100 };
+
 enum { ARM_N = 8, ARM_Z = 4, ARM_C = 2, ARM_V = 1 };
 
 /* N Z C V in bits 3 to 0. */

@@ -10,6 +10,7 @@
  *
  * Exceptions are never trapped: the enable bits read as zero. FEAT_AFP is not modelled: NEP, AH and FIZ read as zero.
  */
+#include "target/arm/flags.h"
 #include "target/arm/fp.h"
 
 enum { MXCSR_IE = 1, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 16, MXCSR_PE = 32, MXCSR_FLAGS = 63,
@@ -117,7 +118,12 @@ void arm_fp_end(Vcpu *vcpu, const FpStatus *s, unsigned size)
 
 uint32_t arm_fpscr_get(Vcpu *vcpu)
 {
-    return arm_fpcr_get(vcpu) | arm_fpsr_get(vcpu) | arm_state(vcpu)->fpscr_nzcv;
+    uint32_t nzcv = arm_state(vcpu)->fpscr_nzcv;
+
+    if (nzcv & ARM_FPSCR_REL) {
+        nzcv = (uint32_t)arm_cc_compute((uint8_t)nzcv, 0, ARM_CC_FCMP) << 28;
+    }
+    return arm_fpcr_get(vcpu) | arm_fpsr_get(vcpu) | nzcv;
 }
 
 void arm_fpscr_set(Vcpu *vcpu, uint32_t value)

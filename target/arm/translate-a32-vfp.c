@@ -371,10 +371,7 @@ void a32_trans_vdup_r(TransCtx *ctx, const A32ArgsVdup *a)
 
 /* -- comparisons ------------------------------------------------------------------------------------------------- */
 
-static void put_fpscr_flags(TransCtx *ctx, IrRef flags)
-{
-    ir_stenv(ctx->b, (int)offsetof(ArmState, fpscr_nzcv), 4, flags);
-}
+static void put_fpscr_flags(TransCtx *ctx, IrRef flags) { ir_put(ctx->b, ARM_SLOT_FPSCR_NZCV, flags); }
 
 void a32_trans_vcmp(TransCtx *ctx, const A32ArgsVfc *a)
 {
@@ -383,15 +380,34 @@ void a32_trans_vcmp(TransCtx *ctx, const A32ArgsVfc *a)
 
     if (!arm_fp_inline(ctx, size)) {
         IrRef y = a->m < 0 ? ir_i64(b, 0) : get_bits(ctx, size, a->m);
-        put_fpscr_flags(ctx, arm_fp_call(ctx, arm_fp_code(a->e ? ARM_FP_CMPE : ARM_FP_CMP, size, 0, ARM_FP_DYN, 0, 0), get_bits(ctx, size, a->d), y, IR_NONE));
+        uint32_t code = arm_fp_code(a->e ? ARM_FP_CMPE : ARM_FP_CMP, size, 0, ARM_FP_DYN, 0, 0);
+        put_fpscr_flags(ctx, ir_op1(b, IR_trunc, IR_I32, arm_fp_call(ctx, code, get_bits(ctx, size, a->d), y, IR_NONE)));
         return;
     }
     IrRef y = a->m < 0 ? ir_const(b, arm_fp_type(size), 0) : get(ctx, size, a->m);
     IrRef r = ir_emit(b, IR_frel, IR_I32, (unsigned)a->e, get(ctx, size, a->d), y, IR_NONE);
+    IrRef v = ir_op2_imm(b, IR_or, IR_I32, r, ARM_FPSCR_REL);
+    put_fpscr_flags(ctx, v);
+    ctx->data[ARM_DATA_VFP_REL] = ir_is_const(b->unit, v) ? 0 : (uint64_t)r << 32 | ((uint64_t)v + 1);
+}
+
+/* VMRS APSR_nzcv, FPSCR */
+static void move_flags(TransCtx *ctx)
+{
+    IrBuilder *b = ctx->b;
+    IrRef v = ir_get(b, ARM_SLOT_FPSCR_NZCV);
+    uint64_t rel = ctx->data[ARM_DATA_VFP_REL];
+
+    if ((uint32_t)rel == (uint64_t)v + 1) {
+        arm_cc_set_rel(ctx, (IrRef)(rel >> 32));
+        return;
+    }
     /* The relation without its bit 6 in bit 1 is 0, 1, 2 or 7: a table of N Z C V in one word. */
-    IrRef index = ir_op2(b, IR_or, IR_I32, ir_op2_imm(b, IR_and, IR_I32, r, 7), ir_op2_imm(b, IR_shr, IR_I32, r, 5));
+    IrRef index = ir_op2(b, IR_or, IR_I32, ir_op2_imm(b, IR_and, IR_I32, v, 7), ir_emit(b, IR_bfx, IR_I32, 5 | 3 << 8, v, IR_NONE, IR_NONE));
     IrRef flags = ir_op2(b, IR_shr, IR_I32, ir_i32(b, 0x30000682), ir_op2_imm(b, IR_shl, IR_I32, index, 2));
-    put_fpscr_flags(ctx, ir_op2_imm(b, IR_shl, IR_I32, flags, 28));
+    flags = ir_op2_imm(b, IR_shl, IR_I32, flags, 28);
+    flags = ir_select(b, IR_I32, ir_op2_imm(b, IR_and, IR_I32, v, ARM_FPSCR_REL), flags, v);
+    arm_cc_set(ctx, ARM_CC_FLAGS, ir_op1(b, IR_ext_u, IR_I64, flags), IR_NONE);
 }
 
 void a32_trans_vsel(TransCtx *ctx, const A32ArgsVsel *a)
@@ -603,8 +619,7 @@ void a32_trans_vmrs(TransCtx *ctx, const A32ArgsVsys *a)
         return;
     }
     if (a->rt == A32_PC) { /* the flags */
-        IrRef flags = ir_ldenv(ctx->b, IR_I64, (int)offsetof(ArmState, fpscr_nzcv), 4, false);
-        arm_cc_set(ctx, ARM_CC_FLAGS, flags, IR_NONE);
+        move_flags(ctx);
     } else {
         a32_put(ctx, (unsigned)a->rt, ir_call(ctx->b, ARM_HELPER_a32_fpscr_get, 0, NULL));
     }

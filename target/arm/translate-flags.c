@@ -37,6 +37,17 @@ static int known_rule(TransCtx *ctx, IrRef op, unsigned which)
     return which != 1 && (uint32_t)data == (uint64_t)op + 1 ? (int)(data >> 32) : -1;
 }
 
+/* Less: 0 - 1, equal: 0 - 0, greater: 2 - 1, unordered: MIN - 1. Conditions ask the comparison itself, so the difference is seldom made. */
+void arm_cc_set_rel(TransCtx *ctx, IrRef r)
+{
+    IrBuilder *b = ctx->b;
+    IrRef greater = ir_setcond(b, IR_I64, IR_EQ, r, ir_i32(b, 0)), unordered = ir_setcond(b, IR_I64, IR_EQ, r, ir_i32(b, 0x45));
+    IrRef x = ir_op2(b, IR_or, IR_I64, ir_op2_imm(b, IR_shl, IR_I64, greater, 1), ir_op2_imm(b, IR_shl, IR_I64, unordered, 31));
+
+    arm_cc_set(ctx, ARM_CC_SUB32, x, ir_setcond(b, IR_I64, IR_NE, r, ir_i32(b, 0x40)));
+    ctx->data[ARM_DATA_REL] = ir_is_const(b->unit, x) ? 0 : (uint64_t)r << 32 | ((uint64_t)x + 1);
+}
+
 IrRef arm_cc_get(TransCtx *ctx)
 {
     IrRef op = ir_get(ctx->b, ARM_SLOT_CC_OP), a = ir_get(ctx->b, ARM_SLOT_CC_A);
@@ -97,13 +108,11 @@ static ArmCondRef flags_cond(TransCtx *ctx, unsigned which)
 }
 
 /* frel: 0 greater, 1 less, 0x40 equal, 0x45 unordered. */
-static ArmCondRef fcmp_cond(TransCtx *ctx, unsigned which)
+static ArmCondRef fcmp_cond(TransCtx *ctx, unsigned which, IrRef r)
 {
     static const struct { uint8_t cond, value; } of[7] = {
         { IR_EQ, 0x40 }, { IR_NE, 1 }, { IR_EQ, 1 }, { IR_EQ, 0x45 }, { IR_GEU, 0x40 }, { IR_TSTEQ, 1 }, { IR_EQ, 0 },
     };
-    IrRef r = ir_op1(ctx->b, IR_trunc, IR_I32, ir_get(ctx->b, ARM_SLOT_CC_A));
-
     if (which == 4) { /* greater or unordered: neither is 0x40 or less when one is taken away */
         r = ir_op2_imm(ctx->b, IR_sub, IR_I32, r, 1);
     }
@@ -150,7 +159,7 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
         return true;
     }
     if (rule == ARM_CC_FCMP) {
-        *ret = fcmp_cond(ctx, which);
+        *ret = fcmp_cond(ctx, which, ir_op1(b, IR_trunc, IR_I32, ir_get(b, ARM_SLOT_CC_A)));
         return true;
     }
     bool wide = rule == ARM_CC_ADD64 || rule == ARM_CC_SUB64 || rule == ARM_CC_LOGIC64;
@@ -177,6 +186,11 @@ static bool short_cond(TransCtx *ctx, ArmCc rule, unsigned which, ArmCondRef *re
         }
     }
     IrRef y = arm_narrow(ctx, wide, ir_get(b, ARM_SLOT_CC_B));
+    uint64_t rel = ctx->data[ARM_DATA_REL];
+    if (rule == ARM_CC_SUB32 && (uint32_t)rel == (uint64_t)ir_get(b, ARM_SLOT_CC_A) + 1) {
+        *ret = fcmp_cond(ctx, which, (IrRef)(rel >> 32));
+        return true;
+    }
     if (rule == ARM_CC_SUB32 || rule == ARM_CC_SUB64) {
         if (which == 2) {
             *ret = (ArmCondRef){ IR_LT, ir_op2(b, IR_sub, type, x, y), zero };

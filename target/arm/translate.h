@@ -14,7 +14,9 @@ enum { /* TransCtx.data */
     ARM_DATA_SUB_OR_NC, /* the value of CC_OP that is SUB32/64 or SUBNC32/64 as a CCMP decides, + 1; rule in the upper half */
     ARM_DATA_SHA256,  /* four: translate-crypto.c */
     ARM_DATA_FLUSH = ARM_DATA_SHA256 + 4, /* six: translate-fp.c */
-    ARM_DATA_CARRY = ARM_DATA_FLUSH + 6, /* two: arm_cc_carry() */
+    ARM_DATA_CARRY = ARM_DATA_FLUSH + 6, /* two: remember_carry() */
+    ARM_DATA_REL = ARM_DATA_CARRY + 2,   /* the value of CC_A that stands for a comparison of floats, + 1; that in the upper half */
+    ARM_DATA_VFP_REL,                    /* the same for ARM_SLOT_FPSCR_NZCV */
 };
 
 /* Helper ids (helpers.def). */
@@ -115,6 +117,8 @@ typedef struct ArmCondRef { IrCond cond; IrRef a, b; } ArmCondRef;
 void arm_cc_set(TransCtx *ctx, ArmCc rule, IrRef a, IrRef b);
 /* The rule is `rule`, a SUB, where `holds` is not zero, else the same without C. */
 void arm_cc_set_sub_or_nc(TransCtx *ctx, ArmCc rule, IrRef holds, IrRef a, IrRef b);
+/* The flags of a comparison of floats, r as frel gives it, by a rule that AArch32 has. */
+void arm_cc_set_rel(TransCtx *ctx, IrRef r);
 /* N Z C V in bits 31 to 28 of an I64, the others zero. */
 IrRef arm_cc_get(TransCtx *ctx);
 ArmCondRef arm_cond(TransCtx *ctx, unsigned condition);
