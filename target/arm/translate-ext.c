@@ -11,6 +11,24 @@
  * floor(x^96 / P) reflected into 65 bits without the lowest power, `poly` is P reflected into 33 bits. CRCs of less than 64 bits of data
  * have zeros in the high powers, which are the low bits.
  */
+static IrRef op128(TransCtx *ctx, IrOp op, unsigned aux, IrRef x, IrRef y) { return ir_emit(ctx->b, op, IR_V128, aux, x, y, IR_NONE); }
+
+/* The vector whose upper half an old CRC is, if it was made by the two products below: CRCs one behind the other stay in vectors, which is faster than the way out and back. */
+static IrRef crc_vector(TransCtx *ctx, IrRef old, IrRef constants)
+{
+    const IrUnit *unit = ctx->b->unit;
+    const IrInsn *in = ir_insn(unit, old);
+
+    if (in->op == IR_zext32) {
+        in = ir_insn(unit, in->a);
+    }
+    if (in->op != IR_vget_lane || in->aux != (IR_LANE_64 | 1 << 4)) {
+        return IR_NONE;
+    }
+    const IrInsn *product = ir_insn(unit, in->a);
+    return product->op == IR_vclmul && product->aux == 0x10 && product->b == constants ? in->a : IR_NONE;
+}
+
 IrRef arm_crc32(TransCtx *ctx, IrRef old, IrRef data, unsigned size_log2, bool castagnoli)
 {
     static const IrVecConst constants = { .u64 = { 0xb4e5b025f7011641 /* inverse */, 0x1db710641 /* poly */ } };
@@ -20,12 +38,17 @@ IrRef arm_crc32(TransCtx *ctx, IrRef old, IrRef data, unsigned size_log2, bool c
     if (castagnoli) {
         return ir_op1(b, IR_ext_u, IR_I64, ir_emit(b, IR_crc32c, IR_I32, size_log2, ir_op1(b, IR_trunc, IR_I32, old), data, IR_NONE));
     }
-    IrRef x = ir_op2(b, IR_xor, IR_I64, old, data);
-    x = bits < 64 ? ir_op2_imm(b, IR_shl, IR_I64, x, 64 - bits) : x;
-
-    IrRef both = ir_vconst(b, IR_V128, &constants);
-    IrRef quotient = ir_emit(b, IR_vclmul, IR_V128, 0x00, ir_op1(b, IR_vzext, IR_V128, x), both, IR_NONE);
-    IrRef product = ir_emit(b, IR_vclmul, IR_V128, 0x10, quotient, both, IR_NONE);
+    IrRef both = ir_vconst(b, IR_V128, &constants), before = bits < 32 ? IR_NONE : crc_vector(ctx, old, both), quotient;
+    if (before != IR_NONE) { /* the same in the upper half */
+        before = bits < 64 ? op128(ctx, IR_vshl, IR_LANE_64, before, ir_i64(b, 32)) : before;
+        IrRef x = op128(ctx, IR_vxor, 0, before, op128(ctx, IR_vshl_bytes, 16 - bits / 8, ir_op1(b, IR_vzext, IR_V128, data), IR_NONE));
+        quotient = op128(ctx, IR_vclmul, 0x01, x, both);
+    } else {
+        IrRef x = ir_op2(b, IR_xor, IR_I64, old, data);
+        x = bits < 64 ? ir_op2_imm(b, IR_shl, IR_I64, x, 64 - bits) : x;
+        quotient = op128(ctx, IR_vclmul, 0x00, ir_op1(b, IR_vzext, IR_V128, x), both);
+    }
+    IrRef product = op128(ctx, IR_vclmul, 0x10, quotient, both);
     IrRef r = ir_emit(b, IR_vget_lane, IR_I64, IR_LANE_64 | 1 << 4, product, IR_NONE, IR_NONE);
     if (bits < 32) {
         r = ir_op2(b, IR_xor, IR_I64, r, ir_op2_imm(b, IR_shr, IR_I64, old, bits));
