@@ -319,7 +319,7 @@ bool x86_tlb_fill(Vcpu *vcpu, vaddr addr, MmuAccess access, unsigned size_bytes,
 bool x86_tlb_fill_debug(Vcpu *vcpu, vaddr addr, TlbFill *ret)
 {
     Walk w = { .vcpu = vcpu, .s = x86_state(vcpu), .addr = addr, .debug = true };
-    return fill(&w, ret);
+    return (x86_is_long(w.s) || !(addr >> 32)) && fill(&w, ret); /* linear addresses have 32 bits, and do not begin again behind them */
 }
 
 /* SDM 4.4.1: the four pointers are registers, loaded with CR3. */

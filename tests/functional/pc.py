@@ -213,6 +213,9 @@ def test_monitor():
         with Emulator('-bios', path, '-option-rom', path, '-debugcon', f'file:{log}', '-netdev', 'socket,id=s,udp=127.0.0.1:9,localaddr=127.0.0.1:0', machine='pc') as vm:
             h = vm.qmp.hmp
             check_equal(h('info tlb'), 'PG disabled\n', 'info tlb before paging')
+            saved = os.path.join(folder, 'saved')
+            check_equal(h(f'memsave 0xfffff000 4096 "{saved}"'), '', 'memsave to the end of 32 bits')
+            check('Invalid addr' in h(f'memsave 0xfffff000 8192 "{saved}"'), 'memsave past the end of 32 bits')
             check_equal(h('hostfwd_add tcp:127.0.0.1:0-:22'), 'Error: user mode network stack not in use\n', 'hostfwd_add without a user network')
             vm.qmp.ok('netdev_add', type='user', id='u')
             vm.qmp.ok('netdev_add', type='user', id='v')
