@@ -32,7 +32,7 @@
 #endif
 
 /* STACK_GUARD_BYTES: what Linux keeps free below a growing mapping. ABOVE_HEAP_BYTES: room behind a program above ours. */
-enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536, STACK_GUARD_BYTES = 1 << 20, ABOVE_HEAP_BYTES = 1 << 30 };
+enum { HOST_PAGE_BYTES = 4096, GUARD_BYTES = 65536, STACK_GUARD_BYTES = 1 << 20, ABOVE_HEAP_BYTES = 1 << 30, HUGE_BYTES = 2 * MiB };
 
 /* The address sanitizer's shadow takes 0x7fff8000 to 16 TiB: the guest lives above it. */
 #ifdef __SANITIZE_ADDRESS__
@@ -368,7 +368,7 @@ static uintptr_t lowest_of_ours(void)
 
 static bool reserve_window(uint64_t window_bytes, bool at_base, uintptr_t base, Error **errp)
 {
-    uint64_t total = window_bytes + 2 * GUARD_BYTES;
+    uint64_t total = window_bytes + 2 * GUARD_BYTES + HUGE_BYTES;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at_base ? MAP_FIXED_NOREPLACE : 0);
     void *want = at_base ? (void *)base : NULL;
     if (at_base) {
@@ -380,7 +380,8 @@ static bool reserve_window(uint64_t window_bytes, bool at_base, uintptr_t base, 
                         total >> 20);
         return false;
     }
-    mm.guest_base = at_base ? (uintptr_t)p : (uintptr_t)p + GUARD_BYTES;
+    /* Pages of 2 MiB (MAP_HUGETLB) are to be aligned on both sides. */
+    mm.guest_base = at_base ? (uintptr_t)p : ROUND_UP((uintptr_t)p + GUARD_BYTES, (uintptr_t)HUGE_BYTES);
     mm.reserved = true;
     return true;
 }

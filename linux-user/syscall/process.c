@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -597,4 +598,15 @@ int64_t sys_prctl(Thread *t, const uint64_t *a)
     default:
         return t->abi->prctl ? t->abi->prctl(t, a) : -EINVAL;
     }
+}
+
+int64_t sys_kcmp(Thread *t, const uint64_t *a)
+{
+    Ordered o = { 0 };
+    bool ok = true, slot = (int)a[2] == KCMP_EPOLL_TFD; /* struct kcmp_epoll_slot */
+    uint64_t second = slot ? (uintptr_t)order_in(t, &o, a[4], sizeof(struct kcmp_epoll_slot), "l", &ok) : a[4];
+    int64_t r = ok ? RAW_SYSCALL(SYS_kcmp, a[0], a[1], a[2], a[3], second) : -EFAULT;
+
+    order_out(&o, false);
+    return r;
 }

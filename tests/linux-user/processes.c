@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -280,5 +282,20 @@ int main(int argc, char **argv)
         fflush(stdout);
     }
     printf("system %d\n", WEXITSTATUS(system("exit 12")));
+    /* A pointer among numbers: which of its descriptors a set of events has. */
+    int ep = epoll_create1(0), ends[2];
+    struct epoll_event ev = { .events = EPOLLIN };
+    unsigned slot[3] = { (unsigned)ep, 0, 0 };
+    r = pipe(ends);
+    slot[1] = (unsigned)ends[0];
+    epoll_ctl(ep, EPOLL_CTL_ADD, ends[0], &ev);
+    for (int i = 0; i < 3; i++) {
+        errno = 0;
+        r = (int)syscall(SYS_kcmp, getpid(), getpid(), 7 /* KCMP_EPOLL_TFD */, ends[i == 1], i == 2 ? NULL : slot);
+        printf("kcmp %d %s\n", r ? 1 : 0, i == 1 ? "" : strerrorname_np(errno)); /* greater and less are as addresses are */
+    }
+    /* Large pages lie as the host wants them, wherever the guest's memory is. */
+    char *large = mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | 21 << 26, -1, 0);
+    printf("2 MiB: %d %s\n", large != MAP_FAILED, large == MAP_FAILED ? strerrorname_np(errno) : (unsigned long)large & 0x1fffff ? "odd" : "even");
     return 0;
 }
