@@ -21,7 +21,19 @@ shift 3
 if [ -n "$root" ]; then
   mount -t binfmt_misc binfmt_misc "$base/binfmt"
   printf '%s' "$line" > "$base/binfmt/register"
-  mount --rbind /dev "$root/dev"
+  # Devices of its own: whoever is root here could take the machine's away.
+  dev=$root/dev
+  mount -t tmpfs -o mode=755 dev "$dev"
+  for name in null zero full random urandom tty; do
+    : > "$dev/$name"
+    mount --bind "/dev/$name" "$dev/$name"
+  done
+  mkdir "$dev/pts" "$dev/shm"
+  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$dev/pts"
+  mount -t tmpfs -o mode=1777 shm "$dev/shm"
+  ln -s pts/ptmx "$dev/ptmx"
+  ln -s /proc/self/fd "$dev/fd"
+  for name in stdin:0 stdout:1 stderr:2; do ln -s "/proc/self/fd/${name#*:}" "$dev/${name%:*}"; done
   mount --rbind /sys "$root/sys"
   [ ! -e "$base/etc" ] || mount --bind "$base/etc" "$root/etc"
 fi
