@@ -224,6 +224,34 @@ static bool file_open(BlockNode *node, Json *options, Error **errp)
     return true;
 }
 
+/* The same descriptor for a file that was opened for reading; its locks are those of the new opening. */
+static bool file_set_writable(BlockNode *node, bool writable, Error **errp)
+{
+    FileState *s = node->state;
+
+    if (!writable || (fcntl(s->fd, F_GETFL) & O_ACCMODE) == O_RDWR) {
+        return true;
+    }
+    char *path = xasprintf("/proc/self/fd/%d", s->fd);
+    int fd = open(path, O_RDWR | O_CLOEXEC | (s->direct ? O_DIRECT : 0));
+    free(path);
+    if (fd < 0) {
+        error_set_errno(errp, errno, "Could not open '%s' for writing", node->filename);
+        return false;
+    }
+    for (unsigned side = 0; side < 2; side++) {
+        unsigned have = side ? s->locked_unshared : s->locked_perm;
+        for (unsigned p = 0; p < 4; p++) {
+            if (have >> p & 1) {
+                lock_byte(fd, (side ? 200 : 100) + (off_t)p, F_RDLCK);
+            }
+        }
+    }
+    dup3(fd, s->fd, O_CLOEXEC);
+    close(fd);
+    return true;
+}
+
 static void file_close(BlockNode *node)
 {
     FileState *s = node->state;
@@ -657,14 +685,14 @@ static bool file_create(const char *filename, const Json *options, Error **errp)
 const BlockDriver block_file = {
     .name = "file", .protocol = "file", .summary = "regular files", .kind = DRIVER_PROTOCOL, .state_bytes = sizeof(FileState),
     .options = file_options, .create_options = file_create_options, .zero_init = true,
-    .parse_filename = file_parse_filename, .open = file_open, .close = file_close, .create = file_create, .set_perm = file_set_perm,
+    .parse_filename = file_parse_filename, .open = file_open, .set_writable = file_set_writable, .close = file_close, .create = file_create, .set_perm = file_set_perm,
     .co_read = file_read, .co_write = file_write, .co_zero = file_zero, .co_discard = file_discard, .co_flush = file_flush,
     .co_truncate = file_truncate, .co_status = file_status, .co_copy = file_copy, .allocated_bytes = file_allocated_bytes,
 };
 
 const BlockDriver block_host_device = {
     .name = "host_device", .protocol = "host_device", .summary = "block devices of the host", .kind = DRIVER_PROTOCOL, .state_bytes = sizeof(FileState),
-    .options = file_options, .parse_filename = file_parse_filename, .open = file_open, .close = file_close, .set_perm = file_set_perm,
+    .options = file_options, .parse_filename = file_parse_filename, .open = file_open, .set_writable = file_set_writable, .close = file_close, .set_perm = file_set_perm,
     .co_read = file_read, .co_write = file_write, .co_zero = file_zero, .co_discard = file_discard, .co_flush = file_flush,
     .co_truncate = file_truncate, .co_status = file_status, .co_copy = file_copy,
 };

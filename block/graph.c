@@ -43,6 +43,7 @@ BlockNode *node_new(const BlockDriver *driver, const char *name)
     node->shared = PERM_ALL;
     node->context = ioctx_main();
     co_queue_init(&node->flush_waiters);
+    co_queue_init(&node->quiesce_waiters);
     while (*at) {
         at = &(*at)->next;
     }
@@ -352,6 +353,64 @@ bool edge_replace(BlockEdge *edge, BlockNode *node, Error **errp)
     }
     node_update_perms(old, NULL);
     node_unref(old);
+    return true;
+}
+
+/* Whether `node` is `below`, or has it somewhere beneath. */
+static bool is_above(const BlockNode *node, const BlockNode *below)
+{
+    bool above = node == below;
+
+    for (const BlockEdge *e = node->children; e && !above; e = e->next_child) {
+        above = is_above(e->node, below);
+    }
+    return above;
+}
+
+bool node_replace(BlockNode *from, BlockNode *to, Error **errp)
+{
+    VEC(BlockEdge *) moved = { 0 };
+    bool ok = true;
+
+    for (BlockEdge *e = from->parents, *next; e && ok; e = next) {
+        next = e->next_parent;
+        /* A parent beneath `to` would be made its own ancestor. */
+        if (e->stays || e->parent == to || (e->parent && is_above(to, e->parent))) {
+            continue;
+        }
+        ok = edge_replace(e, to, errp);
+        if (ok) {
+            *vec_push(&moved) = e;
+        }
+    }
+    while (!ok && moved.n) {
+        edge_replace(moved.at[--moved.n], from, NULL);
+    }
+    for (size_t i = 0; i < moved.n; i++) {
+        if (moved.at[i]->moved) {
+            moved.at[i]->moved(moved.at[i], from);
+        }
+    }
+    vec_free(&moved);
+    return ok;
+}
+
+bool node_set_writable(BlockNode *node, bool writable, Error **errp)
+{
+    BlockNode *file = node_file(node);
+
+    if (node->readonly == !writable) {
+        return true;
+    }
+    if (writable && file && !node_set_writable(file, true, errp)) {
+        return false;
+    }
+    node->readonly = !writable;
+    node->flags = writable ? node->flags | BLOCK_RDWR : node->flags;
+    if (node->driver->set_writable && !node->driver->set_writable(node, writable, errp)) {
+        node->readonly = writable;
+        return false;
+    }
     return true;
 }
 

@@ -163,6 +163,27 @@ static void written(BlockNode *node, uint64_t offset, uint64_t bytes)
     }
 }
 
+static int before_write(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    int err = 0;
+
+    for (WriteHook *h = node->hooks, *next; h && !err; h = next) {
+        next = h->next;
+        err = h->before ? h->before(h, offset, bytes) : 0;
+    }
+    return err;
+}
+
+static void after_write(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    for (WriteHook *h = node->hooks, *next; h; h = next) {
+        next = h->next;
+        if (h->after) {
+            h->after(h, offset, bytes);
+        }
+    }
+}
+
 static int write_aligned(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
 {
     uint64_t limit = transfer_limit(node);
@@ -238,11 +259,12 @@ int node_co_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsig
     tracked_begin(node, &req, offset, bytes);
     if (unaligned) {
         tracked_serialise(node, &req, node->request_align);
-        err = write_bounced(node, offset, bytes, sg, flags);
     } else {
         wait_for_overlapping(node, &req);
-        err = write_aligned(node, offset, bytes, sg, flags);
     }
+    err = before_write(node, offset, bytes);
+    err = err ? err : unaligned ? write_bounced(node, offset, bytes, sg, flags) : write_aligned(node, offset, bytes, sg, flags);
+    after_write(node, offset, bytes);
     tracked_end(node, &req);
     node->in_flight--;
     return err;
@@ -326,7 +348,8 @@ int node_co_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flag
         for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
             v[i] = (struct iovec){ (void *)zeroes, sizeof(zeroes) };
         }
-        err = head ? write_bounced(node, offset, head, sg_of(v), flags) : 0;
+        err = before_write(node, offset, bytes);
+        err = err || !head ? err : write_bounced(node, offset, head, sg_of(v), flags);
         tail = (bytes - head) & (align - 1);
         if (!err && bytes > head + tail) {
             err = zero_aligned(node, offset + head, bytes - head - tail, flags);
@@ -336,8 +359,10 @@ int node_co_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flag
         }
     } else {
         wait_for_overlapping(node, &req);
-        err = zero_aligned(node, offset, bytes, flags);
+        err = before_write(node, offset, bytes);
+        err = err ? err : zero_aligned(node, offset, bytes, flags);
     }
+    after_write(node, offset, bytes);
     tracked_end(node, &req);
     node->in_flight--;
     return err;
@@ -360,6 +385,7 @@ int node_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     node->in_flight++;
     tracked_begin(node, &req, offset, bytes);
     wait_for_overlapping(node, &req);
+    err = before_write(node, offset, bytes);
     while (at < end && !err) {
         uint64_t n = MIN(end - at, DISCARD_CHUNK);
         err = node->driver->co_discard(node, at, n);
@@ -367,8 +393,78 @@ int node_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
         err = err == -ENOTSUP ? 0 : err;
         at += n;
     }
+    after_write(node, offset, bytes);
     tracked_end(node, &req);
     node->in_flight--;
+    return err;
+}
+
+/* -- jobs ------------------------------------------------------------------------------------------------------------ */
+
+void node_add_hook(BlockNode *node, WriteHook *hook)
+{
+    hook->next = node->hooks;
+    node->hooks = hook;
+}
+
+void node_remove_hook(BlockNode *node, WriteHook *hook)
+{
+    for (WriteHook **at = &node->hooks; *at; at = &(*at)->next) {
+        if (*at == hook) {
+            *at = hook->next;
+            return;
+        }
+    }
+}
+
+void node_co_quiesce(BlockNode *node)
+{
+    node->quiesced++;
+    while (node->in_flight) {
+        co_sleep_ns(100000);
+    }
+}
+
+void node_co_resume(BlockNode *node)
+{
+    if (!--node->quiesced) {
+        co_queue_wake_all(&node->quiesce_waiters);
+    }
+}
+
+int node_co_copy_up(BlockNode *node, BlockNode *base, uint64_t offset, uint64_t bytes)
+{
+    enum { PIECE = 1 << 20 };
+    TrackedRequest req;
+    uint8_t *buf = node_alloc(node, MIN(bytes, (uint64_t)PIECE));
+    uint64_t align = MAX((uint64_t)node->request_align, 512u);
+    int err = 0;
+
+    node->in_flight++;
+    tracked_begin(node, &req, offset, bytes);
+    tracked_serialise(node, &req, align);
+    while (bytes && !err) {
+        BlockStatus own, st;
+        uint64_t n = MIN(bytes, (uint64_t)PIECE);
+        err = node_co_status(node, offset, n, &own);
+        n = MIN(n, own.bytes);
+        if (!err && !(own.flags & STATUS_ALLOCATED)) {
+            err = node_co_status_above(node, base, offset, n, &st);
+            n = MIN(n, st.bytes);
+            if (!err && st.flags & STATUS_ALLOCATED && st.flags & STATUS_ZERO) {
+                err = zero_aligned(node, offset, ROUND_UP(n, align), 0);
+            } else if (!err && st.flags & STATUS_ALLOCATED) {
+                struct iovec v = { buf, ROUND_UP(n, align) };
+                err = read_aligned(node, offset, v.iov_len, sg_of(&v), 0);
+                err = err ? err : write_aligned(node, offset, v.iov_len, sg_of(&v), 0);
+            }
+        }
+        offset += n;
+        bytes -= n;
+    }
+    tracked_end(node, &req);
+    node->in_flight--;
+    free(buf);
     return err;
 }
 

@@ -9,6 +9,7 @@
 
 #include "block/export.h"
 #include "block/internal.h"
+#include "block/job.h"
 #include "block/node.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/loop.h"
@@ -147,8 +148,137 @@ BlockNode *monitor_block_node(const char *name, Error **errp)
     return NULL;
 }
 
+/* -- jobs ------------------------------------------------------------------------------------------------------------ */
+
+static bool has_user(const Medium *m)
+{
+    for (const BlockBackend *blk = block_backends; blk; blk = blk->next) {
+        if (!blk->is_node && blk->medium == m && blk->owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Medium *medium_of_node(const BlockNode *node)
+{
+    for (const BlockBackend *blk = block_backends; blk; blk = blk->next) {
+        if (blk->is_node && blk->medium && blk->medium->node == node) {
+            return blk->medium;
+        }
+    }
+    return NULL;
+}
+
+static void take_node(Medium *m, BlockNode *node)
+{
+    node_ref(node);
+    node_unref(m->node);
+    m->node = node;
+    m->size_bytes = node->size_bytes;
+    m->readonly = node->readonly;
+    free(m->filename);
+    m->filename = node->filename ? xstrdup(node->filename) : NULL;
+}
+
+/* A job has moved the drives of one node to another. A node of -blockdev stays what it is; the devices on it go. */
+static void medium_moved(BlockEdge *edge, BlockNode *from)
+{
+    Medium *m = edge->opaque, *target;
+
+    if (!m->node_name) {
+        take_node(m, edge->node);
+        return;
+    }
+    target = medium_of_node(edge->node);
+    bool used = has_user(m);
+    if (!target) {
+        /* It has no name of the user's: a medium of its own. */
+        target = xnew(Medium);
+        *target = (Medium){ .fd = -1, .cached_fd = -1, .direct = m->direct, .no_flush = m->no_flush, .discard = m->discard };
+        take_node(target, edge->node);
+        target->edge = node_attach(edge->node, "drive", 0, PERM_ALL, NULL);
+        target->edge->moved = medium_moved;
+        target->edge->opaque = target;
+    }
+    for (BlockBackend *blk = block_backends; blk; blk = blk->next) {
+        if (!blk->is_node && blk->medium == m) {
+            blk->medium = medium_ref(target);
+            blk->node = NULL;
+            medium_unref(m);
+        }
+    }
+    node_medium_use(m, false, NULL);
+    edge_replace(edge, from, NULL);
+    node_medium_use(target, used, NULL);
+}
+
+/* A raw image that was read beside the nodes becomes one, so that jobs see each write. */
+static bool become_node(Medium *m, Error **errp)
+{
+    Json *options = json_object(), *file = json_object();
+    const char *driver = m->fd < 0 ? "null-co" : m->is_device ? "host_device" : "file";
+    unsigned flags = (m->readonly ? 0 : BLOCK_RDWR) | (m->direct ? BLOCK_DIRECT : 0) | (m->no_flush ? BLOCK_NO_FLUSH : 0) | (m->discard ? BLOCK_DISCARD : 0);
+
+    json_put_string(file, "driver", driver);
+    if (m->fd >= 0) {
+        json_put_string(file, "filename", m->filename);
+        json_put_string(file, "locking", "off"); /* the locks are those of the descriptor that stays open */
+    } else {
+        json_put_uint(file, "size", m->window + m->size_bytes);
+        json_put_bool(file, "read-zeroes", true);
+    }
+    json_put_string(options, "driver", "raw");
+    json_put(options, "file", file);
+    if (m->window) {
+        json_put_uint(options, "offset", m->window);
+        json_put_uint(options, "size", m->size_bytes);
+    }
+    if (m->node_name) {
+        json_put_string(options, "node-name", m->node_name);
+    }
+    for (BlockBackend *blk = block_backends; blk; blk = blk->next) {
+        if (blk->medium == m) {
+            block_drain(blk);
+        }
+    }
+    BlockNode *node = node_open(NULL, options, flags, errp);
+    BlockEdge *edge = node ? node_attach(node, "drive", 0, PERM_ALL, errp) : NULL;
+    if (!edge) {
+        node_unref(node);
+        return false;
+    }
+    if (m->filename && !m->window) {
+        free(node->filename);
+        node->filename = xstrdup(m->filename);
+    }
+    edge->moved = medium_moved;
+    edge->opaque = m;
+    m->edge = edge;
+    m->node = node;
+    return node_medium_use(m, has_user(m), errp);
+}
+
+BlockNode *monitor_job_node(const char *name, Error **errp)
+{
+    BlockBackend *blk = block_find(name);
+
+    if (!blk && !node_find(name)) {
+        blk = block_find_owned(name, NULL, NULL);
+    }
+    if (blk && blk->medium && !blk->medium->node && !blk->medium->overlay && !become_node(blk->medium, errp)) {
+        return NULL;
+    }
+    if (blk && blk->medium && blk->medium->node) {
+        watch_context();
+        return node_ref(blk->medium->node);
+    }
+    return monitor_block_node(name, errp);
+}
+
 void block_close_exports(void)
 {
+    job_cancel_all();
     block_export_close_all();
     if (nbd_exports_running()) {
         nbd_exports_stop(NULL);
@@ -187,6 +317,8 @@ bool node_medium_open(Medium *m, const char *filename, Json *options, const Open
     if (!m->edge) {
         return false; /* the medium has the node, and lets it go */
     }
+    m->edge->moved = medium_moved;
+    m->edge->opaque = m;
     m->size_bytes = node->size_bytes;
     if (!m->filename && node->filename) {
         m->filename = xstrdup(node->filename);
@@ -226,6 +358,10 @@ static void request_entry(void *opaque)
 {
     Request *req = opaque;
 
+    /* While a job has the node for itself; it may be another one then. */
+    for (BlockNode *node; (node = req->blk->medium->node)->quiesced;) {
+        co_queue_wait(&node->quiesce_waiters);
+    }
     req->result = perform(req);
     request_finished(req);
 }

@@ -324,6 +324,10 @@ static int check(const Request *r, const char **text)
 static void serve(const Request *r)
 {
     BlockNode *node = export_node(r->client->export);
+    while (node->quiesced) { /* a job has it for itself; it may be another one then */
+        co_queue_wait(&node->quiesce_waiters);
+        node = export_node(r->client->export);
+    }
     const char *text = "";
     int err = check(r, &text);
 

@@ -185,7 +185,7 @@ static bool load_bits(Qcow2 *s, const Qcow2Bitmap *b, DirtyBitmap *to, uint64_t 
 }
 
 /* In place, in the file: nothing else has changed yet. */
-static bool mark_in_use(Qcow2 *s, Error **errp)
+bool bitmaps_mark_in_use(Qcow2 *s, Error **errp)
 {
     size_t bytes;
 
@@ -224,7 +224,7 @@ bool bitmaps_load(Qcow2 *s, Error **errp)
         }
         b->changed = false;
     }
-    return node->readonly || mark_in_use(s, errp);
+    return node->readonly || bitmaps_mark_in_use(s, errp);
 }
 
 /* -- storing --------------------------------------------------------------------------------------------------------- */

@@ -479,6 +479,27 @@ static void close_entry(void *opaque)
     co_mutex_unlock(&s->lock);
 }
 
+bool qcow2_set_writable(BlockNode *node, bool writable, Error **errp)
+{
+    Qcow2 *s = node->state;
+
+    if (!writable) {
+        CloseRequest r = { s, 0 };
+        ioctx_run(node->context, close_entry, &r);
+        return true;
+    }
+    if (s->incompatible & INCOMPAT_CORRUPT || s->is_corrupt) {
+        return fail(errp, "qcow2: Image is corrupt; cannot be opened read/write");
+    }
+    s->autoclear &= (s->incompatible & INCOMPAT_DATA_FILE ? AUTOCLEAR_RAW_DATA : 0) | (s->bitmaps.n ? AUTOCLEAR_BITMAPS : 0);
+    int err = header_write_features(s);
+    if (err) {
+        error_set_errno(errp, -err, "Could not write the header");
+        return false;
+    }
+    return repair_dirty(s, errp) && (!s->bitmaps.n || bitmaps_mark_in_use(s, errp));
+}
+
 void qcow2_close(BlockNode *node)
 {
     Qcow2 *s = node->state;

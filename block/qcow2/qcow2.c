@@ -122,7 +122,7 @@ bool qcow2_amend(BlockNode *node, const Json *options, Error **errp)
 const BlockDriver block_qcow2 = {
     .name = "qcow2", .summary = "copy-on-write images with snapshots and compression", .kind = DRIVER_FORMAT, .state_bytes = sizeof(Qcow2),
     .options = qcow2_options, .create_options = qcow2_create_options, .amend_options = qcow2_amend_options, .has_backing = true, .zero_init = true,
-    .probe = qcow2_probe, .open = qcow2_open, .close = qcow2_close, .create = qcow2_create,
+    .probe = qcow2_probe, .open = qcow2_open, .close = qcow2_close, .set_writable = qcow2_set_writable, .create = qcow2_create,
     .co_read = qcow2_co_read, .co_write = qcow2_co_write, .co_write_compressed = qcow2_co_write_compressed, .co_zero = qcow2_co_zero,
     .co_discard = qcow2_co_discard, .co_flush = qcow2_co_flush, .co_truncate = qcow2_co_truncate, .co_status = qcow2_co_status,
     .info = qcow2_info, .check = qcow2_check, .change_backing = qcow2_change_backing, .amend = qcow2_amend, .measure = qcow2_measure,

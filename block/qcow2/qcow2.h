@@ -262,6 +262,7 @@ int qcow2_co_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatu
 unsigned qcow2_probe(const uint8_t *head, size_t bytes, const char *filename);
 bool qcow2_open(BlockNode *node, Json *options, Error **errp);
 void qcow2_close(BlockNode *node);
+bool qcow2_set_writable(BlockNode *node, bool writable, Error **errp);
 int header_write(Qcow2 *s);                              /* all of it, extensions too */
 int header_build(const Qcow2 *s, uint8_t *cluster);
 int header_write_features(Qcow2 *s);
@@ -301,6 +302,7 @@ Json *crypt_describe(const Qcow2 *s);
 bool bitmaps_read_directory(Qcow2 *s, const uint8_t *extension, uint32_t bytes, Error **errp);
 /* They become the node's; if it is writable they are marked as in use. */
 bool bitmaps_load(Qcow2 *s, Error **errp);
+bool bitmaps_mark_in_use(Qcow2 *s, Error **errp);
 int bitmaps_store(Qcow2 *s);                             /* with the lock, when all tables are stable */
 void bitmaps_forget(Qcow2 *s);
 void bitmaps_build_extension(const Qcow2 *s, uint8_t *ret); /* 24 bytes */

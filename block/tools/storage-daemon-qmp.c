@@ -82,6 +82,11 @@ BlockNode *monitor_block_node(const char *name, Error **errp)
     return node ? node_ref(node) : NULL;
 }
 
+BlockNode *monitor_job_node(const char *name, Error **errp)
+{
+    return monitor_block_node(name, errp);
+}
+
 Json *qmp_query_named_block_nodes(Monitor *mon, const Json *args, Error **errp)
 {
     Json *list = json_array();

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "block/export.h"
+#include "block/job.h"
 #include "block/object.h"
 #include "block/tools/storage-daemon.h"
 #include "softmmu/loop.h"
@@ -250,6 +251,7 @@ int main(int argc, char **argv)
     while (!quitting) {
         loop_run_once(loop_main(), true);
     }
+    job_cancel_all();
     block_export_close_all();
     if (nbd_exports_running()) {
         nbd_exports_stop(NULL);

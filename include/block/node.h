@@ -163,8 +163,17 @@ struct BlockDriver {
     bool (*snapshot_delete)(BlockNode *node, const char *name, Error **errp);
     size_t (*snapshot_list)(BlockNode *node, BlockSnapshot **ret);
     bool (*snapshot_load)(BlockNode *node, const char *id_or_name, Error **errp); /* read-only view (-l) */
+    bool (*set_writable)(BlockNode *node, bool writable, Error **errp); /* NULL: nothing to do but for the children */
     bool (*bitmap_can_store)(const struct DirtyBitmap *bitmap, Error **errp);     /* NULL: the format keeps none */
 };
+
+/* What a job does around each write to a node, with the request tracked: before data changes (an error ends the request), and after. */
+typedef struct WriteHook {
+    struct WriteHook *next;
+    int (*before)(struct WriteHook *hook, uint64_t offset, uint64_t bytes);
+    void (*after)(struct WriteHook *hook, uint64_t offset, uint64_t bytes);
+    void *opaque;
+} WriteHook;
 
 /* A use of a node: by a parent node, or by somebody outside of the graph (parent NULL). */
 struct BlockEdge {
@@ -172,6 +181,9 @@ struct BlockEdge {
     const char *name;                /* "file"; of a root: who it is, for messages */
     unsigned role, perm, shared;
     BlockEdge *next_child, *next_parent;
+    bool stays;                      /* it is not moved by node_replace() */
+    void (*moved)(BlockEdge *edge, BlockNode *from); /* told when it is; NULL */
+    void *opaque;
 };
 
 typedef struct TrackedRequest {
@@ -206,6 +218,9 @@ struct BlockNode {
     bool flushing;
     CoQueue flush_waiters;
     struct DirtyBitmap *bitmaps;     /* bitmap.h */
+    WriteHook *hooks;
+    unsigned quiesced;               /* users' new requests wait */
+    CoQueue quiesce_waiters;
     BlockNode *next;                 /* of all nodes */
 };
 
@@ -235,6 +250,10 @@ void edge_detach(BlockEdge *edge);   /* drops the edge's reference */
 bool edge_set_perm(BlockEdge *edge, unsigned perm, unsigned shared, Error **errp);
 /* Makes the edge use another node. */
 bool edge_replace(BlockEdge *edge, BlockNode *node, Error **errp);
+/* All parents of `from` but those that stay, and `to` itself, use `to` instead. All or none. */
+bool node_replace(BlockNode *from, BlockNode *to, Error **errp);
+/* An image opened for reading, as a backing image is, takes writes from now on; back again. */
+bool node_set_writable(BlockNode *node, bool writable, Error **errp);
 BlockEdge *node_add_child(BlockNode *node, BlockNode *child, const char *name, unsigned role, Error **errp);
 BlockEdge *node_child(const BlockNode *node, const char *name); /* NULL: none */
 
@@ -294,6 +313,14 @@ void *node_alloc(const BlockNode *node, size_t bytes);
 /* As query-named-block-nodes shows it; `flat`: without the backing images. */
 Json *node_describe(BlockNode *node, bool flat);
 uint64_t node_allocated_bytes(BlockNode *node);  /* with the children's; UINT64_MAX: not known */
+
+/* No user's request is in flight until node_co_resume(): users wait in quiesce_waiters before they make one. For coroutines. */
+void node_co_quiesce(BlockNode *node);
+void node_co_resume(BlockNode *node);
+void node_add_hook(BlockNode *node, WriteHook *hook);
+void node_remove_hook(BlockNode *node, WriteHook *hook);  /* while the node is quiesced */
+/* What `node` does not have itself and reads from images above `base` (NULL: any) becomes its own. In one piece of whole clusters. */
+int node_co_copy_up(BlockNode *node, BlockNode *base, uint64_t offset, uint64_t bytes);
 
 /* Serialised requests, for read-modify-write and copy-on-read. */
 void tracked_begin(BlockNode *node, TrackedRequest *req, uint64_t offset, uint64_t bytes);

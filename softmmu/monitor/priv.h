@@ -65,6 +65,8 @@ Json *qmp_enum_values(const char *type);
 bool monitor_export_add(const Json *options, Error **errp);
 /* The node that a command names; the caller's reference. The emulator knows drives by their ids, too. */
 struct BlockNode *monitor_block_node(const char *name, Error **errp);
+/* The same for a job, which must see each write: a raw image of the emulator's becomes a node. */
+struct BlockNode *monitor_job_node(const char *name, Error **errp);
 
 /* ---- qmp.c ---- */
 extern const CharHandlers qmp_handlers;
