@@ -1,6 +1,7 @@
 /*
  * drivers.c: the list of drivers. A new one is its own file and a line here.
  */
+#include "block/block.h"
 #include "block/node.h"
 
 extern const BlockDriver block_file, block_host_device, block_luks, block_nbd, block_null_aio, block_null_co, block_raw;
@@ -36,3 +37,12 @@ const BlockDriver *const block_drivers[] = {
     &block_vvfat,
     NULL,
 };
+
+void block_print_formats(PrintFn *print, void *opaque)
+{
+    print(opaque, "Supported formats:");
+    for (const BlockDriver *const *d = block_drivers; *d; d++) {
+        print_fmt(print, opaque, " %s", (*d)->name);
+    }
+    print(opaque, "\n");
+}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "accel/qtest.h"
+#include "block/block.h"
 #include "hw/chardev-prop.h"
 #include "hw/device.h"
 #include "net/net.h"
@@ -213,6 +214,12 @@ static bool help_for(const GivenOption *opt, const char *program)
             return true;
         }
         return false;
+    case OPTION_DRIVE:
+        if (is_word_help(json_get_string(opt->opts, "format"))) {
+            block_print_formats(print_stdout, NULL);
+            return true;
+        }
+        return false;
     case OPTION_NETDEV:
     case OPTION_NIC:
     case OPTION_NET:
@@ -221,7 +228,7 @@ static bool help_for(const GivenOption *opt, const char *program)
             return true;
         }
         name = opt->id != OPTION_NETDEV ? json_get_string(opt->opts, "model") : NULL;
-        if (name && (!strcmp(name, "help") || !strcmp(name, "?"))) {
+        if (is_word_help(name)) {
             printf("Available NIC models for this configuration:\n");
             object_type_foreach(print_nic_model, NULL);
             return true;

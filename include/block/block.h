@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include "util/error.h"
 #include "util/json.h"
+#include "util/print.h"
 
 typedef struct BlockBackend BlockBackend;
 typedef void BlockDone(void *opaque, int result);
@@ -24,6 +25,9 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
 /* -blockdev / blockdev-add: driver raw, file, host_device, null-co; nested "file" allowed. */
 bool blockdev_add(const Json *options, Error **errp);
 bool blockdev_del(const char *node_name, Error **errp);
+
+/* -drive format=help */
+void block_print_formats(PrintFn *print, void *opaque);
 
 BlockBackend *block_find(const char *id_or_node);
 /* The drive with if=`interface` and this index that no device has taken; NULL: none. Boards call it. Of interfaces with

@@ -245,6 +245,7 @@ def test_monitor():
     for option, value in (((), 0), (('-no-fd-bootchk',), 1)):
         out = hmp('pc', 'o /b 0x70 0x38', 'i /b 0x71', options=option)[1]
         check_equal(int(out.split('portb[0x0071] = ')[1].split()[0], 16) & 1, value, f'{option}: bit 0 of CMOS byte 38h')
+    check('raw' in run('-drive', 'format=help')[1].split() and 'qcow2' in run('-drive', 'file=x,format=?')[1].split(), '-drive format=help')
     for option, text in (('-boot', 'menu=<bool (on/off)>'), ('-rtc', 'base=<str>'), ('-smp', 'cpus=<num>'), ('-audiodev', 'none')):
         for word in ('help', '?'):
             status, out, err = run(option, word, timeout=60)

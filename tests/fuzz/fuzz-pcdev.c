@@ -23,6 +23,14 @@
 #include "ui/console.h"
 #include "ui/input.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESSES_CHECKED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESSES_CHECKED
+#endif
+#endif
+
 enum { RAM_BYTES = 16 << 20, RINGS = 0x100000, RING_BYTES = 0x1000, N_RINGS = 8, DATA = 0x200000, N_DATA = 64, BAR_AREA = 0x1000000, IO_AREA = 0x100,
        SESSIONS = 6, WARM_INPUTS = 40, GROWTH_PAGES = (64 << 20) / 4096 };
 #define BARS UINT64_C(0xd0000000)
@@ -634,7 +642,7 @@ static void start(void)
     vm_start(m);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#ifndef ADDRESSES_CHECKED
 static long resident_pages(void)
 {
     long total = 0, resident = 0;
@@ -653,7 +661,7 @@ static long resident_pages(void)
 /* Freed memory is kept for a while where addresses are checked: no measure there. */
 static void check_growth(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef ADDRESSES_CHECKED
     static long inputs, base;
 
     inputs++;
