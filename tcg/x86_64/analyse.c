@@ -29,6 +29,9 @@ void x64_operands(const HostCompiler *hc, const IrInsn *in, IrRef ops[4])
         ops[in->op == IR_brnz ? 1 : 3] = val_resolve(hc, test->b);
     } else if (in->op == IR_vset_low && hc->val[in->b].fused == FUSED_TEST) {
         ops[1] = val_resolve(hc, hc->insns[in->b].a);
+    } else if (in->op == IR_vxor && hc->val[in->a].fused == FUSED_TEST) {
+        ops[0] = val_resolve(hc, hc->insns[in->a].a);
+        ops[2] = val_resolve(hc, hc->insns[in->a].b);
     } else if ((in->op == IR_add || in->op == IR_sub) && hc->val[in->b].fused == FUSED_TEST) {
         ops[1] = val_resolve(hc, hc->insns[in->b].a);
         ops[2] = val_resolve(hc, hc->insns[in->b].b);
@@ -64,12 +67,22 @@ static bool fuses_with_carry(const HostCompiler *hc, const IrInsn *in)
            hc->val[in->b].uses == 1 && !val_is_const(hc, val_resolve(hc, test->a)) && !val_is_const(hc, in->a);
 }
 
+/* The exclusive or of three, which hashes are made of: one instruction. */
+static bool fuses_with_xor(const HostCompiler *hc, const IrInsn *in, const IrBlock *bb)
+{
+    if (in->op != IR_vxor || !has(hc, X_AVX512VL) || in->a < bb->first || hc->val[in->a].uses != 1 || val_is_const(hc, in->b)) {
+        return false;
+    }
+    const IrInsn *x = &hc->insns[in->a];
+    return x->op == IR_vxor && !val_is_const(hc, x->a) && !val_is_const(hc, x->b);
+}
+
 /* User mode with AVX: does instruction i do the load in front of it, its second operand? */
 static bool fuses_with_load(const HostCompiler *hc, uint32_t i, const IrBlock *bb)
 {
     const IrInsn *in = &hc->insns[i];
     if (in->op < IR_VEC_FIRST || in->op > IR_VEC_LAST || hc->op_operands[in->op] != 2 || in->type != IR_V128 ||
-        hc->unit->softmmu || !has(hc, X_AVX) || in->b + 1 != i || in->b < bb->first || in->a == in->b) {
+        hc->unit->softmmu || !has(hc, X_AVX) || in->b + 1 != i || in->b < bb->first || in->a == in->b || hc->val[in->a].fused) {
         return false;
     }
     const IrInsn *ld = &hc->insns[in->b];
@@ -406,6 +419,9 @@ static void walk_block(HostCompiler *hc, Walk *w, uint16_t b)
         }
         if (fuses_with_carry(hc, in)) {
             hc->val[in->b].fused = FUSED_TEST;
+        }
+        if (fuses_with_xor(hc, in, bb)) {
+            hc->val[in->a].fused = FUSED_TEST;
         }
         if (in->op == IR_vset_low && in->b + 1 == i && hc->val[in->b].uses == 1 && in->b >= bb->first &&
             fuses_with_insert(hc, &insns[in->b])) {

@@ -119,13 +119,39 @@ static void complement(HostCompiler *hc, uint32_t l, Reg d, Reg a)
     sse_rrr(hc, I_XORPS | l, d, a, REG_VTMP);
 }
 
+static void lower_xor3(HostCompiler *hc, const IrInsn *in)
+{
+    Reg r[3];
+    unsigned best = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        r[i] = ra_use(hc, hc->ops[i]);
+    }
+    ra_consume(hc);
+    for (unsigned i = 1; i < 3; i++) {
+        best = is_free(hc, r[best]) ? best : i;
+    }
+    Reg x = r[best], y = r[(best + 1) % 3], z = r[(best + 2) % 3];
+    Reg d = ra_dest(hc, is_free(hc, x) ? x : NO_REG, (bit_of(y) | bit_of(z)) & ~bit_of(x));
+    ra_move(hc, d, x, in->type);
+    e_rrr(&hc->as, I_VPTERNLOGQ | wide(in->type), d, y, z);
+    x_u8(&hc->as, 0x96);
+    ra_done(hc);
+}
+
 static bool lower_bitwise(HostCompiler *hc, const IrInsn *in)
 {
     uint32_t l = wide(in->type);
     switch (in->op) {
     case IR_vand: binary(hc, in, I_ANDPS, hc->ops[0], hc->ops[1]); return true;
     case IR_vor: binary(hc, in, I_ORPS, hc->ops[0], hc->ops[1]); return true;
-    case IR_vxor: binary(hc, in, I_XORPS, hc->ops[0], hc->ops[1]); return true;
+    case IR_vxor:
+        if (hc->val[in->a].fused == FUSED_TEST) {
+            lower_xor3(hc, in);
+        } else {
+            binary(hc, in, I_XORPS, hc->ops[0], hc->ops[1]);
+        }
+        return true;
     case IR_vandn: binary(hc, in, I_ANDNPS, hc->ops[1], hc->ops[0]); return true;
     case IR_vnot: {
         Reg ra = ra_use(hc, hc->ops[0]);
