@@ -155,6 +155,10 @@ void gen_vec(void)
         r = ir_emit(b, op, t, lane, vec_value(t), pick(2) ? ir_i64(b, pick(70)) : value(it), IR_NONE);
         break;
     case IR_vbsel: r = ir_emit(b, op, t, 0, vec_value(t), vec_value(t), vec_value(t)); break;
+    case IR_vxor: /* of three, half of them */
+        r = pick(2) ? vec_value(t) : ir_emit(b, op, t, 0, vec_value(t), vec_value(t), IR_NONE);
+        r = ir_emit(b, op, t, 0, r, vec_value(t), IR_NONE);
+        break;
     default:
         if (op >= IR_vfadd) {
             lane = 2 + pick(2);
