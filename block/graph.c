@@ -338,6 +338,7 @@ bool edge_replace(BlockEdge *edge, BlockNode *node, Error **errp)
     }
     node_drain(old);
     unlink_parent(edge);
+    node_update_perms(old, NULL); /* what it asked of its own children may be in the way */
     edge->node = node_ref(node);
     edge->perm = 0;
     edge->shared = PERM_ALL;
@@ -346,12 +347,12 @@ bool edge_replace(BlockEdge *edge, BlockNode *node, Error **errp)
         unlink_parent(edge);
         node_unref(node);
         edge->node = old;
-        edge->perm = perm;
-        edge->shared = shared;
+        edge->perm = 0;
+        edge->shared = PERM_ALL;
         link_parent(edge);
+        edge_set_perm(edge, perm, shared, NULL); /* as it was */
         return false;
     }
-    node_update_perms(old, NULL);
     node_unref(old);
     return true;
 }

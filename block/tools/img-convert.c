@@ -21,6 +21,7 @@ static const ImgOption convert_options[] = {
     IMG_HELP,
     { "source-format", 'f', "FMT", "format of the sources (default: what their contents look like)" },
     { "image-opts", 0, NULL, "each source is options (key=value,...), not a name" },
+    { "source-image-opts", 0, NULL, "the same" },
     { "source-cache", 'T', "CACHE", "cache mode of the sources (default: writeback)" },
     { "snapshot", 'l', "SNAPSHOT", "this snapshot of the source" },
     { "salvage", 0, NULL, "unreadable parts become zeros" },
@@ -306,7 +307,7 @@ static bool open_sources(ImgArgs *args, Convert *c, Endpoints *e, int n)
         return false;
     }
     for (int i = 0; i < n; i++) {
-        BlockNode *node = img_open(args->files[i], img_arg(args, "source-format"), img_flag(args, "image-opts"), flags, NULL);
+        BlockNode *node = img_open(args->files[i], img_arg(args, "source-format"), img_flag(args, "image-opts") || img_flag(args, "source-image-opts"), flags, NULL);
         if (!node) {
             return false;
         }

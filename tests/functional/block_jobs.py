@@ -284,6 +284,25 @@ def snapshots():
     check('s' in tool('qemu-img', 'snapshot', '-l', 'src.qcow2'), 'the internal snapshot')
 
 
+def snapshot_access():
+    """The disk of a moment ago is read while it is written."""
+    tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'src.qcow2', '16M')
+    tool('qemu-io', '-c', 'write -P 1 0 3M', '-c', 'write -P 2 8M 1M', 'src.qcow2')
+    tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'old.qcow2', '16M')
+    before = b'\1' * (3 * MIB) + bytes(5 * MIB) + b'\2' * MIB + bytes(7 * MIB)
+    d = Daemon(*file_node('disk', 'src.qcow2'), *file_node('old', 'old.qcow2'),
+               '--blockdev', 'driver=copy-before-write,node-name=src,file=disk,target=old', '--blockdev', 'driver=snapshot-access,node-name=then,file=src',
+               *export(), '--export', 'type=nbd,id=t,node-name=then,name=then')
+    w = Writer(16 * MIB)
+    w.content[:] = before
+    for _ in range(4):
+        w.write(20)
+        same('nbd+unix:///then?socket=nbd.sock', before, 'snapshot-access')
+    tool('qemu-io', '-f', 'raw', '-c', 'write 0 512', 'nbd+unix:///then?socket=nbd.sock', ok=False)
+    d.end()
+    same('src.qcow2', w.content, 'copy-before-write')
+
+
 def errors():
     tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'src.qcow2', '4M')
     tool('qemu-io', '-c', 'write -P 1 0 4M', 'src.qcow2')
@@ -327,7 +346,7 @@ def errors():
 
 def main():
     os.chdir(tempfile.mkdtemp(prefix='jobs-'))
-    for test, *args in ((mirror, 'background'), (mirror, 'write-blocking'), (backup,), (stream,), (commit, False), (commit, True), (snapshots,), (errors,)):
+    for test, *args in ((mirror, 'background'), (mirror, 'write-blocking'), (backup,), (stream,), (commit, False), (commit, True), (snapshots,), (snapshot_access,), (errors,)):
         try:
             test(*args)
         except (OSError, TimeoutError, ValueError, KeyError, StopIteration) as e:
