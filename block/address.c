@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -383,6 +384,31 @@ static bool listen_inet(const Address *a, int backlog, int **fds, size_t *n, Err
     return *n != 0;
 }
 
+/* What an earlier program left. Anything but a socket stays, and bind() says so. */
+static bool remove_old_socket(const char *path, Error **errp)
+{
+    struct stat st;
+
+    if (!lstat(path, &st) && S_ISSOCK(st.st_mode) && unlink(path)) {
+        error_set_errno(errp, errno, "Failed to unlink socket %s", path);
+        return false;
+    }
+    return true;
+}
+
+char *address_socket_path(const Address *a)
+{
+    char folder[4096];
+
+    if (a->kind != ADDRESS_UNIX || a->abstract) {
+        return NULL;
+    }
+    if (*a->path == '/' || !getcwd(folder, sizeof(folder))) {
+        return xstrdup(a->path);
+    }
+    return xasprintf("%s/%s", folder, a->path); /* daemons leave their folder */
+}
+
 bool address_listen(const Address *a, int backlog, int **fds, size_t *n, Error **errp)
 {
     AnyAddress any = { 0 };
@@ -411,8 +437,7 @@ bool address_listen(const Address *a, int backlog, int **fds, size_t *n, Error *
         if (!make_unix(a, &any, &bytes, errp)) {
             return false;
         }
-        if (!a->abstract && unlink(a->path) && errno != ENOENT) {
-            error_set_errno(errp, errno, "Failed to unlink socket %s", a->path);
+        if (!a->abstract && !remove_old_socket(a->path, errp)) {
             return false;
         }
         break;

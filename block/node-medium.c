@@ -127,6 +127,11 @@ static BlockNode *node_beside(const BlockBackend *blk, Error **errp)
     return node_open(NULL, options, (m->readonly ? 0 : BLOCK_RDWR) | (m->direct ? BLOCK_DIRECT : 0) | (m->discard ? BLOCK_DISCARD : 0), errp);
 }
 
+void monitor_watch_blocks(void)
+{
+    watch_context();
+}
+
 BlockNode *monitor_block_node(const char *name, Error **errp)
 {
     const BlockBackend *blk = block_find(name);

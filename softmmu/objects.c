@@ -1,12 +1,14 @@
 /*
  * objects.c: -object types that belong to no device: I/O threads, sources of
- * random bytes, secrets.
+ * random bytes, secrets, TLS credentials, who may connect.
  *
  * Leaves out: entropy gathering daemons (rng-egd). Threads: BQL.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+#include "block/object.h"
 #include "block/secret.h"
 #include "hw/object.h"
 #include "softmmu/loop.h"
@@ -185,3 +187,73 @@ static const ObjectType secret_type = {
     .complete = secret_complete, .finish = secret_finish,
 };
 OBJECT_TYPE_REGISTER(secret_type);
+
+/* ---- TLS credentials and authorization: the block layer's (block/object.h), under the same ids ---- */
+
+typedef struct BlockObj {
+    Object obj;
+    char *endpoint, *dir, *priority, *passwordid, *username, *identity, *policy;
+    bool verify_peer, sanity_check, added;
+} BlockObj;
+
+static const Property block_obj_props[] = {
+    PROP_STR("endpoint", BlockObj, endpoint, "server or client"),
+    PROP_STR("dir", BlockObj, dir, "folder of keys and certificates"),
+    PROP_STR("priority", BlockObj, priority, "GnuTLS' priority string"),
+    PROP_B("verify-peer", BlockObj, verify_peer, 1, "the peer needs a certificate"),
+    PROP_STR("username", BlockObj, username, "name in keys.psk"),
+};
+enum { ANON_PROPS = ARRAY_SIZE(block_obj_props) - 1 };
+static const Property tls_x509_props[] = {
+    PROP_STR("endpoint", BlockObj, endpoint, "server or client"),
+    PROP_STR("dir", BlockObj, dir, "folder of keys and certificates"),
+    PROP_STR("priority", BlockObj, priority, "GnuTLS' priority string"),
+    PROP_B("verify-peer", BlockObj, verify_peer, 1, "the peer needs a certificate"),
+    PROP_STR("passwordid", BlockObj, passwordid, "secret that decrypts the key"),
+    PROP_B("sanity-check", BlockObj, sanity_check, 1, "kept for clients"),
+};
+static const Property authz_simple_props[] = { PROP_STR("identity", BlockObj, identity, "who may connect") };
+
+static bool block_obj_complete(Object *obj, Error **errp)
+{
+    BlockObj *o = (BlockObj *)obj;
+    const char *type = obj->type->name;
+    bool tls = !strncmp(type, "tls-creds-", 10), psk = !strcmp(type, "tls-creds-psk"), x509 = !strcmp(type, "tls-creds-x509");
+    const struct { const char *name, *value; bool has; } strings[] = {
+        { "endpoint", o->endpoint, tls }, { "dir", o->dir, tls }, { "priority", o->priority, tls }, { "passwordid", o->passwordid, x509 },
+        { "username", o->username, psk }, { "identity", o->identity, !tls },
+    };
+    Json *options = json_object();
+
+    json_put_string(options, "qom-type", type);
+    json_put_string(options, "id", obj->name);
+    for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+        if (strings[i].value && strings[i].has) {
+            json_put_string(options, strings[i].name, strings[i].value);
+        }
+    }
+    if (tls) {
+        json_put_bool(options, "verify-peer", o->verify_peer);
+    }
+    o->added = block_object_add(options, errp);
+    json_free(options);
+    return o->added;
+}
+
+static void block_obj_finish(Object *obj)
+{
+    if (((BlockObj *)obj)->added) {
+        block_object_del(obj->name, NULL);
+    }
+}
+
+#define BLOCK_OBJECT(symbol, text, what, rows, n)                                                                      \
+    static const ObjectType symbol = {                                                                                 \
+        .name = text, .parent = "object", .summary = what, .size_bytes = sizeof(BlockObj), .user_creatable = true,     \
+        .props = rows, .n_props = n, .complete = block_obj_complete, .finish = block_obj_finish,                       \
+    };                                                                                                                 \
+    OBJECT_TYPE_REGISTER(symbol)
+BLOCK_OBJECT(tls_anon_type, "tls-creds-anon", "TLS without certificates", block_obj_props, ANON_PROPS);
+BLOCK_OBJECT(tls_x509_type, "tls-creds-x509", "TLS with certificates", tls_x509_props, ARRAY_SIZE(tls_x509_props));
+BLOCK_OBJECT(tls_psk_type, "tls-creds-psk", "TLS with a shared key", block_obj_props, ARRAY_SIZE(block_obj_props));
+BLOCK_OBJECT(authz_simple_type, "authz-simple", "one who may connect", authz_simple_props, ARRAY_SIZE(authz_simple_props));

@@ -153,7 +153,7 @@ bool nbd_exports_start(const Json *options, Error **errp)
         NbdServerConfig config = { .tls = creds, .authz = authz, .max_clients = (unsigned)max, .handshake_limit_s = (unsigned)limit };
         server = nbd_server_new(&config);
         multi_conn = max != 1;
-        socket_path = address->kind == ADDRESS_UNIX && !address->abstract ? xstrdup(address->path) : NULL;
+        socket_path = address_socket_path(address);
         nbd_server_listen(server, fds, n);
         free(fds);
     }

@@ -1,7 +1,7 @@
 /*
  * vhost-user.c: vhost-user for devices (docs/interop of the vhost-user protocol: messages, memory, rings; virtio 1.2, 2.7 split virtqueues).
  *
- * Leaves out: packed rings, VIRTIO_RING_F_EVENT_IDX, logging for migration, in-flight descriptors, IOMMU messages.
+ * Leaves out: packed rings, logging for migration, in-flight descriptors, IOMMU messages.
  *
  * Nothing the peer says is believed: regions must lie in their files, rings in regions, descriptors in regions; a chain is bounded. A peer
  * that breaks the rules is disconnected, a ring that does is stopped. (It can still shrink a file it gave us, and an access then is
@@ -33,6 +33,7 @@ typedef enum VuRequest {
 } VuRequest;
 
 #define VIRTIO_RING_INDIRECT_DESC (UINT64_C(1) << 28)
+#define VIRTIO_RING_EVENT_IDX (UINT64_C(1) << 29)
 #define VU_F_PROTOCOL_FEATURES (UINT64_C(1) << 30)
 #define VIRTIO_VERSION_1 (UINT64_C(1) << 32)
 #define VU_PROTOCOL_MQ (UINT64_C(1) << 0)
@@ -54,7 +55,7 @@ struct VuQueue {
     unsigned index, size;
     uint64_t desc_at, avail_at, used_at;      /* in the front end's addresses; 0: none */
     uint8_t *desc, *avail, *used;             /* mapped, while it runs */
-    uint16_t last_avail, used_index;
+    uint16_t last_avail, used_index, told;    /* told: used_index when the guest was last told, or need not be */
     int kick, call, poke, epoll;              /* epoll has kick and poke, so that one wait is for both */
     bool enabled, running, stopping, broken;
     unsigned in_flight;
@@ -152,12 +153,36 @@ static uint16_t load_index(const uint8_t *p)
     return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);
 }
 
+static bool has_event_index(const VuQueue *q)
+{
+    return q->server->features & VIRTIO_RING_EVENT_IDX;
+}
+
+/* Virtio 1.2, 2.7.7.2: "used_event" says with which used buffer the guest wants to be told, else a flag whether at all. */
+static bool wants_interrupt(VuQueue *q)
+{
+    if (!has_event_index(q)) {
+        return !(ldle16(q->avail) & AVAIL_NO_INTERRUPT);
+    }
+    uint16_t event = load_index(q->avail + 4 + 2 * q->size), before = q->told;
+    q->told = q->used_index;
+    return (uint16_t)(q->used_index - event - 1) < (uint16_t)(q->used_index - before);
+}
+
 static void signal_guest(VuQueue *q)
 {
     uint64_t one = 1;
 
-    if (q->call >= 0 && !(ldle16(q->avail) & AVAIL_NO_INTERRUPT) && write(q->call, &one, sizeof(one)) < 0) {
+    if (wants_interrupt(q) && q->call >= 0 && write(q->call, &one, sizeof(one)) < 0) {
         return; /* full: it knows already */
+    }
+}
+
+/* "avail_event": with the next available buffer we want to be told. */
+static void ask_for_kick(VuQueue *q)
+{
+    if (has_event_index(q)) {
+        __atomic_store_n((uint16_t *)(void *)(q->used + 4 + 8 * (size_t)q->size), q->last_avail, __ATOMIC_SEQ_CST);
     }
 }
 
@@ -249,7 +274,14 @@ static void take_available(VuQueue *q)
     if (q->server->features & VU_F_PROTOCOL_FEATURES && !q->enabled) {
         return;
     }
-    while (!q->broken && !q->stopping && load_index(q->avail + 2) != q->last_avail) {
+    while (!q->broken && !q->stopping) {
+        if (load_index(q->avail + 2) == q->last_avail) {
+            ask_for_kick(q);
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+            if (load_index(q->avail + 2) == q->last_avail) {
+                return;
+            }
+        }
         uint16_t head = ldle16(q->avail + 4 + 2 * (q->last_avail % q->size));
         c = (Chain){ .queue = q };
         if ((uint16_t)(load_index(q->avail + 2) - q->last_avail) > q->size || head >= q->size || q->in_flight >= q->size ||
@@ -335,7 +367,7 @@ static bool start_queue(VuQueue *q)
         close_fd(&q->poke);
         return false;
     }
-    q->used_index = load_index(q->used + 2);
+    q->used_index = q->told = load_index(q->used + 2);
     q->running = true;
     ioctx_start(ioctx_main(), queue_entry, q);
     return true;
@@ -585,7 +617,7 @@ static bool set_config(VuServer *s, const Message *m)
 
 static uint64_t all_features(const VuServer *s)
 {
-    return s->device.features | VIRTIO_VERSION_1 | VIRTIO_RING_INDIRECT_DESC | VU_F_PROTOCOL_FEATURES;
+    return s->device.features | VIRTIO_VERSION_1 | VIRTIO_RING_INDIRECT_DESC | VIRTIO_RING_EVENT_IDX | VU_F_PROTOCOL_FEATURES;
 }
 
 /* False: the connection ends. *answered: a reply has been sent. */
@@ -710,7 +742,7 @@ VuServer *vu_server_new(const Address *address, const VuDevice *device, Error **
     s->device = *device;
     s->client = -1;
     s->listener = fds[0];
-    s->path = address->kind == ADDRESS_UNIX && !address->abstract ? xstrdup(address->path) : NULL;
+    s->path = address_socket_path(address);
     for (unsigned i = 0; i < VU_MAX_QUEUES; i++) {
         s->queues[i] = (VuQueue){ .server = s, .index = i, .kick = -1, .call = -1, .poke = -1, .epoll = -1 };
         co_queue_init(&s->queues[i].drained);

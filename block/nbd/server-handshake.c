@@ -182,6 +182,7 @@ static bool send_info(const Option *o, const NbdExport *e, bool wants_blocks, bo
     }
     /* A client that knows of block sizes keeps to them; for others requests are made to fit. */
     uint32_t min = wants_blocks ? MIN(node->request_align, 65536u) : 1;
+    min = node->size_bytes & (min - 1) ? 1 : min; /* the end must be in reach */
     stbe16(data, NBD_INFO_BLOCK_SIZE);
     stbe32(data + 2, min);
     stbe32(data + 6, MAX(4096u, min));

@@ -494,7 +494,8 @@ static void become_daemon(int old_stderr, bool verbose)
     close(old_stderr);
 }
 
-static void write_pid_file(const char *path)
+/* Returns its absolute name, for the end. */
+static char *write_pid_file(const char *path)
 {
     int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -510,7 +511,7 @@ static void write_pid_file(const char *path)
     if (ftruncate(fd, 0) || write(fd, text, (size_t)n) != n) {
         error_exit("cannot create PID file: Failed to write pid file: %s", strerror(errno));
     }
-    /* The lock lives as long as the process. */
+    return realpath(path, NULL); /* the lock lives as long as the process */
 }
 
 static void signal_entry(void *opaque)
@@ -601,9 +602,7 @@ static void serve(Daemon *d, const TlsCreds *tls, int old_stderr)
             fprintf(stderr, "NBD device %s is now connected to %s\n", o->device, o->file);
         }
     }
-    if (o->pid_file) {
-        write_pid_file(o->pid_file);
-    }
+    char *pid_file = o->pid_file ? write_pid_file(o->pid_file) : NULL;
     if (old_stderr >= 0) {
         become_daemon(old_stderr, o->verbose);
     }
@@ -616,9 +615,10 @@ static void serve(Daemon *d, const TlsCreds *tls, int old_stderr)
     if (o->socket) {
         unlink(o->socket);
     }
-    if (o->pid_file) {
-        unlink(o->pid_file);
+    if (pid_file) {
+        unlink(pid_file);
     }
+    free(pid_file);
 }
 
 int main(int argc, char **argv)

@@ -72,6 +72,8 @@ void daemon_close_nodes(void)
     vec_free(&nodes);
 }
 
+void monitor_watch_blocks(void) { } /* it always does */
+
 BlockNode *monitor_block_node(const char *name, Error **errp)
 {
     BlockNode *node = node_find(name);

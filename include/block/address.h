@@ -32,6 +32,9 @@ int address_co_connect(const Address *a, Error **errp);
 /* Listening sockets (names may have several addresses); `fds` is an array the caller frees. */
 bool address_listen(const Address *a, int backlog, int **fds, size_t *n, Error **errp);
 
+/* The absolute path of a socket that listens, to be removed in the end; the caller's. NULL: it has none. */
+char *address_socket_path(const Address *a);
+
 /* Where descriptors with names come from: the monitor (getfd). NULL: numbers alone. */
 extern int (*address_find_fd)(const char *name, Error **errp);
 

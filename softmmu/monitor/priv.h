@@ -67,6 +67,8 @@ bool monitor_export_add(const Json *options, Error **errp);
 struct BlockNode *monitor_block_node(const char *name, Error **errp);
 /* The same for a job, which must see each write: a raw image of the emulator's becomes a node. */
 struct BlockNode *monitor_job_node(const char *name, Error **errp);
+/* The main loop serves the block layer's context from now on. */
+void monitor_watch_blocks(void);
 
 /* ---- qmp.c ---- */
 extern const CharHandlers qmp_handlers;

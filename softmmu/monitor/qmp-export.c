@@ -60,6 +60,7 @@ Json *qmp_query_block_exports(Monitor *mon, const Json *args, Error **errp)
 
 Json *qmp_nbd_server_start(Monitor *mon, const Json *args, Error **errp)
 {
+    monitor_watch_blocks();
     return done(nbd_exports_start(args, errp));
 }
 

@@ -123,7 +123,7 @@ class FrontEnd:
     def region(self, gpa=GUEST, size=MEMORY, user=USER, offset=0):
         return struct.pack('<IIQQQQ', 1, 0, gpa, size, user, offset)
 
-    def start(self, enable=True):
+    def start(self, enable=True, event_index=False):
         features = self.u64(GET_FEATURES)
         check(features >> 30 & 1 and features >> 32 & 1 and features >> 9 & 1, f'features {features:x}')
         self.features = features
@@ -131,7 +131,9 @@ class FrontEnd:
         protocol = self.u64(GET_PROTOCOL_FEATURES)
         check(protocol & 0x209 == 0x209, f'protocol features {protocol:x}')
         self.send(SET_PROTOCOL_FEATURES, struct.pack('<Q', protocol & 0x209))
-        check(self.ok(SET_FEATURES, struct.pack('<Q', features)), 'features')
+        check(features >> 29 & 1, 'event index')
+        self.event_index = event_index
+        check(self.ok(SET_FEATURES, struct.pack('<Q', features if event_index else features & ~(1 << 29))), 'features')
         check(self.ok(SET_MEM_TABLE, self.region(), [self.memfd]), 'memory')
         self.kick, self.call = os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0, os.EFD_NONBLOCK)
         check(self.ok(SET_VRING_NUM, struct.pack('<II', 0, SIZE)), 'size')
@@ -144,6 +146,10 @@ class FrontEnd:
 
     def put_desc(self, at, i, addr, n, flags, following):
         struct.pack_into('<QIHH', self.mem, at + 16 * i, addr, n, flags, following)
+
+    def events(self):
+        """used_event, avail_event"""
+        return struct.unpack_from('<H', self.mem, RING + 0x404 + 2 * SIZE)[0], struct.unpack_from('<H', self.mem, RING + 0x804 + 8 * SIZE)[0]
 
     def offer(self, head):
         struct.pack_into('<H', self.mem, RING + 0x404 + 2 * (self.avail % SIZE), head)
@@ -210,6 +216,24 @@ def test_vhost_user():
             check(f.request(**args)[0] == status, what)
         base = struct.unpack('<II', f.ask(GET_VRING_BASE, struct.pack('<II', 0, 0)))
         check(base == (0, f.avail), f'the ring stops at {base}')
+        f.s.close()
+
+        f = FrontEnd(path)
+        f.start(event_index=True)
+        interrupts = 0
+        for i in range(40):
+            if i % 4 == 0:  # told of every fourth alone
+                struct.pack_into('<H', f.mem, RING + 0x404 + 2 * SIZE, i + 3)
+            f.put_desc(RING, 0, GUEST + DATA, 16, NEXT, 1)
+            f.put_desc(RING, 1, GUEST + DATA + 0x1000, 1, WRITE, 0)
+            f.mem[DATA:DATA + 16] = struct.pack('<IIQ', FLUSH, 0, 0)
+            f.offer(0)
+            end = time.time() + 10
+            while struct.unpack_from('<H', f.mem, RING + 0x802)[0] != i + 1 and time.time() < end:
+                time.sleep(0.0005)
+            f.u64(GET_FEATURES)  # what comes behind the used index has been done by then
+            interrupts += 1 if select.select([f.call], [], [], 0)[0] and os.eventfd_read(f.call) == 1 else 0
+        check(interrupts == 10 and f.events()[1] == 40, f'{interrupts} interrupts, {f.events()}')
         f.s.close()
 
         # Rings and messages that are wrong: the ring stops, or the connection; the next one works.

@@ -66,6 +66,9 @@ def address(path):
 def test_commands(qmp, nbd):
     """The same in both programs."""
     qmp.error('nbd-server-stop', 'NBD server not running')
+    qmp.ok('nbd-server-start', addr=address(nbd))
+    check_equal(tool('qemu-nbd', '-L', '-k', nbd), 'exports available: 0\n', 'a server before there is a node')
+    qmp.ok('nbd-server-stop')
     qmp.ok('blockdev-add', driver='null-co', node_name='n0', size=MIB, **{'=read-zeroes': True})
     qmp.error('block-export-add', 'NBD server not running', type='nbd', id='e0', node_name='n0')
     qmp.ok('nbd-server-start', addr=address(nbd))
@@ -138,6 +141,32 @@ def test_emulator():
     tool('qemu-img', 'check', 'q.qcow2')
 
 
+def test_tls():
+    """Credentials and who may connect, as objects of the emulator."""
+    if 'GNUTLS' in tool('qemu-nbd', '--object', 'tls-creds-anon,id=t', '/nonexistent', status=1):
+        return
+    with open('keys.psk', 'w') as f:
+        f.write('alice:0123456789abcdef0123456789abcdef\nbob:00112233445566778899aabbccddeeff\n')
+    here = os.getcwd()
+    with Emulator('-object', f'tls-creds-psk,id=t,endpoint=server,dir={here}', '-object', 'authz-simple,id=z,identity=alice') as e:
+        nbd = e.path('nbd')
+        e.qmp.ok('blockdev-add', driver='null-co', node_name='n0', size=MIB, **{'=read-zeroes': True})
+        e.qmp.error('nbd-server-start', "No TLS credentials with id 'x'", addr=address(nbd), tls_creds='x')
+        e.qmp.ok('object-add', qom_type='tls-creds-anon', id='c', endpoint='client')
+        e.qmp.error('nbd-server-start', 'Expecting TLS credentials with a server endpoint', addr=address(nbd), tls_creds='c')
+        e.qmp.ok('object-del', id='c')
+        e.qmp.ok('nbd-server-start', addr=address(nbd), tls_creds='t', tls_authz='z')
+        e.qmp.ok('block-export-add', type='nbd', id='e0', node_name='n0')
+        opts = f'driver=raw,file.driver=nbd,file.path={nbd},file.export=n0,file.tls-creds=t'
+        for user, status in (('alice', 0), ('bob', 1)):
+            tool('qemu-img', 'info', '--object', f'tls-creds-psk,id=t,endpoint=client,dir={here},username={user}', '--image-opts', opts, status=status)
+        check('Server requires TLS' in tool('qemu-img', 'info', f'nbd:unix:{nbd}:exportname=n0', status=1), 'without TLS')
+        # A drive that is somebody else's by TLS.
+        with Emulator('-object', f'tls-creds-psk,id=t,endpoint=client,dir={here},username=alice',
+                      '-blockdev', json.dumps({'driver': 'nbd', 'node-name': 'r', 'read-only': True, 'export': 'n0', 'tls-creds': 't', 'server': {'type': 'unix', 'path': nbd}})) as other:
+            check_equal([n['inserted']['image']['virtual-size'] if 'inserted' in n else n['image']['virtual-size'] for n in other.qmp.ok('query-named-block-nodes')], [MIB], 'a drive by TLS')
+
+
 def test_daemon():
     nbd = os.path.abspath('sd-nbd')
     with Daemon() as d:
@@ -171,6 +200,17 @@ def test_daemon():
     tool('qemu-img', 'check', 'q.qcow2')
     tool('qemu-io', '-c', 'read -P 9 0 64k', 'q.qcow2')
 
+    # Daemons leave their folder: what was named relative to it is found all the same.
+    tool('qemu-storage-daemon', '--blockdev', 'driver=null-co,node-name=n', '--nbd-server', 'addr.type=unix,addr.path=rel', '--export', 'vhost-user-blk,id=v,node-name=n,addr.type=unix,addr.path=relv',
+         '--daemonize', '--pidfile', 'pid')
+    os.kill(int(open('pid').read()), signal.SIGTERM)
+    end = time.time() + 20
+    while os.path.exists('pid') and time.time() < end:
+        time.sleep(0.01)
+    check(not os.path.exists('pid') and not os.path.exists('rel') and not os.path.exists('relv'), 'relative names')
+    open('precious', 'w').write('x')
+    check('Address already in use' in tool('qemu-storage-daemon', '--nbd-server', 'addr.type=unix,addr.path=precious', status=1) and open('precious').read() == 'x', 'a file is no socket')
+
     for args, message in ((['--foo'], 'unrecognized option'), (['x'], 'x: Unexpected argument'), (['--blockdev', 'foo'], "--blockdev foo: "), (['--monitor', 'x'], '--monitor x: chardev "x" not found'),
                           (['--export', 'nbd,id=a,node-name=x'], "--export nbd,id=a,node-name=x: Cannot find device='' nor node-name='x'"), (['--nbd-server', 'tls-creds=x'], "--nbd-server tls-creds=x: "),
                           (['--blockdev', 'driver=null-co,node-name=a', '--export', 'foo,id=e,node-name=a'], "Parameter 'type' does not accept value 'foo'"),
@@ -185,6 +225,7 @@ def main():
     tool('qemu-img', 'create', '-q', '-f', 'raw', 'x.raw', '4M')
     tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'q.qcow2', '4M')
     test_emulator()
+    test_tls()
     test_daemon()
     finish()
 
