@@ -141,6 +141,18 @@ def test_emulator():
     tool('qemu-img', 'check', 'q.qcow2')
 
 
+def test_hmp():
+    with Emulator('-drive', 'file=x.raw,if=none,id=x0,format=raw') as e:
+        nbd = e.path('nbd')
+        for line, answer in (('nbd_server_stop', 'Error: NBD server not running'), ('nbd_server_start foo', "Error: error parsing address 'foo'"), (f'nbd_server_start -w unix:{nbd}', 'Error: -w only valid together with -a'),
+                             (f'nbd_server_start -a -w unix:{nbd}', ''), (f'nbd_server_start unix:{nbd}', 'Error: NBD server already running'), ('nbd_server_add nobody', "node-name='nobody'"),
+                             ('nbd_server_add x0 again', '')):
+            check(answer in e.qmp.hmp(line), line)
+        io(f'nbd+unix:///x0?socket={nbd}', 'write -P 8 0 64k')
+        io(f'nbd+unix:///again?socket={nbd}', 'read -P 8 0 64k', readonly=True)
+        check_equal([e.qmp.hmp(line) for line in ('nbd_server_remove again', 'nbd_server_remove -f x0', 'nbd_server_stop')], ['', '', ''], 'ends')
+
+
 def test_tls():
     """Credentials and who may connect, as objects of the emulator."""
     if 'GNUTLS' in tool('qemu-nbd', '--object', 'tls-creds-anon,id=t', '/nonexistent', status=1):
@@ -225,6 +237,7 @@ def main():
     tool('qemu-img', 'create', '-q', '-f', 'raw', 'x.raw', '4M')
     tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'q.qcow2', '4M')
     test_emulator()
+    test_hmp()
     test_tls()
     test_daemon()
     finish()
