@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "block/internal.h"
+#include "block/throttle.h"
 #include "softmmu/loop.h"
 
 enum { BLOCK_WORKERS = 16, COMPLETE_AT_ONCE = 256 };
@@ -294,6 +295,9 @@ void block_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t bytes, unsi
 
 void block_drain(BlockBackend *blk)
 {
+    if (blk->throttle) {
+        throttle_group_bypass(blk->throttle, true);
+    }
     while (blk->in_flight) {
         if (blk->medium && blk->medium->node) {
             node_medium_poll();
@@ -303,6 +307,9 @@ void block_drain(BlockBackend *blk)
         if (blk->in_flight) {
             usleep(100);
         }
+    }
+    if (blk->throttle) {
+        throttle_group_bypass(blk->throttle, false);
     }
 }
 

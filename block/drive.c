@@ -23,6 +23,7 @@ void backend_free(BlockBackend *blk)
             break;
         }
     }
+    limits_end(blk);
     medium_unref(blk->medium);
     free(blk->id);
     free(blk->interface);
@@ -153,7 +154,7 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         "id", "file", "if", "index", "bus", "unit", "media", "format", "cache", "aio", "readonly", "read-only", "snapshot",
         "discard", "detect-zeroes", "werror", "rerror", "serial", "copy-on-read", "driver", NULL,
     };
-    Json *opts = opts_parse(text, NULL, errp), *others = NULL, *all = NULL;
+    Json *opts = opts_parse(text, NULL, errp), *others = NULL, *all = NULL, *limits = opts ? limits_take(opts) : NULL;
     const char *driver = NULL, *file = NULL, *id = NULL, *interface = NULL, *cache = NULL, *media = NULL, *discard = NULL, *serial = NULL;
     const char *rerror = NULL, *werror = NULL, *aio = NULL;
     OpenMode mode = { 0 };
@@ -230,6 +231,7 @@ bool drive_add(const char *text, const char *default_if, unsigned units_per_bus,
         blk->medium = medium_open(file, &mode, errp);
         ok = blk->medium && (blk->medium->node || opts_check(all, "-drive", known, errp));
     }
+    ok = ok && (!limits || limits_set(blk, limits, errp));
 out:
     if (ok) {
         backend_link(blk);
@@ -239,6 +241,7 @@ out:
     json_free(opts);
     json_free(others);
     json_free(all);
+    json_free(limits);
     return ok;
 }
 

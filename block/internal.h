@@ -42,12 +42,21 @@ struct BlockBackend {
     uint64_t reads, writes, read_bytes, write_bytes, flushes;
     const BlockMediaOps *ops;
     void *ops_opaque;
+    struct ThrottleGroup *throttle; /* NULL: no limits */
 };
 
 extern BlockBackend *block_backends;
 
 void backend_link(BlockBackend *blk);
 void backend_free(BlockBackend *blk); /* and takes it out of the list */
+
+/* -- limits.c -- */
+/* The members of -drive that are limits; NULL: none. */
+Json *limits_take(Json *opts);
+/* Also to none. The medium becomes a node. */
+bool limits_set(BlockBackend *blk, const Json *opts, Error **errp);
+void limits_end(BlockBackend *blk);
+void limits_describe(const BlockBackend *blk, Json *inserted);
 
 /* -- policy.c -- */
 bool block_parse_policy(const char *option, const char *text, BlockOnError *ret, Error **errp);
@@ -87,6 +96,8 @@ bool format_is_node(const char *format);           /* NULL: no */
 /* Takes `options`. A medium that could not be opened may have a node: medium_unref() it. */
 bool node_medium_open(Medium *m, const char *filename, Json *options, const OpenMode *mode, Error **errp);
 void node_medium_close(Medium *m);
+/* A raw medium becomes one that is a node, so that what is between drives and nodes sees each request. */
+bool medium_become_node(Medium *m, Error **errp);
 /* A device has it, or no longer has: while one has, nobody else may write. */
 bool node_medium_use(Medium *m, bool used, Error **errp);
 bool filename_is_node(const char *filename);       /* not a path */

@@ -11,6 +11,7 @@
 #include "block/internal.h"
 #include "block/job.h"
 #include "block/node.h"
+#include "block/throttle.h"
 #include "softmmu/monitor/priv.h"
 #include "softmmu/loop.h"
 
@@ -218,9 +219,16 @@ static void medium_moved(BlockEdge *edge, BlockNode *from)
     node_medium_use(target, used, NULL);
 }
 
-/* A raw image that was read beside the nodes becomes one, so that jobs see each write. */
-static bool become_node(Medium *m, Error **errp)
+/* A raw image that was read beside the nodes becomes one. */
+bool medium_become_node(Medium *m, Error **errp)
 {
+    if (m->node) {
+        return true;
+    }
+    if (m->overlay) {
+        error_set(errp, "a drive that forgets what is written has no node");
+        return false;
+    }
     Json *options = json_object(), *file = json_object();
     const char *driver = m->fd < 0 ? "null-co" : m->is_device ? "host_device" : "file";
     unsigned flags = (m->readonly ? 0 : BLOCK_RDWR) | (m->direct ? BLOCK_DIRECT : 0) | (m->no_flush ? BLOCK_NO_FLUSH : 0) | (m->discard ? BLOCK_DISCARD : 0);
@@ -261,6 +269,7 @@ static bool become_node(Medium *m, Error **errp)
     edge->opaque = m;
     m->edge = edge;
     m->node = node;
+    watch_context();
     return node_medium_use(m, has_user(m), errp);
 }
 
@@ -271,7 +280,7 @@ BlockNode *monitor_job_node(const char *name, Error **errp)
     if (!blk && !node_find(name)) {
         blk = block_find_owned(name, NULL, NULL);
     }
-    if (blk && blk->medium && !blk->medium->node && !blk->medium->overlay && !become_node(blk->medium, errp)) {
+    if (blk && blk->medium && !blk->medium->node && !blk->medium->overlay && !medium_become_node(blk->medium, errp)) {
         return NULL;
     }
     if (blk && blk->medium && blk->medium->node) {
@@ -363,6 +372,9 @@ static void request_entry(void *opaque)
 {
     Request *req = opaque;
 
+    if (req->blk->throttle && req->kind != REQ_FLUSH) {
+        throttle_co_pass(req->blk->throttle, req->kind != REQ_READ, req->bytes);
+    }
     /* While a job has the node for itself; it may be another one then. */
     for (BlockNode *node; (node = req->blk->medium->node)->quiesced;) {
         co_queue_wait(&node->quiesce_waiters);

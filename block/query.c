@@ -53,7 +53,9 @@ Json *block_query(bool nodes)
             json_put_string(entry, "io-status", !blk->io_error ? "ok" : blk->io_error == -ENOSPC ? "nospace" : "failed");
         }
         if (blk->medium) {
-            json_put(entry, "inserted", describe_medium(blk, blk->medium));
+            Json *inserted = describe_medium(blk, blk->medium);
+            limits_describe(blk, inserted);
+            json_put(entry, "inserted", inserted);
         }
         json_push(list, entry);
     }

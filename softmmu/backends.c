@@ -350,6 +350,12 @@ Json *qmp_blockdev_change_medium(Monitor *mon, const Json *args, Error **errp)
                ? json_object() : NULL;
 }
 
+Json *qmp_block_set_io_throttle(Monitor *mon, const Json *args, Error **errp)
+{
+    BlockBackend *blk = named_drive(args, errp);
+    return blk && block_set_io_throttle(blk, args, errp) ? json_object() : NULL;
+}
+
 static void complete_image(Json *image)
 {
     struct stat st;

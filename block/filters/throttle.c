@@ -26,6 +26,7 @@ struct ThrottleGroup {
     Bucket buckets[THROTTLE_BUCKETS];
     int64_t leaked_ns;
     CoMutex turn[2];             /* readers, writers */
+    unsigned bypass;
 };
 
 static ThrottleGroup *groups;
@@ -167,6 +168,16 @@ void throttle_group_set(ThrottleGroup *g, const ThrottleConfig *config)
     g->leaked_ns = now_ns();
 }
 
+void throttle_group_bypass(ThrottleGroup *g, bool on)
+{
+    g->bypass += on ? 1u : ~0u;
+}
+
+const char *throttle_group_name(const ThrottleGroup *g)
+{
+    return g->name;
+}
+
 const ThrottleConfig *throttle_group_config(const ThrottleGroup *g)
 {
     return &g->config;
@@ -236,7 +247,7 @@ static double wait_time(const ThrottleGroup *g, bool writes)
     return wait;
 }
 
-static void pass(ThrottleGroup *g, bool writes, uint64_t bytes)
+void throttle_co_pass(ThrottleGroup *g, bool writes, uint64_t bytes)
 {
     double units = g->config.iops_size && bytes > g->config.iops_size ? (double)bytes / (double)g->config.iops_size : 1;
 
@@ -244,10 +255,10 @@ static void pass(ThrottleGroup *g, bool writes, uint64_t bytes)
     for (;;) {
         leak(g);
         double wait = wait_time(g, writes);
-        if (wait <= 0) {
+        if (wait <= 0 || g->bypass) {
             break;
         }
-        co_sleep_ns((int64_t)(MIN(wait, 1.0) * 1e9) + 1000);
+        co_sleep_ns((int64_t)(MIN(wait, 0.1) * 1e9) + 1000);
     }
     for (unsigned i = 0; i < THROTTLE_BUCKETS; i++) {
         if (concerns(i, writes)) {
@@ -300,31 +311,31 @@ static void throttle_close(BlockNode *node)
 
 static int throttle_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
 {
-    pass(((ThrottleState *)node->state)->group, false, bytes);
+    throttle_co_pass(((ThrottleState *)node->state)->group, false, bytes);
     return filter_co_read(node, offset, bytes, sg, flags);
 }
 
 static int throttle_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
 {
-    pass(((ThrottleState *)node->state)->group, true, bytes);
+    throttle_co_pass(((ThrottleState *)node->state)->group, true, bytes);
     return filter_co_write(node, offset, bytes, sg, flags);
 }
 
 static int throttle_write_compressed(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg)
 {
-    pass(((ThrottleState *)node->state)->group, true, bytes);
+    throttle_co_pass(((ThrottleState *)node->state)->group, true, bytes);
     return filter_co_write_compressed(node, offset, bytes, sg);
 }
 
 static int throttle_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
-    pass(((ThrottleState *)node->state)->group, true, bytes);
+    throttle_co_pass(((ThrottleState *)node->state)->group, true, bytes);
     return filter_co_zero(node, offset, bytes, flags);
 }
 
 static int throttle_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
 {
-    pass(((ThrottleState *)node->state)->group, true, bytes);
+    throttle_co_pass(((ThrottleState *)node->state)->group, true, bytes);
     return filter_co_discard(node, offset, bytes);
 }
 

@@ -107,6 +107,8 @@ typedef void BlockErrorHook(const char *device, const char *owner, bool is_read,
 void block_set_error_hook(BlockErrorHook *hook);
 void block_retry(void);
 
+/* block_set_io_throttle's members. */
+bool block_set_io_throttle(BlockBackend *blk, const Json *args, Error **errp);
 /* query-block's array, or all nodes; text of info block. */
 Json *block_query(bool nodes);
 /* The answer to query-blockstats: of the disks devices use, or of all nodes. */

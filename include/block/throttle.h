@@ -32,6 +32,11 @@ ThrottleGroup *throttle_group_find(const char *name);
 ThrottleGroup *throttle_group_ref(ThrottleGroup *g);
 void throttle_group_unref(ThrottleGroup *g);
 void throttle_group_set(ThrottleGroup *g, const ThrottleConfig *config);
+const char *throttle_group_name(const ThrottleGroup *g);
+/* Until it is taken back requests pass: somebody waits for them to end. */
+void throttle_group_bypass(ThrottleGroup *g, bool on);
+/* Waits until a request may pass. */
+void throttle_co_pass(ThrottleGroup *g, bool writes, uint64_t bytes);
 const ThrottleConfig *throttle_group_config(const ThrottleGroup *g);
 /* What an object's options say (x-… or limits). */
 ThrottleGroup *throttle_group_open(const char *name, const Json *options, Error **errp);

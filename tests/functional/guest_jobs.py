@@ -51,7 +51,7 @@ class Machine:
         return json.loads(line)
 
     def qmp(self, command, **arguments):
-        self.process.stdin.write(json.dumps({'execute': command, 'arguments': {k.replace('_', '-'): v for k, v in arguments.items()}}) + '\n')
+        self.process.stdin.write(json.dumps({'execute': command, 'arguments': {k if 'ps_' in k else k.replace('_', '-'): v for k, v in arguments.items()}}) + '\n')
         self.process.stdin.flush()
         while True:
             answer = self.receive()
@@ -148,12 +148,12 @@ def snapshot_and_commit():
     m.qmp('job-complete', id='j')
     end = m.wait('BLOCK_JOB_COMPLETED')
     check('error' not in end and end['type'] == 'commit', f'commit: {end}')
+    done = m.written()
     m.let_it_write(100)
     m.end()
-    old = cut('over.qcow2', 'qcow2')
     os.unlink('over.qcow2')
-    new = cut(src, 'qcow2')
-    check(old is not None and new is not None and new > old, f'commit: {old} writes on the image above, {new} below')
+    writes = cut(src, 'qcow2')
+    check(writes is not None and writes >= done + 99, f'commit: {writes} writes on the image below, {done} when the job was over')
     tool('qemu-img', 'check', src)
 
 
@@ -172,10 +172,32 @@ def backup():
     check(copy is not None and now is not None and now > copy, f'backup: {copy} writes in the copy, {now} on the disk')
 
 
+def limits():
+    """Limits are shown, shared and changed, and the guest goes on."""
+    src = disk('raw')
+    m = Machine('-drive', f'file={src},format=raw,if=virtio,id=n,throttling.iops-write=2000,throttling.bps-total=10000000,throttling.bps-total-max=20000000')
+    shown = next(d['inserted'] for d in m.qmp('query-block') if d['device'] == 'n')
+    check((shown['iops_wr'], shown['bps'], shown['bps_max'], shown['bps_rd'], shown['group']) == (2000, 10000000, 20000000, 0, 'n'), f'limits: {shown}')
+    m.let_it_write(50)
+    m.qmp('block_set_io_throttle', device='n', bps=0, bps_rd=0, bps_wr=0, iops=500, iops_rd=0, iops_wr=0, group='g')
+    shown = next(d['inserted'] for d in m.qmp('query-block') if d['device'] == 'n')
+    check((shown['iops'], shown['iops_wr'], shown['bps'], shown['group']) == (500, 0, 0, 'g'), f'limits: {shown}')
+    m.let_it_write(50)
+    m.qmp('block_set_io_throttle', device='n', bps=0, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
+    shown = next(d['inserted'] for d in m.qmp('query-block') if d['device'] == 'n')
+    check(shown['iops'] == 0 and 'group' not in shown, f'no limits: {shown}')
+    m.let_it_write(50)
+    m.end()
+    check(cut(src, 'raw') is not None, 'what was written')
+    for bad in ('throttling.bps-total=1,throttling.bps-read=1', 'throttling.iops-total-max=5', 'iops=x', 'throttling.bogus=1'):
+        p = subprocess.run([EMULATOR, '-display', 'none', '-drive', f'file={src},format=raw,if=none,{bad}'], capture_output=True, text=True, timeout=60)
+        check(p.returncode == 1 and len(p.stderr.strip().splitlines()) == 1, f'{bad}: {p.returncode} {p.stderr}')
+
+
 def main():
     os.chdir(tempfile.mkdtemp(prefix='guest-jobs-'))
     for test, *args in ((mirror, 'qcow2', False, 'background'), (mirror, 'raw', False, 'background'), (mirror, 'qcow2', True, 'write-blocking'),
-                        (mirror, 'raw', True, 'background'), (snapshot_and_commit,), (backup,)):
+                        (mirror, 'raw', True, 'background'), (snapshot_and_commit,), (backup,), (limits,)):
         try:
             test(*args)
         except (OSError, ValueError, KeyError) as e:
