@@ -416,8 +416,10 @@ static int write_some(BlockMap *m, uint64_t offset, uint64_t *bytes, const Sg *s
         *bytes = n;
         return sg ? node_co_write(m->file, e.host + offset % bb, n, *sg, 0) : node_co_zero(m->file, e.host + offset % bb, n, flags);
     }
-    bool whole = offset % bb == 0 && (n >= bb || offset + n >= m->node->size_bytes - m->base), hole_is_zero = !node_backing(m->node);
-    if (!sg && (e.kind == BLOCK_ZERO || (e.kind == BLOCK_HOLE && hole_is_zero))) {
+    bool whole = offset % bb == 0 && (n >= bb || offset + n >= m->node->size_bytes - m->base), hole_is_zero = !m->node->driver->has_backing || (!node_backing(m->node) && !m->node->backing_file);
+    /* Where there can be a backing image, also one that comes later, zeros are said if an entry can say them. */
+    bool say = m->ops->can_zero && whole && m->node->driver->has_backing;
+    if (!sg && (e.kind == BLOCK_ZERO || (e.kind == BLOCK_HOLE && hole_is_zero && !say))) {
         *bytes = n; /* they are */
     } else if (!sg && whole && m->ops->can_zero) {
         /* A stretch of one kind may run into blocks that are being allocated. */

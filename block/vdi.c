@@ -24,7 +24,7 @@ enum {
 #define VDI_VERSION_1_1 0x00010001u
 #define ENTRY_NONE 0xffffffffu
 #define ENTRY_ZERO 0xfffffffeu
-#define MAX_BLOCKS 0x1fffffffu
+#define MAX_BLOCKS 0x1fffff80u /* as much as the reference creates */
 
 typedef struct VdiState {
     BlockMap map;

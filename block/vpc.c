@@ -232,7 +232,11 @@ static bool vpc_open(BlockNode *node, Json *options, Error **errp)
     }
     bool dynamic = !memcmp(f, "conectix", 8);
     if (!dynamic) {
-        err = file->size_bytes < FOOTER_BYTES ? -EINVAL : node_pread(file, file->size_bytes - FOOTER_BYTES, f, FOOTER_BYTES);
+        if (file->size_bytes < FOOTER_BYTES) {
+            error_set(errp, "File too small for a VHD header");
+            return false;
+        }
+        err = node_pread(file, file->size_bytes - FOOTER_BYTES, f, FOOTER_BYTES);
         if (err || memcmp(f, "conectix", 8)) {
             error_set(errp, "invalid VPC image");
             return false;
@@ -274,8 +278,8 @@ static void vpc_close(BlockNode *node)
 
 static const BlockOption vpc_create_options[] = {
     { "size", OPTION_SIZE, "Virtual disk size", NULL },
-    { "force_size", OPTION_BOOL, "Force disk size calculation to use the actual size specified, rather than using the nearest CHS-based calculation", NULL },
     { "subformat", OPTION_STRING, "Type of virtual hard disk format. Supported formats are {dynamic (default) | fixed} ", NULL },
+    { "force_size", OPTION_BOOL, "Force disk size calculation to use the actual size specified, rather than using the nearest CHS-based calculation", NULL },
     { NULL },
 };
 

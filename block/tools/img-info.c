@@ -132,6 +132,17 @@ const ImgCommand img_snapshot = { "snapshot", "List, make, apply or delete snaps
 
 /* -- info ------------------------------------------------------------------------------------------------------------ */
 
+/* Children are told from the last to the first; NULL: the last. Not the backing image. */
+static const BlockEdge *previous_child(const BlockNode *node, const BlockEdge *of)
+{
+    const BlockEdge *found = NULL;
+
+    for (const BlockEdge *e = node->children; e && e != of; e = e->next_child) {
+        found = e->role & ROLE_COW ? found : e;
+    }
+    return found;
+}
+
 static Json *node_json(BlockNode *node)
 {
     Json *json = json_object(), *children = json_array(), *snapshots;
@@ -141,13 +152,11 @@ static Json *node_json(BlockNode *node)
     if (node->driver->info) {
         node->driver->info(node, &info);
     }
-    for (const BlockEdge *e = node->children; e; e = e->next_child) {
-        if (!(e->role & ROLE_COW)) {
-            Json *child = json_object();
-            json_put_string(child, "name", e->name);
-            json_put(child, "info", node_json(e->node));
-            json_push(children, child);
-        }
+    for (const BlockEdge *e = NULL; (e = previous_child(node, e)) != NULL;) {
+        Json *child = json_object();
+        json_put_string(child, "name", e->name);
+        json_put(child, "info", node_json(e->node));
+        json_push(children, child);
     }
     json_put(json, "children", children);
     if (node->backing_format) {
@@ -253,13 +262,11 @@ static void print_node(BlockNode *node, const char *path, int indent)
         print_members(json_get(info.specific, "data"), indent + 4);
     }
     json_free(info.specific);
-    for (const BlockEdge *e = node->children; e; e = e->next_child) {
-        if (!(e->role & ROLE_COW)) {
-            char *below = xasprintf("%s/%s", path, e->name);
-            printf("%*sChild node '%s':\n", indent, "", below);
-            print_node(e->node, below, indent + 4);
-            free(below);
-        }
+    for (const BlockEdge *e = NULL; (e = previous_child(node, e)) != NULL;) {
+        char *below = xasprintf("%s/%s", path, e->name);
+        printf("%*sChild node '%s':\n", indent, "", below);
+        print_node(e->node, below, indent + 4);
+        free(below);
     }
 }
 

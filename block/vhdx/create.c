@@ -42,15 +42,15 @@ static bool read_options(const Json *options, CreateOptions *o, Error **errp)
         return false;
     }
     o->size = ROUND_UP(o->size, (uint64_t)512);
-    o->log = o->log ? o->log : VHDX_UNIT;
-    if (o->log >= 4 * GiB) {
+    if (o->log >= 4 * GiB - VHDX_UNIT) {
         error_set(errp, "Log size must be smaller than 4 GB");
         return false;
     }
-    if (o->log % VHDX_UNIT) {
+    if (!o->log) {
         error_set(errp, "Log size must be a multiple of 1 MB");
         return false;
     }
+    o->log = ROUND_UP(o->log, VHDX_UNIT);
     if (!o->block) {
         o->block = o->size > 32 * TiB ? 64 * MiB : o->size > 100 * GiB ? 32 * MiB : o->size > 1 * GiB ? 16 * MiB : 8 * MiB;
     }

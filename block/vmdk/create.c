@@ -76,6 +76,10 @@ static bool read_options(const Json *options, CreateOptions *o, Error **errp)
         error_set(errp, "Flat image can't have backing file");
         return false;
     }
+    if (o->zeroed_grain && o->subformat->flat) {
+        error_set(errp, "Flat image can't enable zeroed grain");
+        return false;
+    }
     if (strpbrk(o->hwversion, "\"\n") || strpbrk(o->toolsversion, "\"\n") || (o->backing && strpbrk(o->backing, "\"\n"))) {
         error_set(errp, "a descriptor cannot hold quotes and line ends");
         return false;

@@ -66,8 +66,12 @@ static bool open_descriptor(BlockNode *node, Json *options, Error **errp)
 {
     BlockNode *file = node_file(node);
 
+    if (!file->size_bytes) {
+        error_set(errp, "File is too small, not a valid image");
+        return false;
+    }
     if (file->size_bytes > VMDK_MAX_DESCRIPTOR) {
-        error_set(errp, "Image not in VMDK format");
+        error_set(errp, "invalid VMDK image descriptor");
         return false;
     }
     char *text = read_text(file, 0, file->size_bytes);
@@ -79,7 +83,7 @@ static bool open_descriptor(BlockNode *node, Json *options, Error **errp)
     if (vmdk_probe((const uint8_t *)text, file->size_bytes, "")) {
         ok = vmdk_read_descriptor(node, text, 0, errp) && vmdk_open_extents(node, text, options, errp);
     } else {
-        error_set(errp, "Image not in VMDK format");
+        error_set(errp, "invalid VMDK image descriptor");
     }
     free(text);
     return ok;

@@ -38,6 +38,7 @@ def normal(text, tools):
     text = re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', 'DATE               ', text)
     text = re.sub(r'("date-n?sec"): \d+', r'\1: DATE', text)
     text = re.sub(r'(disk size:) .*', r'\1 SIZE', text)
+    text = re.sub(r'(cid"?:) \d+', r'\1 CID', text)
     text = re.sub(r'("actual-size"): \d+', r'\1: SIZE', text)
     text = re.sub(r'(file length:) .*', r'\1 LENGTH', text)
     text = re.sub(r'(Run completed in) .*', r'\1 TIME', text)
