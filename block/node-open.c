@@ -8,7 +8,7 @@
 #include "softmmu/options.h"
 #include "util/alloc.h"
 
-enum { PROBE_BYTES = 2048, MAX_BACKING_DEPTH = 256 };
+enum { MAX_BACKING_DEPTH = 256 };
 
 const BlockDriver *driver_find(const char *name)
 {
@@ -159,26 +159,32 @@ static bool merge_json_name(const char *filename, Json *options, Error **errp)
 
 /* -- probing --------------------------------------------------------------------------------------------------------- */
 
-static const BlockDriver *probe_node(BlockNode *file, Error **errp)
+const BlockDriver *driver_of_contents(const uint8_t *head, size_t bytes, const char *filename)
 {
-    uint8_t head[PROBE_BYTES] = { 0 };
-    size_t bytes = MIN(file->size_bytes, sizeof(head));
     const BlockDriver *best = driver_find("raw");
     unsigned score = 1;
 
-    int err = bytes ? node_pread(file, 0, head, bytes) : 0;
-    if (err) {
-        error_set_errno(errp, -err, "Could not read image for determining its format");
-        return NULL;
-    }
     for (const BlockDriver *const *d = block_drivers; *d; d++) {
-        unsigned s = (*d)->probe ? (*d)->probe(head, bytes, file->filename ? file->filename : "") : 0;
+        unsigned s = (*d)->probe ? (*d)->probe(head, bytes, filename ? filename : "") : 0;
         if (s > score) {
             score = s;
             best = *d;
         }
     }
     return best;
+}
+
+static const BlockDriver *probe_node(BlockNode *file, Error **errp)
+{
+    uint8_t head[BLOCK_PROBE_BYTES] = { 0 };
+    size_t bytes = MIN(file->size_bytes, sizeof(head));
+
+    int err = bytes ? node_pread(file, 0, head, bytes) : 0;
+    if (err) {
+        error_set_errno(errp, -err, "Could not read image for determining its format");
+        return NULL;
+    }
+    return driver_of_contents(head, bytes, file->filename);
 }
 
 /* -- opening --------------------------------------------------------------------------------------------------------- */

@@ -10,29 +10,17 @@
 #include <unistd.h>
 
 #include "block/internal.h"
+#include "block/node.h"
 #include "softmmu/datadir.h"
 #include "softmmu/options.h"
-#include "util/bits.h"
 
-/* Formats told by their first bytes: opening one as raw by accident would hand the guest the container. */
-static const char *probe_format(int fd)
+/* Opening another format as raw by accident would hand the guest the container. */
+static const char *probe_format(int fd, const char *filename)
 {
-    uint8_t head[512] = { 0 };
+    uint8_t head[BLOCK_PROBE_BYTES] = { 0 };
+    ssize_t bytes = pread(fd, head, sizeof(head), 0);
 
-    if (pread(fd, head, sizeof(head), 0) < 4) {
-        return "raw";
-    }
-    static const struct { const char *format, *magic; unsigned len; } magics[] = {
-        { "qcow2", "QFI\xfb", 4 }, { "qed", "QED\0", 4 }, { "vmdk", "KDMV", 4 }, { "vmdk", "# Disk DescriptorFile", 21 },
-        { "vpc", "conectix", 8 }, { "vhdx", "vhdxfile", 8 }, { "luks", "LUKS\xba\xbe", 6 },
-        { "parallels", "WithoutFreeSpace", 16 },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
-        if (!memcmp(head, magics[i].magic, magics[i].len)) {
-            return magics[i].format;
-        }
-    }
-    return ldle32(head + 64) == 0xbeda107f ? "vdi" : "raw";
+    return driver_of_contents(head, bytes > 0 ? (size_t)bytes : 0, filename)->name;
 }
 
 /*
@@ -143,7 +131,7 @@ static bool open_file(Medium *m, const OpenMode *mode, Error **errp)
         error_set(errp, "'%s' is neither a regular file nor a block device", m->filename);
         return false;
     }
-    const char *found = probe_format(m->cached_fd >= 0 ? m->cached_fd : m->fd);
+    const char *found = probe_format(m->cached_fd >= 0 ? m->cached_fd : m->fd, m->filename);
     if (!mode->format && format_is_node(found)) { /* the caller opens it as such */
         m->found = found;
         return true;

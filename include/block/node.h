@@ -241,6 +241,9 @@ BlockNode *node_find(const char *name);
 BlockNode *node_next(const BlockNode *node); /* NULL: the first of all */
 const BlockDriver *driver_find(const char *name);
 extern const BlockDriver *const block_drivers[]; /* NULL-terminated */
+enum { BLOCK_PROBE_BYTES = 2048 };
+/* What the first bytes of an image (BLOCK_PROBE_BYTES, if it has so many) and its name say: "raw" if nothing. */
+const BlockDriver *driver_of_contents(const uint8_t *head, size_t bytes, const char *filename);
 /* False for the first key of `options` the driver does not know. */
 bool driver_check_options(const BlockOption *rows, const char *driver, const Json *options, Error **errp);
 
