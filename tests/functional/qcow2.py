@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""qcow2 images as drives: a boot sector on one writes a sector; -snapshot keeps it away; chains of -blockdev as libvirt makes them.
+"""qcow2 and other images as drives: a boot sector on one writes a sector; -snapshot keeps it away; chains of -blockdev as libvirt makes them.
 
 Usage: qcow2.py SYSTEM_EMULATOR FOLDER_OF_TOOLS
 """
@@ -80,6 +80,17 @@ def main():
     check(status == WRITTEN, f'a chain of named nodes: {status} {err}')
     tool('qemu-img', 'check', 'top.qcow2')
     check(sector('top.qcow2', 1) == BOOT and sector('base.qcow2', 1) != BOOT, 'only the top is written')
+
+    for fmt, options in (('parallels', ''), ('qcow', ''), ('qed', ''), ('vdi', ''), ('vhdx', ''), ('vmdk', ''), ('vmdk', 'subformat=monolithicFlat'),
+                         ('vmdk', 'subformat=streamOptimized'), ('vpc', '')):
+        tool('qemu-img', 'convert', '-O', fmt, *(['-o', options] if options else []), 'boot.raw', 'other')
+        status, err = boot('-drive', 'file=other')
+        check(status == WRITTEN, f'{fmt} {options}: boots from a drive that is probed: {status} {err}')
+        check(sector('other', 1) == BOOT, f'{fmt} {options}: the sector is written')
+    os.mkdir('files')
+    answers, err = qmp(['-drive', 'file=fat:files,format=raw,id=x,if=none,readonly=on'], [{'execute': 'query-block'}])
+    image = next(d for d in answers[1]['return'] if d['device'] == 'x')['inserted']['image']
+    check(image['virtual-size'] == 516096 << 10, f'a folder: {image}')
 
     # Encrypted drives: the guest boots from what only the password reads.
     secret = ('--object', 'secret,id=s,data=password')
