@@ -1,9 +1,8 @@
 /*
- * blockmap-check.c: `check` of block maps, and small things formats need: readers of compressed data, files of new images.
+ * blockmap-check.c: `check` of block maps, and small things formats need: files of new images, coroutines, random ids.
  */
 #include <errno.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "block/blockmap.h"
 #include "util/alloc.h"
@@ -157,34 +156,6 @@ bool format_is_readonly(BlockNode *node, Error **errp)
         error_set(errp, "Block format '%s' is read-only", node->driver->name);
     }
     return node->readonly;
-}
-
-typedef struct Inflate {
-    bool zlib;
-    const uint8_t *in;
-    uint8_t *out;
-    size_t in_bytes, out_bytes;
-} Inflate;
-
-static int inflate_work(void *opaque)
-{
-    Inflate *f = opaque;
-    z_stream z = { .next_in = (Bytef *)f->in, .avail_in = (uInt)f->in_bytes, .next_out = f->out, .avail_out = (uInt)f->out_bytes };
-
-    if (inflateInit2(&z, f->zlib ? 15 : -15) != Z_OK) {
-        return -ENOMEM;
-    }
-    int ret = inflate(&z, Z_FINISH);
-    memset(f->out + (f->out_bytes - z.avail_out), 0, z.avail_out);
-    inflateEnd(&z);
-    /* A full buffer is enough, even if the stream's end was not reached. */
-    return ret == Z_STREAM_END || (ret == Z_BUF_ERROR && !z.avail_out) ? 0 : -EIO;
-}
-
-int co_inflate(bool zlib, const uint8_t *in, size_t in_bytes, uint8_t *out, size_t out_bytes)
-{
-    Inflate f = { zlib, in, out, in_bytes, out_bytes };
-    return co_compute(inflate_work, &f);
 }
 
 typedef struct Run {

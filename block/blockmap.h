@@ -91,6 +91,9 @@ void blockmap_check(BlockMap *m, BlockMapCheck *how, BlockCheck *check, unsigned
 
 /* For drivers that write nothing: false if writing was asked for. */
 bool format_is_readonly(BlockNode *node, Error **errp);
+/* -- deflate.c -- */
+/* Returns the bytes; 0: they are more than `limit`. */
+size_t deflate_zlib(const uint8_t *in, size_t in_bytes, uint8_t *out, size_t limit);
 /* In a worker. `zlib`: with the header of RFC 1950, else plain deflate. The rest of `out` is zeros. `in` may have more behind the stream. */
 int co_inflate(bool zlib, const uint8_t *in, size_t in_bytes, uint8_t *out, size_t out_bytes);
 /* fn in a coroutine, and waits for what it returns. */

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "block/vmdk/vmdk.h"
 
@@ -76,9 +75,9 @@ static int sparse_load(BlockMap *m, uint64_t index, const BlockEntry *entry, uin
 
 static size_t sparse_compress(const BlockMap *m, uint64_t index, const uint8_t *block, uint8_t *out, size_t limit)
 {
-    uLongf bytes = limit - VMDK_MARKER_BYTES - VMDK_SECTOR;
+    size_t bytes = deflate_zlib(block, m->block_bytes, out + VMDK_MARKER_BYTES, limit - VMDK_MARKER_BYTES - VMDK_SECTOR);
 
-    if (compress2(out + VMDK_MARKER_BYTES, &bytes, block, m->block_bytes, Z_DEFAULT_COMPRESSION) != Z_OK) {
+    if (!bytes) {
         return 0;
     }
     stle64(out, index * m->block_bytes / VMDK_SECTOR);
