@@ -2,8 +2,9 @@
  * proc-files.c: files under /proc that would show the emulator instead of the guest program.
  *
  * /proc/{self,thread-self,PID}[/task/TID]/{exe,maps,smaps,stat,auxv,cmdline,environ} and /proc/cpuinfo are made up into a
- * memfd when they are opened for reading. What is not listed is the host's own, which is right for fd, status, comm, …
- * Leaves out: other processes that run under an emulator, openat relative to a descriptor of /proc.
+ * memfd when they are opened for reading; links in map_files are found by the guest's addresses. What is not listed is the host's own, which is right
+ * for fd, status, comm, …
+ * Leaves out: other processes that run under an emulator, openat relative to a descriptor of /proc, what readdir says about map_files.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -44,9 +45,29 @@ bool proc_is_self_exe(const char *path)
     return name && !strcmp(name, "exe");
 }
 
+/* "map_files/START-END" of this process, as the kernel writes numbers, with the host's addresses; false: nothing of the kind. */
+static bool map_file_path(const char *path, char out[64])
+{
+    const char *name = own_file(path);
+    vaddr start, end;
+    if (!name || strncmp(name, "map_files/", 10) || sscanf(name + 10, "%" SCNx64 "-%" SCNx64, &start, &end) != 2) {
+        return false;
+    }
+    snprintf(out, 64, "%" PRIx64 "-%" PRIx64, start, end);
+    if (strcmp(out, name + 10)) {
+        return false;
+    }
+    snprintf(out, 64, "/proc/self/map_files/%" PRIx64 "-%" PRIx64, start + mm.guest_base, end + mm.guest_base);
+    return true;
+}
+
 int64_t proc_readlink(int dirfd, const char *path, char *dst)
 {
+    char mapped[64];
     (void)dirfd;
+    if (map_file_path(path, mapped)) {
+        return syscall_result(readlink(mapped, dst, USER_PATH_MAX));
+    }
     if (!proc_is_self_exe(path)) {
         return -ENOSYS;
     }
@@ -243,6 +264,10 @@ int64_t proc_open(Thread *t, int dirfd, const char *path, int flags)
     bool cpuinfo = !strcmp(path, "/proc/cpuinfo");
     if (name && !strcmp(name, "exe")) {
         return SAFE_SYSCALL(t, SYS_openat, AT_FDCWD, user.exe_path, flags, 0);
+    }
+    char mapped[64];
+    if (map_file_path(path, mapped)) {
+        return SAFE_SYSCALL(t, SYS_openat, AT_FDCWD, mapped, flags, 0);
     }
     static const char *const made_up[] = { "maps", "smaps", "stat", "auxv", "cmdline", "environ" };
     bool ours = cpuinfo;

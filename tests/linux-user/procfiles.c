@@ -39,6 +39,15 @@ int main(int argc, char **argv)
     int fd = open("/proc/self/exe", O_RDONLY);
     both = fstat(fd, &b) == 0;
     printf("open %d same %d\n", fd >= 0, both && a.st_ino == b.st_ino);
+    /* The link of a mapping has the program's addresses, written as the kernel writes them; of a page alone, not beside another of the same file. */
+    char *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = { "/proc/self/map_files/%lx-%lx", "/proc/self/map_files/0%lx-%lx", "/proc/self/map_files/%lx- %lx" };
+        snprintf(path, sizeof(path), names[i], (unsigned long)page, (unsigned long)page + 4096);
+        n2 = readlink(path, text, sizeof(text));
+        printf("map_files %d\n", n2 == (ssize_t)strlen(link) && !memcmp(text, link, (size_t)n2));
+    }
+    munmap(page, 4096);
     n = slurp("/proc/self/cmdline");
     printf("cmdline %d args %d\n", !strcmp(text, argv[0]), argc);
     for (ssize_t i = (ssize_t)strlen(text) + 1; i < n; i += (ssize_t)strlen(text + i) + 1) {
