@@ -141,6 +141,30 @@ def test_emulator():
     tool('qemu-img', 'check', 'q.qcow2')
 
 
+def test_mirror():
+    """A job of one daemon copies to an export of another, as moving a guest's disks does."""
+    nbd = os.path.abspath('mirror-nbd')
+    tool('qemu-img', 'create', '-q', '-f', 'raw', 'from.raw', '16M')
+    tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'to.qcow2', '16M')
+    tool('qemu-io', '-f', 'raw', '-c', 'write -P 3 1M 2M', '-c', 'write -P 4 12M 64k', 'from.raw')
+    with Daemon('--blockdev', 'driver=qcow2,node-name=t,discard=unmap,file.driver=file,file.filename=to.qcow2', '--nbd-server', f'addr.type=unix,addr.path={nbd}',
+                '--export', 'nbd,id=e,node-name=t,writable=on,name=d') as to:
+        with Daemon('--blockdev', 'driver=raw,node-name=s,file.driver=file,file.filename=from.raw') as source:
+            source.qmp.ok('blockdev-add', driver='nbd', node_name='t', export='d', server={'type': 'unix', 'path': nbd})
+            source.qmp.ok('blockdev-mirror', job_id='j', device='s', target='t', sync='full')
+            source.qmp.wait_event('BLOCK_JOB_READY')
+            source.qmp.ok('job-complete', id='j')
+            done = source.qmp.wait_event('BLOCK_JOB_COMPLETED')['data']
+            check('error' not in done, f'mirror: {done}')
+            source.qmp.ok('quit')
+            source.process.wait(20)
+        to.qmp.ok('quit')
+        to.process.wait(20)
+    tool('qemu-img', 'compare', '-f', 'raw', '-F', 'qcow2', 'from.raw', 'to.qcow2')
+    rows = json.loads(tool('qemu-img', 'map', '--output=json', 'to.qcow2'))
+    check_equal(sum(r['length'] for r in rows if r['data']), 2 * MIB + 65536, 'holes stay holes')
+
+
 def test_hmp():
     with Emulator('-drive', 'file=x.raw,if=none,id=x0,format=raw') as e:
         nbd = e.path('nbd')
@@ -237,6 +261,7 @@ def main():
     tool('qemu-img', 'create', '-q', '-f', 'raw', 'x.raw', '4M')
     tool('qemu-img', 'create', '-q', '-f', 'qcow2', 'q.qcow2', '4M')
     test_emulator()
+    test_mirror()
     test_hmp()
     test_tls()
     test_daemon()
