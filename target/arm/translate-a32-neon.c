@@ -656,6 +656,10 @@ void a32_trans_n_mov_i(TransCtx *ctx, const A32ArgsNim *a)
 {
     bool q = a->q, accumulates = a->cmode < 12 && a->cmode & 1;
 
+    if (!q && !a->imm && a->cmode == (a->op ? 14 : 0)) { /* how compilers make a double zero, for VFP */
+        a32_put_double(ctx, a->d, ir_const(ctx->b, IR_F64, 0));
+        return;
+    }
     if (valid(ctx, !(q && a->d & 1) && !(a->op && a->cmode == 15))) {
         ArmArgsVmi args = { .d = in(ctx, q, a->d, D_IN), .q = q, .op = a->op, .cmode = a->cmode, .imm8 = a->imm };
         (!accumulates ? arm_trans_v_mov_imm : a->op ? arm_trans_v_bic_imm : arm_trans_v_orr_imm)(ctx, &args);

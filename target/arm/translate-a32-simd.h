@@ -7,6 +7,9 @@
 #include "target/arm/a32.h"
 #include "target/arm/translate-simd.h"
 
+/* translate-a32-vfp.c: D[n] = value, an F64, as VFP's instructions do. */
+void a32_put_double(TransCtx *ctx, int n, IrRef value);
+
 /* D[reg] in the low half; anything above. */
 static inline IrRef a32_get_d(TransCtx *ctx, int reg)
 {

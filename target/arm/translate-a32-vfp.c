@@ -84,6 +84,41 @@ static void put_bits(TransCtx *ctx, unsigned size, int n, IrRef value)
     ir_put(b, slot, ir_op1(b, IR_bitcast, arm_fp_type(size), value));
 }
 
+/*
+ * A lane that has been written in this block is the value that was, not a lane of the vector it went into: what follows would else wait for
+ * the merge of every register that shares the vector. Looks through put()'s operations on other lanes; *v becomes the vector behind them. IR_NONE:
+ * the register is in that.
+ */
+static IrRef written(TransCtx *ctx, unsigned size, unsigned lane, IrRef *v)
+{
+    const IrUnit *unit = ctx->b->unit;
+    unsigned mine = size == 3 ? 3u << 2 * lane : BIT(lane);
+
+    for (unsigned depth = 0; depth < 8; depth++) {
+        const IrInsn *in = ir_insn(unit, *v);
+        IrRef value;
+        unsigned theirs;
+        if (in->op == IR_vset_low) {
+            value = in->b;
+            theirs = ir_insn(unit, value)->type == IR_F64 ? 3 : 1;
+        } else if (in->op == IR_vsel64 && in->aux == 0 && ir_insn(unit, in->b)->op == IR_vzext) {
+            value = ir_insn(unit, in->b)->a;
+            theirs = 12;
+        } else if (in->op == IR_vblend && (in->aux & 15) == IR_LANE_32 && ir_insn(unit, in->b)->op == IR_vperm32 && ir_insn(unit, in->b)->aux == 0) {
+            const IrInsn *low = ir_insn(unit, ir_insn(unit, in->b)->a);
+            value = low->op == IR_vzext ? low->a : IR_NONE;
+            theirs = in->aux >> 4;
+        } else {
+            return IR_NONE;
+        }
+        if (theirs & mine) {
+            return value != IR_NONE && theirs == mine && ir_insn(unit, value)->type == arm_fp_type(size) ? value : IR_NONE;
+        }
+        *v = in->a;
+    }
+    return IR_NONE;
+}
+
 /* As a float. */
 static IrRef get(TransCtx *ctx, unsigned size, int n)
 {
@@ -92,7 +127,10 @@ static IrRef get(TransCtx *ctx, unsigned size, int n)
     if (slot != IR_MAX_SLOTS) {
         return ir_get(ctx->b, slot);
     }
-    IrRef v = arm_v(ctx, (int)vector_of(size, n));
+    IrRef v = arm_v(ctx, (int)vector_of(size, n)), value = written(ctx, size, lane, &v);
+    if (value != IR_NONE) {
+        return value;
+    }
     if (lane) {
         v = ir_emit(ctx->b, IR_vperm32, IR_V128, size == 3 ? 0xee : lane * 0x55, v, IR_NONE, IR_NONE);
     }
@@ -121,6 +159,8 @@ static void put(TransCtx *ctx, unsigned size, int n, IrRef value)
         ir_put(ctx->b, slot, arm_v2(ctx, IR_vblend, 2 | BIT(lane) << 4, old, v));
     }
 }
+
+void a32_put_double(TransCtx *ctx, int n, IrRef value) { put(ctx, 3, n, value); }
 
 static void soft(TransCtx *ctx, uint32_t code, unsigned to, int d, IrRef x, IrRef y, IrRef z)
 {

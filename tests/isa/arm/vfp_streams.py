@@ -42,7 +42,8 @@ class Stream:
 
     def vector(self):
         return self.rng.choice([f'vadd.f32 {self.q()}, {self.q()}, {self.q()}', f'veor {self.q()}, {self.q()}, {self.q()}',
-                                f'vorr {self.d()}, {self.d()}, {self.d()}', f'vdup.32 {self.q()}, r5', f'vmov.32 {self.d()}[1], r5'])
+                                f'vorr {self.d()}, {self.d()}, {self.d()}', f'vdup.32 {self.q()}, r5', f'vmov.32 {self.d()}[1], r5', f'vmov.i64 {self.d()}, #0',
+                                f'vmov.i32 {self.d()}, #0'])
 
     def scalar(self, kind):
         rng = self.rng
