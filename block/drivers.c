@@ -6,10 +6,11 @@
 
 extern const BlockDriver block_file, block_host_device, block_luks, block_nbd, block_null_aio, block_null_co, block_raw;
 extern const BlockDriver block_bochs, block_cloop, block_dmg, block_parallels, block_qcow, block_qcow2, block_qed, block_vdi, block_vhdx, block_vmdk, block_vpc, block_vvfat;
-extern const BlockDriver block_blkdebug, block_blkverify, block_compress, block_copy_before_write, block_copy_on_read, block_snapshot_access, block_throttle;
+extern const BlockDriver block_blkdebug, block_blklogwrites, block_blkverify, block_preallocate, block_compress, block_copy_before_write, block_copy_on_read, block_snapshot_access, block_throttle;
 
 const BlockDriver *const block_drivers[] = {
     &block_blkdebug,
+    &block_blklogwrites,
     &block_blkverify,
     &block_bochs,
     &block_cloop,
@@ -26,6 +27,7 @@ const BlockDriver *const block_drivers[] = {
     &block_null_aio,
     &block_null_co,
     &block_parallels,
+    &block_preallocate,
     &block_qcow,
     &block_qcow2,
     &block_qed,
