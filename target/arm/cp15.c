@@ -375,8 +375,8 @@ static const ArmCpReg regs[] = {
 #include "target/arm/cp15.def"
 };
 
-/* By number, open addressing. Filled on first use under the lock. */
-static const ArmCpReg *find_row(uint32_t key)
+/* By number, open addressing. Filled on first use under the lock. A number may mean one thing on old cores and another on new ones: two rows. */
+static const ArmCpReg *find_row(const Vcpu *vcpu, uint32_t key)
 {
     enum { SLOTS = 1024 };
     static_assert(ARRAY_SIZE(regs) < SLOTS / 2, "the hash table has room");
@@ -397,7 +397,7 @@ static const ArmCpReg *find_row(uint32_t key)
         pthread_mutex_unlock(&lock);
     }
     for (unsigned at = key * 0x9e3779b1u >> 22; row_of[at]; at = (at + 1) & (SLOTS - 1)) {
-        if (regs[row_of[at] - 1].key == key) {
+        if (regs[row_of[at] - 1].key == key && regs[row_of[at] - 1].gate(vcpu)) {
             return &regs[row_of[at] - 1];
         }
     }
@@ -406,9 +406,9 @@ static const ArmCpReg *find_row(uint32_t key)
 
 const ArmCpReg *arm_cp_find(const Vcpu *vcpu, uint32_t key, ArmCpReg *scratch)
 {
-    const ArmCpReg *r = find_row(key);
+    const ArmCpReg *r = find_row(vcpu, key);
 
-    return r && r->gate(vcpu) ? r : family(vcpu, key, scratch);
+    return r ? r : family(vcpu, key, scratch);
 }
 
 /* -- access ------------------------------------------------------------------------------------------------------------------------------ */

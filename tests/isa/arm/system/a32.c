@@ -240,6 +240,17 @@ static void rest(void)
     check("tpidrprw", a, 0x1234567);
 }
 
+/* Its number was another register's on Armv6. */
+static void counter(void)
+{
+    uint32_t low, high, then_low, then_high, n = last.count;
+
+    __asm__ volatile("mrrc p15, 0, %0, %1, c14" : "=r"(low), "=r"(high));
+    __asm__ volatile("mrrc p15, 0, %0, %1, c14" : "=r"(then_low), "=r"(then_high));
+    check("CNTPCT", ((uint64_t)then_high << 32 | then_low) >= ((uint64_t)high << 32 | low), 1);
+    check("CNTPCT quiet", last.count - n, 0);
+}
+
 void test_main(void)
 {
     modes();
@@ -247,5 +258,6 @@ void test_main(void)
     short_descriptors();
     long_descriptors();
     rest();
+    counter();
     text(n_failed ? "failed\n" : "ok\n");
 }
