@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """boot_installer.py EMULATOR FOLDER ARCH KIND WAY: Debian 12's installer to its first question.
 
-FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk, or, on arm64, serial; WAY is kernel
+FOLDER has the packages debian-installer-12-netboot-ARCH unpacked (skipped with 77 if not); KIND is text or gtk, or, on arm64 and armhf, serial; WAY is kernel
 (-kernel and -initrd), uefi (the same, started by AAVMF), pxe-CARD (the card's boot ROM, pxelinux and its menu, all files by TFTP) or cd (-cdrom with an image
 of the same files; on PCs ISOLINUX and its menu, on arm64 GRUB; skipped without the packages isolinux, grub-efi-arm64-bin in FOLDER, and xorriso). The
 question is there when the key "down" moves the bar in the list of languages (and in the menu before it): two pictures that differ in two rows of text which have
-swapped their colours. On the serial port (arm64), "up" moves it from English to C. Times are printed, not judged.
+swapped their colours. On the serial port, "up" moves it from English to C. Times are printed, not judged.
 """
 import itertools
 import os
@@ -25,6 +25,8 @@ ANSI_UP, SERIAL_BAR = b'\x1b[A', '\x1b[37m\x1b[41m'
 # Machine, its screen and keyboard, what the kernel is told.
 PC = ('pc', ['-vga', 'std'], 'vga=788')
 ARM = ('virt', ['-cpu', 'cortex-a72', '-device', 'qemu-xhci', '-device', 'usb-kbd', '-device', 'usb-tablet', '-device'], 'console=tty0')
+# The kernel of 32 bits does not reach PCIe's configuration space where it usually is.
+ARM32 = ('virt,highmem=off', ['-cpu', 'cortex-a15'])
 AAVMF = '/usr/share/AAVMF/AAVMF_CODE.fd'
 ISOLINUX = pathlib.Path('/usr/lib/ISOLINUX/isolinux.bin')
 PATIENCE_S = 3600          # for one answer of the monitor
@@ -152,15 +154,20 @@ def make_cd(tree, files, path):
                    check=True)
 
 
+def kernel_of(files):
+    return next((files / name for name in ('linux', 'vmlinuz') if (files / name).exists()), files / 'linux')
+
+
 def arm_options(files, grub, kind, way, work):
     """Options of the board `virt`. A screen is virtio's where the installer has its driver, else a frame buffer of the firmware."""
-    options = ['-cpu', 'cortex-a72'] if kind == 'serial' else [*ARM[1], 'virtio-gpu-pci' if way == 'kernel' else 'ramfb']
+    cpu = ARM32[1] if 'armhf' in files.parts else ARM[1][:2]
+    options = cpu if kind == 'serial' else [*cpu, *ARM[1][2:], 'virtio-gpu-pci' if way == 'kernel' else 'ramfb']
     if way in ('uefi', 'cd'):
         options += ['-bios', AAVMF]
     if way == 'cd':
         make_uefi_cd(files, grub, work / 'cd.iso', work)
         return [*options, '-drive', f'if=none,id=cd,media=cdrom,format=raw,file={work}/cd.iso', '-device', 'virtio-scsi-pci', '-device', 'scsi-cd,drive=cd']
-    return [*options, '-kernel', files / 'linux', '-initrd', files / 'initrd.gz', *(['-append', ARM[2]] if kind != 'serial' else [])]
+    return [*options, '-kernel', kernel_of(files), '-initrd', files / 'initrd.gz', *(['-append', ARM[2]] if kind != 'serial' else [])]
 
 
 def serial_dialogue(vm, port, report):
@@ -186,7 +193,7 @@ def main():
     files = tree / 'debian-installer' / arch
     grub = pathlib.Path(folder, 'usr/lib/grub/arm64-efi')
     card = way.removeprefix('pxe-')
-    if not (files / 'linux').exists():
+    if not kernel_of(files).exists():
         print(f'no {tree}: scripts/test --images gets it')
         sys.exit(77)
     needs = {'cd': [shutil.which('xorriso')], 'uefi': []}.get(way, [])
@@ -197,8 +204,8 @@ def main():
         sys.exit(77)
     work = tempfile.TemporaryDirectory(prefix='boot-installer-')
     machine, screen, append = PC
-    if arch == 'arm64':
-        machine, options, screen = ARM[0], arm_options(files, grub, kind, way, pathlib.Path(work.name)), []
+    if arch in ('arm64', 'armhf'):
+        machine, options, screen = (ARM32 if arch == 'armhf' else ARM)[0], arm_options(files, grub, kind, way, pathlib.Path(work.name)), []
     elif way == 'kernel':
         options = ['-kernel', files / 'linux', '-initrd', files / 'initrd.gz', '-append', append]
     elif way == 'cd':
@@ -221,7 +228,7 @@ def main():
         vm.qmp.ok('cont')
         if kind == 'serial':
             serial_dialogue(vm, port, report)
-        elif way in ('kernel', 'uefi') or arch == 'arm64':
+        elif way in ('kernel', 'uefi') or arch in ('arm64', 'armhf'):
             wait_for_list(vm)
             report("the installer's bar moves")
         else:
