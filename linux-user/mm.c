@@ -488,7 +488,13 @@ static bool is_ram_file(int fd)
 
 int64_t mm_mmap(vaddr addr, uint64_t len, int prot, int flags, int fd, uint64_t offset, unsigned vma_flags)
 {
-    if (!len || offset & (HOST_PAGE_BYTES - 1)) {
+    if (offset & (HOST_PAGE_BYTES - 1)) {
+        return -EINVAL;
+    }
+    if (!(flags & MAP_ANONYMOUS) && fcntl(fd, F_GETFD) < 0) {
+        return -EBADF;
+    }
+    if (!len) {
         return -EINVAL;
     }
     if (len > mm.task_size) {

@@ -119,10 +119,11 @@ static __attribute__((noinline)) int64_t call_with_strings(Thread *t, const Sysc
     for (unsigned i = 0; i < 6; i++) {
         if ((row->arg[i] & 0xff) == A_PATH && a[i] && n < 2) {
             int64_t r = path_from_guest(text[n], a[i]);
-            if (r < 0) {
+            if (r < 0 && r != -EFAULT) {
                 return r;
             }
-            a[i] = (uintptr_t)text[n++];
+            a[i] = (uintptr_t)(r < 0 ? BAD_HOST_POINTER : text[n]);
+            n++;
         }
     }
     return host_call(t, row, a);
@@ -182,50 +183,60 @@ static __attribute__((noinline)) int64_t pass_ordered(Thread *t, const Syscall *
     return r;
 }
 
+static uint64_t in(vaddr addr, uint64_t size_bytes)
+{
+    bool ok = true;
+    void *p = guest_in(addr, size_bytes, &ok);
+    return (uintptr_t)(ok ? p : BAD_HOST_POINTER);
+}
+
+static uint64_t out(vaddr addr, uint64_t size_bytes)
+{
+    bool ok = true;
+    void *p = guest_out(addr, size_bytes, &ok);
+    return (uintptr_t)(ok ? p : BAD_HOST_POINTER);
+}
+
 static int64_t pass(Thread *t, const Syscall *row, uint64_t *a)
 {
-    bool ok = true, paths = false, ours = t->abi->big_endian; /* structures are copies already */
+    bool paths = false, ours = t->abi->big_endian; /* structures are copies already */
     struct timespec times[2];
     for (unsigned i = 0; i < 6; i++) {
         unsigned kind = row->arg[i] & 0xff;
         switch (kind) {
         case A_INBUF:
-            a[i] = (uintptr_t)guest_in(a[i], a[i + 1], &ok);
+            a[i] = in(a[i], a[i + 1]);
             break;
         case A_OUTBUF:
-            a[i] = (uintptr_t)guest_out(a[i], a[i + 1], &ok);
+            a[i] = out(a[i], a[i + 1]);
             break;
         case A_INN_:
             if (ours) {
                 break;
             }
-            a[i] = (uintptr_t)guest_in(a[i], row->arg[i] >> 8, &ok);
+            a[i] = in(a[i], row->arg[i] >> 8);
             break;
         case A_OUTN_:
         case A_OFFPTR:
             if (ours) {
                 break;
             }
-            a[i] = (uintptr_t)guest_out(a[i], kind == A_OFFPTR ? 8 : row->arg[i] >> 8, &ok);
+            a[i] = out(a[i], kind == A_OFFPTR ? 8 : row->arg[i] >> 8);
             break;
         case A_TIMESPEC_:
             if (a[i]) {
-                ok = ok && timespecs_from_guest(t->abi, times, a[i], row->arg[i] >> 8);
-                a[i] = (uintptr_t)times;
+                a[i] = (uintptr_t)(timespecs_from_guest(t->abi, times, a[i], row->arg[i] >> 8) ? (void *)times : BAD_HOST_POINTER);
             }
             break;
         case A_STR:
         case A_PTR:
         case A_SIGSET:
-            a[i] = (uintptr_t)guest_in(a[i], 1, &ok);
+            a[i] = in(a[i], 1);
             break;
         case A_PATH:
             paths = true;
             break;
         }
-    }
-    if (unlikely(!ok)) {
-        return -EFAULT;
     }
     return paths ? call_with_strings(t, row, a) : host_call(t, row, a);
 }

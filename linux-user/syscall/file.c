@@ -31,10 +31,6 @@ int64_t sys_openat2(Thread *t, const uint64_t *a)
     char path[USER_PATH_MAX];
     struct open_how how = { 0 };
     uint8_t raw[24];
-    int64_t r = path_from_guest(path, a[1]);
-    if (r < 0) {
-        return r;
-    }
     if (a[3] < sizeof(raw)) {
         return -EINVAL;
     }
@@ -56,6 +52,12 @@ int64_t sys_openat2(Thread *t, const uint64_t *a)
     how.flags = (how.flags & ~(uint64_t)UINT32_MAX) | open_flags_to_host(t->abi, (uint32_t)how.flags);
     how.mode = abi_get64(t->abi, raw + 8);
     how.resolve = abi_get64(t->abi, raw + 16);
+    int64_t r = path_from_guest(path, a[1]);
+    if (r == -EFAULT) {
+        return RAW_SYSCALL(SYS_openat2, a[0], BAD_HOST_POINTER, &how, sizeof(how));
+    } else if (r < 0) {
+        return r;
+    }
     if (!how.resolve) {
         r = proc_open(t, (int)a[0], path, (int)how.flags);
         if (r != -ENOSYS) {
@@ -69,12 +71,12 @@ int64_t sys_readlinkat(Thread *t, const uint64_t *a)
 {
     char path[USER_PATH_MAX], link[USER_PATH_MAX];
     (void)t;
+    if ((int64_t)(int32_t)a[3] <= 0) {
+        return -EINVAL;
+    }
     int64_t r = path_from_guest(path, a[1]);
     if (r < 0) {
         return r;
-    }
-    if ((int64_t)(int32_t)a[3] <= 0) {
-        return -EINVAL;
     }
     r = proc_readlink((int)a[0], path, link);
     if (r == -ENOSYS) {
@@ -100,15 +102,24 @@ static int64_t put_stat(Thread *t, vaddr addr, const struct stat *st)
     return struct_to_guest(t->abi, &struct_stat, addr, st) ? 0 : -EFAULT;
 }
 
+/* The file that a call about metadata means. NULL may stand for "" (since Linux 6.11); what may not be read is the host's to refuse. */
+static int64_t stat_path(char *path, vaddr addr, uint64_t flags, const char **ret)
+{
+    int64_t r = addr ? path_from_guest(path, addr) : 0;
+
+    *ret = !addr ? NULL : r == -EFAULT ? BAD_HOST_POINTER : proc_is_self_exe(path) && !(flags & AT_SYMLINK_NOFOLLOW) ? user.exe_path : path;
+    return r == -EFAULT ? 0 : r;
+}
+
 int64_t sys_newfstatat(Thread *t, const uint64_t *a)
 {
     char path[USER_PATH_MAX];
     struct stat st;
-    int64_t r = path_from_guest(path, a[1]);
+    const char *p;
+    int64_t r = stat_path(path, a[1], a[3], &p);
     if (r < 0) {
         return r;
     }
-    const char *p = proc_is_self_exe(path) && !(a[3] & AT_SYMLINK_NOFOLLOW) ? user.exe_path : path;
     r = RAW_SYSCALL(SYS_newfstatat, a[0], p, &st, a[3]);
     return r < 0 ? r : put_stat(t, a[2], &st);
 }
@@ -122,14 +133,13 @@ int64_t sys_fstat(Thread *t, const uint64_t *a)
 
 int64_t sys_statx(Thread *t, const uint64_t *a)
 {
-    char path[USER_PATH_MAX] = "";
+    char path[USER_PATH_MAX];
     struct statx stx;
-    bool no_path = a[1] == 0 && ((int)a[2] & AT_EMPTY_PATH);
-    int64_t r = no_path ? 0 : path_from_guest(path, a[1]);
+    const char *p;
+    int64_t r = stat_path(path, a[1], a[2], &p);
     if (r < 0) {
         return r;
     }
-    const char *p = proc_is_self_exe(path) && !(a[2] & AT_SYMLINK_NOFOLLOW) ? user.exe_path : path;
     r = RAW_SYSCALL(SYS_statx, a[0], p, a[2], a[3], &stx);
     if (r < 0) {
         return r;
@@ -229,10 +239,11 @@ struct iovec *iov_from_guest(const Abi *abi, vaddr addr, uint64_t n, bool out, s
     unsigned w = abi->word_bytes;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t base, len;
-        bool ok = true;
-        if (!load_guest_word(abi, addr + 2 * w * i, &base) || !load_guest_word(abi, addr + (2 * i + 1) * w, &len)) {
-            ok = false;
-        } else if ((w == 8 && (int64_t)len < 0) || (w == 4 && (int32_t)len < 0)) {
+        bool ok = true, readable = load_guest_word(abi, addr + 2 * w * i, &base) && load_guest_word(abi, addr + (2 * i + 1) * w, &len);
+        if (!readable) {
+            len = 0;
+        }
+        if ((w == 8 && (int64_t)len < 0) || (w == 4 && (int32_t)len < 0)) {
             *err = -EINVAL;
             goto fail;
         } else if (len) {
@@ -240,10 +251,11 @@ struct iovec *iov_from_guest(const Abi *abi, vaddr addr, uint64_t n, bool out, s
         } else {
             iov[i].iov_base = NULL;
         }
-        if (!ok) {
+        if (!readable) {
             *err = -EFAULT;
             goto fail;
         }
+        iov[i].iov_base = ok ? iov[i].iov_base : BAD_HOST_POINTER; /* what stands before it is transferred */
         iov[i].iov_len = len;
     }
     return iov;
@@ -259,8 +271,9 @@ static int64_t vector_io(Thread *t, long nr, bool out, const uint64_t *a, int64_
     struct iovec fast[IOV_ON_STACK];
     int64_t r = -EFAULT;
     struct iovec *iov = iov_from_guest(t->abi, a[1], (uint32_t)a[2], out, fast, &r);
-    if (!iov) {
-        return r;
+    if (!iov) { /* an error, this or that of the descriptor */
+        int64_t of_fd = RAW_SYSCALL(nr, a[0], BAD_HOST_POINTER, 1, pos, 0, flags);
+        return of_fd == -EFAULT ? r : of_fd;
     }
     struct iovec copy = { 0 };
     r = out ? 0 : contents_to_send(t, (int)a[0], iov, (uint32_t)a[2], &copy);
@@ -373,7 +386,7 @@ static int64_t lock_call(Thread *t, int fd, int cmd, vaddr addr, bool wait, bool
     struct flock fl;
     uint8_t raw[32];
     if (!copy_from_guest(raw, addr, pid + 4)) {
-        return -EFAULT;
+        return RAW_SYSCALL(SYS_fcntl, fd, cmd, BAD_HOST_POINTER);
     }
     fl.l_type = (short)(be ? ldbe16(raw) : ldle16(raw));
     fl.l_whence = (short)(be ? ldbe16(raw + 2) : ldle16(raw + 2));

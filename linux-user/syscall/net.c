@@ -70,26 +70,21 @@ int64_t sys_connect(Thread *t, const uint64_t *a)
 static int64_t with_name(Thread *t, long nr, const uint64_t *a, uint64_t flags, bool wait)
 {
     struct sockaddr_storage ss;
-    uint32_t room = 0, len;
-    if (a[1] || a[2]) {
-        if (!load_guest_u32(a[2], &room)) {
-            return -EFAULT;
-        }
-        if ((int32_t)room < 0) {
-            return -EINVAL;
-        }
+    uint32_t room = 0, len = sizeof(ss);
+    int64_t r = wait ? SAFE_SYSCALL(t, nr, a[0], a[1] ? &ss : NULL, a[1] ? &len : NULL, flags) : RAW_SYSCALL(nr, a[0], &ss, &len, flags);
+    if (r < 0 || (wait && !a[1])) {
+        return r;
     }
-    len = MIN(room, (uint32_t)sizeof(ss));
-    void *name = a[1] ? &ss : NULL;
-    int64_t r = wait ? SAFE_SYSCALL(t, nr, a[0], name, a[1] ? &len : NULL, flags)
-                     : RAW_SYSCALL(nr, a[0], name, &len, flags);
-    if (r >= 0 && a[1]) {
+    /* Only now: a connection that has been accepted is lost when its address cannot be told. */
+    int64_t err = !load_guest_u32(a[2], &room) ? -EFAULT : (int32_t)room < 0 ? -EINVAL : 0;
+    if (!err) {
         order_address(t->abi, &ss, len);
-        if (!copy_to_guest(a[1], &ss, MIN(MIN(len, room), (uint32_t)sizeof(ss))) || !store_guest_u32(a[2], len)) {
-            return -EFAULT;
-        }
+        err = copy_to_guest(a[1], &ss, MIN(MIN(len, room), (uint32_t)sizeof(ss))) && store_guest_u32(a[2], len) ? 0 : -EFAULT;
     }
-    return r;
+    if (err && wait) {
+        RAW_SYSCALL(SYS_close, r);
+    }
+    return err ? err : r;
 }
 
 int64_t sys_accept(Thread *t, const uint64_t *a)
@@ -104,12 +99,12 @@ int64_t sys_accept4(Thread *t, const uint64_t *a)
 
 int64_t sys_getsockname(Thread *t, const uint64_t *a)
 {
-    return a[1] ? with_name(t, SYS_getsockname, a, 0, false) : -EFAULT;
+    return with_name(t, SYS_getsockname, a, 0, false);
 }
 
 int64_t sys_getpeername(Thread *t, const uint64_t *a)
 {
-    return a[1] ? with_name(t, SYS_getpeername, a, 0, false) : -EFAULT;
+    return with_name(t, SYS_getpeername, a, 0, false);
 }
 
 int64_t sys_sendto(Thread *t, const uint64_t *a)
@@ -222,11 +217,9 @@ int64_t sys_getsockopt(Thread *t, const uint64_t *a)
     int level = (int)a[1], opt = (int)a[2];
     uint32_t room, len;
     bool ok = true;
-    if (!load_guest_u32(a[4], &room)) {
-        return -EFAULT;
-    }
-    if ((int32_t)room < 0) {
-        return -EINVAL;
+    bool readable = load_guest_u32(a[4], &room);
+    if (!readable || (int32_t)room < 0) { /* an error, this or that of the descriptor */
+        return RAW_SYSCALL(SYS_getsockopt, a[0], level, opt, BAD_HOST_POINTER, readable ? &room : BAD_HOST_POINTER);
     }
     len = MIN(room, (uint32_t)MAX_OPTION);
     if (is_timeval(level, opt) && t->abi->word_bytes == 4) {
@@ -438,7 +431,7 @@ static int64_t one_message(Thread *t, int fd, vaddr addr, uint64_t flags, bool s
                 || (m.name && !store_guest_u32(addr + w, h.msg_namelen))
                 || (control && !control_to_guest(abi, &m, &h, &control_len, &out_flags))
                 || !store_guest_word(abi, addr + 5 * w, control_len)
-                || !store_guest_u32(addr + 6 * w, (uint32_t)out_flags & ~(uint32_t)MSG_CMSG_CLOEXEC)) {
+                || !store_guest_u32(addr + 6 * w, (uint32_t)out_flags)) {
                 r = -EFAULT;
             }
         }

@@ -33,7 +33,7 @@ static int64_t epoll_wait_common(Thread *t, const uint64_t *a, const struct time
     int n = (int)a[2];
     uint64_t mask = 0, host_mask = 0;
     if (n <= 0 || n > MAX_EVENTS) {
-        return -EINVAL;
+        return RAW_SYSCALL(SYS_epoll_pwait, a[0], NULL, MIN(n, 0), 0, NULL, 8); /* an error, this or that of the descriptor */
     }
     if (a[4]) {
         int64_t r = sigset_from_guest(a[4], a[5], &mask);

@@ -342,7 +342,7 @@ int64_t sys_sched_setaffinity(Thread *t, const uint64_t *a)
 int64_t sys_sched_getaffinity(Thread *t, const uint64_t *a)
 {
     uint8_t mask[1024] = { 0 };
-    if (a[1] & (t->abi->word_bytes - 1u)) {
+    if (!a[1] || a[1] & (t->abi->word_bytes - 1u)) {
         return -EINVAL;
     }
     int64_t r = RAW_SYSCALL(SYS_sched_getaffinity, a[0], sizeof(mask), mask);

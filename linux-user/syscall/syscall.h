@@ -11,6 +11,12 @@
 #include <sys/uio.h>
 #include "linux-user/user.h"
 
+/*
+ * What the guest may not use becomes an address that the host's kernel refuses: which of a call's mistakes it reports, and what it has done by
+ * then, is its affair.
+ */
+#define BAD_HOST_POINTER ((void *)-(intptr_t)4096)
+
 /* ArgKind: low byte; high byte: size of A_INN, A_OUTN, number of A_TIMESPECS. */
 enum {
     A_NONE,
