@@ -256,7 +256,7 @@ static bool add_nic_device(const char *type, const char *const *props, Error **e
 
 bool system_add_implicit_devices(Error **errp)
 {
-    static const char *const others[] = { "ide", "scsi", "floppy", "sd", "mtd", "xen" };
+    static const char *const others[] = { "ide", "scsi", "floppy", "sd", "pflash", "mtd", "xen" };
     ImplicitDrives d = { .interface = "virtio" };
     drive_foreach("virtio", add_virtio_disk, &d);
     for (size_t i = 0; i < ARRAY_SIZE(others) && !d.err; i++) {

@@ -51,6 +51,10 @@ def main():
             check_equal(log().split('\n')[:len(LINES)], [line or f'card {total:08x}' for line in LINES], 'what the program says')
         written = (work / 'card').read_bytes()[9 * 512:10 * 512]
         check_equal(written, b''.join(struct.pack('<I', 0xb0a20000 + i) for i in range(128)), 'what was written to the card')
+        # It has no such flash, and says so.
+        done = subprocess.run([sys.argv[1], '-M', 'xilinx-zynq-a9', '-display', 'none', '-drive', f'if=pflash,format=raw,file={work}/card'], capture_output=True,
+                              text=True, timeout=60)
+        check(done.returncode == 1 and 'does not support if=pflash' in done.stderr, f'a flash: {done.returncode} {done.stderr!r}')
     finally:
         shutil.rmtree(work)
     finish()
