@@ -40,6 +40,11 @@ static_assert(IR_x87 == IR_fence + 1 && IR_x87_mem == IR_x87 + 3, "x87");
 static_assert(IR_call == IR_x87_mem + 1 && IR_trap == IR_N_OPS - 1, "control flow");
 static_assert(IR_N_OPS <= 256, "IrInsn.op is a byte");
 
+bool ir_is_standard(const IrInsn *in)
+{
+    return in->op == IR_vfcmp ? in->aux >> 4 & IR_FREL_STD : in->op >= IR_vfadd && in->op <= IR_vfmax && in->aux >> 4 & IR_FP_STD;
+}
+
 bool ir_imm_valid(const IrInsn *in)
 {
     unsigned aux = in->aux, from = aux & 15, to = aux >> 4, lanes_per_part = 16u >> (aux & 3);

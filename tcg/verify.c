@@ -188,7 +188,9 @@ static void verify_aux(Verifier *v, const IrInsn *in)
     unsigned bits = in->type == IR_I32 ? 32 : 64;
     const Target *target = v->unit->target;
 
-    if (!strcmp(kind, "cond") && in->aux >= IR_N_CONDS) {
+    if (ir_is_standard(in) && target->fp.nan != FP_NAN_ARM) {
+        breach(v, "Arm's standard floating point by other rules");
+    } else if (!strcmp(kind, "cond") && in->aux >= IR_N_CONDS) {
         breach(v, "condition %u", in->aux);
     } else if (!strcmp(kind, "fcond") && in->aux >= IR_N_FP_CONDS) {
         breach(v, "condition %u", in->aux);

@@ -105,8 +105,8 @@ enum {
 
 /*
  * vfadd, vfsub, vfmul, vfma, vfmin, vfmax (<< 4) of lanes of 32 bits: by Arm's Standard FPSCR value: subnormal operands, which jit.fp_flushed notes,
- * and results are zeros, NaNs the default one. Only where the guest rounds to nearest and inexact has been raised already: whether it is raised
- * again is not defined.
+ * and results are zeros, NaNs the default one. Only by Arm's rules (FP_NAN_ARM), and where the guest rounds to nearest and inexact has been raised
+ * already: whether it is raised again is not defined, and neither is the denormal flag, which Arm does not have.
  */
 enum { IR_FP_STD = 256 };
 
@@ -266,6 +266,8 @@ void ir_unit_facts(IrUnit *unit);
 
 /* The aux of an operation whose signature says imm: may it be this? */
 bool ir_imm_valid(const IrInsn *in);
+/* By Arm's Standard FPSCR value: IR_FP_STD, IR_FREL_STD. */
+bool ir_is_standard(const IrInsn *in);
 
 /* Checks every rule above; on a breach stores one line naming the instruction. Debug builds and tests. */
 bool ir_verify(const IrUnit *unit, Error **errp);

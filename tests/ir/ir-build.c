@@ -161,6 +161,26 @@ static void test_verifier(void)
     error_free(err);
 }
 
+/* Arm's standard floating point is for Arm's targets. */
+static void test_verify_standard(void)
+{
+    Target arm = test_target;
+    arm.fp = (FpPolicy){ .nan = FP_NAN_ARM, .to_int = FP_TO_INT_ARM, .tininess_before = true };
+    for (unsigned k = 0; k < 4; k++) {
+        bool compares = k & 1, standard = k & 2;
+        begin();
+        unit.target = &arm;
+        IrRef v = ir_get(b, T_V0);
+        unsigned aux = IR_LANE_32 | (compares ? IR_FREL_LT | (standard ? IR_FREL_STD : 0u) : standard ? IR_FP_STD : 0u) << 4;
+        ir_put(b, T_V1, ir_emit(b, compares ? IR_vfcmp : IR_vfadd, IR_V128, aux, v, v, IR_NONE));
+        end();
+        unit.target = &test_target;
+        Error *err = NULL;
+        CHECK_EQ(ir_verify(&unit, &err), !standard);
+        error_free(err);
+    }
+}
+
 int main(void)
 {
     ir_unit_init(&unit);
@@ -170,6 +190,7 @@ int main(void)
     test_helpers();
     test_addresses();
     test_verifier();
+    test_verify_standard();
     ir_builder_finish(b);
     ir_unit_finish(&unit);
     return test_result();

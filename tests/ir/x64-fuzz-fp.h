@@ -103,6 +103,9 @@ static void gen_vec_more(IrOp op, const char *sig)
         do {
             in.aux = pick(pick(2) ? 16 : 4096);
         } while (!ir_imm_valid(&in));
+        if (!standard && ir_is_standard(&in)) {
+            in.aux ^= IR_FREL_STD << 4;
+        }
     } else if (op == IR_vfmin || op == IR_vfmax) {
         in.aux = 2 + pick(2) + pick(3) * 16 + (own == IR_V128 && pick(3) == 0 ? IR_LANE_LOW << 4 : 0);
         in.aux |= standard && own == IR_V128 && (in.aux & 3) == 2 && pick(2) ? IR_FP_STD << 4 : 0;
