@@ -432,6 +432,14 @@ void node_co_resume(BlockNode *node)
     }
 }
 
+BlockNode *edge_co_node(const BlockEdge *edge)
+{
+    while (edge->node->quiesced) {
+        co_queue_wait(&edge->node->quiesce_waiters);
+    }
+    return node_ref(edge->node);
+}
+
 int node_co_copy_up(BlockNode *node, BlockNode *base, uint64_t offset, uint64_t bytes)
 {
     enum { PIECE = 1 << 20 };

@@ -72,30 +72,30 @@ static void fill_attr(const FuseExport *f, struct stat *st)
     };
 }
 
-static int co_resize(const FuseExport *f, uint64_t bytes, Prealloc prealloc)
+static int co_resize(BlockNode *node, uint64_t bytes, Prealloc prealloc)
 {
     Error *err = NULL;
-    int ret = node_co_truncate(node_of(f), bytes, true, prealloc, &err);
+    int ret = node_co_truncate(node, bytes, true, prealloc, &err);
 
     error_free(err);
     return ret;
 }
 
-static int co_read(Op *op)
+static int co_read(Op *op, BlockNode *node)
 {
-    uint64_t size = node_of(op->f)->size_bytes;
+    uint64_t size = node->size_bytes;
 
     op->bytes = op->offset < size ? MIN(MIN(op->bytes, size - op->offset), (uint64_t)MAX_TRANSFER) : 0;
-    op->data = node_alloc(node_of(op->f), op->bytes);
-    return node_co_pread(node_of(op->f), op->offset, op->data, op->bytes);
+    op->data = node_alloc(node, op->bytes);
+    return node_co_pread(node, op->offset, op->data, op->bytes);
 }
 
-static int co_write(Op *op)
+static int co_write(Op *op, BlockNode *node)
 {
-    uint64_t size = node_of(op->f)->size_bytes, end = op->offset + op->bytes;
+    uint64_t size = node->size_bytes, end = op->offset + op->bytes;
 
     if (end > size && op->f->growable) {
-        int err = co_resize(op->f, end, PREALLOC_OFF);
+        int err = co_resize(node, end, PREALLOC_OFF);
         if (err) {
             return err;
         }
@@ -105,12 +105,11 @@ static int co_write(Op *op)
             return -ENOSPC;
         }
     }
-    return node_co_pwrite(node_of(op->f), op->offset, op->data, op->bytes, op->f->export->writethrough ? REQ_FUA : 0);
+    return node_co_pwrite(node, op->offset, op->data, op->bytes, op->f->export->writethrough ? REQ_FUA : 0);
 }
 
-static int co_allocate(const Op *op)
+static int co_allocate(const Op *op, BlockNode *node)
 {
-    BlockNode *node = node_of(op->f);
     uint64_t end = op->offset + op->bytes, inside = op->offset < node->size_bytes ? MIN(end, node->size_bytes) - op->offset : 0;
     bool keep = op->mode & FALLOC_FL_KEEP_SIZE, zero = op->mode & FALLOC_FL_ZERO_RANGE, punch = op->mode & FALLOC_FL_PUNCH_HOLE;
     int err = 0;
@@ -122,7 +121,7 @@ static int co_allocate(const Op *op)
         if (!op->f->growable) {
             return -EOPNOTSUPP;
         }
-        err = co_resize(op->f, end, op->mode ? PREALLOC_OFF : PREALLOC_FALLOC);
+        err = co_resize(node, end, op->mode ? PREALLOC_OFF : PREALLOC_FALLOC);
     }
     if (!err && (zero || punch) && inside) {
         err = node_co_zero(node, op->offset, inside, punch ? REQ_UNMAP : 0);
@@ -131,16 +130,16 @@ static int co_allocate(const Op *op)
 }
 
 /* SEEK_DATA, SEEK_HOLE. */
-static int co_seek(Op *op)
+static int co_seek(Op *op, BlockNode *node)
 {
-    uint64_t size = node_of(op->f)->size_bytes;
+    uint64_t size = node->size_bytes;
 
     if (op->mode != SEEK_DATA && op->mode != SEEK_HOLE) {
         return -EINVAL;
     }
     while (op->offset < size) {
         BlockStatus st;
-        int err = node_co_status_above(node_of(op->f), NULL, op->offset, size - op->offset, &st);
+        int err = node_co_status_above(node, NULL, op->offset, size - op->offset, &st);
         if (err) {
             return err;
         }
@@ -157,16 +156,17 @@ static void op_entry(void *opaque)
 {
     Op *op = opaque;
     FuseExport *f = op->f;
+    BlockNode *node = edge_co_node(f->edge);
     struct stat st;
     int err = 0;
 
     switch (op->kind) {
-    case OP_READ: err = co_read(op); break;
-    case OP_WRITE: err = co_write(op); break;
-    case OP_FLUSH: err = node_co_flush(node_of(f)); break;
-    case OP_ALLOCATE: err = co_allocate(op); break;
-    case OP_SEEK: err = co_seek(op); break;
-    case OP_SIZE: err = co_resize(f, op->bytes, PREALLOC_OFF); break;
+    case OP_READ: err = co_read(op, node); break;
+    case OP_WRITE: err = co_write(op, node); break;
+    case OP_FLUSH: err = node_co_flush(node); break;
+    case OP_ALLOCATE: err = co_allocate(op, node); break;
+    case OP_SEEK: err = co_seek(op, node); break;
+    case OP_SIZE: err = co_resize(node, op->bytes, PREALLOC_OFF); break;
     }
     if (err) {
         fuse_reply_err(op->req, -err);
@@ -182,6 +182,7 @@ static void op_entry(void *opaque)
     } else {
         fuse_reply_err(op->req, 0);
     }
+    node_unref(node);
     free(op->data);
     free(op);
     f->in_flight--;

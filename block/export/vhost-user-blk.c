@@ -39,7 +39,7 @@ static void fill_config(void *opaque, uint8_t config[VU_MAX_CONFIG], size_t *byt
 {
     const VuBlk *s = opaque;
 
-    stle64(config, s->export->node->size_bytes / SECTOR_BYTES);
+    stle64(config, s->edge->node->size_bytes / SECTOR_BYTES);
     stle32(config + 12, 128 - 2);                        /* seg_max */
     stle32(config + 20, s->block_bytes);
     stle16(config + 26, 1);                              /* min_io_size */
@@ -83,9 +83,8 @@ static size_t iov_bytes(const struct iovec *iov, unsigned n)
 }
 
 /* DISCARD and WRITE_ZEROES: segments of sector, number, flags. */
-static unsigned serve_segments(const VuBlk *s, unsigned type, Sg sg, size_t bytes)
+static unsigned serve_segments(const VuBlk *s, BlockNode *node, unsigned type, Sg sg, size_t bytes)
 {
-    BlockNode *node = s->export->node;
     uint8_t segment[16];
 
     if (!bytes || bytes % sizeof(segment) || bytes / sizeof(segment) > MAX_SEGMENTS) {
@@ -111,17 +110,16 @@ static unsigned serve_segments(const VuBlk *s, unsigned type, Sg sg, size_t byte
     return STATUS_OK;
 }
 
-static bool in_range(const VuBlk *s, uint64_t sector, size_t bytes)
+static bool in_range(const VuBlk *s, const BlockNode *node, uint64_t sector, size_t bytes)
 {
-    uint64_t size = s->export->node->size_bytes;
+    uint64_t size = node->size_bytes;
     return bytes && !(bytes % SECTOR_BYTES) && sector <= size / SECTOR_BYTES && bytes <= size - sector * SECTOR_BYTES &&
            !(sector * SECTOR_BYTES & (s->block_bytes - 1)) && !(bytes & (s->block_bytes - 1));
 }
 
 /* `out` is behind the header, `in` before the status. *filled: bytes of `in`. */
-static unsigned serve(const VuBlk *s, uint32_t type, uint64_t sector, Sg out, size_t out_bytes, Sg in, size_t in_bytes, size_t *filled)
+static unsigned serve(const VuBlk *s, BlockNode *node, uint32_t type, uint64_t sector, Sg out, size_t out_bytes, Sg in, size_t in_bytes, size_t *filled)
 {
-    BlockNode *node = s->export->node;
     char id[ID_BYTES] = "";
 
     if (!s->export->writable && (type == REQ_OUT || type == REQ_DISCARD || type == REQ_WRITE_ZEROES)) {
@@ -129,20 +127,20 @@ static unsigned serve(const VuBlk *s, uint32_t type, uint64_t sector, Sg out, si
     }
     switch (type) {
     case REQ_IN:
-        if (!in_range(s, sector, in_bytes) || node_co_read(node, sector * SECTOR_BYTES, in_bytes, in, 0)) {
+        if (!in_range(s, node, sector, in_bytes) || node_co_read(node, sector * SECTOR_BYTES, in_bytes, in, 0)) {
             return STATUS_IOERR;
         }
         *filled = in_bytes;
         return STATUS_OK;
     case REQ_OUT:
-        return in_range(s, sector, out_bytes) && !node_co_write(node, sector * SECTOR_BYTES, out_bytes, out, s->writethrough ? REQ_FUA : 0) ? STATUS_OK : STATUS_IOERR;
+        return in_range(s, node, sector, out_bytes) && !node_co_write(node, sector * SECTOR_BYTES, out_bytes, out, s->writethrough ? REQ_FUA : 0) ? STATUS_OK : STATUS_IOERR;
     case REQ_FLUSH: return node_co_flush(node) ? STATUS_IOERR : STATUS_OK;
     case REQ_GET_ID:
         strncpy(id, s->export->id, sizeof(id) - 1);
         *filled = MIN(in_bytes, sizeof(id));
         sg_store(in, id, *filled);
         return STATUS_OK;
-    case REQ_DISCARD: case REQ_WRITE_ZEROES: return serve_segments(s, type, out, out_bytes);
+    case REQ_DISCARD: case REQ_WRITE_ZEROES: return serve_segments(s, node, type, out, out_bytes);
     default: return STATUS_UNSUPP;
     }
 }
@@ -159,7 +157,9 @@ static void handle(void *opaque, VuElement *e)
         return;
     }
     sg_load(out, head, sizeof(head));
-    status = (uint8_t)serve(s, ldle32(head), ldle64(head + 8), sg_after(out, sizeof(head)), out_bytes - sizeof(head), in, in_bytes - 1, &filled);
+    BlockNode *node = edge_co_node(s->edge);
+    status = (uint8_t)serve(s, node, ldle32(head), ldle64(head + 8), sg_after(out, sizeof(head)), out_bytes - sizeof(head), in, in_bytes - 1, &filled);
+    node_unref(node);
     sg_store(sg_after(in, in_bytes - 1), &status, 1);
     vu_push(e, status == STATUS_OK ? (uint32_t)MIN(filled + 1, (size_t)UINT32_MAX) : 1);
 }

@@ -321,13 +321,8 @@ static int check(const Request *r, const char **text)
     return 0;
 }
 
-static void serve(const Request *r)
+static void serve(const Request *r, BlockNode *node)
 {
-    BlockNode *node = export_node(r->client->export);
-    while (node->quiesced) { /* a job has it for itself; it may be another one then */
-        co_queue_wait(&node->quiesce_waiters);
-        node = export_node(r->client->export);
-    }
     const char *text = "";
     int err = check(r, &text);
 
@@ -356,8 +351,10 @@ static void request_entry(void *opaque)
 {
     Request *r = opaque;
     NbdClient *client = r->client;
+    BlockNode *node = edge_co_node(client->export->edge);
 
-    serve(r);
+    serve(r, node);
+    node_unref(node);
     client->in_flight--;
     client->buffered -= r->cost;
     free(r->data);

@@ -320,6 +320,8 @@ uint64_t node_allocated_bytes(BlockNode *node);  /* with the children's; UINT64_
 /* No user's request is in flight until node_co_resume(): users wait in quiesce_waiters before they make one. For coroutines. */
 void node_co_quiesce(BlockNode *node);
 void node_co_resume(BlockNode *node);
+/* For users, before each request: waits while a job has the node for itself. The node that is there then, perhaps another one; a reference of it. */
+BlockNode *edge_co_node(const BlockEdge *edge);
 void node_add_hook(BlockNode *node, WriteHook *hook);
 void node_remove_hook(BlockNode *node, WriteHook *hook);  /* while the node is quiesced */
 /* What `node` does not have itself and reads from images above `base` (NULL: any) becomes its own. In one piece of whole clusters. */

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Exports of the storage daemon that are not NBD: vhost-user-blk with a front end of our own, and FUSE.
+"""Exports of the storage daemon that are not NBD: vhost-user-blk with a front end of our own, and FUSE. What a job does to a node that is exported,
+and what a node leaves behind that could not be opened.
 
 Usage: exports.py FOLDER_OF_TOOLS
 FUSE is left out where it cannot be mounted.
 """
 import ctypes
+import json
 import mmap
 import os
 import select
@@ -287,6 +289,82 @@ def test_vhost_user():
         check(message in out, f'{args}: {out}')
 
 
+class Qmp:
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.settimeout(20)
+        self.s.connect(path)
+        self.lines = self.s.makefile('r')
+        self.events = []
+        json.loads(self.lines.readline())
+        self('qmp_capabilities')
+
+    def __call__(self, command, **arguments):
+        self.s.sendall(json.dumps({'execute': command, 'arguments': arguments}).encode())
+        while True:
+            answer = json.loads(self.lines.readline())
+            if 'event' not in answer:
+                return answer
+            self.events.append(answer)
+
+
+def test_mirror():
+    """The export follows the disk to the job's target, and no write is lost on the way."""
+    path = os.path.abspath('vu-mirror')
+    tool('qemu-img', 'create', '-q', '-f', 'raw', 'from.raw', '8M')
+    tool('qemu-img', 'create', '-q', '-f', 'raw', 'to.raw', '8M')
+    nodes = [f'driver=raw,node-name={n},file.driver=file,file.filename={os.path.abspath(n)}.raw' for n in ('from', 'to')]
+    with Daemon('--chardev', 'socket,id=c,path=qmp,server=on,wait=off', '--monitor', 'c', '--blockdev', nodes[0], '--blockdev', nodes[1],
+                '--export', f'vhost-user-blk,id=e,node-name=from,writable=on,addr.type=unix,addr.path={path}'):
+        qmp = Qmp('qmp')
+        f = FrontEnd(path)
+        f.start()
+        disk = [0] * 2048  # what its sectors are full of
+        writes = 0
+
+        def write():
+            nonlocal writes
+            at = writes % len(disk)
+            disk[at] = writes % 255 + 1
+            check(f.request(OUT, at, out=bytes([disk[at]]) * 512)[0] == 0, f'write {writes}')
+            writes += 1
+        write()
+        check(qmp('blockdev-mirror', **{'job-id': 'j', 'device': 'from', 'target': 'to', 'sync': 'full'}) == {'return': {}}, 'mirror')
+        end = time.time() + 20
+        while 'BLOCK_JOB_READY' not in [e['event'] for e in qmp.events] and time.time() < end:
+            write()
+            qmp('query-jobs')
+        check(qmp('block-job-complete', device='j') == {'return': {}}, 'complete')
+        while 'BLOCK_JOB_COMPLETED' not in [e['event'] for e in qmp.events] and time.time() < end:
+            write()
+            qmp('query-jobs')
+        for _ in range(20):
+            write()
+        check('BLOCK_JOB_COMPLETED' in [e['event'] for e in qmp.events], 'the job ends')
+        check(f.request(FLUSH)[0] == 0 and f.request(IN, 0, n_in=512 * len(disk))[1] == b''.join(bytes([n]) * 512 for n in disk), 'flush and read')
+        f.s.close()
+    to = open('to.raw', 'rb').read()
+    lost = [i for i, n in enumerate(disk) if to[512 * i:512 * i + 512] != bytes([n]) * 512]
+    check(not lost, f'{len(lost)} sectors of {writes} writes are not in the target: {lost[:8]}')
+
+
+def test_refused_node():
+    """A node that is refused after it has connected leaves neither connection nor coroutine."""
+    tool('qemu-img', 'create', '-q', '-f', 'raw', 'disk.raw', '1M')
+    tool('qemu-nbd', '-r', '-t', '-e', '0', '-f', 'raw', '-k', os.path.abspath('nbd'), '--fork', '--pid-file=' + os.path.abspath('nbd.pid'), 'disk.raw')
+    with Daemon('--chardev', 'socket,id=c,path=qmp,server=on,wait=off', '--monitor', 'c') as daemon:
+        qmp = Qmp('qmp')
+        before = len(os.listdir(f'/proc/{daemon.pid}/fd'))
+        for i in range(4):
+            answer = qmp('blockdev-add', **{'driver': 'nbd', 'node-name': f'n{i}', 'read-only': False, 'server': {'type': 'unix', 'path': os.path.abspath('nbd')}})
+            check('error' in answer, f'a read-only export, to be written: {answer}')
+        after = len(os.listdir(f'/proc/{daemon.pid}/fd'))
+        check(after == before, f'{after - before} descriptors are left')
+        os.kill(int(open('nbd.pid').read()), signal.SIGTERM)
+        time.sleep(0.3)
+        check(qmp('query-named-block-nodes') == {'return': []}, 'no node is left, and the daemon')
+
+
 # -- FUSE ---------------------------------------------------------------------------------------------------------------
 
 def fallocate(fd, mode, offset, size):
@@ -338,6 +416,8 @@ def test_fuse():
 def main():
     os.chdir(tempfile.mkdtemp(prefix='exports-'))
     test_vhost_user()
+    test_mirror()
+    test_refused_node()
     test_fuse()
     print(f'{checks} checks, {failures} failed')
     return 1 if failures or not checks else 0
