@@ -54,6 +54,13 @@ static bool keep_bitmap(CbwState *s, const Json *which, uint64_t size, Error **e
     return true;
 }
 
+static void cbw_close(BlockNode *node)
+{
+    CbwState *s = node->state;
+    bitset_finish(&s->todo);
+    bitset_finish(&s->kept);
+}
+
 static bool cbw_open(BlockNode *node, Json *options, Error **errp)
 {
     CbwState *s = node->state;
@@ -87,19 +94,13 @@ static bool cbw_open(BlockNode *node, Json *options, Error **errp)
     bitset_set(&s->todo, 0, s->todo.n_bits);
     const Json *which = json_get(options, "bitmap");
     if (which && !keep_bitmap(s, which, node->size_bytes, errp)) {
+        cbw_close(node);
         return false;
     }
     for (size_t i = 0; cbw_options[i].name; i++) {
         json_drop(options, cbw_options[i].name);
     }
     return true;
-}
-
-static void cbw_close(BlockNode *node)
-{
-    CbwState *s = node->state;
-    bitset_finish(&s->todo);
-    bitset_finish(&s->kept);
 }
 
 static void cbw_child_perm(BlockNode *node, const BlockEdge *edge, unsigned perm, unsigned shared, unsigned *ret_perm, unsigned *ret_shared)

@@ -226,17 +226,11 @@ static void put_limits(BlockNode *node, const NbdInfo *info)
     node->max_zero = info->extended ? 0 : ROUND_DOWN(UINT32_MAX, MAX(min, 64u * 1024));
 }
 
-static bool nbd_open(BlockNode *node, Json *options, Error **errp)
+static bool connect_node(BlockNode *node, Json *options, Error **errp)
 {
     NbdClientState *s = node->state;
     OpenRun run = { .s = s, .errp = errp };
 
-    s->node = node;
-    s->state = NBD_DOWN;
-    co_mutex_init(&s->send);
-    co_mutex_init(&s->connecting);
-    co_queue_init(&s->slots);
-    co_queue_init(&s->drained);
     if (!take_options(s, options, errp)) {
         return false;
     }
@@ -288,9 +282,7 @@ static void nbd_close(BlockNode *node)
 {
     NbdClientState *s = node->state;
 
-    if (s->node) {
-        ioctx_run(node->context, close_entry, s);
-    }
+    ioctx_run(node->context, close_entry, s);
     channel_free(s->ch);
     nbd_info_free(&s->info);
     tls_creds_unref(s->tls);
@@ -298,6 +290,23 @@ static void nbd_close(BlockNode *node)
     free(s->export_name);
     free(s->context);
     free(s->hostname);
+}
+
+static bool nbd_open(BlockNode *node, Json *options, Error **errp)
+{
+    NbdClientState *s = node->state;
+
+    s->node = node;
+    s->state = NBD_DOWN;
+    co_mutex_init(&s->send);
+    co_mutex_init(&s->connecting);
+    co_queue_init(&s->slots);
+    co_queue_init(&s->drained);
+    bool ok = connect_node(node, options, errp);
+    if (!ok) {
+        nbd_close(node); /* there may be a connection, and a coroutine that reads from it */
+    }
+    return ok;
 }
 
 /* -- requests -------------------------------------------------------------------------------------------------------- */
