@@ -8,7 +8,7 @@
  * all of it is made stable, and only then the header names the new directory; the old one's clusters are freed last. At any moment the
  * header names a directory that is whole.
  *
- * Bounds: no image makes more be read than the file has clusters.
+ * Bounds: no image makes more be read than the file has clusters, or more bits be kept than ALL_BITMAPS_PHYSICAL has.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,7 +39,8 @@ static bool entry_ok(const Qcow2 *s, const Qcow2Bitmap *b, uint32_t name_bytes, 
         b->table_entries > MAX_TABLE_ENTRIES || physical > MAX_PHYSICAL || extra_bytes) {
         return false;
     }
-    return b->flags & FLAG_IN_USE || bits_of(s, b) <= physical * 8;
+    /* One in use may be of a disk that has grown since; more bits than could be stored none has. */
+    return bits_of(s, b) <= (b->flags & FLAG_IN_USE ? MAX_PHYSICAL : physical) * 8;
 }
 
 void bitmaps_forget(Qcow2 *s)
@@ -94,7 +95,7 @@ bool bitmaps_read_directory(Qcow2 *s, const uint8_t *extension, uint32_t bytes, 
         uint64_t end = at + ROUND_UP((uint64_t)DIR_ENTRY + name_bytes + extra_bytes, (uint64_t)8);
         Qcow2Bitmap b = { .table_offset = ldbe64(e), .table_entries = ldbe32(e + 8), .flags = ldbe32(e + 12), .granularity_bits = e[17] };
         ok = end <= dir_bytes && e[16] == TYPE_TRACKING && entry_ok(s, &b, name_bytes, extra_bytes);
-        all += (uint64_t)b.table_entries * s->cluster_size;
+        all += ok ? MAX((uint64_t)b.table_entries * s->cluster_size, DIV_ROUND_UP(bits_of(s, &b), 8u)) : 0;
         if (ok) {
             b.name = xstrndup((const char *)e + DIR_ENTRY, name_bytes);
             *vec_push(&s->bitmaps) = b;
