@@ -60,11 +60,12 @@ IrRef arm_cc_get(TransCtx *ctx)
 
 /*
  * N Z C V in one value are more than most readers want: behind an addition with carry it is the carry alone, for the next or a branch.
- * `key`, the value with C in bit 29, says the same of C as the comparison c does.
+ * `key`, the value with C in bit 29, says the same of C as the comparison c does: where key is. Constants are everywhere, in blocks that c's operands
+ * do not reach as well.
  */
 static void remember_carry(TransCtx *ctx, IrRef key, ArmCondRef c)
 {
-    ctx->data[ARM_DATA_CARRY] = (uint64_t)c.cond << 32 | ((uint64_t)key + 1);
+    ctx->data[ARM_DATA_CARRY] = ir_is_const(ctx->b->unit, key) ? 0 : (uint64_t)c.cond << 32 | ((uint64_t)key + 1);
     ctx->data[ARM_DATA_CARRY + 1] = (uint64_t)c.b << 32 | c.a;
 }
 
