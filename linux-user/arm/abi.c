@@ -69,6 +69,7 @@ static void init_regs(Thread *t, vaddr entry, vaddr sp)
 
 static void clone_regs(Thread *child, Thread *parent, vaddr sp, const vaddr *tls)
 {
+    arm_fp_sync(parent->vcpu);
     memcpy(child->vcpu->state, parent->vcpu->state, user.target->state_size_bytes);
     child->vcpu->jit.fp_control_guest = parent->vcpu->jit.fp_control_guest;
     ArmState *s = arm_state(child->vcpu);
