@@ -23,7 +23,7 @@ struct TransCtx {
     vaddr next_pc;         /* set by target->translate before it emits */
     bool ended;            /* a terminator was emitted */
     uint8_t max_insn_bytes; /* of this mode; the target's, unless trans_begin knows better */
-    uint64_t data[16];     /* the front end's own, zero at trans_begin; must not depend on block order */
+    uint64_t data[18];     /* the front end's own, zero at trans_begin; must not depend on block order */
     uint64_t learnt;       /* the front end's own, kept where a unit is made again (trans_end), zero at first */
     struct TransDriver *driver;
 };

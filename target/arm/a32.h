@@ -11,11 +11,6 @@
 #include "a32-decode.h"
 #include "target/arm/translate.h"
 
-enum { /* TransCtx.data, beside ARM_DATA_INSN */
-    A32_DATA_SELECT = 1, /* 1 + value that is not 0 where the instruction's condition holds: its only effect are registers */
-    A32_DATA_IN_IT,      /* inside an IT block: 16-bit forms leave the flags alone */
-};
-
 enum { A32_VECTORS = 0xffff0000u }; /* user mode: where the kernel's functions for programs are */
 enum { A32_SP = 13, A32_LR = 14, A32_PC = 15, A32_NEXT = 16 /* second register: the one after the first */ };
 

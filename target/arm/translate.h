@@ -17,7 +17,11 @@ enum { /* TransCtx.data */
     ARM_DATA_CARRY = ARM_DATA_FLUSH + 6, /* two: remember_carry() */
     ARM_DATA_REL = ARM_DATA_CARRY + 2,   /* the value of CC_A that stands for a comparison of floats, + 1; that in the upper half */
     ARM_DATA_VFP_REL,                    /* the same for ARM_SLOT_FPSCR_NZCV */
+    A32_DATA_SELECT,  /* 1 + value that is not 0 where the instruction's condition holds: its only effect are registers */
+    A32_DATA_IN_IT,   /* inside an IT block: 16-bit forms leave the flags alone */
+    ARM_N_DATA,
 };
+static_assert(ARM_N_DATA <= ARRAY_SIZE(((TransCtx *)0)->data), "every note has a place of its own");
 
 /* Helper ids (helpers.def). */
 typedef enum ArmHelper {
