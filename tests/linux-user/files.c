@@ -222,6 +222,7 @@ int main(void)
     int s = semget(IPC_PRIVATE, 2, IPC_CREAT | 0600);
     struct sembuf op = { 1, 2, 0 };
     SAY(semop(s, &op, 1));
+    SAY(semtimedop(s, &(struct sembuf){ 1, -1, 0 }, 1, &(struct timespec){ 0, 1 }));
     SAY(semctl(s, 1, GETVAL));
     struct semid_ds sd;
     SAY(semctl(s, 0, IPC_STAT, &sd));

@@ -1,5 +1,4 @@
 /* mistakes.c: calls with more than one mistake, and with one after part of the work: which is reported, and what has been done, is the kernel's affair. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
