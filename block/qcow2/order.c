@@ -2,7 +2,8 @@
  * order.c: in which order tables are written back, so that what is on the disk is an image at every moment.
  *
  * Tables are written late: when the guest flushes, when a cache needs room, when the image is closed. Before an L2 entry is written, the
- * refcounts it relies on and copied data are stable; before an L1 entry, the L2 tables. Refcount blocks are stable before the table points to
+ * refcounts it relies on and the data it names are stable: a cluster that was used before, or one in the place of older data, must not show what
+ * is neither the old nor the new; before an L1 entry, the L2 tables. Refcount blocks are stable before the table points to
  * them. Clusters that are not used any more keep their refcount, and so are not used for something else, until the tables that no longer
  * name them are stable: a crash in between leaves leaks, never a cluster with two owners.
  */

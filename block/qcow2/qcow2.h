@@ -128,7 +128,7 @@ struct Qcow2 {
     uint32_t reftable_clusters, reftable_entries;
     uint64_t *reftable;
     DirtyParts l1_dirty, reftable_dirty;
-    bool needs_refcounts, needs_data;      /* refcounts, file data: stable before an L2 entry is written */
+    bool needs_refcounts, needs_data;      /* refcounts, data: stable before an L2 entry is written */
     VEC(Freed) freed, leaving;             /* leaving: stable, but requests may still be at them */
     unsigned in_flight[2], generation;     /* requests that use clusters without the lock; see order.c */
 

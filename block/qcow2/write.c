@@ -146,7 +146,6 @@ static int write_piece(Qcow2 *s, Piece *p, uint64_t head, uint64_t tail)
         struct iovec v[MAX_PIECES + 2];
         size_t covered;
         unsigned n = sg_map(p->sg, p->bytes, v + 1, MAX_PIECES, &covered);
-        s->needs_data = true;
         v[0] = (struct iovec){ (void *)before, head };
         v[n + 1] = (struct iovec){ (void *)after, tail };
         if (covered == p->bytes) {
@@ -252,12 +251,11 @@ static int write_new(Qcow2 *s, uint64_t offset, uint64_t *bytes, Sg sg)
     uint64_t unit = whole ? s->cluster_size : sub;
     uint64_t head = offset & (unit - 1), tail = (0 - (offset + *bytes)) & (unit - 1);
     Piece p = { offset, *bytes, (uint64_t)host + (offset - start), sg, !reuses && (uint64_t)host >= file_end && !s->crypt_method };
-    if (head + tail && !(p.fresh && !node_backing(s->node) && !entry)) {
-        s->needs_data = true;
-    }
     co_mutex_unlock(&s->lock);
     err = write_piece(s, &p, head, tail);
     co_mutex_lock(&s->lock);
+    /* Set now: whoever flushes while the data is on its way must not clear it. Behind the end of the file there are zeros, as the guest had them. */
+    s->needs_data |= !p.fresh || node_backing(s->node) || entry;
     uint64_t named = 0;
     err = err ? err : name_clusters(s, start, want, (uint64_t)host, offset - head, offset + *bytes + tail, &named);
     if (err && !reuses && s->data_file == s->file) {
@@ -344,7 +342,7 @@ static int store_compressed(Qcow2 *s, uint64_t guest, const uint8_t *data, size_
             uint64_t old = slice_entry(s, slice, i), offset, old_bytes, sectors = (((uint64_t)at + bytes - 1) >> 9) - ((uint64_t)at >> 9);
             slice_set(s, slice, i, (uint64_t)at | ENTRY_COMPRESSED | sectors << compressed_sectors_shift(s), 0);
             cache_put(&s->l2_cache, slice);
-            s->needs_refcounts = true;
+            s->needs_refcounts = s->needs_data = true;
             if (entry_range(s, old, &offset, &old_bytes)) {
                 free_later(s, offset, old_bytes, s->discard_passdown);
             }
