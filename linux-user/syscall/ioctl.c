@@ -3,6 +3,7 @@
  * on as it is: numbers and structures are the host's. For others it is ENOTTY, logged with -d unimp.
  */
 #include <asm/termbits.h>
+#include <fcntl.h>
 #include <linux/blkpg.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -107,12 +108,12 @@ int64_t sys_ioctl(Thread *t, const uint64_t *a)
             break;
         }
         void *p = (row->kind == KIND_IN ? order_in : order_inout)(t, &o, a[2], row->size, layout, &ok);
-        int64_t r = ok ? SAFE_SYSCALL(t, SYS_ioctl, a[0], number, p) : -EFAULT;
+        int64_t r = SAFE_SYSCALL(t, SYS_ioctl, a[0], number, ok ? p : BAD_HOST_POINTER);
         return order_out(&o, r >= 0 && row->kind >= KIND_OUT) ? r : -EFAULT;
     }
     if (t->abi->word_bytes == 8 && !t->abi->big_endian && mm.guest_base == 0) {
         return SAFE_SYSCALL(t, SYS_ioctl, a[0], number, a[2]);
     }
     log_unimp("unknown ioctl %#x\n", number);
-    return -ENOTTY;
+    return fcntl((int)a[0], F_GETFD) < 0 ? -EBADF : -ENOTTY;
 }
