@@ -1,8 +1,8 @@
 /*
  * backup.c: "backup": the source as it was when the job began, also while it is written: what a write would change is copied first.
  *
- * With sync=bitmap (incremental: the same with bitmap-mode=on-success) only what a dirty bitmap has is copied. The bitmap records what is written
- * meanwhile from the job's beginning on; what it had before comes back where the job fails.
+ * With sync=bitmap (incremental: the same with bitmap-mode=on-success) only what a dirty bitmap has is copied. A bitmap that records goes on with what
+ * is written from the job's beginning on; what it had before comes back where the job fails.
  */
 #include <errno.h>
 
@@ -120,7 +120,6 @@ static int backup_run(Job *job)
     if (b->bitmap) {
         b->before = bitset_copy(&b->bitmap->bits);
         bitmap_clear(b->bitmap);
-        b->bitmap->enabled = true;
     }
     err = find_todo(b);
     b->hook = (WriteHook){ .before = copy_before, .opaque = b };

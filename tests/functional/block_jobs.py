@@ -202,6 +202,12 @@ def backup():
                                               {'type': 'block-dirty-bitmap-clear', 'data': {'node': 'src', 'name': 'b'}}, {'type': 'abort', 'data': {}}])
     node = next(n for n in d.qmp('query-named-block-nodes') if n['node-name'] == 'src')
     check([b['name'] for b in node['dirty-bitmaps']] == ['b'] and node['dirty-bitmaps'][0]['count'] == count, f'after an abort: {node["dirty-bitmaps"]}')
+    # A bitmap that does not record does not begin to.
+    d.qmp('block-dirty-bitmap-disable', node='src', name='b')
+    d.qmp('blockdev-backup', job_id='j', device='src', target='none', sync='bitmap', bitmap='b', bitmap_mode='never')
+    check('error' not in d.finished('j')['data'], 'backup with a bitmap that is disabled')
+    node = next(n for n in d.qmp('query-named-block-nodes') if n['node-name'] == 'src')
+    check(not node['dirty-bitmaps'][0]['recording'] and node['dirty-bitmaps'][0]['count'] == count, f'disabled: {node["dirty-bitmaps"]}')
     d.end()
     same('full.qcow2', before, 'backup')
     same('inc.qcow2', middle, 'incremental backup')
