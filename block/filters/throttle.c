@@ -21,7 +21,7 @@ typedef struct Bucket {
 struct ThrottleGroup {
     ThrottleGroup *next;
     char *name;
-    unsigned refs;
+    unsigned refs, passing;      /* passing: requests that are let through or wait; each has a reference */
     ThrottleConfig config;
     Bucket buckets[THROTTLE_BUCKETS];
     int64_t leaked_ns;
@@ -251,11 +251,13 @@ void throttle_co_pass(ThrottleGroup *g, bool writes, uint64_t bytes)
 {
     double units = g->config.iops_size && bytes > g->config.iops_size ? (double)bytes / (double)g->config.iops_size : 1;
 
+    g->refs++;
+    g->passing++;
     co_mutex_lock(&g->turn[writes]);
     for (;;) {
         leak(g);
         double wait = wait_time(g, writes);
-        if (wait <= 0 || g->bypass) {
+        if (wait <= 0 || g->bypass || g->refs == g->passing) { /* the last: the group's drives have no limits any more */
             break;
         }
         co_sleep_ns((int64_t)(MIN(wait, 0.1) * 1e9) + 1000);
@@ -268,6 +270,8 @@ void throttle_co_pass(ThrottleGroup *g, bool writes, uint64_t bytes)
         }
     }
     co_mutex_unlock(&g->turn[writes]);
+    g->passing--;
+    throttle_group_unref(g);
 }
 
 /* -- the driver ------------------------------------------------------------------------------------------------------ */

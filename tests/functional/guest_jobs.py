@@ -187,6 +187,14 @@ def limits():
     shown = next(d['inserted'] for d in m.qmp('query-block') if d['device'] == 'n')
     check(shown['iops'] == 0 and 'group' not in shown, f'no limits: {shown}')
     m.let_it_write(50)
+    # A request that would wait for minutes is let through when its limit goes.
+    m.qmp('block_set_io_throttle', device='n', bps=0, bps_rd=0, bps_wr=1, iops=0, iops_rd=0, iops_wr=0)
+    before = -1
+    while before != m.written():
+        before = m.written()
+        time.sleep(0.3)
+    m.qmp('block_set_io_throttle', device='n', bps=0, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
+    m.let_it_write(50)
     m.end()
     check(cut(src, 'raw') is not None, 'what was written')
     for bad in ('throttling.bps-total=1,throttling.bps-read=1', 'throttling.iops-total-max=5', 'iops=x', 'throttling.bogus=1'):
@@ -196,6 +204,7 @@ def limits():
 
 def main():
     os.chdir(tempfile.mkdtemp(prefix='guest-jobs-'))
+    os.environ['MALLOC_PERTURB_'] = '165'  # what is used after it was freed is told from what it was
     for test, *args in ((mirror, 'qcow2', False, 'background'), (mirror, 'raw', False, 'background'), (mirror, 'qcow2', True, 'write-blocking'),
                         (mirror, 'raw', True, 'background'), (snapshot_and_commit,), (backup,), (limits,)):
         try:
