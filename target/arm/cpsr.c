@@ -181,6 +181,7 @@ void arm_leave_a32(Vcpu *vcpu)
 {
     ArmState *s = arm_state(vcpu);
 
+    arm_fp_leave_a32(vcpu);
     swap_bank(s, s->mode);
     s->mode = 0;
     s->pstate &= ~(PSTATE_NRW | PSTATE_E);

@@ -308,6 +308,8 @@ void arm_cpu_reset(Vcpu *vcpu);
 
 /* fp-status.c: FPCR and FPSR as the architecture has them; arm_fp_sync folds in what inline operations raised. */
 void arm_fp_sync(Vcpu *vcpu);
+/* From AArch32 to AArch64: what only AArch32 leaves for later is folded in. */
+void arm_fp_leave_a32(Vcpu *vcpu);
 uint32_t arm_fpcr_get(Vcpu *vcpu);
 void arm_fpcr_set(Vcpu *vcpu, uint32_t value);
 uint32_t arm_fpsr_get(Vcpu *vcpu);

@@ -8,6 +8,9 @@
  * smallest normal number are flushed by Arm: they are found like those that want a flag (tcg/x86_64/lower-fp.c). That an operand was
  * flushed is not told by the host: generated code collects it in the slot ARM_SLOT_IDC.
  *
+ * FPSR has the flags of AArch32's comparisons (C5.2.8), which an operating system keeps for its 32-bit programs. In AArch64 they are as they read,
+ * and jit.fp_flushed is zero: arm_fp_leave_a32().
+ *
  * Exceptions are never trapped: the enable bits read as zero. FEAT_AFP is not modelled: NEP, AH and FIZ read as zero.
  */
 #include "target/arm/flags.h"
@@ -17,14 +20,33 @@ enum { MXCSR_IE = 1, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 16, MXCSR_PE = 32, M
        MXCSR_MASKS = 0x1f80, MXCSR_RC_SHIFT = 13, MXCSR_DAZ = 64, MXCSR_FTZ = 0x8000 };
 enum { FPSR_MASK = ARM_FPSR_IOC | ARM_FPSR_DZC | ARM_FPSR_OFC | ARM_FPSR_UFC | ARM_FPSR_IXC | ARM_FPSR_IDC };
 
-void arm_fp_sync(Vcpu *vcpu)
-{
-    uint32_t m = vcpu->jit.fp_control_guest;
+enum { FPSR_NZCV = (int)0xf0000000 };
 
+static void fold_flushed(Vcpu *vcpu)
+{
     if (vcpu->jit.fp_flushed) {
         arm_state(vcpu)->fpsr |= ARM_FPSR_IDC;
         vcpu->jit.fp_flushed = 0;
     }
+}
+
+static uint32_t fpscr_nzcv(const Vcpu *vcpu)
+{
+    uint32_t v = arm_state(vcpu)->fpscr_nzcv;
+    return v & ARM_FPSCR_REL ? (uint32_t)arm_cc_compute((uint8_t)v, 0, ARM_CC_FCMP) << 28 : v;
+}
+
+void arm_fp_leave_a32(Vcpu *vcpu)
+{
+    arm_state(vcpu)->fpscr_nzcv = fpscr_nzcv(vcpu);
+    fold_flushed(vcpu);
+}
+
+void arm_fp_sync(Vcpu *vcpu)
+{
+    uint32_t m = vcpu->jit.fp_control_guest;
+
+    fold_flushed(vcpu);
     if (m & MXCSR_FLAGS) {
         arm_state(vcpu)->fpsr |= (m & MXCSR_IE ? ARM_FPSR_IOC : 0) | (m & MXCSR_ZE ? ARM_FPSR_DZC : 0) |
                                  (m & MXCSR_OE ? ARM_FPSR_OFC : 0) | (m & MXCSR_UE ? ARM_FPSR_UFC : 0) |
@@ -55,7 +77,7 @@ uint32_t arm_fpsr_get(Vcpu *vcpu)
     const ArmVector *qc = &arm_state(vcpu)->qc, *idc = &arm_state(vcpu)->idc;
 
     arm_fp_sync(vcpu);
-    return arm_state(vcpu)->fpsr | (qc->d[0] | qc->d[1] ? ARM_FPSR_QC : 0) | (idc->d[0] | idc->d[1] ? ARM_FPSR_IDC : 0);
+    return arm_state(vcpu)->fpsr | fpscr_nzcv(vcpu) | (qc->d[0] | qc->d[1] ? ARM_FPSR_QC : 0) | (idc->d[0] | idc->d[1] ? ARM_FPSR_IDC : 0);
 }
 
 void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
@@ -63,6 +85,7 @@ void arm_fpsr_set(Vcpu *vcpu, uint32_t value)
     vcpu->jit.fp_flushed = 0;
     vcpu->jit.fp_control_guest &= ~(uint32_t)MXCSR_FLAGS;
     arm_state(vcpu)->fpsr = value & FPSR_MASK;
+    arm_state(vcpu)->fpscr_nzcv = arm_has(vcpu, AA32EL0) ? value & FPSR_NZCV : 0;
     arm_state(vcpu)->qc = (ArmVector){ .d = { value & ARM_FPSR_QC } };
     arm_state(vcpu)->idc = (ArmVector){ .d = { 0 } };
 }
@@ -118,17 +141,12 @@ void arm_fp_end(Vcpu *vcpu, const FpStatus *s, unsigned size)
 
 uint32_t arm_fpscr_get(Vcpu *vcpu)
 {
-    uint32_t nzcv = arm_state(vcpu)->fpscr_nzcv;
-
-    if (nzcv & ARM_FPSCR_REL) {
-        nzcv = (uint32_t)arm_cc_compute((uint8_t)nzcv, 0, ARM_CC_FCMP) << 28;
-    }
-    return arm_fpcr_get(vcpu) | arm_fpsr_get(vcpu) | nzcv;
+    return arm_fpcr_get(vcpu) | arm_fpsr_get(vcpu);
 }
 
 void arm_fpscr_set(Vcpu *vcpu, uint32_t value)
 {
     arm_fpcr_set(vcpu, value);
     arm_fpsr_set(vcpu, value);
-    arm_state(vcpu)->fpscr_nzcv = value & 0xf0000000;
+    arm_state(vcpu)->fpscr_nzcv = value & FPSR_NZCV;
 }

@@ -103,6 +103,7 @@ IrRef arm_fpsr_read(TransCtx *ctx)
     IrRef v = ir_op2(b, IR_or, IR_I64, flags, ir_op2_imm(b, IR_and, IR_I64, m, ARM_FPSR_IOC));
 
     v = ir_op2(b, IR_or, IR_I64, v, ir_ldenv(b, IR_I64, offsetof(ArmState, fpsr), 4, false));
+    v = ir_op2(b, IR_or, IR_I64, v, ir_ldenv(b, IR_I64, offsetof(ArmState, fpscr_nzcv), 4, false));
     v = ir_op2(b, IR_or, IR_I64, v, collected(ctx, ARM_SLOT_QC, 27));
     return ir_op2(b, IR_or, IR_I64, v, collected(ctx, ARM_SLOT_IDC, 7));
 }
@@ -114,6 +115,9 @@ void arm_fpsr_write(TransCtx *ctx, IrRef value)
 
     ir_fpset(b, ir_op2_imm(b, IR_and, IR_I32, ir_fpget(b), ~(uint32_t)0x3f));
     ir_stenv(b, offsetof(ArmState, fpsr), 4, ir_op2_imm(b, IR_and, IR_I64, value, 0x9f));
+    if (arm_has(ctx->vcpu, AA32EL0)) {
+        ir_stenv(b, offsetof(ArmState, fpscr_nzcv), 4, ir_op2_imm(b, IR_and, IR_I64, value, 0xf0000000));
+    }
     ir_put(b, ARM_SLOT_QC, ir_op1(b, IR_vzext, IR_V128, ir_op2_imm(b, IR_and, IR_I64, value, ARM_FPSR_QC)));
     ir_put(b, ARM_SLOT_IDC, arm_vzero(ctx));
 }

@@ -162,6 +162,33 @@ static void el0(const char *what, unsigned index, unsigned ec, uint64_t iss)
     check("  SPSR", last.spsr & 0x3ff, 0);
 }
 
+static void a32_at_el0(unsigned index)
+{
+    then = LEAVE;
+    n_taken = 0;
+    run_at((void *)CODE(index), 0x10);
+    then = SKIP;
+    check("from AArch32: SVC", last.esr >> 26, 0x11);
+}
+
+/* FPSCR's flags and those of Advanced SIMD are FPSR's (DDI 0487, C5.2.8): an operating system keeps them there for 32-bit programs. */
+static void fpsr_of_a32(void)
+{
+    WRITE(fpsr, 0);
+    a32_at_el0(11);
+    check("  FPSR behind VCMP", READ(fpsr), 6ul << 28);
+    WRITE(fpsr, 9ul << 28);
+    check("  FPSR as written", READ(fpsr), 9ul << 28);
+    a32_at_el0(12);
+    check("  flags by VMRS", last.spsr >> 28 & 15, 9);
+    WRITE(fpsr, 16);
+    a32_at_el0(13);
+    check("  FPSR behind a subnormal operand", READ(fpsr) & 0x90, 0x90);
+    WRITE(fpsr, 0);
+    a32_at_el0(12);
+    check("  FPSR of another program", READ(fpsr), 0);
+}
+
 static void user(void)
 {
     uint32_t *code = (uint32_t *)code_page;
@@ -176,6 +203,13 @@ static void user(void)
     code[8 * 8] = 0xd4000002;                   /* hvc #0 */
     code[8 * 10] = 0xd10023ff;                  /* sub sp, sp, #8 */
     code[8 * 10 + 1] = 0xf94003e0;              /* ldr x0, [sp] */
+    /* A32, and an SVC behind each */
+    code[8 * 11] = 0xeeb70a00;                  /* vmov.f32 s0, #1.0 */
+    code[8 * 11 + 1] = 0xeeb40a40;              /* vcmp.f32 s0, s0 */
+    code[8 * 12] = 0xeef1fa10;                  /* vmrs APSR_nzcv, fpscr */
+    code[8 * 13] = 0xf2800011;                  /* vmov.i32 d0, #1 */
+    code[8 * 13 + 1] = 0xf3001d10;              /* vmul.f32 d1, d0, d0 */
+    code[8 * 11 + 2] = code[8 * 12 + 1] = code[8 * 13 + 2] = 0xef000000;
     __asm__ volatile("dsb ish; ic iallu; dsb ish; isb" ::: "memory");
     map(level3, 16, code_page, PAGE | AF | SHARED | USER | RO | NG | PXN);
 
@@ -194,6 +228,7 @@ static void user(void)
     WRITE(cpacr_el1, 3 << 20);
     ISB();
     el0("HVC", 8, 0x00, 0);
+    fpsr_of_a32();
     WRITE(sctlr_el1, READ(sctlr_el1) | 1 << 4);  /* SA0 */
     ISB();
     el0("misaligned SP", 10, 0x26, 0);
