@@ -114,7 +114,6 @@ static void start(void)
     add("virtio-serial-pci", "id", "s1");
     add("virtconsole", "bus", "s1.0");
     add("virtserialport", "bus", "s1.0");
-    add("virtio-balloon-pci", "id", "b1");
     if (!machine_ready(machine, &err)) {
         fprintf(stderr, "fuzz-mmio: %s\n", error_message(err));
         exit(1);
@@ -279,7 +278,7 @@ static void hostile_fw_cfg(void)
 
 static void hot_plug(void)
 {
-    static const char *const types[] = { "virtio-rng-pci", "virtio-net-pci", "virtio-balloon-pci", "virtio-serial-pci" };
+    static const char *const types[] = { "virtio-rng-pci", "virtio-net-pci", "virtio-serial-pci" };
     const char *opts[] = { "id", "hot", NULL };
 
     /* Both may be refused: the guest has not let go of the old one, or there is none. */

@@ -46,6 +46,10 @@ static void test_all(void)
     size_t n = 0;
 
     for (; names[n]; n++) {
+        if (!strcmp(names[n], "host")) { /* known, but for KVM */
+            drop(make(names[n], "CPU model 'host' requires KVM or HVF"));
+            continue;
+        }
         Vcpu *vcpu = make(names[n], NULL);
         const X86Model *m = x86_model(vcpu);
         uint32_t r[4];
