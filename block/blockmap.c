@@ -490,3 +490,40 @@ int blockmap_flush(BlockMap *m)
     co_mutex_unlock(&m->lock);
     return err;
 }
+
+/* -- drivers' functions ---------------------------------------------------------------------------------------------- */
+
+int map_co_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
+{
+    return blockmap_read(node->state, offset, bytes, sg);
+}
+
+int map_co_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
+{
+    return blockmap_write(node->state, offset, bytes, sg);
+}
+
+int map_co_write_compressed(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg)
+{
+    return blockmap_write_compressed(node->state, offset, bytes, sg);
+}
+
+int map_co_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
+{
+    return blockmap_zero(node->state, offset, bytes, flags);
+}
+
+int map_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    return blockmap_discard(node->state, offset, bytes);
+}
+
+int map_co_flush(BlockNode *node)
+{
+    return blockmap_flush(node->state);
+}
+
+int map_co_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
+{
+    return blockmap_status(node->state, offset, bytes, ret);
+}

@@ -78,6 +78,15 @@ int blockmap_discard(BlockMap *m, uint64_t offset, uint64_t bytes);
 int blockmap_status(BlockMap *m, uint64_t offset, uint64_t bytes, BlockStatus *ret);
 int blockmap_flush(BlockMap *m);     /* tables are written; the file's own flush comes after it */
 
+/* A driver's functions, where its state begins with the map and nothing else is to be done. */
+int map_co_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags);
+int map_co_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags);
+int map_co_write_compressed(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg);
+int map_co_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
+int map_co_discard(BlockNode *node, uint64_t offset, uint64_t bytes);
+int map_co_flush(BlockNode *node);
+int map_co_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret);
+
 typedef struct BlockMapCheck {
     uint64_t data_from;              /* no block is before it in the file */
     uint64_t data_unit;              /* and all are at a multiple of this from there on; 0: anywhere */

@@ -114,19 +114,9 @@ static void bochs_close(BlockNode *node)
     blockmap_finish(&((BochsState *)node->state)->map);
 }
 
-static int bochs_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_read(&((BochsState *)node->state)->map, offset, bytes, sg);
-}
-
-static int bochs_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
-{
-    return blockmap_status(&((BochsState *)node->state)->map, offset, bytes, ret);
-}
-
 static const BlockOption no_options[] = { { NULL } };
 
 const BlockDriver block_bochs = {
     .name = "bochs", .summary = "growing images of the Bochs emulator (read only)", .kind = DRIVER_FORMAT, .state_bytes = sizeof(BochsState), .options = no_options,
-    .probe = bochs_probe, .open = bochs_open, .close = bochs_close, .co_read = bochs_read, .co_status = bochs_status,
+    .probe = bochs_probe, .open = bochs_open, .close = bochs_close, .co_read = map_co_read, .co_status = map_co_status,
 };

@@ -183,7 +183,7 @@ void co_complete(void (*fn)(void *opaque, int result), void *opaque, int result)
     *vec_push(&ctx->completions) = (Completion){ fn, opaque, result };
 }
 
-static int64_t now_ns(void)
+int64_t io_now_ns(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -230,7 +230,7 @@ static bool run_ready(IoContext *ctx)
 
 static void wake_sleepers(IoContext *ctx)
 {
-    int64_t now = now_ns();
+    int64_t now = io_now_ns();
 
     while (ctx->sleepers && ctx->sleepers->deadline_ns <= now) {
         Sleeper *s = ctx->sleepers;
@@ -327,7 +327,7 @@ void co_pass(void)
 void co_sleep_ns(int64_t ns)
 {
     IoContext *ctx = co_home(co_self());
-    Sleeper s = { .deadline_ns = now_ns() + ns, .co = co_self() }, **at = &ctx->sleepers;
+    Sleeper s = { .deadline_ns = io_now_ns() + ns, .co = co_self() }, **at = &ctx->sleepers;
 
     while (*at && (*at)->deadline_ns <= s.deadline_ns) {
         at = &(*at)->next;

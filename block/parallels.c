@@ -225,11 +225,6 @@ static int before_write(BlockNode *node)
     return err;
 }
 
-static int parallels_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_read(&((ParallelsState *)node->state)->map, offset, bytes, sg);
-}
-
 static int parallels_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
 {
     int err = before_write(node);
@@ -240,21 +235,6 @@ static int parallels_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsi
 {
     int err = before_write(node);
     return err ? err : blockmap_zero(&((ParallelsState *)node->state)->map, offset, bytes, flags);
-}
-
-static int parallels_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
-{
-    return blockmap_discard(&((ParallelsState *)node->state)->map, offset, bytes);
-}
-
-static int parallels_flush(BlockNode *node)
-{
-    return blockmap_flush(&((ParallelsState *)node->state)->map);
-}
-
-static int parallels_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
-{
-    return blockmap_status(&((ParallelsState *)node->state)->map, offset, bytes, ret);
 }
 
 static bool parallels_check(BlockNode *node, BlockCheck *check, unsigned fix, Error **errp)
@@ -289,6 +269,6 @@ static const BlockOption no_options[] = { { NULL } };
 const BlockDriver block_parallels = {
     .name = "parallels", .summary = "Parallels' expandable images", .kind = DRIVER_FORMAT, .state_bytes = sizeof(ParallelsState), .options = no_options,
     .create_options = parallels_create_options, .zero_init = true, .probe = parallels_probe, .open = parallels_open, .close = parallels_close,
-    .create = parallels_create, .co_read = parallels_read, .co_write = parallels_write, .co_zero = parallels_zero, .co_discard = parallels_discard,
-    .co_flush = parallels_flush, .co_status = parallels_status, .check = parallels_check,
+    .create = parallels_create, .co_read = map_co_read, .co_write = parallels_write, .co_zero = parallels_zero, .co_discard = map_co_discard,
+    .co_flush = map_co_flush, .co_status = map_co_status, .check = parallels_check,
 };

@@ -234,41 +234,6 @@ static bool qcow_create(const char *filename, const Json *options, Error **errp)
 
 /* -- the driver ------------------------------------------------------------------------------------------------------ */
 
-static int qcow_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_read(&((QcowState *)node->state)->map, offset, bytes, sg);
-}
-
-static int qcow_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_write(&((QcowState *)node->state)->map, offset, bytes, sg);
-}
-
-static int qcow_write_compressed(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg)
-{
-    return blockmap_write_compressed(&((QcowState *)node->state)->map, offset, bytes, sg);
-}
-
-static int qcow_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
-{
-    return blockmap_zero(&((QcowState *)node->state)->map, offset, bytes, flags);
-}
-
-static int qcow_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
-{
-    return blockmap_discard(&((QcowState *)node->state)->map, offset, bytes);
-}
-
-static int qcow_flush(BlockNode *node)
-{
-    return blockmap_flush(&((QcowState *)node->state)->map);
-}
-
-static int qcow_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
-{
-    return blockmap_status(&((QcowState *)node->state)->map, offset, bytes, ret);
-}
-
 static void qcow_info(BlockNode *node, BlockInfo *ret)
 {
     *ret = (BlockInfo){ .cluster_size = ((QcowState *)node->state)->map.block_bytes };
@@ -282,6 +247,6 @@ static const BlockOption qcow_options[] = {
 const BlockDriver block_qcow = {
     .name = "qcow", .summary = "the first version of qcow2", .kind = DRIVER_FORMAT, .state_bytes = sizeof(QcowState), .options = qcow_options,
     .create_options = qcow_create_options, .has_backing = true, .zero_init = true, .probe = qcow_probe, .open = qcow_open, .close = qcow_close,
-    .create = qcow_create, .co_read = qcow_read, .co_write = qcow_write, .co_write_compressed = qcow_write_compressed, .co_zero = qcow_zero,
-    .co_discard = qcow_discard, .co_flush = qcow_flush, .co_status = qcow_status, .info = qcow_info,
+    .create = qcow_create, .co_read = map_co_read, .co_write = map_co_write, .co_write_compressed = map_co_write_compressed, .co_zero = map_co_zero,
+    .co_discard = map_co_discard, .co_flush = map_co_flush, .co_status = map_co_status, .info = qcow_info,
 };

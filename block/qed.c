@@ -300,36 +300,6 @@ static int qed_truncate(BlockNode *node, uint64_t bytes, bool exact, Prealloc pr
 
 /* -- the driver ------------------------------------------------------------------------------------------------------ */
 
-static int qed_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_read(&((QedState *)node->state)->map, offset, bytes, sg);
-}
-
-static int qed_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_write(&((QedState *)node->state)->map, offset, bytes, sg);
-}
-
-static int qed_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
-{
-    return blockmap_zero(&((QedState *)node->state)->map, offset, bytes, flags);
-}
-
-static int qed_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
-{
-    return blockmap_discard(&((QedState *)node->state)->map, offset, bytes);
-}
-
-static int qed_flush(BlockNode *node)
-{
-    return blockmap_flush(&((QedState *)node->state)->map);
-}
-
-static int qed_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
-{
-    return blockmap_status(&((QedState *)node->state)->map, offset, bytes, ret);
-}
-
 static void qed_info(BlockNode *node, BlockInfo *ret)
 {
     const QedState *s = node->state;
@@ -367,6 +337,6 @@ static const BlockOption qed_options[] = {
 const BlockDriver block_qed = {
     .name = "qed", .summary = "copy-on-write images with tables in two levels", .kind = DRIVER_FORMAT, .state_bytes = sizeof(QedState), .options = qed_options,
     .create_options = qed_create_options, .has_backing = true, .zero_init = true, .probe = qed_probe, .open = qed_open, .close = qed_close,
-    .create = qed_create, .co_read = qed_read, .co_write = qed_write, .co_zero = qed_zero, .co_discard = qed_discard, .co_flush = qed_flush,
-    .co_status = qed_status, .co_truncate = qed_truncate, .info = qed_info, .check = qed_check, .change_backing = qed_change_backing,
+    .create = qed_create, .co_read = map_co_read, .co_write = map_co_write, .co_zero = map_co_zero, .co_discard = map_co_discard, .co_flush = map_co_flush,
+    .co_status = map_co_status, .co_truncate = qed_truncate, .info = qed_info, .check = qed_check, .change_backing = qed_change_backing,
 };

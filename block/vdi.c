@@ -225,31 +225,6 @@ static bool vdi_create(const char *filename, const Json *options, Error **errp)
 
 /* -- the driver ------------------------------------------------------------------------------------------------------ */
 
-static int vdi_read(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_read(&((VdiState *)node->state)->map, offset, bytes, sg);
-}
-
-static int vdi_write(BlockNode *node, uint64_t offset, uint64_t bytes, Sg sg, unsigned flags)
-{
-    return blockmap_write(&((VdiState *)node->state)->map, offset, bytes, sg);
-}
-
-static int vdi_zero(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
-{
-    return blockmap_zero(&((VdiState *)node->state)->map, offset, bytes, flags);
-}
-
-static int vdi_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
-{
-    return blockmap_discard(&((VdiState *)node->state)->map, offset, bytes);
-}
-
-static int vdi_flush(BlockNode *node)
-{
-    return blockmap_flush(&((VdiState *)node->state)->map);
-}
-
 static int vdi_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *ret)
 {
     VdiState *s = node->state;
@@ -307,6 +282,6 @@ static const BlockOption no_options[] = { { NULL } };
 const BlockDriver block_vdi = {
     .name = "vdi", .summary = "VirtualBox' disk images", .kind = DRIVER_FORMAT, .state_bytes = sizeof(VdiState), .options = no_options,
     .create_options = vdi_create_options, .zero_init = true, .probe = vdi_probe, .open = vdi_open, .close = vdi_close, .create = vdi_create,
-    .co_read = vdi_read, .co_write = vdi_write, .co_zero = vdi_zero, .co_discard = vdi_discard, .co_flush = vdi_flush, .co_status = vdi_status,
+    .co_read = map_co_read, .co_write = map_co_write, .co_zero = map_co_zero, .co_discard = map_co_discard, .co_flush = map_co_flush, .co_status = vdi_status,
     .info = vdi_info, .check = vdi_check,
 };

@@ -31,13 +31,6 @@ struct ThrottleGroup {
 
 static ThrottleGroup *groups;
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
 /* -- limits ---------------------------------------------------------------------------------------------------------- */
 
 static bool number(const Json *options, const char *prefix, const char *name, const char *suffix, uint64_t fallback, uint64_t *ret, Error **errp)
@@ -133,7 +126,7 @@ ThrottleGroup *throttle_group_new(const char *name, const ThrottleConfig *config
         return NULL;
     }
     ThrottleGroup *g = xnew(ThrottleGroup);
-    *g = (ThrottleGroup){ .next = groups, .name = xstrdup(name), .refs = 1, .config = *config, .leaked_ns = now_ns() };
+    *g = (ThrottleGroup){ .next = groups, .name = xstrdup(name), .refs = 1, .config = *config, .leaked_ns = io_now_ns() };
     co_mutex_init(&g->turn[0]);
     co_mutex_init(&g->turn[1]);
     groups = g;
@@ -165,7 +158,7 @@ void throttle_group_set(ThrottleGroup *g, const ThrottleConfig *config)
 {
     g->config = *config;
     memset(g->buckets, 0, sizeof(g->buckets));
-    g->leaked_ns = now_ns();
+    g->leaked_ns = io_now_ns();
 }
 
 void throttle_group_bypass(ThrottleGroup *g, bool on)
@@ -211,7 +204,7 @@ static double bucket_size(const ThrottleLimit *l)
 
 static void leak(ThrottleGroup *g)
 {
-    int64_t now = now_ns();
+    int64_t now = io_now_ns();
     double seconds = (double)(now - g->leaked_ns) / 1e9;
 
     g->leaked_ns = now;

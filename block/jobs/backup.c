@@ -64,27 +64,24 @@ static int copy_before(WriteHook *hook, uint64_t offset, uint64_t bytes)
     return 0;
 }
 
-static int find_todo(Backup *b)
+static void find_todo(Backup *b)
 {
-    uint64_t size = b->source->size_bytes;
-
     switch (b->o.sync) {
     case SYNC_NONE:
     case SYNC_FULL:
         bitset_set(&b->todo, 0, b->todo.n_bits);
-        return 0;
+        return;
     case SYNC_INCREMENTAL:
     case SYNC_BITMAP:
         for (uint64_t at = bitset_next(&b->before, 0), end; at < b->before.n_bits; at = bitset_next(&b->before, end)) {
             end = bitset_next_clear(&b->before, at);
             bitset_set(&b->todo, (at << b->bitmap->shift) >> shift_of(b), DIV_ROUND_UP(end << b->bitmap->shift, b->cluster));
         }
-        return 0;
+        return;
     case SYNC_TOP:
         break;
     }
     bitset_set(&b->todo, 0, b->todo.n_bits);
-    return size ? 0 : 0;
 }
 
 /* sync=top: clusters of which the top image has nothing are left out; a write meanwhile copies too much, which is harmless. */
@@ -121,7 +118,7 @@ static int backup_run(Job *job)
         b->before = bitset_copy(&b->bitmap->bits);
         bitmap_clear(b->bitmap);
     }
-    err = find_todo(b);
+    find_todo(b);
     b->hook = (WriteHook){ .before = copy_before, .opaque = b };
     node_add_hook(b->source, &b->hook);
     b->hooked = true;
@@ -136,9 +133,8 @@ static int backup_run(Job *job)
             err = b->hook_err;
             b->hook_err = 0;
             if (job_co_error(job, b->hook_is_read ? b->o.common.on_source_error : b->o.common.on_target_error, b->hook_is_read, err)) {
-                err = 0; /* what could not be copied is overwritten now: this copy is not the point in time any more */
+                err = -EIO; /* what could not be copied is overwritten now: this copy is not the point in time any more */
             }
-            err = err ? err : -EIO;
             break;
         }
         if (b->o.sync == SYNC_NONE) {

@@ -16,6 +16,8 @@ static const char *const status_names[] = {
     "undefined", "created", "running", "paused", "ready", "standby", "waiting", "pending", "aborting", "concluded", "null",
 };
 
+const char *job_status_name(JobStatus status) { return status_names[status]; }
+
 static Job *jobs;
 static JobEventHook *event_hook;
 
@@ -194,13 +196,6 @@ void job_abandon(Job *job)
 
 /* -- for jobs -------------------------------------------------------------------------------------------------------- */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
 static bool should_end(const Job *job)
 {
     return job->cancelled && (job->forced || !job->ready);
@@ -222,9 +217,9 @@ bool job_co_pause_point(Job *job)
 void job_co_sleep(Job *job, int64_t ns)
 {
     /* In steps, so that who cancels does not wait for long. */
-    int64_t until = now_ns() + ns;
+    int64_t until = io_now_ns() + ns;
 
-    for (int64_t left = ns; left > 0 && !job->cancelled && !job->completing && !job->user_paused; left = until - now_ns()) {
+    for (int64_t left = ns; left > 0 && !job->cancelled && !job->completing && !job->user_paused; left = until - io_now_ns()) {
         co_sleep_ns(MIN(left, 20000000ll));
     }
 }
@@ -239,7 +234,7 @@ void job_co_limit(Job *job, uint64_t bytes)
 {
     job->slice_bytes += bytes;
     while (job->speed && job_co_pause_point(job)) {
-        int64_t now = now_ns();
+        int64_t now = io_now_ns();
         if (now - job->slice_began_ns > 10 * SLICE_NS) {
             job->slice_began_ns = now;
             job->slice_bytes = MIN(job->slice_bytes, bytes);
@@ -249,7 +244,7 @@ void job_co_limit(Job *job, uint64_t bytes)
             break;
         }
         co_sleep_ns(MIN(due - now, SLICE_NS));
-        if (now_ns() >= due) {
+        if (io_now_ns() >= due) {
             job->slice_began_ns = due;
             job->slice_bytes = 0;
             break;
@@ -393,7 +388,7 @@ bool job_set_speed(Job *job, uint64_t speed, Error **errp)
         return false;
     }
     job->speed = speed;
-    job->slice_began_ns = now_ns();
+    job->slice_began_ns = io_now_ns();
     job->slice_bytes = 0;
     wake(job);
     return true;

@@ -54,10 +54,6 @@ static Json *job_verb(const char *command, const Json *args, JobFindNode *find, 
                 : !strcmp(verb, "finalize") ? job_finalize(job, errp) : job_dismiss(job, errp));
 }
 
-static const char *const status_names[] = {
-    "undefined", "created", "running", "paused", "ready", "standby", "waiting", "pending", "aborting", "concluded", "null",
-};
-
 static Json *query_jobs(const char *command, const Json *args, JobFindNode *find, Error **errp)
 {
     bool block = !strcmp(command, "query-block-jobs");
@@ -71,7 +67,7 @@ static Json *query_jobs(const char *command, const Json *args, JobFindNode *find
         }
         json_put_string(row, "type", job->driver->type);
         json_put_string(row, block ? "device" : "id", job->id);
-        json_put_string(row, "status", status_names[job->status]);
+        json_put_string(row, "status", job_status_name(job->status));
         json_put_uint(row, block ? "offset" : "current-progress", job->done);
         json_put_uint(row, block ? "len" : "total-progress", job->total);
         if (block) {

@@ -17,13 +17,6 @@
 #define MAX_CONTEXT_EXTENTS (1u << 20)
 enum { RETRY_NS = 1000000000 };
 
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* -- replies --------------------------------------------------------------------------------------------------------- */
 
 static NbdRequest *find_request(NbdClientState *s, uint64_t cookie)
@@ -213,7 +206,7 @@ void nbd_receive_replies(void *opaque)
     }
     if (s->state == NBD_UP) {
         s->state = NBD_DOWN;
-        s->lost_ns = now_ns();
+        s->lost_ns = io_now_ns();
         s->tried_ns = 0;
     }
     channel_shutdown(s->ch);
@@ -243,7 +236,7 @@ int nbd_co_ensure_connected(NbdClientState *s)
         while (s->reading || s->in_flight) {
             co_queue_wait(&s->drained);
         }
-        int64_t now = now_ns();
+        int64_t now = io_now_ns();
         bool patient = now - s->lost_ns < (int64_t)s->reconnect_delay_s * 1000000000;
         if (!patient && s->tried_ns && now - s->tried_ns < RETRY_NS) {
             err = -EIO;
@@ -253,7 +246,7 @@ int nbd_co_ensure_connected(NbdClientState *s)
         if (nbd_co_connect(s, NULL)) {
             break;
         }
-        s->tried_ns = now_ns();
+        s->tried_ns = io_now_ns();
         if (!patient || s->state == NBD_QUIT) {
             err = -EIO;
             break;

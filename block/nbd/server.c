@@ -25,13 +25,6 @@ typedef struct NbdListener {
     int fd;
 } NbdListener;
 
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* -- clients --------------------------------------------------------------------------------------------------------- */
 
 static void client_entry(void *opaque)
@@ -69,7 +62,7 @@ static void watch_entry(void *opaque)
     bool any = true;
 
     while (any && !server->stopping) {
-        int64_t now = now_ns(), limit = (int64_t)server->config.handshake_limit_s * 1000000000;
+        int64_t now = io_now_ns(), limit = (int64_t)server->config.handshake_limit_s * 1000000000;
         any = false;
         for (NbdClient *c = server->clients; c; c = c->next) {
             if (!c->export && now - c->since_ns >= limit) {
@@ -92,7 +85,7 @@ void nbd_server_serve(NbdServer *server, int fd)
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on other sockets, which need it not */
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-    *client = (NbdClient){ .server = server, .next = server->clients, .ch = channel_new(fd), .since_ns = now_ns() };
+    *client = (NbdClient){ .server = server, .next = server->clients, .ch = channel_new(fd), .since_ns = io_now_ns() };
     co_queue_init(&client->room);
     co_mutex_init(&client->send);
     server->clients = client;

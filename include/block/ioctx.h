@@ -14,6 +14,9 @@
 #include "util/coroutine.h"
 #include "util/error.h"
 
+/* CLOCK_MONOTONIC. */
+int64_t io_now_ns(void);
+
 typedef struct IoContext IoContext;
 
 IoContext *ioctx_main(void);

@@ -14,6 +14,7 @@
 typedef enum JobStatus {
     JOB_UNDEFINED, JOB_CREATED, JOB_RUNNING, JOB_PAUSED, JOB_READY, JOB_STANDBY, JOB_WAITING, JOB_PENDING, JOB_ABORTING, JOB_CONCLUDED, JOB_NULL,
 } JobStatus;
+const char *job_status_name(JobStatus status); /* as QMP has it */
 typedef enum JobOnError { JOB_ON_ERROR_REPORT, JOB_ON_ERROR_IGNORE, JOB_ON_ERROR_ENOSPC, JOB_ON_ERROR_STOP } JobOnError;
 
 typedef struct Job Job;
